@@ -1,0 +1,129 @@
+"""Every record that crosses from a job to whoever watches it (window, command line, tests).
+
+Arrays are CPU numpy arrays the receiver may keep; no live tensor ever crosses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Task = str  # "derain" | "deshadow" | "deblur"
+
+
+# --- restoration ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreStarted:
+    """The model is loaded, the first tile is about to run."""
+
+    width: int
+    height: int
+    tile_count: int
+    tile_px: int  # owned edge; the halo comes on top
+    halo_px: int
+    device: str  # "cpu", "cuda:0", "mps"
+    precision: str  # "fp32" | "bf16"
+
+
+@dataclass(frozen=True, slots=True)
+class TileDone:
+    """One owned tile is restored. ``pixels`` is (height, width, 3) in the picture's stored depth."""
+
+    index: int  # 1-based: "tile 8 of 20"
+    count: int
+    x: int
+    y: int
+    width: int
+    height: int
+    pixels: np.ndarray
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LadderStep:
+    """The device ran out of memory and the job went on with less."""
+
+    reason: str
+    device: str
+    tile_px: int
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrainStarted:
+    """The data is read and the first step is about to run; ``step`` > 0 when a run is continued."""
+
+    step: int
+    steps: int
+    parameters: int
+    photos: int
+    device: str
+    precision: str
+    resumed_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """Means over the steps since the last event. ``terms`` maps a loss term to its weighted value."""
+
+    step: int
+    loss: float
+    terms: dict[str, float]
+    lr: float
+    grad_norm: float
+    images_per_s: float
+    data_wait: float  # share of the step spent waiting for data, 0..1
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Scores of the averaged weights on the validation photos."""
+
+    step: int
+    psnr_db: float
+    ssim: float
+    input_psnr_db: float
+    protocol: str
+    is_best: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    step: int
+    path: str
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the person should know and the job dealt with by itself."""
+
+    text: str
+
+
+# --- evaluation and batches ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ItemStarted:
+    index: int  # 1-based
+    count: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """One file of a batch is finished: ``error`` is None when it went well."""
+
+    index: int
+    count: int
+    name: str
+    error: Exception | None
+    seconds_left: float | None

@@ -1,0 +1,54 @@
+"""Control of a running job: pause, resume, cancel.
+
+A job is a plain function ``job(request, emit, control)``. It calls :meth:`JobControl.checkpoint` between
+its steps (and the network calls it between its blocks), so that a cancel takes hold at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+Emit = Callable[[object], None]
+"""Takes one event of :mod:`core.events`; called on the job's own thread."""
+
+
+class Cancelled(Exception):
+    """The job was asked to stop. What it had finished before then is kept."""
+
+
+class JobControl:
+    """Thread-safe switch shared between a job and whoever started it."""
+
+    def __init__(self) -> None:
+        self._may_run = threading.Event()
+        self._may_run.set()
+        self._cancelled = threading.Event()
+
+    @property
+    def paused(self) -> bool:
+        return not self._may_run.is_set() and not self._cancelled.is_set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
+
+    def pause(self) -> None:
+        self._may_run.clear()
+
+    def resume(self) -> None:
+        self._may_run.set()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        self._may_run.set()  # a paused job must wake up to see that it is cancelled
+
+    def checkpoint(self) -> None:
+        """Wait while paused. Raises :class:`Cancelled` once the job was cancelled."""
+        self._may_run.wait()
+        if self._cancelled.is_set():
+            raise Cancelled
+
+
+def ignore(_event: object) -> None:
+    """An ``emit`` for callers that want the result only."""
