@@ -1,0 +1,177 @@
+"""From an exception to what a person needs: what happened, why, and what to do.
+
+The core raises with values in the message; nobody but this module turns that into sentences. The command
+line prints :attr:`Problem.sentence`, the window shows the parts and offers ``details`` for copying.
+
+Classes are looked up by their qualified name, so that knowing about torch, safetensors or the checkpoint
+module does not mean importing them.
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One failure in words. Every field is plain text; ``what`` and ``todo`` end with a full stop."""
+
+    what: str  # "The picture is damaged."
+    why: str  # "beach.jpg: the file ends after 12 of 340 kB"; may be empty
+    todo: str  # "Open it elsewhere and save it again."; may be empty
+    details: str  # traceback and versions, for a bug report
+    expected: bool = True  # False: nobody foresaw this exception, it is a bug of ours
+
+    @property
+    def sentence(self) -> str:
+        """All of it on one line, for a terminal or a table row."""
+        parts = (" ".join(text.split()) for text in (self.what, self.why, self.todo))
+        return " ".join(_closed(part) for part in parts if part)
+
+
+Words = tuple[str, str, str]
+"""what, why, todo"""
+
+
+def _closed(text: str) -> str:
+    return text if not text or text[-1] in ".!?:…" else text + "."
+
+
+def _message(exc: BaseException) -> str:
+    # KeyError quotes its argument; the bare argument reads better
+    if isinstance(exc, KeyError) and len(exc.args) == 1:
+        return str(exc.args[0])
+    return str(exc)
+
+
+def _plain(what: str, todo: str = "") -> Callable[[BaseException], Words]:
+    return lambda exc: (what, _message(exc), todo)
+
+
+_OS_WORDS: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: ("The disk is full.", "Free some space or choose another folder, then try again."),
+    errno.EDQUOT: ("Your share of the disk is used up.", "Free some space or choose another folder."),
+    errno.EACCES: ("The file or folder may not be opened.", "Check its permissions or choose another place."),
+    errno.EPERM: ("The file or folder may not be changed.", "Check its permissions or choose another place."),
+    errno.EROFS: ("This place can only be read.", "Choose another folder for the result."),
+    errno.ENOENT: ("The file or folder does not exist.", "Check the name; it may have been moved."),
+    errno.ENOTDIR: ("A folder was expected, but this is a file.", "Choose a folder."),
+    errno.EISDIR: ("A file was expected, but this is a folder.", "Choose a file."),
+    errno.EEXIST: ("Something of that name is there already.", "Choose another name."),
+    errno.ENAMETOOLONG: ("The file name is too long for this disk.", "Shorten the name."),
+    errno.EMFILE: ("Too many files are open.", "Close other programs and try again."),
+    errno.EIO: ("The disk could not be read or written.", "Check the disk or the cable, then try again."),
+}
+
+
+def _os_error(exc: BaseException) -> Words:
+    assert isinstance(exc, OSError)
+    where = f"{exc.filename}: " if exc.filename else ""
+    why = f"{where}{exc.strerror or _message(exc)}"
+    what, todo = _OS_WORDS.get(
+        exc.errno or 0, ("The file could not be read or written.", "Check the file and its folder.")
+    )
+    return what, why, todo
+
+
+def _out_of_memory(exc: BaseException) -> Words:
+    first_line = _message(exc).splitlines()[0] if _message(exc) else ""
+    return (
+        "There was not enough memory.",
+        first_line,
+        "Close other programs, choose a smaller tile (--tile 256) or the CPU (--device cpu).",
+    )
+
+
+def _runtime_error(exc: BaseException) -> Words | None:
+    """torch reports most of what goes wrong as a bare RuntimeError; its text says which."""
+    text = _message(exc).lower()
+    if "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text:
+        return _out_of_memory(exc)
+    if "cuda" in text or "hip error" in text or "mps backend" in text:
+        first_line = _message(exc).splitlines()[0]
+        return "The graphics device reported an error.", first_line, "Try again with --device cpu."
+    return None
+
+
+_WORDS: dict[str, Callable[[BaseException], Words | None]] = {
+    "core.jobs.Cancelled": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
+    "builtins.KeyboardInterrupt": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
+    # pictures
+    "core.image_io.EmptyFile": _plain("The file is empty.", "Copy it again from where it came from."),
+    "core.image_io.DamagedImage": _plain(
+        "The picture is damaged.", "Copy it again from the camera or card, or save it anew elsewhere."
+    ),
+    "core.image_io.UnsupportedImage": _plain(
+        "This kind of file cannot be opened.", "Save it as PNG, TIFF or JPEG and open that."
+    ),
+    "core.image_io.ImageTooLarge": _plain("The picture is too large.", "Restore a smaller part of it."),
+    "core.image_io.UnreadableFile": _plain(
+        "The file could not be read.", "Check that it exists and that you may read it."
+    ),
+    "core.image_io.WouldOverwrite": _plain(
+        "Nothing was written, because a file would have been replaced.",
+        "Choose another name or folder, or allow overwriting.",
+    ),
+    "core.image_io.WriteFailed": _plain(
+        "The result could not be written.", "Check the free space and permissions of the folder."
+    ),
+    "core.image_io.ImageError": _plain("The picture could not be opened or saved."),
+    # models
+    "core.checkpoint.CheckpointError": _plain(
+        "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."
+    ),
+    "core.catalog.CatalogError": _plain(
+        "The model, recipe or task was not found.", "memorynet info lists what is at hand."
+    ),
+    "safetensors.SafetensorError": _plain("The model file is damaged.", "Copy it again."),
+    # data
+    "core.dataset.PairingError": _plain(
+        "The folder's pictures could not be paired.", "Give both pictures of a pair the same name."
+    ),
+    "core.recipe.RecipeError": _plain("The recipe is not valid.", "Correct the value named above."),
+    "tomllib.TOMLDecodeError": _plain("The recipe is not valid TOML.", "Correct the line named above."),
+    "json.decoder.JSONDecodeError": _plain("A settings file is not valid JSON.", "Correct or remove it."),
+    "core.metrics.MetricError": _plain("The pictures cannot be compared."),
+    # the machine
+    "builtins.MemoryError": _out_of_memory,
+    "torch.OutOfMemoryError": _out_of_memory,
+    "torch.cuda.OutOfMemoryError": _out_of_memory,
+    "core.tensors.DeviceError": _plain("The device cannot be used.", "memorynet info lists the devices."),
+    "builtins.RuntimeError": _runtime_error,
+    "builtins.OSError": _os_error,
+}
+
+
+def _known(exc: BaseException) -> Words | None:
+    for cls in type(exc).__mro__:
+        find = _WORDS.get(f"{cls.__module__}.{cls.__qualname__}")
+        words = find(exc) if find else None
+        if words:
+            return words
+    return None
+
+
+def describe(exc: BaseException) -> Problem:
+    """What ``exc`` means to a person. Never raises, whatever it is given."""
+    details = (
+        f"MemoryNet {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        + "".join(traceback.format_exception(exc)).rstrip()
+    )
+    words = _known(exc)
+    if words is not None:
+        return Problem(*words, details)
+    name = type(exc).__name__
+    return Problem(
+        "Something went wrong that should not have.",
+        f"{name}: {_message(exc)}" if _message(exc) else name,
+        "Please report it with the details.",
+        details,
+        expected=False,
+    )
