@@ -1,0 +1,202 @@
+"""One photo of the queue, and the file the queue is kept in.
+
+Items are frozen: a change makes a new one. The file holds one short line per item.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from core.problems import Problem
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+
+
+class ItemState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Origin(StrEnum):
+    FILE = "file"
+    PASTED = "pasted"  # a clipboard picture, written to the data folder
+    SAMPLE = "sample"  # ships with the program, possibly where nothing may be written
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptNote:
+    what: str
+    kept: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultNote:
+    """Everything about one restoration except its pixels; enough to describe, repeat and save it."""
+
+    task: str
+    model: str  # what ``--model`` takes: a catalogue name or a path
+    model_name: str
+    model_sha256: str
+    device: str
+    precision: str
+    tile_px: int
+    seconds: float
+    megapixels_per_s: float
+    notes: tuple[str, ...]
+    width: int
+    height: int
+    bit_depth: int
+    source_bytes: int  # with source_mtime_ns: which version of the source file this belongs to
+    source_mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One photo of the queue."""
+
+    path: Path
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    origin: Origin = Origin.FILE
+    state: ItemState = ItemState.WAITING
+    strength_percent: int = 100
+    tile: int = 0
+    tile_count: int = 0
+    seconds_left: float | None = None
+    problem: Problem | None = None
+    result: ResultNote | None = None
+    saved: Path | None = None
+    saved_percent: int | None = None  # the strength that went into ``saved``
+    receipt: tuple[ReceiptNote, ...] = ()
+    reference: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def is_saved(self) -> bool:
+        """Saved, and nothing changed since."""
+        return self.saved is not None and self.saved_percent == self.strength_percent
+
+    @property
+    def status(self) -> str:
+        """The few words under the thumbnail."""
+        if self.state is ItemState.RUNNING:
+            return f"{self.tile}/{self.tile_count}" if self.tile_count else "starting"
+        return {
+            ItemState.WAITING: "waiting",
+            ItemState.DONE: "✓",
+            ItemState.FAILED: "⚠ retry",
+            ItemState.CANCELLED: "cancelled",
+        }[self.state]
+
+
+def item_as_json(item: Item) -> dict[str, Any]:
+    """What of ``item`` outlives the program; a running photo is a waiting one after a restart."""
+    state = ItemState.WAITING if item.state is ItemState.RUNNING else item.state
+    found: dict[str, Any] = {"path": str(item.path), "id": item.id, "state": state.value}
+    if item.origin is not Origin.FILE:
+        found["origin"] = item.origin.value
+    if item.strength_percent != 100:
+        found["strength_percent"] = item.strength_percent
+    for key in ("problem", "result"):
+        value = getattr(item, key)
+        if value is not None:
+            found[key] = asdict(value)
+    if item.saved is not None:
+        found["saved"] = str(item.saved)
+        found["saved_percent"] = item.saved_percent
+    if item.receipt:
+        found["receipt"] = [asdict(line) for line in item.receipt]
+    if item.reference is not None:
+        found["reference"] = str(item.reference)
+    return found
+
+
+def item_from_json(data: Mapping[str, Any]) -> Item:
+    """The reverse of :func:`item_as_json`. Raises KeyError, TypeError or ValueError for anything else."""
+    result = data.get("result")
+    problem = data.get("problem")
+    saved = data.get("saved")
+    reference = data.get("reference")
+    strength = int(data.get("strength_percent", 100))
+    if not 0 <= strength <= 100:
+        raise ValueError(f"strength_percent {strength}, need 0 to 100")
+    return Item(
+        path=Path(data["path"]),
+        id=str(data["id"]),
+        origin=Origin(data.get("origin", "file")),
+        state=ItemState(data["state"]),
+        strength_percent=strength,
+        problem=Problem(**problem) if problem else None,
+        result=ResultNote(**{**result, "notes": tuple(result["notes"])}) if result else None,
+        saved=Path(saved) if saved else None,
+        saved_percent=data.get("saved_percent"),
+        receipt=tuple(ReceiptNote(**line) for line in data.get("receipt", ())),
+        reference=Path(reference) if reference else None,
+    )
+
+
+def write_queue(file: Path, items: Sequence[Item], current_id: str | None) -> None:
+    """Write the queue as JSON, atomically. One short line per item keeps other threads running."""
+    lines = [json.dumps(item_as_json(item)) for item in items]
+    text = '{"format": %d, "current": %s, "items": [\n%s\n]}\n' % (  # noqa: UP031
+        FORMAT,
+        json.dumps(current_id),
+        ",\n".join(lines),
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_queue(file: Path) -> tuple[list[Item], str | None, str]:
+    """Items, current id, and a sentence when something was wrong. Never raises for a damaged file."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return [], None, ""
+    except (OSError, UnicodeDecodeError) as exc:
+        return [], None, _set_aside(file, exc)
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']}, this program reads {FORMAT}")
+        items = [item_from_json(entry) for entry in data["items"]]
+        current = data["current"]
+        return items, current if isinstance(current, str) else None, ""
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        return [], None, _set_aside(file, exc)
+
+
+def _set_aside(file: Path, exc: Exception) -> str:
+    aside = file.with_name(f"{file.name}.damaged-{datetime.now():%Y%m%d-%H%M%S}")
+    log.warning("queue %s could not be read: %r", file, exc)
+    try:
+        file.replace(aside)
+    except OSError as failed:
+        log.warning("and could not be set aside: %s", failed)
+        return "The list of photos from last time could not be read."
+    return f"The list of photos from last time could not be read. It was set aside as {aside.name}."

@@ -1,0 +1,444 @@
+"""The queue of the Restore page: photos, their states and what became of them. No widgets, no pixels.
+
+Items are frozen; a change replaces the item at its row and says so by a signal, so a snapshot for saving is
+one list copy and a background thread can write it out while the queue goes on changing. Ten thousand files
+enter in slices between which the event loop runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal
+
+from memorynet_gui.queue_item import Item, ItemState, Origin, read_queue, write_queue
+
+log = logging.getLogger(__name__)
+
+SLICE = 250  # files inserted per turn of the event loop: about 3 ms with the filmstrip attached
+SAVE_DELAY_MS = 800
+UNDO_DEPTH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    total: int
+    waiting: int
+    running: int
+    done: int
+    failed: int
+    cancelled: int
+
+    @property
+    def text(self) -> str:
+        """ "6 photos · 1 done · 1 needs a look" """
+        if not self.total:
+            return ""
+        parts = [f"{self.total:,} photo{'s' if self.total != 1 else ''}"]
+        if self.done:
+            parts.append(f"{self.done:,} done")
+        if self.failed:
+            parts.append(f"{self.failed:,} need{'s' if self.failed == 1 else ''} a look")
+        if self.cancelled:
+            parts.append(f"{self.cancelled:,} cancelled")
+        return " · ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Removed:
+    """One undoable removal: the items with the rows they had, ascending."""
+
+    rows: tuple[int, ...]
+    items: tuple[Item, ...]
+    current_id: str | None
+
+
+class Session(QObject):
+    """The queue. Rows are positions now; ids stay.
+
+    ``file`` is where the queue is kept (None: nowhere, for tests). Signals come in the order a
+    QAbstractListModel wants them: ``about_to_insert`` before and ``inserted`` after the list changes.
+    """
+
+    about_to_insert = Signal(int, int)  # first row, last row
+    inserted = Signal()
+    about_to_remove = Signal(int, int)
+    removed = Signal()
+    about_to_reset = Signal()
+    was_reset = Signal()
+    changed = Signal(int)  # row
+    current_changed = Signal(object)  # Item or None: another photo is shown
+    summary_changed = Signal()
+    adding_finished = Signal(int, int)  # added, were there already
+    notice = Signal(str)  # a sentence for the banner
+    loaded = Signal()
+
+    def __init__(self, file: Path | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._file = file
+        self._items: list[Item] = []
+        self._rows: dict[str, int] | None = {}
+        self._paths: set[Path] = set()
+        self._counts: Counter[ItemState] = Counter()
+        self._current_id: str | None = None
+        self._undo: deque[_Removed] = deque(maxlen=UNDO_DEPTH)
+        self._pending: deque[Item] = deque()
+        self._pending_paths: set[Path] = set()
+        self._added = self._known = 0
+        self._select_first_added = False
+        self._slicer = QTimer(self)
+        self._slicer.setInterval(0)
+        self._slicer.timeout.connect(self._insert_slice)
+        self._may_save = file is not None
+        self._saver = QTimer(self)
+        self._saver.setSingleShot(True)
+        self._saver.setInterval(SAVE_DELAY_MS)
+        self._saver.timeout.connect(self._save_in_background)
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)  # one writer: the newest snapshot wins
+        self._from_disk = _FromDisk()
+        self._from_disk.read.connect(self._take_loaded)
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def at(self, row: int) -> Item:
+        return self._items[row]
+
+    def items(self) -> tuple[Item, ...]:
+        return tuple(self._items)
+
+    def row_of(self, item_id: str) -> int | None:
+        if self._rows is None:
+            self._rows = {item.id: row for row, item in enumerate(self._items)}
+        return self._rows.get(item_id)
+
+    def get(self, item_id: str | None) -> Item | None:
+        row = None if item_id is None else self.row_of(item_id)
+        return None if row is None else self._items[row]
+
+    def find(self, path: Path) -> Item | None:
+        if path not in self._paths:
+            return None
+        return next((item for item in self._items if item.path == path), None)
+
+    @property
+    def current(self) -> Item | None:
+        return self.get(self._current_id)
+
+    @property
+    def current_row(self) -> int | None:
+        return None if self._current_id is None else self.row_of(self._current_id)
+
+    @property
+    def summary(self) -> Summary:
+        count = self._counts
+        return Summary(
+            len(self._items),
+            count[ItemState.WAITING],
+            count[ItemState.RUNNING],
+            count[ItemState.DONE],
+            count[ItemState.FAILED],
+            count[ItemState.CANCELLED],
+        )
+
+    @property
+    def is_adding(self) -> bool:
+        return bool(self._pending)
+
+    def next_waiting(self) -> Item | None:
+        """The photo to restore next: the current one when it waits, otherwise the first that does."""
+        current = self.current
+        if current is not None and current.state is ItemState.WAITING:
+            return current
+        if not self._counts[ItemState.WAITING]:
+            return None
+        return next(item for item in self._items if item.state is ItemState.WAITING)
+
+    # --- adding ------------------------------------------------------------------------------
+
+    def add(self, paths: Iterable[Path], origin: Origin = Origin.FILE, select: bool = True) -> None:
+        """Append photos, each path once. The first slice is there on return, the rest between events."""
+        if not self._pending:
+            self._added = self._known = 0
+            self._select_first_added = select
+        first_known: Path | None = None
+        for path in paths:
+            if path in self._paths or path in self._pending_paths:
+                self._known += 1
+                first_known = first_known or path
+                continue
+            self._pending_paths.add(path)
+            self._pending.append(Item(path, origin=origin))
+        if self._pending:
+            if not self._slicer.isActive():
+                self._insert_slice()
+            if self._pending:
+                self._slicer.start()
+        else:
+            if select and first_known is not None:
+                known = self.find(first_known)
+                if known is not None:
+                    self.set_current(known.id)
+            self.adding_finished.emit(self._added, self._known)
+
+    def _insert_slice(self) -> None:
+        batch = [self._pending.popleft() for _ in range(min(SLICE, len(self._pending)))]
+        if batch:
+            self._pending_paths.difference_update(item.path for item in batch)
+            self._insert(len(self._items), batch)
+            self._added += len(batch)
+            if self._select_first_added or self._current_id is None:
+                self._select_first_added = False
+                self.set_current(batch[0].id)
+        if not self._pending:
+            self._slicer.stop()
+            if batch:
+                self.adding_finished.emit(self._added, self._known)
+
+    def _insert(self, row: int, items: Sequence[Item]) -> None:
+        self.about_to_insert.emit(row, row + len(items) - 1)
+        appended = row == len(self._items)
+        self._items[row:row] = items
+        if appended and self._rows is not None:
+            for offset, item in enumerate(items):
+                self._rows[item.id] = row + offset
+        else:
+            self._rows = None
+        for item in items:
+            self._paths.add(item.path)
+            self._counts[item.state] += 1
+        self.inserted.emit()
+        self._touched()
+
+    # --- changing ----------------------------------------------------------------------------
+
+    def update(self, item_id: str, **changes: Any) -> Item | None:
+        """Replace fields of one item. None when it has left the queue meanwhile."""
+        row = self.row_of(item_id)
+        if row is None:
+            return None
+        old = self._items[row]
+        new = replace(old, **changes)
+        if new == old:
+            return new
+        self._items[row] = new
+        if new.state is not old.state:
+            self._counts[old.state] -= 1
+            self._counts[new.state] += 1
+        self.changed.emit(row)
+        only_progress = not (set(changes) - {"tile", "tile_count", "seconds_left"})
+        self._touched(save=not only_progress, summary=new.state is not old.state or only_progress)
+        return new
+
+    def set_waiting(self, item_ids: Iterable[str]) -> int:
+        """Queue photos (again): failed, cancelled and finished ones become waiting. Running ones stay."""
+        count = 0
+        for item_id in tuple(item_ids):
+            item = self.get(item_id)
+            if item is None or item.state in (ItemState.RUNNING, ItemState.WAITING):
+                continue
+            self.update(item_id, state=ItemState.WAITING, problem=None, tile=0, tile_count=0)
+            count += 1
+        return count
+
+    def retry_failed(self) -> int:
+        return self.set_waiting(
+            item.id for item in self._items if item.state in (ItemState.FAILED, ItemState.CANCELLED)
+        )
+
+    def set_current(self, item_id: str | None) -> None:
+        if item_id is not None and self.row_of(item_id) is None:
+            raise KeyError(f"no item {item_id} in the queue")
+        if item_id == self._current_id:
+            return
+        self._current_id = item_id
+        self.current_changed.emit(self.current)
+        self._touched(summary=False)
+
+    def step(self, by: int) -> None:
+        """Make the neighbour ``by`` rows away the current photo; stops at the ends."""
+        if not self._items:
+            return
+        row = self.current_row
+        target = 0 if row is None else min(max(row + by, 0), len(self._items) - 1)
+        self.set_current(self._items[target].id)
+
+    # --- removing and undo -------------------------------------------------------------------
+
+    def remove(self, item_ids: Iterable[str]) -> int:
+        """Take photos off the queue (files stay). A running one must be cancelled first and is left.
+
+        Returns how many went; one :meth:`undo` brings them back.
+        """
+        wanted = set(item_ids)
+        gone = [
+            (row, item)
+            for row, item in enumerate(self._items)
+            if item.id in wanted and item.state is not ItemState.RUNNING
+        ]
+        if not gone:
+            return 0
+        rows = tuple(row for row, _ in gone)
+        self._undo.append(_Removed(rows, tuple(item for _, item in gone), self._current_id))
+        lost_current = any(item.id == self._current_id for _, item in gone)
+        ranges = _ranges(rows)
+        if len(ranges) > 64:  # a view lays itself out again after every range
+            going = set(rows)
+            self.about_to_reset.emit()
+            self._items = [item for row, item in enumerate(self._items) if row not in going]
+            self._rows = None
+            self.was_reset.emit()
+        else:
+            for first, last in reversed(ranges):
+                self.about_to_remove.emit(first, last)
+                del self._items[first : last + 1]
+                self._rows = None
+                self.removed.emit()
+        for _, item in gone:
+            self._paths.discard(item.path)
+            self._counts[item.state] -= 1
+        if lost_current:
+            row = min(rows[0], len(self._items) - 1)
+            self._current_id = self._items[row].id if row >= 0 else None
+            self.current_changed.emit(self.current)
+        self._touched()
+        return len(gone)
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._undo)
+
+    def undo(self) -> int:
+        """Bring back what the last :meth:`remove` took. Returns how many came."""
+        if not self._undo:
+            return 0
+        back = self._undo.pop()
+        pairs = [
+            (row, item)
+            for row, item in zip(back.rows, back.items, strict=True)
+            if item.path not in self._paths  # added again by hand meanwhile
+        ]
+        if not pairs:
+            return 0
+        if len(_ranges([row for row, _ in pairs])) > 64:
+            self.about_to_reset.emit()
+            for row, item in pairs:
+                self._items.insert(min(row, len(self._items)), item)
+            for _, item in pairs:
+                self._paths.add(item.path)
+                self._counts[item.state] += 1
+            self._rows = None
+            self.was_reset.emit()
+            self._touched()
+        else:
+            for first, last in _ranges([row for row, _ in pairs]):
+                batch = [item for row, item in pairs if first <= row <= last]
+                self._insert(min(first, len(self._items)), batch)
+        wanted = back.current_id if back.current_id in {item.id for _, item in pairs} else pairs[0][1].id
+        self.set_current(wanted)
+        return len(pairs)
+
+    def known_ids(self) -> set[str]:
+        """Ids in the queue or still within reach of undo: their results must not be thrown away."""
+        ids = {item.id for item in self._items}
+        ids.update(item.id for item in self._pending)
+        for removed in self._undo:
+            ids.update(item.id for item in removed.items)
+        return ids
+
+    # --- keeping -----------------------------------------------------------------------------
+
+    def _touched(self, save: bool = True, summary: bool = True) -> None:
+        if summary:
+            self.summary_changed.emit()
+        if save and self._may_save and not self._saver.isActive():
+            self._saver.start()
+
+    def _snapshot(self) -> tuple[list[Item], str | None]:
+        return [*self._items, *self._pending], self._current_id
+
+    def _save_in_background(self) -> None:
+        assert self._file is not None
+        if self._pool.activeThreadCount():
+            self._saver.start()  # a write is under way; this snapshot would only queue up behind it
+            return
+        items, current = self._snapshot()
+        self._pool.start(_Write(self._file, items, current))
+
+    def save(self) -> None:
+        """Write the queue now and wait for it. Raises OSError. Nothing happens without a file."""
+        self._saver.stop()
+        self._pool.waitForDone()
+        if self._file is not None and self._may_save:
+            write_queue(self._file, *self._snapshot())
+
+    def load(self) -> None:
+        """Read the queue of last time, in front of what is there already; a damaged file is set aside."""
+        if self._file is not None:
+            self._take_loaded(*read_queue(self._file))
+
+    def load_in_background(self) -> None:
+        """As :meth:`load` off this thread; ``loaded`` follows. Nothing is saved before that."""
+        if self._file is None:
+            self.loaded.emit()
+            return
+        self._may_save = False
+        self._pool.start(_Read(self._file, self._from_disk))
+
+    def _take_loaded(self, items: list[Item], current_id: str | None, notice: str) -> None:
+        ids = self.known_ids()
+        fresh = [item for item in items if item.path not in self._paths and item.id not in ids]
+        had_current = self._current_id is not None
+        for start in range(0, len(fresh), SLICE * 8):
+            self._insert(start, fresh[start : start + SLICE * 8])
+        self._may_save = self._file is not None
+        if not had_current and fresh:
+            known = current_id is not None and self.row_of(current_id) is not None
+            self.set_current(current_id if known else fresh[0].id)
+        if notice:
+            self.notice.emit(notice)
+        self.loaded.emit()
+
+
+class _FromDisk(QObject):
+    read = Signal(object, object, str)  # list[Item], current id, notice
+
+
+class _Read(QRunnable):
+    def __init__(self, file: Path, to: _FromDisk) -> None:
+        super().__init__()
+        self._read_from, self._to = file, to
+
+    def run(self) -> None:
+        self._to.read.emit(*read_queue(self._read_from))
+
+
+class _Write(QRunnable):
+    def __init__(self, file: Path, items: list[Item], current: str | None) -> None:
+        super().__init__()
+        self._write_to, self._items, self._current = file, items, current
+
+    def run(self) -> None:
+        try:
+            write_queue(self._write_to, self._items, self._current)
+        except OSError as exc:  # the queue lives on in memory, and every change tries again
+            log.warning("the queue could not be written to %s: %s", self._write_to, exc)
+
+
+def _ranges(rows: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending rows as runs: [1, 2, 3, 7] -> [(1, 3), (7, 7)]."""
+    runs: list[tuple[int, int]] = []
+    for row in rows:
+        if runs and runs[-1][1] == row - 1:
+            runs[-1] = (runs[-1][0], row)
+        else:
+            runs.append((row, row))
+    return runs
