@@ -130,7 +130,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.catalog.CatalogError": _plain(
         "The model, recipe or task was not found.", "memorynet info lists what is at hand."
     ),
-    "safetensors.SafetensorError": _plain("The model file is damaged.", "Copy it again."),
+    "safetensors._safetensors_rust.SafetensorError": _plain("The model file is damaged.", "Copy it again."),
     # data
     "core.dataset.PairingError": _plain(
         "The folder's pictures could not be paired.", "Give both pictures of a pair the same name."
