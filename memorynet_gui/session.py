@@ -83,7 +83,7 @@ class Session(QObject):
         self._file = file
         self._items: list[Item] = []
         self._rows: dict[str, int] | None = {}
-        self._paths: set[Path] = set()
+        self._paths: dict[Path, str] = {}
         self._counts: Counter[ItemState] = Counter()
         self._current_id: str | None = None
         self._undo: deque[_Removed] = deque(maxlen=UNDO_DEPTH)
@@ -125,9 +125,7 @@ class Session(QObject):
         return None if row is None else self._items[row]
 
     def find(self, path: Path) -> Item | None:
-        if path not in self._paths:
-            return None
-        return next((item for item in self._items if item.path == path), None)
+        return self.get(self._paths.get(path))
 
     @property
     def current(self) -> Item | None:
@@ -213,7 +211,7 @@ class Session(QObject):
         else:
             self._rows = None
         for item in items:
-            self._paths.add(item.path)
+            self._paths[item.path] = item.id
             self._counts[item.state] += 1
         self.inserted.emit()
         self._touched()
@@ -303,7 +301,7 @@ class Session(QObject):
                 self._rows = None
                 self.removed.emit()
         for _, item in gone:
-            self._paths.discard(item.path)
+            self._paths.pop(item.path, None)
             self._counts[item.state] -= 1
         if lost_current:
             row = min(rows[0], len(self._items) - 1)
@@ -333,7 +331,7 @@ class Session(QObject):
             for row, item in pairs:
                 self._items.insert(min(row, len(self._items)), item)
             for _, item in pairs:
-                self._paths.add(item.path)
+                self._paths[item.path] = item.id
                 self._counts[item.state] += 1
             self._rows = None
             self.was_reset.emit()

@@ -1,0 +1,217 @@
+"""What the Restore page runs on other threads: restore one photo, save, measure, copy.
+
+The functions are plain: the window's runner and the tests call them alike. What is slow to load (OpenCV, torch)
+they import themselves, on the thread they run on: the page needs only the records here to be there at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.events import LadderStep, Notice, RestoreStarted, TileDone
+from core.jobs import Emit, JobControl
+from core.problems import Problem, describe
+from memorynet_gui.queue_item import Item, ResultNote
+from memorynet_gui.results import ResultStore
+
+if TYPE_CHECKING:
+    from core.image_io import Picture, Receipt, WriteOptions
+    from core.restore import Restored
+
+    from core.metrics import Score
+
+
+class SourceChanged(Exception):
+    """The photo on the disk is not the one that was restored; a blend of the two would be nonsense."""
+
+
+class ResultGone(Exception):
+    """The restored pixels are not kept any more; the photo has to be restored again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOrder:
+    """Everything one restoration needs, frozen when it starts."""
+
+    item_id: str
+    path: Path
+    task: str
+    model: str  # a catalogue name or a path
+    device: str
+    precision: str
+    tile_px: int | None
+    focus: tuple[int, int, int, int] | None
+    store: ResultStore = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TileShown:
+    """A restored tile, ready for the screen: ``rgb`` is (h, w, 3) uint8 sRGB."""
+
+    item_id: str
+    index: int
+    count: int
+    x: int
+    y: int
+    rgb: np.ndarray
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOutcome:
+    item_id: str
+    note: ResultNote
+    rgb: np.ndarray  # (H, W, 3) uint8 sRGB, for the screen
+    kept_in_memory: Problem | None  # why the result is not on the disk
+
+
+def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> RestoreOutcome:
+    """Read, restore and keep one photo. Emits RestoreStarted, TileShown, LadderStep and Notice events.
+
+    Raises ImageError, CheckpointError, Cancelled, and whatever the device reports.
+    """
+    from core import catalog, image_io
+
+    control.checkpoint()
+    stamp = order.path.stat() if order.path.exists() else None
+    picture = image_io.read(order.path)
+    control.checkpoint()
+    from core import restore  # loads torch the first time
+
+    control.checkpoint()
+
+    def forward(event: object) -> None:
+        if isinstance(event, TileDone):
+            rgb = image_io.to_srgb(event.pixels, picture.icc)
+            emit(
+                TileShown(order.item_id, event.index, event.count, event.x, event.y, rgb, event.seconds_left)
+            )
+        elif isinstance(event, RestoreStarted | LadderStep | Notice):
+            emit(event)
+
+    request = restore.RestoreRequest(
+        task=order.task,
+        model=catalog.resolve(order.model),
+        device=order.device,
+        precision=order.precision,
+        tile_px=order.tile_px,
+        focus=order.focus,
+    )
+    restored = restore.restore(picture, request, forward, control)
+    note = ResultNote(
+        task=restored.task,
+        model=order.model,
+        model_name=restored.model_name,
+        model_sha256=restored.model_sha256,
+        device=restored.device,
+        precision=restored.precision,
+        tile_px=restored.tile_px,
+        seconds=restored.seconds,
+        megapixels_per_s=restored.megapixels_per_s,
+        notes=tuple(restored.notes),
+        width=picture.info.width,
+        height=picture.info.height,
+        bit_depth=picture.info.bit_depth,
+        source_bytes=stamp.st_size if stamp else 0,
+        source_mtime_ns=stamp.st_mtime_ns if stamp else 0,
+    )
+    rgb = image_io.to_srgb(restored.pixels, picture.icc)
+    error = order.store.put(order.item_id, restored.pixels)
+    return RestoreOutcome(order.item_id, note, rgb, describe(error) if error else None)
+
+
+def is_same_source(path: Path, note: ResultNote) -> bool:
+    """Whether the file is still the one that was restored. Raises OSError when it is gone."""
+    stamp = path.stat()
+    return (stamp.st_size, stamp.st_mtime_ns) == (note.source_bytes, note.source_mtime_ns)
+
+
+def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
+    """The source photo and its kept restoration at full strength.
+
+    Raises SourceChanged, ResultGone, and what reading the photo raises.
+    """
+    from core import image_io
+
+    note = item.result
+    pixels = store.get(item.id)
+    if note is None or pixels is None:
+        raise ResultGone(f"{item.name}: the restored pixels are not kept any more")
+    picture = image_io.read(item.path)
+    if not is_same_source(item.path, note) or picture.pixels.shape != pixels.shape:
+        raise SourceChanged(f"{item.name} was changed after it had been restored")
+    from core.restore import Restored
+
+    restored = Restored(
+        pixels=pixels,
+        task=note.task,
+        model_name=note.model_name,
+        model_sha256=note.model_sha256,
+        device=note.device,
+        precision=note.precision,
+        tile_px=note.tile_px,
+        seconds=note.seconds,
+        megapixels_per_s=note.megapixels_per_s,
+        notes=note.notes,
+    )
+    return picture, restored
+
+
+def save_photo(item: Item, store: ResultStore, target: Path, options: WriteOptions | None = None) -> Receipt:
+    """Write the restored photo at its strength. Raises ImageError, SourceChanged, ResultGone."""
+    from core import image_io, outputs
+
+    picture, restored = load_result(item, store)
+    return outputs.save(
+        restored, picture, target, item.strength_percent / 100, options or image_io.WriteOptions()
+    )
+
+
+def blended_rgb(item: Item, store: ResultStore) -> np.ndarray:
+    """The restored photo at its strength as (H, W, 3) uint8 sRGB, for the clipboard."""
+    from core import image_io
+
+    picture, restored = load_result(item, store)
+    from core.restore import blend
+
+    return image_io.to_srgb(blend(picture.pixels, restored.pixels, item.strength_percent / 100), picture.icc)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Scores of the photo before and (None while it is not restored) after, against one reference."""
+
+    item_id: str
+    reference: Path
+    before: Score
+    after: Score | None
+
+
+class SizeMismatch(Exception):
+    """The reference does not show the same pixels."""
+
+
+def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quality:
+    """PSNR and SSIM by the task's protocol. Raises SizeMismatch, ImageError, MetricError."""
+    from core import image_io, metrics
+
+    truth = image_io.read(reference)
+    picture = image_io.read(item.path)
+    if truth.pixels.shape != picture.pixels.shape:
+        raise SizeMismatch(
+            f"{reference.name} has {truth.info.width}×{truth.info.height} px, "
+            f"{item.name} has {picture.info.width}×{picture.info.height} px"
+        )
+    protocol = metrics.TASK_PROTOCOL[task]
+    before = metrics.score(picture.pixels, truth.pixels, protocol)
+    pixels = store.get(item.id) if item.result is not None else None
+    if pixels is None or pixels.shape != picture.pixels.shape:
+        return Quality(item.id, reference, before, None)
+    from core.restore import blend
+
+    after = blend(picture.pixels, pixels, item.strength_percent / 100)
+    return Quality(item.id, reference, before, metrics.score(after, truth.pixels, protocol))

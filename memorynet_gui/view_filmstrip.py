@@ -1,0 +1,353 @@
+"""The filmstrip: the queue as thumbnails with name and state, and the words about all of it at the right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPalette, QPen, QWheelEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from memorynet_gui.queue_item import Item, ItemState
+from memorynet_gui.session import Session
+from memorynet_gui.thumbnails import Thumbnails
+
+ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
+THUMB = QSize(120, 68)
+PAD = 4
+CAPTION_PX = 20
+CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
+SUMMARY_WIDTH_PX = 208
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class FilmstripModel(QAbstractListModel):
+    """The session's queue for Qt's views; thumbnails are asked for only when a cell is painted."""
+
+    def __init__(self, session: Session, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self._thumbnails = thumbnails
+        session.about_to_insert.connect(lambda first, last: self.beginInsertRows(QModelIndex(), first, last))
+        session.inserted.connect(self.endInsertRows)
+        session.about_to_remove.connect(lambda first, last: self.beginRemoveRows(QModelIndex(), first, last))
+        session.removed.connect(self.endRemoveRows)
+        session.about_to_reset.connect(self.beginResetModel)
+        session.was_reset.connect(self.endResetModel)
+        session.changed.connect(self._row_changed)
+        thumbnails.ready.connect(self._thumbnail_came)
+        thumbnails.failed.connect(self._thumbnail_came)
+
+    def rowCount(self, parent: Index | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self.session)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or index.row() >= len(self.session):
+            return None
+        item = self.session.at(index.row())
+        if role == ITEM_ROLE:
+            return item
+        if role == Qt.ItemDataRole.DisplayRole:
+            return item.name
+        if role == Qt.ItemDataRole.DecorationRole:
+            return self._thumbnails.get(item.path)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"{item.path}\n{spoken_state(item)}"
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{item.name}, {spoken_state(item)}"
+        return None
+
+    def _row_changed(self, row: int) -> None:
+        index = self.index(row)
+        self.dataChanged.emit(index, index)
+
+    def _thumbnail_came(self, path: Path) -> None:
+        item = self.session.find(path)
+        row = None if item is None else self.session.row_of(item.id)
+        if row is not None:
+            index = self.index(row)
+            self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
+
+
+def spoken_state(item: Item) -> str:
+    """The state in words, for the tooltip and for screen readers."""
+    match item.state:
+        case ItemState.RUNNING:
+            return f"restoring, tile {item.tile} of {item.tile_count}" if item.tile_count else "starting"
+        case ItemState.DONE:
+            return f"restored and saved as {item.saved.name}" if item.saved else "restored, not saved yet"
+        case ItemState.FAILED:
+            return item.problem.sentence if item.problem else "needs a look"
+        case ItemState.CANCELLED:
+            return "cancelled; restore it again whenever you like"
+    return "waiting"
+
+
+class FilmstripDelegate(QStyledItemDelegate):
+    """Draws one cell: photo cropped to fill, name at the left, state at the right."""
+
+    def __init__(self, session: Session, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._session = session
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return CELL
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        item: Item | None = index.data(ITEM_ROLE)
+        if item is None:
+            return
+        # PySide's stubs leave out the option's data members
+        rect: QRect = option.rect
+        palette: QPalette = option.palette
+        state: QStyle.StateFlag = option.state
+        selected = bool(state & QStyle.StateFlag.State_Selected)
+        focused = bool(state & QStyle.StateFlag.State_HasFocus)
+        current = item == self._session.current
+        secondary = palette.color(QPalette.ColorRole.PlaceholderText)
+
+        painter.save()
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        photo = QRect(rect.topLeft() + QPoint(PAD, PAD), THUMB)
+        shape = QPainterPath()
+        shape.addRoundedRect(QRectF(photo), 4, 4)
+        painter.fillPath(shape, palette.color(QPalette.ColorRole.Button))
+        image = index.data(Qt.ItemDataRole.DecorationRole)
+        if image is not None:
+            painter.setClipPath(shape)
+            if item.state is ItemState.CANCELLED:
+                painter.setOpacity(0.55)
+            painter.drawImage(photo, image, _cover(image.size(), photo.size()))
+            painter.setOpacity(1.0)
+            painter.setClipping(False)
+        if item.state is ItemState.RUNNING and item.tile_count:
+            self._bar(painter, photo, item.tile / item.tile_count, palette)
+        if current or selected:
+            accent = palette.color(QPalette.ColorRole.Highlight)
+            if not current:
+                accent.setAlphaF(0.55)
+            painter.setPen(QPen(accent, 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(QRectF(photo).adjusted(-1, -1, 1, 1), 5, 5)
+        if focused:
+            painter.setPen(QPen(palette.color(QPalette.ColorRole.Text), 1, Qt.PenStyle.DotLine))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(QRectF(photo).adjusted(-3.5, -3.5, 3.5, 3.5), 6, 6)
+
+        font = painter.font()
+        font.setPixelSize(11)
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        caption = QRect(photo.left() + 1, photo.bottom() + 1, photo.width() - 2, CAPTION_PX)
+        status = item.status
+        if item.state is ItemState.DONE and item.is_saved:
+            status = "✓ saved"
+        width = metrics.horizontalAdvance(status)
+        bright = palette.color(QPalette.ColorRole.Text)
+        needs_a_look = item.state is ItemState.FAILED
+        painter.setPen(bright if needs_a_look or item.state is ItemState.RUNNING else secondary)
+        painter.drawText(caption, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, status)
+        name_rect = caption.adjusted(0, 0, -(width + 8), 0)
+        painter.setPen(bright if current else secondary)
+        name = metrics.elidedText(item.name, Qt.TextElideMode.ElideMiddle, name_rect.width())
+        painter.drawText(name_rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+        painter.restore()
+
+    @staticmethod
+    def _bar(painter: QPainter, photo: QRect, share: float, palette: QPalette) -> None:
+        track = QRectF(photo.left() + 6, photo.bottom() - 8, photo.width() - 12, 3)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(0, 0, 0, 150))
+        painter.drawRoundedRect(track, 1.5, 1.5)
+        painter.setBrush(palette.color(QPalette.ColorRole.Highlight))
+        painter.drawRoundedRect(QRectF(track.left(), track.top(), track.width() * share, 3), 1.5, 1.5)
+
+
+def _cover(image: QSize, cell: QSize) -> QRect:
+    """The part of the image that fills the cell without distorting it."""
+    scale = max(cell.width() / image.width(), cell.height() / image.height())
+    width, height = cell.width() / scale, cell.height() / scale
+    return QRectF((image.width() - width) / 2, (image.height() - height) / 2, width, height).toRect()
+
+
+class FilmstripList(QListView):
+    """One row of cells. The plain wheel scrolls it sideways, Delete asks for removal."""
+
+    remove_requested = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFlow(QListView.Flow.LeftToRight)
+        self.setWrapping(False)
+        self.setUniformItemSizes(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setFrameShape(QListView.Shape.NoFrame)
+        self.setItemDelegate(FilmstripDelegate(session, self))
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setFixedHeight(CELL.height() + 14)
+        self.setMouseTracking(True)
+        self.setAcceptDrops(False)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        delta = event.pixelDelta() if not event.pixelDelta().isNull() else event.angleDelta()
+        by = delta.x() or delta.y()
+        bar = self.horizontalScrollBar()
+        bar.setValue(bar.value() - by)
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.remove_requested.emit()
+            event.accept()
+            return
+        if event.key() == Qt.Key.Key_Space or event.text().strip():
+            event.ignore()  # Space and 1..4 belong to the photo, not to the list's type-ahead
+            return
+        super().keyPressEvent(event)
+
+
+class Filmstrip(QWidget):
+    """The list and its summary. Says what is wanted; the page does it."""
+
+    remove_requested = Signal(list)  # item ids
+    retry_requested = Signal(list)  # item ids; empty: all that failed
+    save_all_requested = Signal()
+    menu_requested = Signal(QPoint)  # global position
+
+    def __init__(self, session: Session, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.model = FilmstripModel(session, thumbnails)
+        self.list = FilmstripList(session)
+        self.list.setModel(self.model)
+        self.list.setAccessibleName("Queue of photos")
+        self.list.setToolTip("Photos to restore. Arrow keys choose, Delete takes one off the list.")
+        self.summary = QLabel()
+        self.summary.setProperty("role", "caption")
+        self.time_left = QLabel()
+        self.time_left.setProperty("role", "caption")
+        for label in (self.summary, self.time_left):
+            label.setAlignment(Qt.AlignmentFlag.AlignRight)
+            label.setWordWrap(True)
+        self.retry = QPushButton("Retry")
+        self.retry.setToolTip("Restore every photo again that failed or was cancelled")
+        self.save_all = QPushButton("Save all")
+        self.save_all.setToolTip("Save every restored photo that is not saved yet")
+        for button in (self.retry, self.save_all):
+            button.setAccessibleName(button.toolTip())
+            button.setProperty("compact", True)
+            button.hide()
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addStretch(1)
+        buttons.addWidget(self.retry)
+        buttons.addWidget(self.save_all)
+        side_widget = QWidget()
+        side_widget.setFixedWidth(SUMMARY_WIDTH_PX)
+        side = QVBoxLayout(side_widget)
+        side.setContentsMargins(8, 4, 0, 4)
+        side.setSpacing(4)
+        side.addWidget(self.summary)
+        side.addWidget(self.time_left)
+        side.addStretch(1)
+        side.addLayout(buttons)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 4, 16, 4)
+        layout.setSpacing(8)
+        layout.addWidget(self.list, 1)
+        layout.addWidget(side_widget)
+
+        self._syncing = False
+        self.list.selectionModel().currentChanged.connect(self._view_moved)
+        self.list.remove_requested.connect(lambda: self.remove_requested.emit(self.selected_ids()))
+        self.list.customContextMenuRequested.connect(
+            lambda at: self.menu_requested.emit(self.list.viewport().mapToGlobal(at))
+        )
+        self.list.clicked.connect(self._clicked)
+        self.retry.clicked.connect(lambda: self.retry_requested.emit([]))
+        self.save_all.clicked.connect(self.save_all_requested)
+        session.current_changed.connect(self._session_moved)
+        session.was_reset.connect(lambda: self._session_moved(session.current))
+        session.summary_changed.connect(self._summarise)
+        self._session_moved(session.current)
+        self._summarise()
+
+    def selected_ids(self) -> list[str]:
+        """Ids of the selected cells in queue order."""
+        rows = sorted(index.row() for index in self.list.selectedIndexes())
+        return [self._session.at(row).id for row in rows]
+
+    def set_time_left(self, text: str) -> None:
+        self.time_left.setText(text)
+
+    def set_unsaved(self, count: int) -> None:
+        self.save_all.setVisible(count > 1)
+        self.save_all.setText(f"Save all {count:,}")
+
+    def _summarise(self) -> None:
+        summary = self._session.summary
+        self.summary.setText(summary.text)
+        again = summary.failed + summary.cancelled
+        self.retry.setVisible(again > 0)
+        self.retry.setText(f"Retry {again:,}")
+
+    def _view_moved(self, index: QModelIndex) -> None:
+        if not self._syncing and index.isValid():
+            self._session.set_current(self._session.at(index.row()).id)
+
+    def _session_moved(self, item: Item | None) -> None:
+        row = None if item is None else self._session.row_of(item.id)
+        if row is None or row == self.list.currentIndex().row():
+            self.list.viewport().update()
+            return
+        self._syncing = True
+        index = self.model.index(row)
+        self.list.selectionModel().setCurrentIndex(
+            index, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        )
+        self.list.scrollTo(index)
+        self._syncing = False
+        self.list.viewport().update()
+
+    def _clicked(self, index: QModelIndex) -> None:
+        """A click on "⚠ retry" itself retries."""
+        item = self._session.at(index.row())
+        if item.state is not ItemState.FAILED:
+            return
+        cell = self.list.visualRect(index)
+        at = self.list.viewport().mapFromGlobal(self.cursor().pos()) - cell.topLeft()
+        if at.y() > PAD + THUMB.height() and at.x() > cell.width() - 60:
+            self.retry_requested.emit([item.id])
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.PaletteChange:
+            self.list.viewport().update()
+        super().changeEvent(event)
