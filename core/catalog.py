@@ -1,0 +1,242 @@
+"""The one place that turns a name into a path: models, recipes, bundled samples; and the list of tasks.
+
+Only ``config.json`` beside a model's weights is read, so listing models never imports torch. A broken
+folder is listed with what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import appdirs
+
+from core.metrics import TASK_PROTOCOL
+
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+MODELS_VARIABLE = "MEMORYNET_MODELS"
+"""Environment variable with further folders of models, separated as in PATH."""
+
+
+class CatalogError(ValueError):
+    """No model, recipe or task of that name; the message lists what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A task in the words people see."""
+
+    verb: str  # "Remove rain"
+    noun: str  # "rain"
+    suffix: str  # "derained": goes into output names
+    protocol: str  # key of core.metrics.PROTOCOLS
+
+
+TASKS: Mapping[str, TaskInfo] = MappingProxyType(
+    {
+        "derain": TaskInfo("Remove rain", "rain", "derained", TASK_PROTOCOL["derain"]),
+        "deshadow": TaskInfo("Remove shadows", "shadows", "deshadowed", TASK_PROTOCOL["deshadow"]),
+        "deblur": TaskInfo("Remove blur", "blur", "deblurred", TASK_PROTOCOL["deblur"]),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    name: str
+    path: Path  # the folder
+    task: str  # "" when unknown
+    parameters: int  # 0 when unknown
+    bundled: bool
+    error: str | None  # why it cannot be used; the other fields are then what could be found out
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A photo that ships with the program."""
+
+    name: str  # for people
+    path: Path
+    truth: Path | None  # the same photo undamaged, where there is one
+    credit: str
+    task: str = "derain"
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+def user_models_dir() -> Path:
+    """Where people put models of their own, one folder each."""
+    return Path(appdirs.user_data_dir("MemoryNet")) / "models"
+
+
+def models(extra: Sequence[Path] = ()) -> tuple[ModelEntry, ...]:
+    """Every model at hand: the bundled ones, then the person's own, each folder in name order.
+
+    ``extra`` are further folders to look in. The first holder of a name keeps it; a second is listed with
+    an error that says so.
+    """
+    found: dict[str, ModelEntry] = {}
+    shadowed = []
+    for root, bundled in _model_roots(extra):
+        for folder in _subfolders(root):
+            entry = _entry(folder, bundled)
+            first = found.setdefault(entry.name, entry)
+            if first is not entry and first.path.resolve() != entry.path.resolve():
+                reason = f"the name {entry.name} is taken by {first.path}; rename the folder or give its path"
+                shadowed.append(
+                    ModelEntry(entry.name, entry.path, entry.task, entry.parameters, bundled, reason)
+                )
+    return (*found.values(), *shadowed)
+
+
+def resolve(name_or_path: str | os.PathLike[str], extra: Sequence[Path] = ()) -> Path:
+    """A name, folder or file to its path; loading is checked elsewhere. Raises :class:`CatalogError`."""
+    text = os.fspath(name_or_path)
+    entries = models(extra)
+    for entry in entries:
+        if entry.name == text:
+            if entry.error is not None:
+                raise CatalogError(f"model {text}: {entry.error}")
+            return entry.path
+    path = Path(text).expanduser()
+    if path.exists():
+        return path
+    names = [entry.name for entry in entries if entry.error is None]
+    raise CatalogError(f"no model {text!r}: neither a file or folder nor a name{_did_you_mean(text, names)}")
+
+
+def default_model(task: str) -> Path:
+    """The model a task uses when none is named: the bundled small one first. Raises :class:`CatalogError`."""
+    task_info(task)
+    usable = [entry for entry in models() if entry.error is None and entry.task == task]
+    if not usable:
+        raise CatalogError(
+            f"no model for {task} is at hand; put one into {user_models_dir()} or name its path"
+        )
+    usable.sort(key=lambda entry: (not entry.bundled, entry.name != f"{task}-s"))
+    return usable[0].path
+
+
+def task_info(task: str) -> TaskInfo:
+    """Raises :class:`CatalogError` for an unknown task."""
+    if task not in TASKS:
+        raise CatalogError(f"no task {task!r}{_did_you_mean(task, list(TASKS))}")
+    return TASKS[task]
+
+
+def _model_roots(extra: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
+    yield RESOURCES / "weights", True
+    for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep):
+        if folder:
+            yield Path(folder).expanduser(), False
+    yield user_models_dir(), False
+    for root in extra:
+        yield Path(root), False
+
+
+def _subfolders(root: Path) -> list[Path]:
+    try:
+        return sorted(child for child in root.iterdir() if child.is_dir() and child.name[0] not in "._")
+    except OSError:  # absent, a file, or not ours to read: no models there
+        return []
+
+
+def _entry(folder: Path, bundled: bool) -> ModelEntry:
+    task, parameters, error = "", 0, None
+    try:
+        config = _config(folder)
+        task, parameters = _text(config, "task"), _count(config, "parameters")
+        if task not in TASKS:
+            error = f"{CONFIG_NAME}: unknown task {task!r}"
+        elif not (folder / WEIGHTS_NAME).is_file():
+            error = f"{WEIGHTS_NAME} is missing"
+    except (OSError, ValueError) as problem:
+        error = f"{CONFIG_NAME}: {_reason(problem)}"
+    return ModelEntry(folder.name, folder, task, parameters, bundled, error)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config = json.loads((folder / CONFIG_NAME).read_text("utf-8"))
+    if not isinstance(config, dict):
+        raise ValueError(f"expected an object, found {type(config).__name__}")
+    return config
+
+
+def _text(config: Mapping[str, Any], key: str) -> str:
+    value = config.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}, need text")
+    return value
+
+
+def _count(config: Mapping[str, Any], key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{key} is {value!r}, need a whole number")
+    return value
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, FileNotFoundError):
+        return "missing"
+    if isinstance(problem, OSError):
+        return problem.strerror or str(problem)
+    if isinstance(problem, (json.JSONDecodeError, UnicodeDecodeError)):
+        return f"not valid JSON ({problem})"
+    return str(problem)
+
+
+# --- recipes and samples -------------------------------------------------------------------------
+
+
+def recipes() -> tuple[str, ...]:
+    """Names of the bundled recipes."""
+    return tuple(sorted(path.stem for path in (RESOURCES / "recipes").glob("*.toml")))
+
+
+def recipe(name: str | os.PathLike[str]) -> Path:
+    """A bundled recipe's name, or a TOML file, to its path. Raises :class:`CatalogError`."""
+    text = os.fspath(name)
+    bundled = RESOURCES / "recipes" / f"{text}.toml"
+    if text in recipes():
+        return bundled
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    raise CatalogError(f"no recipe {text!r}: neither a file nor a name{_did_you_mean(text, list(recipes()))}")
+
+
+def samples() -> tuple[Sample, ...]:
+    """The photos that ship, in the order of ``resources/samples/samples.toml``.
+
+    An entry is a ``[[sample]]`` table: name, file, credit, and where they apply truth and task.
+    """
+    root = RESOURCES / "samples"
+    try:
+        index = tomllib.loads((root / "samples.toml").read_text("utf-8"))
+    except FileNotFoundError:
+        return ()
+    return tuple(_sample(root, row) for row in index.get("sample", []))
+
+
+def _sample(root: Path, row: Mapping[str, str]) -> Sample:
+    truth = root / row["truth"] if "truth" in row else None
+    return Sample(row["name"], root / row["file"], truth, row["credit"], row.get("task", "derain"))
+
+
+def _did_you_mean(text: str, known: Sequence[str]) -> str:
+    if not known:
+        return "; there are none"
+    close = difflib.get_close_matches(text.lower(), known, n=1, cutoff=0.6)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f" (known: {', '.join(known)}){hint}"
