@@ -1,0 +1,223 @@
+"""Models on disk: weights as safetensors, everything about them as JSON. Nothing executes on load.
+
+A model is a folder ``NAME/`` with ``model.safetensors``, ``config.json`` and usually ``card.md``. The
+safetensors file repeats the configuration in its header, so that the file alone is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from core import __version__
+from core.network import MemoryNet, NetworkConfig
+
+FORMAT = "memorynet"
+FORMAT_VERSION = 1
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+
+
+class CheckpointError(Exception):
+    """The file is not a usable MemoryNet model; the message says what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A network ready to run, and where it came from."""
+
+    network: MemoryNet
+    name: str
+    task: str
+    sha256: str  # of the weights file
+    parameters: int
+    provenance: Mapping[str, Any]
+    path: Path
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """``write`` a temporary neighbour of ``path``, flush it to the disk, then rename it into place.
+
+    Whatever stood at ``path`` stays whole until the rename. Raises what ``write`` or the disk raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """Atomic safetensors file. Raises OSError when the disk does."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = safetensors.torch.save(plain, metadata=dict(header))
+    write_atomically(path, lambda temporary: _write_bytes(temporary, data))
+
+
+def save(
+    folder: Path,
+    network: MemoryNet,
+    *,
+    name: str,
+    task: str,
+    provenance: Mapping[str, Any],
+    dtype: torch.dtype = torch.float32,
+    state: Mapping[str, Tensor] | None = None,
+) -> Path:
+    """Write a model folder, each file atomically, and return it.
+
+    Args:
+        dtype: what the weights are stored as; bfloat16 and float16 halve the file.
+        state: weights to store instead of the network's own (averaged ones).
+    """
+    config = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "task": task,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "network": network.config.as_dict(),
+        "provenance": {"memorynet": __version__, "torch": torch.__version__, **provenance},
+    }
+    weights = state if state is not None else network.state_dict()
+    stored = {key: tensor.to(dtype) for key, tensor in weights.items()}
+    text = json.dumps(config, indent=2, ensure_ascii=False)
+    save_tensors(folder / WEIGHTS_FILE, stored, {"memorynet": json.dumps(config)})
+    write_atomically(folder / CONFIG_FILE, lambda temporary: _write_bytes(temporary, text.encode() + b"\n"))
+    return folder
+
+
+def load(path: Path, device: str = "cpu") -> LoadedModel:
+    """A model from its folder, its ``.safetensors`` file, or a ``.pth``/``.pt``/``.ckpt`` of plain tensors.
+
+    Raises:
+        CheckpointError: missing, damaged, or not a MemoryNet model; the reason is in the message.
+    """
+    file = path / WEIGHTS_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise CheckpointError(f"{path}: no model here (expected {file.name})")
+    if file.suffix.lower() in (".pth", ".pt", ".ckpt"):
+        weights, config = _load_pickled(file)
+    else:
+        weights, config = _load_safetensors(file)
+    if not config:
+        config = _read_config(file.with_name(CONFIG_FILE))
+    try:
+        network_config = NetworkConfig.from_dict(config["network"])
+        network = MemoryNet(network_config)
+        task = str(config["task"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{file.name}: its configuration cannot be used: {error}") from error
+    expected = network.state_dict()
+    _compare(file.name, expected, weights)
+    network.load_state_dict({key: weights[key].to(expected[key].dtype) for key in expected})
+    network.eval().requires_grad_(False)
+    return LoadedModel(
+        network=network.to(device=device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        name=str(config.get("name") or file.parent.name),
+        task=task,
+        sha256=file_sha256(file),
+        parameters=sum(tensor.numel() for tensor in network.parameters()),
+        provenance=dict(config.get("provenance") or {}),
+        path=path,
+    )
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and header of a safetensors file. Raises :class:`CheckpointError` when damaged."""
+    try:
+        with safetensors.safe_open(file, framework="pt") as opened:
+            header = dict(opened.metadata() or {})
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a mapping
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{file.name}: damaged or not a safetensors file: {error}") from error
+    return tensors, header
+
+
+def _load_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, header = read_tensors(file)
+    try:
+        config = json.loads(header.get("memorynet", "{}"))
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{file.name}: its header is not valid JSON: {error}") from error
+    return tensors, config
+
+
+def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{file.name}: refused, it holds more than tensors and could run code: {error}"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{file.name}: damaged or not a PyTorch file: {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        config = content.get("config") or {}
+        content = content["state_dict"]
+    else:
+        config = {}
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise CheckpointError(
+            f"{file.name}: expected a dictionary of tensors, found {type(content).__name__}"
+        )
+    return content, config
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path.parent.name}: no MemoryNet configuration (expected {path.name})"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.name}: cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path.name}: expected an object, found {type(config).__name__}")
+    return config
+
+
+def _compare(name: str, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    if missing or extra:
+        raise CheckpointError(
+            f"{name}: not a MemoryNet of this configuration: expected {len(expected)} keys, found {len(found)}; "
+            f"missing {_some(missing)}; unknown {_some(extra)}"
+        )
+    for key, tensor in expected.items():
+        if tensor.shape != found[key].shape:
+            raise CheckpointError(
+                f"{name}: {key} expected shape {tuple(tensor.shape)}, found {tuple(found[key].shape)}"
+            )
+        if not found[key].is_floating_point() or not bool(torch.isfinite(found[key]).all()):
+            raise CheckpointError(f"{name}: {key} holds values that are not finite numbers")
+
+
+def _some(keys: list[str]) -> str:
+    return (", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")) if keys else "none"
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)

@@ -1,0 +1,255 @@
+"""Seeded synthetic degradations: clean picture in, degraded picture out.
+
+Every function takes a clean picture (H, W, 3) float32 in 0..1, RGB as stored (gamma-encoded), a
+``numpy.random.Generator`` and its parameters, and returns a new float32 array in 0..1. The same generator
+state gives the same picture. :data:`DEGRADATIONS` registers them by the task that undoes them.
+
+Rain. Streaks are drawn two ways, because rain in photos looks two ways: single sharp lines along a common
+direction with some scatter, and fields of motion-blurred drops (noise, thresholded and smeared along the
+direction of fall, the recipe known from image editors). Layers differ in size and direction like rain at
+different distances. They are composed additively, or by screen blending (light over light), and a smooth
+veil (mist) may lie over the picture. Streak geometry follows the observations of Garg & Nayar,
+"Vision and Rain" (IJCV 2007): streaks are brighter than what they cover, semi-transparent, near-neutral.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from core.cv import cv2
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A range a parameter is drawn from, ``low`` to ``high`` inclusive."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"range {self.low} to {self.high}: the first must not exceed the second")
+
+    def draw(self, rng: np.random.Generator) -> float:
+        return float(rng.uniform(self.low, self.high))
+
+    def draw_log(self, rng: np.random.Generator) -> float:
+        return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+
+
+@dataclass(frozen=True, slots=True)
+class RainParams:
+    """Ranges of the rain model. Lengths and widths in pixels, angles in degrees from the vertical."""
+
+    layers: tuple[float, ...] = (0.55, 0.25, 0.13, 0.07)  # probability of 1, 2, 3, ... layers
+    drawn: float = 0.6  # share of layers made of single drawn streaks; the rest is smeared noise
+    length_px: Bounds = field(default_factory=lambda: Bounds(5.0, 90.0))
+    width_px: Bounds = field(default_factory=lambda: Bounds(0.6, 4.5))
+    angle_spread_deg: float = 24.0  # standard deviation of a picture's direction
+    any_angle: float = 0.12  # share of pictures whose direction is uniform over the half circle
+    scatter_deg: Bounds = field(default_factory=lambda: Bounds(0.2, 6.0))
+    cover: Bounds = field(default_factory=lambda: Bounds(0.004, 0.16))  # share of pixels under streaks
+    strength: Bounds = field(default_factory=lambda: Bounds(0.12, 0.95))
+    screen: float = 0.3  # share composed by screen blending; the rest is added
+    mist: float = 0.12  # share of pictures with a veil
+    mist_strength: Bounds = field(default_factory=lambda: Bounds(0.03, 0.3))
+    jpeg: float = 0.08  # share compressed after raining
+    untouched: float = 0.04  # share left clean, so that a clean photo comes back as it went in
+
+    def __post_init__(self) -> None:
+        if not self.layers or abs(sum(self.layers) - 1) > 1e-6 or min(self.layers) < 0:
+            raise ValueError(f"layers {self.layers}: need probabilities that sum to 1")
+        for name in ("drawn", "any_angle", "screen", "mist", "jpeg", "untouched"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} {value}: need a share from 0 to 1")
+        for name in ("length_px", "width_px", "cover"):
+            if getattr(self, name).low <= 0:
+                raise ValueError(f"{name} {getattr(self, name)}: must be above 0")
+
+
+def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None = None) -> np.ndarray:
+    """Rain over a clean picture; see the module's text for the model. Result rounded to 8-bit levels."""
+    p = params or RainParams()
+    if rng.random() < p.untouched:
+        return clean.astype(np.float32, copy=True)
+    height, width = clean.shape[:2]
+    if rng.random() < p.any_angle:
+        angle = float(rng.uniform(-90, 90))
+    else:
+        angle = float(np.clip(rng.normal(0, p.angle_spread_deg), -75, 75))
+    count = int(rng.choice(len(p.layers), p=np.asarray(p.layers))) + 1
+    light = np.zeros((height, width), np.float32)
+    for _ in range(count):
+        layer_angle = angle + float(rng.normal(0, 8.0)) * (count > 1)
+        make = _drawn_layer if rng.random() < p.drawn else _smeared_layer
+        layer = make(height, width, layer_angle, rng, p)
+        layer *= p.strength.draw(rng) / count**0.5
+        light += layer
+    if rng.random() < 0.25:  # nearer and farther parts of a scene carry more and less rain
+        light *= _smooth_field(height, width, rng, 0.35, 1.0)
+    tint = 1 + rng.normal(0, 0.02, 3).astype(np.float32)  # rain is near-neutral
+    layer_rgb = light[..., None] * tint
+    rainy = clean.astype(np.float32, copy=True)
+    if rng.random() < p.screen:
+        np.clip(layer_rgb, 0, 1, out=layer_rgb)
+        rainy = 1 - (1 - rainy) * (1 - layer_rgb)
+    else:
+        rainy += layer_rgb
+    if rng.random() < p.mist:
+        veil = _smooth_field(height, width, rng, 0.4, 1.0)[..., None] * p.mist_strength.draw(rng)
+        airlight = float(rng.uniform(0.6, 0.95))
+        rainy = rainy * (1 - veil) + airlight * veil
+    rainy = np.rint(np.clip(rainy, 0, 1) * 255).astype(np.uint8)
+    if rng.random() < p.jpeg:
+        quality = int(rng.integers(75, 98))
+        ok, data = cv2.imencode(".jpg", rainy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if ok:
+            rainy = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    return rainy.astype(np.float32) / 255
+
+
+def _drawn_layer(
+    height: int, width: int, angle_deg: float, rng: np.random.Generator, p: RainParams
+) -> np.ndarray:
+    """Single streaks with scatter in direction, length and brightness; (H, W) float32, peak about 1."""
+    length = p.length_px.draw_log(rng)
+    thickness = p.width_px.draw_log(rng)
+    scatter = p.scatter_deg.draw(rng)
+    cover = p.cover.draw_log(rng)
+    length_scatter = rng.uniform(0.05, 0.5)
+    brightness_low = rng.uniform(0.2, 1.0)
+    margin = int(length * 1.5) + 2
+    h, w = height + 2 * margin, width + 2 * margin
+    count = int(np.clip(cover * h * w / (length * max(thickness, 1.0)), 1, 6000))
+    x = rng.uniform(0, w, count)
+    y = rng.uniform(0, h, count)
+    theta = np.deg2rad(angle_deg + rng.normal(0, scatter, count))
+    half = 0.5 * length * np.clip(1 + rng.normal(0, length_scatter, count), 0.2, 2.0)
+    dx, dy = np.sin(theta) * half, np.cos(theta) * half
+    bright = 255 * rng.uniform(brightness_low, 1.0, count)
+    shift = 4  # fractional bits of a pixel position
+    ends = np.rint(np.stack((x - dx, y - dy, x + dx, y + dy), 1) * (1 << shift)).astype(int)
+    ends -= margin << shift
+    canvas = np.zeros((height, width), np.uint8)
+    drawn_px = max(1, round(thickness))
+    for (x0, y0, x1, y1), value in zip(ends.tolist(), bright.tolist(), strict=True):
+        cv2.line(canvas, (x0, y0), (x1, y1), value, drawn_px, cv2.LINE_AA, shift)
+    layer = canvas.astype(np.float32) / 255
+    if thickness < 1:
+        layer *= thickness
+    if rng.random() < 0.6:  # ends fade as the drop enters and leaves the exposure
+        layer = _smear(layer, max(3.0, length * float(rng.uniform(0.1, 0.6))), angle_deg)
+    if rng.random() < 0.7:
+        layer = cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(0.3, 0.5 + 0.25 * thickness)))
+    return _normalised(layer)
+
+
+def _smeared_layer(
+    height: int, width: int, angle_deg: float, rng: np.random.Generator, p: RainParams
+) -> np.ndarray:
+    """Thresholded noise smeared along the direction of fall; (H, W) float32, peak about 1."""
+    length = min(p.length_px.draw_log(rng), 61.0)
+    scale = min(p.width_px.draw_log(rng), 3.0)
+    cover = p.cover.draw_log(rng)
+    margin = int(length) + 2
+    h = max(2, round((height + 2 * margin) / max(scale, 1.0)))
+    w = max(2, round((width + 2 * margin) / max(scale, 1.0)))
+    drops = rng.random((h, w), np.float32)
+    seeds = float(np.clip(cover * max(scale, 1.0) / length * 3, 2e-4, 0.25))
+    drops = np.clip((drops - (1 - seeds)) / seeds, 0, 1)
+    if scale > 1:
+        drops = cv2.resize(drops, (width + 2 * margin, height + 2 * margin), interpolation=cv2.INTER_CUBIC)
+    layer = _smear(np.maximum(drops, 0), length, angle_deg)
+    scatter = p.scatter_deg.draw(rng)
+    if rng.random() < 0.3:  # a second smear at a slightly other angle widens the streaks' middles
+        layer = _smear(layer, max(3.0, length / 2), angle_deg + scatter)
+    layer = layer[margin : margin + height, margin : margin + width]
+    layer = _normalised(layer)
+    return np.clip(layer, 0, 1.2) ** float(rng.uniform(0.8, 1.6))
+
+
+def _normalised(layer: np.ndarray) -> np.ndarray:
+    """Scaled so that the bright middle of a streak is about 1, wherever it was rained on at all."""
+    lit = layer[layer > 0.02 * max(float(layer.max()), 1e-6)]
+    if lit.size == 0:
+        return layer
+    return (layer / max(float(np.quantile(lit, 0.97)), 1e-3)).astype(np.float32)
+
+
+def _smear(layer: np.ndarray, length_px: float, angle_deg: float) -> np.ndarray:
+    """Motion blur along a direction given in degrees from the vertical."""
+    size = max(3, int(np.ceil(length_px)) | 1)
+    kernel = np.zeros((size, size), np.uint8)
+    centre = (size - 1) / 2
+    half = min(length_px, size) / 2
+    dx, dy = np.sin(np.deg2rad(angle_deg)) * half, np.cos(np.deg2rad(angle_deg)) * half
+    ends = [round(v * 16) for v in (centre - dx, centre - dy, centre + dx, centre + dy)]
+    cv2.line(kernel, (ends[0], ends[1]), (ends[2], ends[3]), 255, 1, cv2.LINE_AA, 4)
+    weights = kernel.astype(np.float32)
+    return cv2.filter2D(
+        layer, cv2.CV_32F, weights / max(float(weights.sum()), 1.0), borderType=cv2.BORDER_REFLECT
+    )
+
+
+def _smooth_field(height: int, width: int, rng: np.random.Generator, low: float, high: float) -> np.ndarray:
+    """(H, W) float32, slowly varying between ``low`` and ``high``."""
+    coarse = rng.uniform(low, high, (4, 4)).astype(np.float32)
+    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), low, high)
+
+
+Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""(clean (H, W, 3) float32 in 0..1, generator) -> degraded, same shape and range."""
+
+
+class DegradationError(ValueError):
+    """A parameter of a degradation is unknown or out of range."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredDegradation:
+    """A degradation with its parameters, so that a recipe can name them."""
+
+    name: str
+    make: Callable[[np.ndarray, np.random.Generator, Any], np.ndarray]
+    defaults: Any  # a frozen dataclass
+
+    def params(self, values: Mapping[str, Any]) -> Any:
+        """The defaults with ``values`` put in; two-number lists become ranges. Raises :class:`DegradationError`."""
+        known = {item.name: getattr(self.defaults, item.name) for item in fields(self.defaults)}
+        changed: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise DegradationError(f"degradation {key}: unknown; known are {', '.join(known)}")
+            try:
+                if isinstance(known[key], Bounds):
+                    changed[key] = Bounds(*map(float, value))
+                elif isinstance(known[key], tuple):
+                    changed[key] = tuple(map(float, value))
+                else:
+                    changed[key] = float(value)
+            except TypeError as error:
+                raise DegradationError(
+                    f"degradation {key} {value!r}: need something like {known[key]}"
+                ) from error
+        try:
+            return replace(self.defaults, **changed)
+        except ValueError as error:
+            raise DegradationError(f"degradation: {error}") from error
+
+    def always(self, params: Any) -> Any:
+        """The same parameters with nothing left clean: what validation is measured on."""
+        return replace(params, untouched=0.0)
+
+    def bind(self, params: Any) -> Degradation:
+        return lambda clean, rng: self.make(clean, rng, params)
+
+
+DEGRADATIONS: Mapping[str, RegisteredDegradation] = {
+    "derain": RegisteredDegradation("rain", rain, RainParams()),
+}
+"""Task -> the degradation that it undoes."""

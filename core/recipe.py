@@ -1,0 +1,267 @@
+"""The training recipe: one frozen, validated definition, readable by people as TOML.
+
+Title, help, unit and bounds of every field stand in its metadata; a form, the command line and the
+validation all read them from here. Importing this module does not import torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+
+class RecipeError(ValueError):
+    """The recipe cannot be used; the message names the field, its value and what is allowed."""
+
+
+def _spec(
+    default: Any,
+    section: str,
+    title: str,
+    text: str,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    meta = {
+        "section": section,
+        "title": title,
+        "help": text,
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "choices": choices,
+    }
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRecipe:
+    """One training run, completely. Equal recipes on equal data give equal curves."""
+
+    name: str = _spec("derain-s", "run", "Name", "Name of the model that comes out")
+    task: str = _spec("derain", "run", "Task", "What the model removes", choices=("derain",))
+    seed: int = _spec(
+        1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1
+    )
+
+    kind: str = _spec(
+        "clean", "data", "Kind of data", "clean photos degraded on the fly, or pairs of degraded and clean",
+        choices=("clean", "pairs"),
+    )  # fmt: skip
+    train: tuple[str, ...] = _spec(
+        ("DATA/clean",), "data", "Training folders", "DATA stands for the folder given at start"
+    )
+    validation: tuple[str, ...] = _spec(("DATA/clean_val",), "data", "Validation folders", "Never trained on")
+
+    preset: str = _spec(
+        "S", "network", "Size", "S is fast, B is about twice the work", choices=("S", "B", "custom")
+    )
+    width: int = _spec(
+        32, "network", "Width", "Channels at full resolution, for size custom", low=4, high=256
+    )
+    start_from: str = _spec(
+        "", "network", "Start from", "Folder of a model to fine-tune; empty: from nothing"
+    )
+
+    steps: int = _spec(8000, "training", "Steps", "Weight updates", low=1, high=10_000_000)
+    batch: int = _spec(8, "training", "Batch", "Crops a step", low=1, high=4096)
+    patch_px: int = _spec(
+        128, "training", "Patch", "Edge of a crop, a multiple of 8", "px", low=16, high=2048
+    )
+    lr: float = _spec(
+        1e-3, "training", "Learning rate", "Highest rate, reached after the warm-up", low=1e-8, high=1.0
+    )
+    lr_end: float = _spec(1e-6, "training", "Last learning rate", "Where the cosine ends", low=0.0, high=1.0)
+    warmup_steps: int = _spec(
+        200, "training", "Warm-up", "Steps until the highest rate", "steps", low=0, high=1_000_000
+    )
+    weight_decay: float = _spec(
+        1e-4, "training", "Weight decay", "AdamW's decoupled decay", low=0.0, high=1.0
+    )
+    clip_norm: float = _spec(
+        0.5, "training", "Gradient clip", "Largest norm of a step's gradient", low=1e-4, high=1e4
+    )
+    ema: float = _spec(
+        0.999,
+        "training",
+        "Averaging",
+        "Decay of the averaged weights, which are what is kept",
+        low=0.0,
+        high=0.99999,
+    )
+    precision: str = _spec(
+        "auto", "training", "Precision", "Number format of the convolutions", choices=("auto", "bf16", "fp32")
+    )
+
+    edge_weight: float = _spec(0.05, "loss", "Edge weight", "Share of the edge term", low=0.0, high=10.0)
+    contrastive_weight: float = _spec(
+        0.001, "loss", "Contrastive weight", "Pulls towards truth, away from the input", low=0.0, high=10.0
+    )
+    polarity_weight: float = _spec(
+        0.01, "loss", "Polarity weight", "Teaches memory slots clean from degraded", low=0.0, high=10.0
+    )
+    contrastive_every: int = _spec(
+        4,
+        "loss",
+        "Contrastive every",
+        "Steps from one contrastive term to the next",
+        "steps",
+        low=1,
+        high=1000,
+    )
+
+    validate_every: int = _spec(
+        500,
+        "keeping",
+        "Validate every",
+        "Steps from one validation to the next",
+        "steps",
+        low=1,
+        high=1_000_000,
+    )
+    validate_seed: int = _spec(
+        1000,
+        "keeping",
+        "Validation seed",
+        "Decides the degradation of validation photos",
+        low=0,
+        high=2**31 - 1,
+    )
+    validate_crop_px: int = _spec(
+        384,
+        "keeping",
+        "Validation crop",
+        "Centre crop of validation photos, a multiple of 8",
+        "px",
+        low=16,
+        high=8192,
+    )
+    checkpoint_minutes: float = _spec(
+        5.0, "keeping", "Checkpoint every", "Longest time without a checkpoint", "min", low=0.0, high=1440.0
+    )
+    log_every: int = _spec(
+        10, "keeping", "Report every", "Steps from one report to the next", "steps", low=1, high=10_000
+    )
+
+    degradation: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"section": "degradation", "title": "Degradation"}
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check(item.name, getattr(self, item.name), item.default, item.metadata)
+        if not self.name or any(c in self.name for c in "/\\:") or self.name.startswith("."):
+            raise RecipeError(f"name {self.name!r}: need a word that can name a folder")
+        if self.patch_px % 8 or self.validate_crop_px % 8:
+            raise RecipeError(
+                f"patch_px {self.patch_px}, validate_crop_px {self.validate_crop_px}: need multiples of 8"
+            )
+        if not self.train or not self.validation:
+            raise RecipeError("train, validation: each needs at least one folder")
+        if self.lr_end > self.lr:
+            raise RecipeError(f"lr_end {self.lr_end}: must not exceed lr {self.lr}")
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> TrainRecipe:
+        """From sections as in the TOML file. Raises :class:`RecipeError` on unknown keys or bad values."""
+        known = {item.name: item for item in fields(TrainRecipe)}
+        flat: dict[str, Any] = {}
+        for section, content in values.items():
+            if section == "degradation":
+                flat["degradation"] = dict(content)
+                continue
+            if not isinstance(content, Mapping):
+                raise RecipeError(f"{section}: stands outside a section; sections are {_sections()}")
+            for key, value in content.items():
+                if key not in known or known[key].metadata["section"] != section:
+                    raise RecipeError(f"[{section}] {key}: unknown; known here are {_keys(section)}")
+                flat[key] = tuple(value) if isinstance(value, list) else value
+        return TrainRecipe(**flat)
+
+    @staticmethod
+    def from_toml(path: Path) -> TrainRecipe:
+        try:
+            with path.open("rb") as file:
+                values = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise RecipeError(f"{path.name}: not valid TOML: {error}") from error
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{path.name}: not a text file: {error}") from error
+        try:
+            return TrainRecipe.from_dict(values)
+        except RecipeError as error:
+            raise RecipeError(f"{path.name}: {error}") from error
+
+    def as_dict(self) -> dict[str, Any]:
+        sections: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "degradation":
+                if value:
+                    sections["degradation"] = dict(value)
+                continue
+            sections.setdefault(item.metadata["section"], {})[item.name] = (
+                list(value) if isinstance(value, tuple) else value
+            )
+        return sections
+
+    def to_toml(self) -> str:
+        return tomli_w.dumps(self.as_dict())
+
+    def sha256(self) -> str:
+        return hashlib.sha256(self.to_toml().encode()).hexdigest()
+
+
+def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Recipe folders to real ones; ``DATA/x`` is looked for below each of ``data`` in turn.
+
+    Raises:
+        RecipeError: a folder does not exist, or DATA stands for nothing.
+    """
+    found = []
+    for folder in folders:
+        if folder == "DATA" or folder.startswith("DATA/"):
+            rest = folder[5:]
+            if not data:
+                raise RecipeError(f"{folder}: say where DATA is (--data DIR)")
+            options = [base / rest for base in data]
+        else:
+            options = [Path(folder).expanduser()]
+        match = next((option for option in options if option.is_dir()), None)
+        if match is None:
+            raise RecipeError(f"{folder}: no such folder (looked for {', '.join(map(str, options))})")
+        found.append(match)
+    return tuple(found)
+
+
+def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
+    if name == "degradation":
+        return
+    kind = tuple if isinstance(default, tuple) else type(default)
+    ok = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if kind is tuple and ok:
+        ok = all(isinstance(part, str) for part in value)
+    if not ok:
+        raise RecipeError(f"{name} {value!r}: need {'a list of folders' if kind is tuple else kind.__name__}")
+    low, high, choices = meta["low"], meta["high"], meta["choices"]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise RecipeError(f"{name} {value}: need {low:g} to {high:g} {meta['unit']}".rstrip())
+    if choices and value not in choices:
+        raise RecipeError(f"{name} {value!r}: need one of {', '.join(choices)}")
+
+
+def _sections() -> str:
+    return ", ".join(dict.fromkeys(item.metadata["section"] for item in fields(TrainRecipe)))
+
+
+def _keys(section: str) -> str:
+    keys = [item.name for item in fields(TrainRecipe) if item.metadata["section"] == section]
+    return ", ".join(keys) if keys else f"none (sections are {_sections()})"

@@ -1,0 +1,496 @@
+"""Training as a job: a frozen recipe in, checkpoints and events out.
+
+A run folder holds ``recipe.toml`` (what runs), ``curve.jsonl`` (one line a report or validation),
+``checkpoints/step-N.safetensors`` (everything needed to go on, the newest two kept) and ``model/`` (the
+averaged weights with the best validation score).
+
+Resuming is exact: every random choice depends on (seed, step), never on how the process got there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from core import checkpoint, image_io, losses, metrics
+from core.dataset import find_pairs
+from core.degrade import DEGRADATIONS
+from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
+from core.jobs import Emit, JobControl
+from core.network import STRIDE_PX, MemoryNet, NetworkConfig
+from core.recipe import RecipeError, TrainRecipe, resolve_folders
+from core.sampling import PhotoPool, Prefetcher, SampleSource
+from core.tensors import choose_device, choose_precision, dtype_of, to_pixels
+
+_KEEP_CHECKPOINTS = 2
+
+
+class TrainingError(Exception):
+    """The run cannot start or go on; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a finished run leaves behind."""
+
+    model: Path
+    steps: int
+    best_psnr_db: float
+    best_step: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    name: str
+    degraded: np.ndarray  # (H, W, 3) uint8, edges multiples of the stride
+    truth: np.ndarray
+
+
+def train(
+    recipe: TrainRecipe,
+    data: tuple[Path, ...],
+    out: Path,
+    emit: Emit,
+    control: JobControl,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+) -> TrainResult:
+    """Train by ``recipe`` into the run folder ``out``.
+
+    Args:
+        data: what DATA stands for in the recipe's folders.
+        resume: go on from the newest checkpoint that loads; its recipe must be this one.
+        device: ``"auto"`` or a device's name.
+
+    Raises:
+        RecipeError: a folder of the recipe does not exist or holds nothing usable.
+        TrainingError: ``out`` already holds a run and ``resume`` is off, or holds another recipe's.
+        Cancelled: stopped by ``control``; a checkpoint was saved first.
+    """
+    run = _Run(recipe, data, out, emit, control, device)
+    return run.go(resume)
+
+
+def learning_rate(recipe: TrainRecipe, step: int) -> float:
+    """Rate of step ``step`` (from 0): linear warm-up, then half a cosine down to ``lr_end``."""
+    warm = min(recipe.warmup_steps, recipe.steps)
+    if step < warm:
+        return recipe.lr * (step + 1) / warm
+    share = (step - warm) / max(1, recipe.steps - warm)
+    return float(recipe.lr_end + (recipe.lr - recipe.lr_end) * 0.5 * (1 + np.cos(np.pi * share)))
+
+
+class _Run:
+    def __init__(
+        self,
+        recipe: TrainRecipe,
+        data: tuple[Path, ...],
+        out: Path,
+        emit: Emit,
+        control: JobControl,
+        device: str,
+    ) -> None:
+        self.recipe, self.out, self.emit, self.control = recipe, out, emit, control
+        self.device = choose_device(device)
+        self.precision = choose_precision(recipe.precision, self.device)
+        self.source, self.examples, self.photos = _read_data(recipe, data)
+        self.network = _new_network(recipe).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=recipe.lr,
+            betas=(0.9, 0.99),
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+        self.step = 0
+        self.best_psnr_db, self.best_step = float("-inf"), 0
+        self.started = time.monotonic()
+        self.last_saved = self.started
+
+    # --- the loop ------------------------------------------------------------------------------------
+
+    def go(self, resume: bool) -> TrainResult:
+        resumed = self._prepare_folder(resume)
+        parameters = sum(p.numel() for p in self.network.parameters())
+        self.emit(
+            TrainStarted(
+                self.step, self.recipe.steps, parameters, self.photos, self.device, self.precision, resumed
+            )
+        )
+        batches = Prefetcher(
+            lambda step: self.source.batch(step, self.recipe.batch), self.step, self.recipe.steps
+        )
+        try:
+            for _ in self._steps(batches):
+                self.control.checkpoint()
+        except BaseException:
+            # whatever stopped us, what was learned since the last checkpoint is worth keeping
+            self._save_checkpoint()
+            raise
+        finally:
+            batches.close()
+        if self.best_step == 0:  # too short a run to have been validated
+            self._validate()
+        return TrainResult(
+            self.out / "model", self.step, self.best_psnr_db, self.best_step, time.monotonic() - self.started
+        )
+
+    def _steps(self, batches: Prefetcher) -> Iterator[int]:
+        recipe = self.recipe
+        window: list[dict[str, Tensor]] = []
+        waited = 0.0
+        since = time.monotonic()
+        first, began = self.step, since
+        while self.step < recipe.steps:
+            before = time.monotonic()
+            degraded, truth = batches.take()
+            waited += time.monotonic() - before
+            window.append(self._update(torch.from_numpy(degraded), torch.from_numpy(truth)))
+            self.step += 1
+            due = self.step % recipe.validate_every == 0 or self.step == recipe.steps
+            if self.step % recipe.log_every == 0 or due:
+                now = time.monotonic()
+                left = (recipe.steps - self.step) * (now - began) / (self.step - first)
+                self._report(window, now - since, waited, left)
+                window, waited, since = [], 0.0, now
+                if due:
+                    self._validate()
+                if due or now - self.last_saved > 60 * recipe.checkpoint_minutes:
+                    self._save_checkpoint()
+                since = time.monotonic()
+            yield self.step
+
+    def _update(self, degraded: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        """One step on (B, P, P, 3) crops; the loss terms, weighted, as scalars left on the device."""
+        recipe = self.recipe
+        rate = learning_rate(recipe, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        x = degraded.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        y = truth.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        with self._autocast():
+            output = self.network(x)
+            terms = {"pixel": losses.charbonnier(output.restored, y)}
+            if recipe.edge_weight:
+                terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
+            curves = self._memory_terms(x, y, output.restored, terms)
+        total = torch.stack(list(terms.values())).sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._update_average()
+        kept = {key: value.detach() for key, value in terms.items()}
+        return {"loss": total.detach(), "grad_norm": norm.detach(), **kept, **curves}
+
+    def _memory_terms(
+        self, x: Tensor, y: Tensor, restored: Tensor, terms: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Contrastive and polarity terms, every few steps and on half the batch: they shape the memory, at little cost."""
+        recipe = self.recipe
+        if self.step % recipe.contrastive_every or not (recipe.contrastive_weight or recipe.polarity_weight):
+            return {}
+        half = max(1, len(x) // 2)
+        x, y, restored = x[:half], y[:half], restored[:half]
+        damage = losses.damage_map(x, y, STRIDE_PX)
+        with torch.no_grad():
+            truth_features = self.network.memory_features(y)
+            input_features = self.network.memory_features(x)
+        memory = self.network.memory
+        truth_query, input_query = memory.embed(truth_features), memory.embed(input_features)
+        if recipe.polarity_weight:
+            loss = losses.polarity(
+                memory.polarity_logit(truth_query), memory.polarity_logit(input_query), damage
+            )
+            terms["polarity"] = recipe.polarity_weight * loss
+        curves: dict[str, Tensor] = {}
+        if recipe.contrastive_weight:
+            # the weights are held still here, so that the term moves the restoration and not the yardstick
+            still = {key: value.detach() for key, value in self.network.state_dict(keep_vars=True).items()}
+            anchor = functional_call(
+                _Embedder(self.network), {f"network.{k}": v for k, v in still.items()}, (restored,)
+            )
+            picked = input_query.detach().permute(0, 2, 3, 1)[damage > 0.5]  # (N, D), certainly degraded
+            wrong = picked[:: max(1, len(picked) // 32)][:32]
+            loss, near, far = losses.contrastive(
+                anchor, truth_query.detach(), input_query.detach(), damage, wrong
+            )
+            terms["contrastive"] = recipe.contrastive_weight * loss
+            curves = {"distance_positive": near, "distance_negative": far}
+        return curves
+
+    def _update_average(self) -> None:
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        keys = list(self.average)
+        current = self.network.state_dict()
+        torch._foreach_lerp_([self.average[k] for k in keys], [current[k] for k in keys], 1 - decay)
+
+    def _autocast(self) -> torch.autocast:
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def _report(self, window: list[dict[str, Tensor]], seconds: float, waited: float, left: float) -> None:
+        names = dict.fromkeys(name for entry in window for name in entry)
+        means = {
+            name: float(torch.stack([entry[name].float() for entry in window if name in entry]).mean())
+            for name in names
+        }
+        loss, norm = means.pop("loss"), means.pop("grad_norm")
+        if not np.isfinite(loss):
+            raise TrainingError(f"step {self.step}: the loss is {loss}; a lower learning rate usually helps")
+        event = StepDone(
+            step=self.step,
+            loss=loss,
+            terms=means,
+            lr=learning_rate(self.recipe, self.step - 1),
+            grad_norm=norm,
+            images_per_s=len(window) * self.recipe.batch / max(seconds, 1e-9),
+            data_wait=waited / max(seconds, 1e-9),
+            seconds_left=left,
+        )
+        self._append({"kind": "step", "step": self.step, "loss": loss, "lr": event.lr, "grad_norm": norm, **means,
+                      "images_per_s": round(event.images_per_s, 2), "data_wait": round(event.data_wait, 4)})  # fmt: skip
+        self.emit(event)
+
+    # --- validation ----------------------------------------------------------------------------------
+
+    def _validate(self) -> None:
+        began = time.monotonic()
+        protocol = metrics.TASK_PROTOCOL[self.recipe.task]
+        network = MemoryNet(self.network.config)
+        network.load_state_dict(self.average)
+        network = network.to(self.device, dtype_of(self.precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.eval()
+        scores, similar, given = [], [], []
+        with torch.inference_mode():
+            for example in self.examples:
+                x = torch.from_numpy(example.degraded).to(self.device).permute(2, 0, 1)[None].float() / 255
+                restored = to_pixels(network(x).restored, np.dtype(np.uint8))
+                scores.append(metrics.psnr_db(restored, example.truth, protocol))
+                similar.append(metrics.ssim(restored, example.truth, protocol))
+                given.append(metrics.psnr_db(example.degraded, example.truth, protocol))
+                self.control.checkpoint()
+        psnr_db, ssim = float(np.mean(scores)), float(np.mean(similar))
+        is_best = psnr_db > self.best_psnr_db
+        if is_best:
+            self.best_psnr_db, self.best_step = psnr_db, self.step
+            self._save_model(psnr_db, ssim, float(np.mean(given)), protocol)
+        seconds = time.monotonic() - began
+        event = Validated(
+            self.step, psnr_db, ssim, float(np.mean(given)), metrics.PROTOCOLS[protocol], is_best, seconds
+        )
+        self._append(
+            {"kind": "validation", "step": self.step, "psnr_db": psnr_db, "ssim": ssim, "is_best": is_best}
+        )
+        self.emit(event)
+
+    def _save_model(self, psnr_db: float, ssim: float, input_psnr_db: float, protocol: str) -> None:
+        provenance = {
+            "recipe": self.recipe.as_dict(),
+            "recipe_sha256": self.recipe.sha256(),
+            "step": self.step,
+            "training_photos": self.photos,
+            "validation": {
+                "psnr_db": round(psnr_db, 3),
+                "ssim": round(ssim, 4),
+                "input_psnr_db": round(input_psnr_db, 3),
+                "protocol": metrics.PROTOCOLS[protocol],
+                "photos": len(self.examples),
+            },
+        }
+        checkpoint.save(
+            self.out / "model", self.network, name=self.recipe.name, task=self.recipe.task, provenance=provenance, state=self.average
+        )  # fmt: skip
+
+    # --- keeping -------------------------------------------------------------------------------------
+
+    def _prepare_folder(self, resume: bool) -> str | None:
+        stored = self.out / "recipe.toml"
+        if stored.exists():
+            if not resume:
+                raise TrainingError(
+                    f"{self.out}: already holds a run; continue it with resume or choose another folder"
+                )
+            if TrainRecipe.from_toml(stored).sha256() != self.recipe.sha256():
+                raise TrainingError(
+                    f"{self.out}: holds a run of another recipe; a run goes on with its own recipe only"
+                )
+        else:
+            text = self.recipe.to_toml().encode()
+            checkpoint.write_atomically(stored, lambda temporary: _write(temporary, text))
+        if not resume:
+            return None
+        return self._load_newest()
+
+    def _load_newest(self) -> str | None:
+        for file in sorted((self.out / "checkpoints").glob("step-*.safetensors"), reverse=True):
+            try:
+                tensors, header = checkpoint.read_tensors(file)
+                self._restore_state(tensors, json.loads(header["training"]))
+            except (checkpoint.CheckpointError, KeyError, ValueError, RuntimeError) as error:
+                self.emit(Notice(f"{file.name} cannot be read ({error}); going back to the one before"))
+                continue
+            self._truncate_curve()
+            return file.name
+        self._truncate_curve()
+        return None
+
+    def _save_checkpoint(self) -> None:
+        file = self.out / "checkpoints" / f"step-{self.step:08d}.safetensors"
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        for index, entry in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in entry.items()}
+        state = {
+            "step": self.step,
+            "best_psnr_db": self.best_psnr_db if np.isfinite(self.best_psnr_db) else None,
+            "best_step": self.best_step,
+            "recipe_sha256": self.recipe.sha256(),
+        }
+        checkpoint.save_tensors(file, tensors, {"training": json.dumps(state)})
+        for old in sorted(file.parent.glob("step-*.safetensors"))[:-_KEEP_CHECKPOINTS]:
+            old.unlink(missing_ok=True)
+        self.last_saved = time.monotonic()
+        self.emit(CheckpointSaved(self.step, str(file), self.best_step == self.step))
+
+    def _restore_state(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        if state["recipe_sha256"] != self.recipe.sha256():
+            raise ValueError("it belongs to another recipe")
+        part = {prefix: {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+                for prefix in ("network.", "average.", "optimizer.")}  # fmt: skip
+        self.network.load_state_dict(part["network."])
+        self.average = {key: part["average."][key].to(self.device) for key in self.average}
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in part["optimizer."].items():
+            index, key = name.split(".", 1)
+            entries.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        self.step = int(state["step"])
+        best = state["best_psnr_db"]
+        self.best_psnr_db, self.best_step = (
+            (float("-inf") if best is None else float(best)),
+            int(state["best_step"]),
+        )
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with (self.out / "curve.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def _truncate_curve(self) -> None:
+        """Lines past the step we go on from will be written again."""
+        kept = [line for line in read_curve(self.out) if line["step"] <= self.step] if self.step else []
+        text = "".join(json.dumps(line) + "\n" for line in kept).encode()
+        checkpoint.write_atomically(self.out / "curve.jsonl", lambda temporary: _write(temporary, text))
+
+
+class _Embedder(nn.Module):
+    def __init__(self, network: MemoryNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return self.network.embed(picture)
+
+
+def read_curve(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``curve.jsonl``; a half-written last line (the process was killed) is left out."""
+    lines: list[dict[str, Any]] = []
+    path = run / "curve.jsonl"
+    if not path.exists():
+        return lines
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines
+
+
+def _new_network(recipe: TrainRecipe) -> MemoryNet:
+    if recipe.start_from:
+        return checkpoint.load(Path(recipe.start_from)).network.requires_grad_(True).train()
+    config = (
+        NetworkConfig(width=recipe.width)
+        if recipe.preset == "custom"
+        else NetworkConfig.preset(recipe.preset)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return MemoryNet(config)
+
+
+def _read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[SampleSource, list[_Example], int]:
+    folders = resolve_folders(recipe.train, data)
+    held_out = resolve_folders(recipe.validation, data)
+    if recipe.kind == "clean":
+        make = DEGRADATIONS[recipe.task]
+        params = make.params(recipe.degradation)
+        truths = _photos(folders)
+        seen = {path.resolve() for path in truths}
+        if both := [path.name for path in _photos(held_out) if path.resolve() in seen]:
+            raise RecipeError(f"{', '.join(both[:3])}: stands in training and in validation")
+        source = SampleSource(PhotoPool(truths), None, make.bind(params), recipe.patch_px, recipe.seed)
+        return source, _synthetic_examples(recipe, _photos(held_out)), len(truths)
+    pairs = [pair for folder in folders for pair in find_pairs(folder).pairs]
+    source = SampleSource(
+        PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs]), None, recipe.patch_px, recipe.seed
+    )  # fmt: skip
+    examples = []
+    for pair in (pair for folder in held_out for pair in find_pairs(folder).pairs):
+        degraded, truth = (
+            _centre(_eight_bit(path), recipe.validate_crop_px) for path in (pair.input, pair.target)
+        )
+        examples.append(_Example(pair.name, degraded, truth))
+    return source, examples, len(pairs)
+
+
+def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[_Example]:
+    make = DEGRADATIONS[recipe.task]
+    degrade = make.bind(make.always(make.params(recipe.degradation)))
+    examples = []
+    for index, path in enumerate(photos):
+        truth = _centre(_eight_bit(path), recipe.validate_crop_px)
+        rng = np.random.default_rng([recipe.validate_seed, index])
+        degraded = np.rint(degrade(truth.astype(np.float32) / 255, rng) * 255).astype(np.uint8)
+        examples.append(_Example(path.name, degraded, truth))
+    return examples
+
+
+def _photos(folders: tuple[Path, ...]) -> list[Path]:
+    found = []
+    for folder in folders:
+        photos = list(image_io.find_images(folder, recursive=False))
+        if not photos:
+            raise RecipeError(f"{folder}: no photos in it")
+        found += photos
+    return found
+
+
+def _eight_bit(path: Path) -> np.ndarray:
+    return PhotoPool([path], budget_bytes=0)[0]
+
+
+def _centre(picture: np.ndarray, edge_px: int) -> np.ndarray:
+    """Centre crop of at most ``edge_px``, edges multiples of the stride; smaller ones mirrored up to it."""
+    height, width = (max(STRIDE_PX, min(n, edge_px) // STRIDE_PX * STRIDE_PX) for n in picture.shape[:2])
+    top, left = max(0, (picture.shape[0] - height) // 2), max(0, (picture.shape[1] - width) // 2)
+    crop = picture[top : top + height, left : left + width]
+    pad = ((0, height - crop.shape[0]), (0, width - crop.shape[1]), (0, 0))
+    return np.ascontiguousarray(np.pad(crop, pad, mode="symmetric"))
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
