@@ -80,6 +80,16 @@ def _os_error(exc: BaseException) -> Words:
     return what, why, todo
 
 
+def _by_errno(what: str, todo: str) -> Callable[[BaseException], Words]:
+    """For errors of our own that carry the system's number: its advice beats the general one."""
+
+    def words(exc: BaseException) -> Words:
+        advice = _OS_WORDS.get(getattr(exc, "errno", None) or 0)
+        return what, _message(exc), advice[1] if advice else todo
+
+    return words
+
+
 def _out_of_memory(exc: BaseException) -> Words:
     first_line = _message(exc).splitlines()[0] if _message(exc) else ""
     return (
@@ -104,25 +114,26 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.jobs.Cancelled": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
     "builtins.KeyboardInterrupt": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
     # pictures
-    "core.image_io.EmptyFile": _plain("The file is empty.", "Copy it again from where it came from."),
-    "core.image_io.DamagedImage": _plain(
+    "core.image_types.EmptyFile": _plain("The file is empty.", "Copy it again from where it came from."),
+    "core.image_types.DamagedImage": _plain(
         "The picture is damaged.", "Copy it again from the camera or card, or save it anew elsewhere."
     ),
-    "core.image_io.UnsupportedImage": _plain(
+    "core.image_types.UnsupportedImage": _plain(
         "This kind of file cannot be opened.", "Save it as PNG, TIFF or JPEG and open that."
     ),
-    "core.image_io.ImageTooLarge": _plain("The picture is too large.", "Restore a smaller part of it."),
-    "core.image_io.UnreadableFile": _plain(
+    "core.image_types.NotAnImage": _plain("This file is not a picture.", "Choose a photo instead."),
+    "core.image_types.ImageTooLarge": _plain("The picture is too large.", "Restore a smaller part of it."),
+    "core.image_types.UnreadableFile": _by_errno(
         "The file could not be read.", "Check that it exists and that you may read it."
     ),
-    "core.image_io.WouldOverwrite": _plain(
+    "core.image_types.WouldOverwrite": _plain(
         "Nothing was written, because a file would have been replaced.",
         "Choose another name or folder, or allow overwriting.",
     ),
-    "core.image_io.WriteFailed": _plain(
+    "core.image_types.WriteFailed": _by_errno(
         "The result could not be written.", "Check the free space and permissions of the folder."
     ),
-    "core.image_io.ImageError": _plain("The picture could not be opened or saved."),
+    "core.image_types.ImageError": _plain("The picture could not be opened or saved."),
     # models
     "core.checkpoint.CheckpointError": _plain(
         "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."
@@ -138,6 +149,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.recipe.RecipeError": _plain("The recipe is not valid.", "Correct the value named above."),
     "tomllib.TOMLDecodeError": _plain("The recipe is not valid TOML.", "Correct the line named above."),
     "json.decoder.JSONDecodeError": _plain("A settings file is not valid JSON.", "Correct or remove it."),
+    "core.training.TrainingError": _plain("The training run cannot start or go on."),
     "core.metrics.MetricError": _plain("The pictures cannot be compared."),
     # the machine
     "builtins.MemoryError": _out_of_memory,
