@@ -1,0 +1,289 @@
+"""Evaluation as a job: a folder of pairs and a model in, a table of scores by protocol out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from core import catalog, checkpoint, image_io, metrics
+from core.dataset import Pair, find_pairs
+from core.events import ItemDone, ItemStarted
+from core.jobs import Cancelled, Emit, JobControl, ignore
+from core.metrics import MetricError, Score
+from core.problems import describe
+from core.restore import Restored, RestoreRequest, restore
+from core.tensors import choose_device, choose_precision
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    folder: Path
+    task: str = "derain"
+    model: Path | None = None  # None: the catalog's default for the task
+    device: str = "auto"
+    precision: str = "auto"
+    tile_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One picture, or a mean over pictures, against the truth. None where the number cannot be had."""
+
+    psnr_db: float | None  # inf for a picture equal to its truth
+    ssim: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """One pair. With ``error`` set the maps are empty; else both hold the protocols of the table.
+
+    The maps go from protocol ("Y", "RGB") to scores. ``*_lab_mae`` are given for shadows only.
+    """
+
+    name: str
+    width: int = 0
+    height: int = 0
+    input: Mapping[str, Scores] = MappingProxyType({})
+    restored: Mapping[str, Scores] = MappingProxyType({})
+    input_lab_mae: float | None = None
+    restored_lab_mae: float | None = None
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationTable:
+    """What came out, means over the pictures that could be measured."""
+
+    task: str
+    protocol: str  # the task's own; the others in ``protocols`` stand beside it, labelled
+    protocols: tuple[str, ...]
+    folder: Path
+    layout: str
+    rows: tuple[EvaluationRow, ...]
+    megapixels_per_s: (
+        float | None
+    )  # of restoring alone: no loading, decoding or measuring; None: nothing restored
+    device: str
+    precision: str
+    model: str
+    model_sha256: str
+
+    @property
+    def measured(self) -> tuple[EvaluationRow, ...]:
+        return tuple(row for row in self.rows if row.error is None)
+
+    @property
+    def failed(self) -> tuple[EvaluationRow, ...]:
+        return tuple(row for row in self.rows if row.error is not None)
+
+    def mean(self, side: str, protocol: str) -> Scores:
+        """``side`` "input" or "restored". Pictures equal to their truth have no finite PSNR and are left out
+        of its mean; :meth:`identical` counts them."""
+        scores: list[Scores] = [getattr(row, side)[protocol] for row in self.measured]
+        return Scores(_mean([s.psnr_db for s in scores]), _mean([s.ssim for s in scores]))
+
+    def mean_lab_mae(self, side: str) -> float | None:
+        return _mean([getattr(row, f"{side}_lab_mae") for row in self.measured])
+
+    def identical(self, side: str) -> int:
+        """How many pictures equal their truth exactly."""
+        scores = (getattr(row, side)[self.protocol].psnr_db for row in self.measured)
+        return sum(psnr is not None and math.isinf(psnr) for psnr in scores)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON: null for what does not exist, never NaN or Infinity."""
+        others = {
+            protocol.lower(): {
+                "protocol": metrics.PROTOCOLS[protocol],
+                "input": _scores_dict(self.mean("input", protocol)),
+                "restored": _scores_dict(self.mean("restored", protocol)),
+            }
+            for protocol in self.protocols
+            if protocol != self.protocol
+        }
+        if self.task == "deshadow":
+            others["lab_mae"] = {
+                "protocol": metrics.PROTOCOLS["LAB"],
+                "input": _rounded(self.mean_lab_mae("input")),
+                "restored": _rounded(self.mean_lab_mae("restored")),
+            }
+        return {
+            "task": self.task,
+            "protocol": self.protocol,
+            "protocol_note": metrics.PROTOCOLS[self.protocol],
+            "count": len(self.measured),
+            "failed": len(self.failed),
+            "identical": {"input": self.identical("input"), "restored": self.identical("restored")},
+            "input": _scores_dict(self.mean("input", self.protocol)),
+            "restored": _scores_dict(self.mean("restored", self.protocol)),
+            **others,
+            "megapixels_per_s": _rounded(self.megapixels_per_s),
+            "device": self.device,
+            "precision": self.precision,
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "folder": str(self.folder),
+            "layout": self.layout,
+            "images": [self._row_dict(row) for row in self.rows],
+        }
+
+    def _row_dict(self, row: EvaluationRow) -> dict[str, Any]:
+        if row.error is not None:
+            return {"name": row.name, "error": row.error}
+        found: dict[str, Any] = {
+            "name": row.name,
+            "width": row.width,
+            "height": row.height,
+            "input": _scores_dict(row.input[self.protocol]),
+            "restored": _scores_dict(row.restored[self.protocol]),
+        }
+        for protocol in self.protocols:
+            if protocol != self.protocol:
+                found[protocol.lower()] = {
+                    "input": _scores_dict(row.input[protocol]),
+                    "restored": _scores_dict(row.restored[protocol]),
+                }
+        if row.restored_lab_mae is not None:
+            found["lab_mae"] = {
+                "input": _rounded(row.input_lab_mae),
+                "restored": _rounded(row.restored_lab_mae),
+            }
+        found["seconds"] = _rounded(row.seconds)
+        return found
+
+
+def evaluate(
+    request: EvaluateRequest,
+    emit: Emit = ignore,
+    control: JobControl | None = None,
+    keep: Callable[[Pair, np.ndarray], None] | None = None,
+) -> EvaluationTable:
+    """Restore every input of the folder and measure it against its truth.
+
+    A pair that cannot be read, restored or compared becomes a row with an error; the others go on.
+    ``keep`` gets each pair with its restored pixels, for callers that want to look at them.
+
+    Raises:
+        PairingError: no layout, or pictures without a partner.
+        CatalogError, CheckpointError, DeviceError: the model or the device cannot be used at all.
+        Cancelled: stopped by ``control``.
+    """
+    control = control or JobControl()
+    info = catalog.task_info(request.task)
+    pairing = find_pairs(request.folder)
+    protocols = (info.protocol, "RGB") if info.protocol != "RGB" else ("RGB",)
+    runner = _Runner(request, protocols, control)
+    rows = []
+    began = time.monotonic()
+    count = len(pairing.pairs)
+    for index, pair in enumerate(pairing.pairs, 1):
+        control.checkpoint()
+        emit(ItemStarted(index, count, pair.name))
+        error: Exception | None = None
+        try:
+            row, pixels = runner.measure(pair)
+            if keep is not None:
+                keep(pair, pixels)
+        except Cancelled:
+            raise
+        except Exception as caught:  # whatever is wrong with one picture, the rest is measured
+            error = caught
+            row = EvaluationRow(pair.name, error=describe(caught).sentence)
+        rows.append(row)
+        left = (time.monotonic() - began) / index * (count - index)
+        emit(ItemDone(index, count, pair.name, error, left))
+    return EvaluationTable(
+        task=request.task,
+        protocol=info.protocol,
+        protocols=protocols,
+        folder=request.folder,
+        layout=pairing.layout,
+        rows=tuple(rows),
+        **runner.summary(),
+    )
+
+
+class _Runner:
+    """Restores and measures one pair after the other, and knows what it ran on."""
+
+    def __init__(self, request: EvaluateRequest, protocols: tuple[str, ...], control: JobControl) -> None:
+        self.model = request.model or catalog.default_model(request.task)
+        # a model or device that cannot be used fails here, once, instead of in every row
+        loaded = checkpoint.load(self.model)
+        self.device = choose_device(request.device)
+        self.precision = choose_precision(request.precision, self.device)
+        self.name, self.sha256 = loaded.name, loaded.sha256
+        self.task, self.protocols, self.control = request.task, protocols, control
+        self.request = RestoreRequest(
+            task=request.task,
+            model=self.model,
+            device=request.device,
+            precision=request.precision,
+            tile_px=request.tile_px,
+        )
+        self.pixels, self.seconds = 0, 0.0
+
+    def measure(self, pair: Pair) -> tuple[EvaluationRow, np.ndarray]:
+        """The row and the restored pixels. Raises what reading, restoring or comparing raises."""
+        picture, truth = image_io.read(pair.input), image_io.read(pair.target).pixels
+        if picture.pixels.shape != truth.shape:  # before the time is spent on restoring it
+            (h, w), (th, tw) = picture.pixels.shape[:2], truth.shape[:2]
+            raise MetricError(f"{pair.name}: sizes differ, input {w}x{h} px, target {tw}x{th} px")
+        restored = restore(picture, self.request, ignore, self.control)
+        self._note(restored)
+        shadow = self.task == "deshadow"
+        row = EvaluationRow(
+            name=pair.name,
+            width=picture.info.width,
+            height=picture.info.height,
+            input=self._scores(picture.pixels, truth),
+            restored=self._scores(restored.pixels, truth),
+            input_lab_mae=metrics.lab_mae(picture.pixels, truth) if shadow else None,
+            restored_lab_mae=metrics.lab_mae(restored.pixels, truth) if shadow else None,
+            seconds=restored.seconds,
+        )
+        return row, restored.pixels
+
+    def _scores(self, pixels: np.ndarray, truth: np.ndarray) -> dict[str, Scores]:
+        found: dict[str, Scores] = {}
+        for protocol in self.protocols:
+            self.control.checkpoint()
+            score: Score = metrics.score(pixels, truth, protocol)
+            found[protocol] = Scores(score.psnr_db, score.ssim)
+        return found
+
+    def _note(self, restored: Restored) -> None:
+        self.pixels += restored.pixels.shape[0] * restored.pixels.shape[1]
+        self.seconds += restored.seconds
+        self.device, self.precision = restored.device, restored.precision
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "megapixels_per_s": self.pixels / 1e6 / self.seconds if self.seconds > 0 else None,
+            "device": self.device,
+            "precision": self.precision,
+            "model": self.name,
+            "model_sha256": self.sha256,
+        }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return fmean(finite) if finite else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 4)
+
+
+def _scores_dict(scores: Scores) -> dict[str, float | None]:
+    return {"psnr_db": _rounded(scores.psnr_db), "ssim": _rounded(scores.ssim)}
