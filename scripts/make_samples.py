@@ -1,0 +1,309 @@
+"""Make the photos of ``resources/samples`` again from the packages they come from.
+
+The clean photos come from the Debian package ``lomiri-wallpapers-16.04`` and from the data inside
+scikit-image's wheel; only photos under CC0, CC BY, CC BY-SA or in the public domain are taken. (The photos
+of Debian's ``mate-backgrounds`` are under the GPL, version 2 or later, and are therefore left out.)
+
+    apt-get download lomiri-wallpapers-16.04
+    dpkg -x lomiri-wallpapers-16.04_*.deb unpacked
+    python scripts/make_samples.py --lomiri unpacked/usr/share/backgrounds
+    python scripts/make_samples.py --rainy
+
+Both steps rewrite ``samples.json`` and ``LICENSES.md`` from the tables below and remove JPEGs that are not
+in them. The JPEG bytes depend on the version of Pillow, the rain on :mod:`core.degrade`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # the script may be run from any folder and without an install
+
+from core.degrade import Bounds, RainParams, rain  # noqa: E402
+
+LONG_EDGE_PX = 720
+QUALITY = 88
+RAINY_QUALITY = 92  # streaks are fine detail: at 88 the compression would blur what is to be removed
+TOTAL_LIMIT_BYTES = 3_000_000
+
+LOMIRI = "lomiri-wallpapers-16.04"
+SKIMAGE = "scikit-image"
+PACKAGE_URLS = {
+    LOMIRI: "https://gitlab.com/ubports/development/core/lomiri-wallpapers (Debian package lomiri-wallpapers-16.04)",
+    SKIMAGE: "https://scikit-image.org/docs/stable/api/skimage.data.html",
+}
+LICENCE_URLS = {
+    "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "CC BY 4.0": "https://creativecommons.org/licenses/by/4.0/",
+    "CC BY-SA 4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
+    "Public domain": "https://creativecommons.org/publicdomain/mark/1.0/",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One clean photo. ``crop`` is (left, top, right, bottom) as shares of the upright original, 0..1."""
+
+    file: str  # name under clean/ (and rainy/), without suffix
+    name: str  # what a person reads
+    package: str
+    original: str  # file name inside the package
+    author: str
+    licence: str
+    origin: str = ""  # where the package took it from, when it says so
+    crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    validation: bool = False  # kept out of the ready training recipe
+
+
+PHOTOS = (
+    Photo("dogs", "Dogs at the window", LOMIRI, "friends_by_Aitzol_Berasategi.jpg",
+          "Aitzol Berasategi", "CC BY 4.0", validation=True),
+    Photo("hill", "Autumn hill", LOMIRI, "aitzgorri_by_Aitzol_Berasategi.jpg",
+          "Aitzol Berasategi", "CC BY 4.0", validation=True),
+    Photo("stream", "Stream in the wood", LOMIRI, "life_by_Aitzol_Berasategi.jpg",
+          "Aitzol Berasategi", "CC BY 4.0", validation=True),
+    Photo("launchpad", "Launch pad at dusk", SKIMAGE, "rocket.jpg", "SpaceX", "Public domain",
+          origin="https://www.flickr.com/photos/spacexphotos/16511594820/", validation=True),
+    Photo("path", "Mountain path", LOMIRI, "picosdeeuropa_by_Aitzol_Berasategi.jpg",
+          "Aitzol Berasategi", "CC BY 4.0"),
+    Photo("sunset", "Sunset over hills", LOMIRI, "sunset_by_Aitzol_Berasategi.jpg",
+          "Aitzol Berasategi", "CC BY 4.0"),
+    Photo("estuary", "Bridge cables over an estuary", LOMIRI, "Bridge_by_Sander_Klootwijk.jpg",
+          "Sander Klootwijk", "CC BY-SA 4.0", crop=(0.06, 0.0, 0.90375, 1.0)),
+    Photo("dragonfly", "Dragonfly on a hazel", LOMIRI, "Dragonfly_by_Bolly.jpg", "Bolly", "CC BY-SA 4.0"),
+    Photo("dandelions", "Dandelions", LOMIRI, "seeding_by_Clements_Engelhardt.jpg",
+          "Clemens Engelhardt", "CC0 1.0", crop=(0.06, 0.0, 0.90375, 1.0)),
+    Photo("fig", "Fig in a red bowl", LOMIRI, "Picture_0B_by_freespace.jpg",
+          'Trevor "Freespace"', "CC BY 4.0"),
+    Photo("brushes", "Paint brushes", LOMIRI, "Picture_1A_by_freespace.jpg",
+          'Trevor "Freespace"', "CC BY 4.0"),
+    Photo("lounge", "Drum and wine", LOMIRI, "Wine_by_Jakkub_Mede.jpg", "Jakub Mede", "CC BY 4.0"),
+    Photo("clock", "Wall clock", LOMIRI, "greentock_by_Peter_Nerlich.jpg", "Peter Nerlich", "CC BY-SA 4.0"),
+    Photo("cat", "Chelsea the cat", SKIMAGE, "chelsea.png", "Stefan van der Walt", "CC0 1.0"),
+    Photo("coffee", "Cup of coffee", SKIMAGE, "coffee.png",
+          "Rachel Michetti (courtesy of Pikolo Espresso Bar)", "CC0 1.0"),
+    Photo("bricks", "Brick wall", SKIMAGE, "brick.png", "CC0 Textures", "CC0 1.0",
+          origin="https://cc0textures.com/view.php?tex=Bricks25"),
+    Photo("gravel", "Gravel", SKIMAGE, "gravel.png", "CC0 Textures", "CC0 1.0",
+          origin="https://cc0textures.com/view.php?tex=Gravel04", crop=(0.0, 0.0, 0.75, 0.75)),
+)  # fmt: skip
+
+
+# Light over light looks most like a photograph; no draw may give no rain, or a JPEG inside the JPEG.
+FINE = RainParams(  # distant rain: short, thin, faint and dense
+    layers=(0.0, 1.0), drawn=0.3, length_px=Bounds(14, 30), width_px=Bounds(0.6, 1.1),
+    scatter_deg=Bounds(1, 3), cover=Bounds(0.03, 0.08), strength=Bounds(0.18, 0.35), angle_spread_deg=14,
+    any_angle=0, screen=1, mist=1, jpeg=0, untouched=0,
+)  # fmt: skip
+NEAR = RainParams(  # close to the camera: long, bright, well apart
+    layers=(1.0,), drawn=1, length_px=Bounds(40, 80), width_px=Bounds(0.8, 1.6),
+    scatter_deg=Bounds(0.5, 2.5), cover=Bounds(0.008, 0.02), strength=Bounds(0.3, 0.55), angle_spread_deg=14,
+    any_angle=0, screen=1, mist=0, jpeg=0, untouched=0,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shower:
+    """Rain over the clean photo ``file``: the falls one after the other, far first, from one seed.
+
+    The seeds were chosen by eye among a dozen each, for rain that looks photographed.
+    """
+
+    file: str
+    name: str
+    seed: int
+    falls: tuple[RainParams, ...]
+
+
+SHOWERS = (
+    Shower("dogs", "Dogs in the rain", 4, (
+        replace(NEAR, layers=(0.0, 1.0), drawn=0.5, length_px=Bounds(25, 60), width_px=Bounds(0.8, 1.8),
+                scatter_deg=Bounds(0.5, 3), cover=Bounds(0.02, 0.06), strength=Bounds(0.35, 0.65),
+                angle_spread_deg=15),
+    )),
+    Shower("hill", "Rain over the hill", 1, (
+        replace(FINE, cover=Bounds(0.05, 0.12), mist_strength=Bounds(0.05, 0.1)),
+        replace(NEAR, length_px=Bounds(30, 60), width_px=Bounds(0.8, 1.5), cover=Bounds(0.01, 0.03),
+                strength=Bounds(0.3, 0.5)),
+    )),
+    Shower("stream", "Downpour in the wood", 6, (
+        replace(FINE, layers=(1.0,), drawn=0, angle_spread_deg=10, mist_strength=Bounds(0.05, 0.12)),
+        replace(NEAR, layers=(0.0, 1.0), drawn=0.6, width_px=Bounds(1.2, 2.2), cover=Bounds(0.015, 0.04),
+                strength=Bounds(0.3, 0.6), angle_spread_deg=10),
+    )),
+    Shower("launchpad", "Rain at dusk", 4, (
+        replace(FINE, mist_strength=Bounds(0.02, 0.06)),
+        replace(NEAR, drawn=0.5),
+    )),
+)  # fmt: skip
+
+
+def srgb(image: Image.Image) -> Image.Image:
+    """The image upright, in 8-bit sRGB, whatever profile it carries."""
+    icc = image.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(image).convert("RGB")
+    if not icc:
+        return upright
+    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    converted = ImageCms.profileToProfile(upright, source, ImageCms.createProfile("sRGB"))
+    return converted if converted is not None else upright
+
+
+def prepare(photo: Photo, original: Image.Image) -> Image.Image:
+    """Crop, then shrink to :data:`LONG_EDGE_PX`; a smaller original keeps its size."""
+    image = srgb(original)
+    left, top, right, bottom = photo.crop
+    box = (
+        round(left * image.width),
+        round(top * image.height),
+        round(right * image.width),
+        round(bottom * image.height),
+    )
+    image = image.crop(box)
+    scale = LONG_EDGE_PX / max(image.size)
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return image
+
+
+def save_jpeg(image: Image.Image, path: Path, quality: int) -> None:
+    bare = Image.frombytes("RGB", image.size, image.tobytes())  # no metadata of the original can follow
+    bare.save(path, quality=quality, subsampling=0, optimize=True, progressive=True)
+
+
+def make_clean(out: Path, folders: dict[str, Path]) -> None:
+    """Write ``clean/`` from the packages' folders. Raises FileNotFoundError naming a photo that is missing."""
+    clean = out / "clean"
+    clean.mkdir(parents=True, exist_ok=True)
+    for photo in PHOTOS:
+        with Image.open(folders[photo.package] / photo.original) as original:
+            save_jpeg(prepare(photo, original), clean / f"{photo.file}.jpg", QUALITY)
+    _remove_strays(clean, {photo.file for photo in PHOTOS})
+
+
+def make_rainy(out: Path) -> None:
+    """Write ``rainy/`` from ``clean/`` as it lies there, so that the truth is exactly what a user has."""
+    rainy = out / "rainy"
+    rainy.mkdir(parents=True, exist_ok=True)
+    for shower in SHOWERS:
+        with Image.open(out / "clean" / f"{shower.file}.jpg") as truth:
+            pixels = np.asarray(truth.convert("RGB"), np.float32) / 255
+        rng = np.random.default_rng(shower.seed)
+        for fall in shower.falls:
+            pixels = rain(pixels, rng, fall)
+        image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+        save_jpeg(image, rainy / f"{shower.file}.jpg", RAINY_QUALITY)
+    _remove_strays(rainy, {shower.file for shower in SHOWERS})
+
+
+def _remove_strays(folder: Path, wanted: set[str]) -> None:
+    for path in folder.glob("*.jpg"):
+        if path.stem not in wanted:
+            path.unlink()
+
+
+def skimage_folder() -> Path:
+    import skimage.data
+
+    return Path(skimage.data.__file__).parent
+
+
+def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
+    """Entries of ``samples.json`` for the files that exist, the rainy ones first."""
+    photos = {photo.file: photo for photo in PHOTOS}
+    entries: list[tuple[str, str, str | None, Photo]]
+    entries = [(f"rainy/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHOWERS]
+    entries += [(f"clean/{p.file}.jpg", p.name, None, p) for p in PHOTOS]
+    for file, name, truth, photo in entries:
+        if (out / file).is_file():
+            yield (
+                {
+                    "name": name,
+                    "file": file,
+                    "truth": truth,
+                    "credit": photo.author,
+                    "licence": photo.licence,
+                    "validation": photo.validation and truth is None,
+                },
+                photo,
+            )
+
+
+def changes(photo: Photo, file: str) -> str:
+    done = ["cropped"] if photo.crop != (0.0, 0.0, 1.0, 1.0) else []
+    if photo.package == LOMIRI:
+        done.append(f"shrunk to {LONG_EDGE_PX} px")
+    done.append("saved as JPEG without metadata")
+    if file.startswith("rainy/"):
+        done.append("rain added by computer")
+    text = ", ".join(done)
+    return text[0].upper() + text[1:]
+
+
+def write_lists(out: Path) -> None:
+    entries = list(listed(out))
+    text = json.dumps([entry for entry, _ in entries], indent=1, ensure_ascii=False)
+    (out / "samples.json").write_text(text + "\n", encoding="utf-8")
+
+    lines = [
+        "# Sample photos",
+        "",
+        "These photos are not under the licence of the code: each keeps the licence its author gave it, in the",
+        "changed form found here too (photos under CC BY-SA stay under CC BY-SA). `scripts/make_samples.py`",
+        "makes them again from the packages named below and writes this file. The rain in `rainy/` is",
+        "synthetic; its truth lies in `clean/` under the same name.",
+        "",
+        "| File | Title in its package | Author | Licence | Source | Changes |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry, photo in entries:
+        file = str(entry["file"])
+        source = f"{photo.package}, {photo.origin}" if photo.origin else photo.package
+        cells = (f"`{file}`", photo.original, photo.author, photo.licence, source, changes(photo, file))
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Sources:", *(f"- {name}: {url}" for name, url in PACKAGE_URLS.items())]
+    used = {photo.licence for _, photo in entries}
+    lines += ["", "Licences:", *(f"- {name}: {url}" for name, url in LICENCE_URLS.items() if name in used)]
+    (out / "LICENSES.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--lomiri", type=Path, metavar="DIR", help=f"make clean/: folder of {LOMIRI}'s photos"
+    )
+    parser.add_argument(
+        "--skimage", type=Path, metavar="DIR", help="scikit-image's data (default: installed)"
+    )
+    parser.add_argument("--rainy", action="store_true", help="make rainy/ from clean/")
+    parser.add_argument("--out", type=Path, default=ROOT / "resources" / "samples", metavar="DIR")
+    options = parser.parse_args(arguments)
+    if options.lomiri is None and not options.rainy:
+        parser.error("nothing to do: give --lomiri DIR, --rainy or both")
+    if options.lomiri is not None:
+        make_clean(options.out, {LOMIRI: options.lomiri, SKIMAGE: options.skimage or skimage_folder()})
+    if options.rainy:
+        make_rainy(options.out)
+    write_lists(options.out)
+    size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
+    print(f"{options.out}: {size / 1e6:.2f} MB")
+    if size > TOTAL_LIMIT_BYTES:
+        print(f"more than the {TOTAL_LIMIT_BYTES / 1e6:.0f} MB that may ship", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
