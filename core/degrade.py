@@ -94,7 +94,7 @@ def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None 
         light *= _smooth_field(height, width, rng, 0.35, 1.0)
     tint = 1 + rng.normal(0, 0.02, 3).astype(np.float32)  # rain is near-neutral
     layer_rgb = light[..., None] * tint
-    rainy = clean.astype(np.float32, copy=True)
+    rainy: np.ndarray = clean.astype(np.float32, copy=True)
     if rng.random() < p.screen:
         np.clip(layer_rgb, 0, 1, out=layer_rgb)
         rainy = 1 - (1 - rainy) * (1 - layer_rgb)
@@ -104,13 +104,13 @@ def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None 
         veil = _smooth_field(height, width, rng, 0.4, 1.0)[..., None] * p.mist_strength.draw(rng)
         airlight = float(rng.uniform(0.6, 0.95))
         rainy = rainy * (1 - veil) + airlight * veil
-    rainy = np.rint(np.clip(rainy, 0, 1) * 255).astype(np.uint8)
+    levels = np.rint(np.clip(rainy, 0, 1) * 255).astype(np.uint8)
     if rng.random() < p.jpeg:
         quality = int(rng.integers(75, 98))
-        ok, data = cv2.imencode(".jpg", rainy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        ok, data = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
         if ok:
-            rainy = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-    return rainy.astype(np.float32) / 255
+            levels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1]
+    return levels.astype(np.float32) / 255
 
 
 def _drawn_layer(
@@ -139,7 +139,7 @@ def _drawn_layer(
     drawn_px = max(1, round(thickness))
     for (x0, y0, x1, y1), value in zip(ends.tolist(), bright.tolist(), strict=True):
         cv2.line(canvas, (x0, y0), (x1, y1), value, drawn_px, cv2.LINE_AA, shift)
-    layer = canvas.astype(np.float32) / 255
+    layer: np.ndarray = canvas.astype(np.float32) / 255
     if thickness < 1:
         layer *= thickness
     if rng.random() < 0.6:  # ends fade as the drop enters and leaves the exposure

@@ -82,7 +82,8 @@ class PrototypeMemory(nn.Module):
         self.actual_out = nn.Conv2d(dim, channels, 1)
         for projection in (self.out, self.actual_out):  # a new memory is the identity
             nn.init.zeros_(projection.weight)
-            nn.init.zeros_(projection.bias)
+            if projection.bias is not None:
+                nn.init.zeros_(projection.bias)
 
     def prototypes(self) -> list[Tensor]:
         """Part, instance and semantic slots, each (2, M, D), unit length along D, float32."""

@@ -67,7 +67,8 @@ class NetworkConfig:
         known = set(NetworkConfig.__dataclass_fields__)
         if extra := sorted(set(values) - known):
             raise ValueError(f"network: unknown keys {extra}; known are {sorted(known)}")
-        return NetworkConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return NetworkConfig(**plain)
 
 
 PRESETS = {
@@ -123,7 +124,8 @@ class MemoryNet(nn.Module):
         self.decoder1 = nn.ModuleList(ResidualBlock(w1) for _ in range(full))
         self.last = nn.Conv2d(w1, 3, 3, padding=1)
         nn.init.zeros_(self.last.weight)  # a new network returns its input
-        nn.init.zeros_(self.last.bias if self.last.bias is not None else torch.zeros(3))
+        if self.last.bias is not None:
+            nn.init.zeros_(self.last.bias)
 
     # The memory is read before the last blocks at 1/4, so that convolutions can use what was retrieved.
     @property

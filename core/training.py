@@ -187,7 +187,7 @@ class _Run:
                 terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
             curves = self._memory_terms(x, y, output.restored, terms)
         total = torch.stack(list(terms.values())).sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

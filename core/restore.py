@@ -1,0 +1,245 @@
+"""Restoration as a job: a picture and a frozen request in, tiles streaming out, one restored picture.
+
+Pixels stay in their stored depth; floating point exists for one tile at a time.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+from core import catalog, checkpoint, tiling
+from core.blend import blend
+from core.events import LadderStep, RestoreStarted, TileDone
+from core.image_io import Picture
+from core.jobs import Emit, JobControl
+from core.network import STRIDE_PX, MemoryNet
+from core.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
+
+__all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
+
+SMALLEST_TILE_PX = 64
+LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
+# Working memory a window pixel takes at width 32, by measurement with benchmarks/memory.py (fp32; bf16 half)
+_BYTES_PER_WINDOW_PX = 900
+
+
+class RestoreError(ValueError):
+    """The request cannot be carried out; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRequest:
+    """What to do with a picture.
+
+    Args:
+        task: a key of :data:`core.catalog.TASKS`.
+        model: folder or file of the model; None is the task's own.
+        device: ``"auto"``, ``"cpu"``, ``"cuda:N"`` or ``"mps"``.
+        precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
+        tile_px: owned edge of a tile, at least 64; None chooses by free memory.
+        focus: x, y, width, height in pixels, restored first.
+        mute_memory: leave out what the network's memory adds.
+    """
+
+    task: str = "derain"
+    model: Path | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    tile_px: int | None = None
+    focus: tiling.Region | None = None
+    mute_memory: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:
+            raise RestoreError(f"tile {self.tile_px} px: need at least {SMALLEST_TILE_PX}")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The restored picture at full strength and how it came about."""
+
+    pixels: np.ndarray  # (H, W, 3), the picture's depth
+    task: str
+    model_name: str
+    model_sha256: str
+    device: str
+    precision: str
+    tile_px: int
+    seconds: float  # without loading the model
+    megapixels_per_s: float
+    notes: tuple[str, ...]  # what the person should know, such as steps down the memory ladder
+
+
+def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Restored:
+    """Restore ``picture``.
+
+    Emits :class:`RestoreStarted`, a :class:`TileDone` for each tile and a :class:`LadderStep` whenever the
+    device ran out of memory and the job went on with less.
+
+    Raises:
+        RestoreError, core.tensors.DeviceError, core.checkpoint.CheckpointError: the request cannot be met.
+        Cancelled: stopped by ``control``, which is asked between the network's blocks.
+        RuntimeError, MemoryError: the device failed in a way less memory does not help.
+    """
+    device = choose_device(request.device)
+    precision = choose_precision(request.precision, device)
+    path = request.model if request.model is not None else catalog.default_model(request.task)
+    model = load_model(path, device, precision)
+    if model.task != request.task:
+        raise RestoreError(f"model {model.name} is for {model.task}, not for {request.task}")
+    control.checkpoint()
+    return _Job(picture, request, model, device, precision, emit, control).run()
+
+
+def load_model(path: Path, device: str, precision: str) -> checkpoint.LoadedModel:
+    """The model, kept in memory between photos as long as its file does not change."""
+    file = path / checkpoint.WEIGHTS_FILE if path.is_dir() else path
+    try:
+        stat = file.stat()
+    except OSError as error:
+        raise checkpoint.CheckpointError(f"{path}: no model here: {error}") from error
+    return _load(path, stat.st_mtime_ns, stat.st_size, device, precision)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str) -> checkpoint.LoadedModel:
+    model = checkpoint.load(path, device)
+    model.network.to(dtype_of(precision))
+    return model
+
+
+class _Job:
+    def __init__(
+        self,
+        picture: Picture,
+        request: RestoreRequest,
+        model: checkpoint.LoadedModel,
+        device: str,
+        precision: str,
+        emit: Emit,
+        control: JobControl,
+    ) -> None:
+        self.picture, self.request, self.model = picture, request, model
+        self.device, self.precision, self.emit, self.control = device, precision, emit, control
+        self.height, self.width = picture.pixels.shape[:2]
+        self.halo_px = model.network.config.halo_px
+        self.tile_px = request.tile_px or _tile_for(model.network, self.width, self.height, device, precision)
+        self.notes: list[str] = []
+
+    def run(self) -> Restored:
+        tiles = tiling.plan(self.width, self.height, self.tile_px, STRIDE_PX, self.request.focus)
+        pending = deque(tiles)
+        self.emit(
+            RestoreStarted(
+                self.width, self.height, len(tiles), self.tile_px, self.halo_px, self.device, self.precision
+            )
+        )
+        out = np.empty_like(self.picture.pixels)
+        began = time.monotonic()
+        done, done_px, total_px = 0, 0, self.width * self.height
+        while pending:
+            self.control.checkpoint()
+            tile = pending.popleft()
+            try:
+                pixels = self._restore_tile(tile)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            else:
+                out[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = pixels
+                done += 1
+                done_px += tile.width * tile.height
+                left = (time.monotonic() - began) * (total_px - done_px) / done_px
+                self.emit(
+                    TileDone(done, done + len(pending), tile.x, tile.y, tile.width, tile.height, pixels, left)
+                )
+                continue
+            # outside the except block, so that the failed tile's tensors are let go first
+            self._step_down(reason)
+            smaller = [
+                part
+                for waiting in (tile, *pending)
+                for part in tiling.split(waiting, self.tile_px, STRIDE_PX)
+            ]
+            pending = deque(smaller)
+        seconds = max(time.monotonic() - began, 1e-9)
+        return Restored(
+            pixels=out,
+            task=self.request.task,
+            model_name=self.model.name,
+            model_sha256=self.model.sha256,
+            device=self.device,
+            precision=self.precision,
+            tile_px=self.tile_px,
+            seconds=seconds,
+            megapixels_per_s=total_px / 1e6 / seconds,
+            notes=tuple(self.notes),
+        )
+
+    def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
+        region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
+        with torch.inference_mode():
+            x = to_tensor(tiling.cut(self.picture.pixels, region), self.device)
+            output = self.model.network(
+                x, mute_memory=self.request.mute_memory, between=self.control.checkpoint
+            )
+            rows, columns = tiling.owned(tile, region)
+            return to_pixels(output.restored[..., rows, columns], self.picture.pixels.dtype)
+
+    def _step_down(self, reason: str) -> None:
+        """Smaller tiles first, then the processor; raises MemoryError when there is nothing below."""
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        gc.collect()
+        largest_used = min(self.tile_px, max(self.width, self.height))
+        if largest_used > SMALLEST_TILE_PX:
+            self.tile_px = max(SMALLEST_TILE_PX, largest_used // 2 // STRIDE_PX * STRIDE_PX)
+            note = f"memory ran short; went on with tiles of {self.tile_px} px"
+        elif self.device != "cpu":
+            self.device = "cpu"
+            self.precision = choose_precision(self.request.precision, "cpu")
+            path = self.request.model or catalog.default_model(self.request.task)
+            self.model = load_model(path, self.device, self.precision)
+            self.tile_px = self.request.tile_px or _tile_for(
+                self.model.network, self.width, self.height, "cpu", self.precision
+            )
+            note = "the device's memory ran short even for small tiles; went on with the processor"
+        else:
+            raise MemoryError(f"not enough memory even for tiles of {self.tile_px} px: {reason}")
+        self.notes.append(note)
+        self.emit(LadderStep(reason, self.device, self.tile_px))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """torch says so with a RuntimeError; only its text tells an exhausted device from a bug."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _tile_for(network: MemoryNet, width: int, height: int, device: str, precision: str) -> int:
+    """Largest tile that takes at most a third of the free memory, within bounds that keep progress fine."""
+    if device.startswith("cuda"):
+        free = torch.cuda.mem_get_info(torch.device(device))[0]
+    else:
+        free = psutil.virtual_memory().available
+    per_px = _BYTES_PER_WINDOW_PX * network.config.width / 32 * (0.5 if precision == "bf16" else 1.0)
+    window_edge = int((free / 3 / per_px) ** 0.5)
+    edge = min(LARGEST_TILE_PX, window_edge - 2 * network.config.halo_px) // STRIDE_PX * STRIDE_PX
+    edge = max(SMALLEST_TILE_PX, edge)
+    # tiles of equal size waste less than one large and one thin rest
+    longest = max(width, height)
+    count = -(-longest // edge)
+    even = -(-longest // count)
+    return max(SMALLEST_TILE_PX, min(edge, -(-even // STRIDE_PX) * STRIDE_PX))
