@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +66,7 @@ class Sample:
     name: str  # for people
     path: Path
     truth: Path | None  # the same photo undamaged, where there is one
-    credit: str
-    task: str = "derain"
+    credit: str  # "author, licence"
 
 
 # --- models --------------------------------------------------------------------------------------
@@ -217,21 +215,18 @@ def recipe(name: str | os.PathLike[str]) -> Path:
 
 
 def samples() -> tuple[Sample, ...]:
-    """The photos that ship, in the order of ``resources/samples/samples.toml``.
-
-    An entry is a ``[[sample]]`` table: name, file, credit, and where they apply truth and task.
-    """
+    """The photos that ship, in the order of ``resources/samples/samples.json``: the rainy ones first."""
     root = RESOURCES / "samples"
     try:
-        index = tomllib.loads((root / "samples.toml").read_text("utf-8"))
+        rows = json.loads((root / "samples.json").read_text("utf-8"))
     except FileNotFoundError:
         return ()
-    return tuple(_sample(root, row) for row in index.get("sample", []))
+    return tuple(_sample(root, row) for row in rows)
 
 
-def _sample(root: Path, row: Mapping[str, str]) -> Sample:
-    truth = root / row["truth"] if "truth" in row else None
-    return Sample(row["name"], root / row["file"], truth, row["credit"], row.get("task", "derain"))
+def _sample(root: Path, row: Mapping[str, Any]) -> Sample:
+    truth = root / row["truth"] if row.get("truth") else None
+    return Sample(row["name"], root / row["file"], truth, f"{row['credit']}, {row['licence']}")
 
 
 def _did_you_mean(text: str, known: Sequence[str]) -> str:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from core import catalog, checkpoint, image_io, metrics
+from core import catalog, image_io, metrics
 from core.dataset import Pair, find_pairs
 from core.events import ItemDone, ItemStarted
 from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.metrics import MetricError, Score
 from core.problems import describe
-from core.restore import Restored, RestoreRequest, restore
+from core.restore import Restored, RestoreError, RestoreRequest, load_model, restore
 from core.tensors import choose_device, choose_precision
 
 
@@ -174,7 +174,7 @@ def evaluate(
 
     Raises:
         PairingError: no layout, or pictures without a partner.
-        CatalogError, CheckpointError, DeviceError: the model or the device cannot be used at all.
+        CatalogError, CheckpointError, DeviceError, RestoreError: the model or the device cannot be used at all.
         Cancelled: stopped by ``control``.
     """
     control = control or JobControl()
@@ -218,9 +218,11 @@ class _Runner:
     def __init__(self, request: EvaluateRequest, protocols: tuple[str, ...], control: JobControl) -> None:
         self.model = request.model or catalog.default_model(request.task)
         # a model or device that cannot be used fails here, once, instead of in every row
-        loaded = checkpoint.load(self.model)
         self.device = choose_device(request.device)
         self.precision = choose_precision(request.precision, self.device)
+        loaded = load_model(self.model, self.device, self.precision)
+        if loaded.task != request.task:
+            raise RestoreError(f"model {loaded.name} is for {loaded.task}, not for {request.task}")
         self.name, self.sha256 = loaded.name, loaded.sha256
         self.task, self.protocols, self.control = request.task, protocols, control
         self.request = RestoreRequest(

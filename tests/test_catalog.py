@@ -155,14 +155,15 @@ def test_recipes(resources: Path, tmp_path: Path) -> None:
 
 def test_samples_follow_their_index(resources: Path) -> None:
     assert catalog.samples() == ()
-    (resources / "samples" / "samples.toml").write_text(
-        '[[sample]]\nname = "Coffee"\nfile = "rainy/coffee.jpg"\ntruth = "clean/coffee.jpg"\ncredit = "A"\n'
-        '[[sample]]\nname = "Street"\nfile = "street.jpg"\ncredit = "B"\ntask = "deblur"\n'
-    )
+    rows = [
+        {"name": "Coffee", "file": "rainy/c.jpg", "truth": "clean/c.jpg", "credit": "A", "licence": "CC0"},
+        {"name": "Street", "file": "clean/s.jpg", "truth": None, "credit": "B", "licence": "CC BY"},
+    ]
+    (resources / "samples" / "samples.json").write_text(json.dumps(rows))
     coffee, street = catalog.samples()
     root = resources / "samples"
-    assert (coffee.path, coffee.truth) == (root / "rainy/coffee.jpg", root / "clean/coffee.jpg")
-    assert (street.truth, street.credit, street.task) == (None, "B", "deblur")
+    assert (coffee.path, coffee.truth) == (root / "rainy/c.jpg", root / "clean/c.jpg")
+    assert (street.path, street.truth, street.credit) == (root / "clean/s.jpg", None, "B, CC BY")
 
 
 def test_tasks_speak_to_people() -> None:

@@ -1,0 +1,252 @@
+"""What the commands share: argument types, one-line errors, progress, and stopping at once.
+
+Imported for every ``--help``, so it must stay light: no torch, no numpy, no rich at the top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import json
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+from core.jobs import JobControl
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+TASK_NAMES = ("derain", "deshadow", "deblur")
+_PLAIN_EVERY_S = 10.0  # between lines of progress when nobody watches a terminal
+
+
+class UsageError(Exception):
+    """An argument that only turns out wrong once files or models are looked at. One line, exit code 2."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one clear line and suggestions for what is nearly right."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        # argparse collects what it does not know and complains in the main parser's name; here the command
+        # that was given the argument complains, and says what it may have meant
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            first = unknown[0].split("=")[0]
+            self.error(f"unknown argument {first}{suggest(first, known)}")
+        return found, unknown
+
+
+def suggest(text: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+# --- argument types ------------------------------------------------------------------------------
+
+
+def task_type(text: str) -> str:
+    if text not in TASK_NAMES:
+        raise argparse.ArgumentTypeError(
+            f"unknown task {text!r} (known: {', '.join(TASK_NAMES)}){suggest(text.lower(), TASK_NAMES)}"
+        )
+    return text
+
+
+def device_type(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"need auto, cpu, cuda:N or mps, got {text!r}")
+    return text
+
+
+def precision_type(text: str) -> str:
+    if text not in ("auto", "fp32", "bf16"):
+        raise argparse.ArgumentTypeError(f"need auto, fp32 or bf16, got {text!r}")
+    return text
+
+
+def tile_type(text: str) -> int | None:
+    """ "auto" is None; otherwise the owned edge in pixels."""
+    if text == "auto":
+        return None
+    return _whole(text, 16, 65536, "px")
+
+
+def strength_type(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"need a number from 0.0 to 1.0, got {text}")
+    return value
+
+
+def quality_type(text: str) -> int:
+    return _whole(text, 1, 100)
+
+
+def depth_type(text: str) -> int:
+    if text not in ("8", "16"):
+        raise argparse.ArgumentTypeError(f"need 8 or 16, got {text}")
+    return int(text)
+
+
+_FORMATS = {
+    "png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "tiff": "TIFF", "tif": "TIFF", "webp": "WEBP", "avif": "AVIF",
+    "bmp": "BMP", "jpeg2000": "JPEG2000", "jp2": "JPEG2000",
+}  # fmt: skip
+
+
+def format_type(text: str) -> str:
+    found = _FORMATS.get(text.lower().lstrip("."))
+    if found is None:
+        known = "png, jpeg, tiff, webp, avif, bmp, jpeg2000"
+        raise argparse.ArgumentTypeError(
+            f"unknown format {text!r} (known: {known}){suggest(text.lower(), list(_FORMATS))}"
+        )
+    return found
+
+
+def _whole(text: str, low: int, high: int, unit: str = "") -> int:
+    value = int(text) if re.fullmatch(r"[+-]?\d{1,9}", text) else None
+    if value is None or not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"need {low} to {high} {unit}".rstrip() + f", got {text}")
+    return value
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every command with a network shares."""
+    parser.add_argument(
+        "--task", type=task_type, metavar="TASK",
+        help="what to remove: derain, deshadow or deblur [the model's own task, else derain]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", metavar="NAME|PATH", help="a model's name, folder or file [the task's default]"
+    )
+    parser.add_argument(
+        "--device", type=device_type, default="auto", metavar="DEVICE",
+        help="auto, cpu, cuda:N or mps [auto: the fastest]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", type=precision_type, default="auto", metavar="PRECISION",
+        help="auto, fp32 or bf16 [auto: bf16 where the hardware has it]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tile", type=tile_type, default=None, metavar="PX",
+        help="edge of the tiles in pixels, or auto [auto: by free memory]",
+    )  # fmt: skip
+
+
+# --- output --------------------------------------------------------------------------------------
+
+
+def forgiving_streams() -> None:
+    """A file name that the terminal cannot show must not end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            with contextlib.suppress(ValueError, OSError):
+                reconfigure(errors="backslashreplace")
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def clock(seconds: float) -> str:
+    """0:07, 12:40, 1:02:03"""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+class Progress:
+    """A bar on a terminal, a line now and then elsewhere; always on stderr, so that stdout stays clean.
+
+    Use as a context manager. ``show`` may be called as often as one likes.
+    """
+
+    def __init__(self, unit: str = "") -> None:
+        self._unit = unit
+        self._bar: Any = None
+        self._row: Any = None
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TextColumn("{task.fields[note]}", markup=False),
+                console=Console(stderr=True),
+                transient=True,
+                # lines printed meanwhile go above the bar, unless stdout leads elsewhere
+                redirect_stdout=sys.stdout.isatty(),
+            )
+            self._row = self._bar.add_task("", total=None, note="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, what: str, done: float, total: float, note: str = "") -> None:
+        """``done`` of ``total``; ``note`` says what else is worth knowing (time left)."""
+        if self._bar is not None:
+            self._bar.update(self._row, description=what, completed=done, total=total, note=note)
+        elif time.monotonic() - self._last >= _PLAIN_EVERY_S:
+            self._last = time.monotonic()
+            of = f"{done:g} of {total:g} {self._unit}".rstrip()
+            print(f"{what}: {of}{', ' + note if note else ''}", file=sys.stderr, flush=True)
+
+
+# --- stopping ------------------------------------------------------------------------------------
+
+
+class Interrupted(Exception):
+    """Ctrl+C or a request to end came, and the job has stopped."""
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[JobControl]:
+    """A control that Ctrl+C (or SIGTERM) cancels; a second Ctrl+C breaks off wherever the program is."""
+    control = JobControl()
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield control
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if control.cancelled and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        control.cancel()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield control
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
