@@ -20,9 +20,9 @@ from memorynet_gui.results import ResultStore
 
 if TYPE_CHECKING:
     from core.image_io import Picture, Receipt, WriteOptions
-    from core.restore import Restored
 
     from core.metrics import Score
+    from core.restore import Restored
 
 
 class SourceChanged(Exception):
@@ -176,7 +176,7 @@ def blended_rgb(item: Item, store: ResultStore) -> np.ndarray:
     from core import image_io
 
     picture, restored = load_result(item, store)
-    from core.restore import blend
+    from core.blend import blend
 
     return image_io.to_srgb(blend(picture.pixels, restored.pixels, item.strength_percent / 100), picture.icc)
 
@@ -211,7 +211,7 @@ def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quali
     pixels = store.get(item.id) if item.result is not None else None
     if pixels is None or pixels.shape != picture.pixels.shape:
         return Quality(item.id, reference, before, None)
-    from core.restore import blend
+    from core.blend import blend
 
     after = blend(picture.pixels, pixels, item.strength_percent / 100)
     return Quality(item.id, reference, before, metrics.score(after, truth.pixels, protocol))

@@ -1,0 +1,205 @@
+"""Save as: name and place, format, quality, bit depth, GPS. Not modal: the photo stays at hand beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from core.image_io import PictureInfo, WriteOptions
+
+FORMATS: dict[str, tuple[str, str]] = {  # format -> what to call it, extension
+    "PNG": ("PNG, lossless", ".png"),
+    "JPEG": ("JPEG, small", ".jpg"),
+    "TIFF": ("TIFF, lossless", ".tif"),
+    "WEBP": ("WebP, small", ".webp"),
+    "AVIF": ("AVIF, smallest", ".avif"),
+    "JPEG2000": ("JPEG 2000", ".jp2"),
+    "BMP": ("BMP, bare pixels", ".bmp"),
+}
+WITH_QUALITY = {"JPEG", "WEBP", "AVIF", "JPEG2000"}
+WITH_16_BIT = {"PNG", "TIFF", "JPEG2000"}
+
+
+class SaveAsDialog(QDialog):
+    """``chosen(path, options)`` when Save is pressed; an existing target needs a second press that says so."""
+
+    chosen = Signal(object, object)  # Path, WriteOptions
+
+    def __init__(self, suggested: Path, info: PictureInfo, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Save as")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._info = info
+        self._confirmed: Path | None = None
+        self.name = QLineEdit(str(suggested))
+        self.name.setAccessibleName("File name")
+        self.name.setToolTip("Where the result is written; the original is never overwritten")
+        self.name.setMinimumWidth(360)
+        self.browse = QPushButton("Browse…")
+        self.browse.setToolTip("Choose folder and name")
+        self.browse.setAccessibleName("Browse for folder and name")
+        self.format = QComboBox()
+        self.format.setAccessibleName("Format")
+        self.format.setToolTip("File format of the result")
+        for key, (title, _) in FORMATS.items():
+            self.format.addItem(title, key)
+        self.quality = QSlider(Qt.Orientation.Horizontal)
+        self.quality.setRange(1, 100)
+        self.quality.setValue(95)
+        self.quality.setAccessibleName("Quality")
+        self.quality.setToolTip("Higher is closer to the result and larger; 95 shows no loss to the eye")
+        self.quality_value = QLabel("95")
+        self.quality_value.setMinimumWidth(28)
+        self.quality_value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.depth = QComboBox()
+        self.depth.setAccessibleName("Bit depth")
+        self.depth.setToolTip("16 bit keeps every level of a 16-bit original")
+        self.strip_gps = QCheckBox("Leave the place it was taken out (GPS)")
+        self.strip_gps.setToolTip("Removes GPS positions from the metadata of the result")
+        self.strip_gps.setAccessibleName("Leave GPS out")
+        self.note = QLabel()
+        self.note.setProperty("role", "caption")
+        self.note.setWordWrap(True)
+        self.save = QPushButton("Save")
+        self.save.setProperty("role", "primary")
+        self.save.setDefault(True)
+        self.save.setToolTip("Write the result")
+        self.save.setAccessibleName("Save the result")
+        cancel = QPushButton("Cancel")
+        cancel.setToolTip("Close without saving")
+        cancel.setAccessibleName("Cancel")
+
+        place = QHBoxLayout()
+        place.addWidget(self.name, 1)
+        place.addWidget(self.browse)
+        quality = QHBoxLayout()
+        quality.addWidget(self.quality, 1)
+        quality.addWidget(self.quality_value)
+        form = QFormLayout()
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(12)
+        form.addRow("File", place)
+        form.addRow("Format", self.format)
+        form.addRow("Quality", quality)
+        form.addRow("Bit depth", self.depth)
+        form.addRow("", self.strip_gps)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.note, 1)
+        buttons.addWidget(cancel)
+        buttons.addWidget(self.save)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 24, 24, 16)
+        layout.setSpacing(16)
+        layout.addLayout(form)
+        layout.addLayout(buttons)
+
+        self.format.currentIndexChanged.connect(self._format_picked)
+        self.quality.valueChanged.connect(lambda value: self.quality_value.setText(str(value)))
+        self.name.textChanged.connect(self._name_changed)
+        self.browse.clicked.connect(self._browse)
+        self.save.clicked.connect(self._save)
+        cancel.clicked.connect(self.reject)
+        self._follow_name()
+        self._format_picked()
+
+    def options(self) -> WriteOptions:
+        from core.image_io import WriteOptions
+
+        key = self.format.currentData()
+        return WriteOptions(
+            format=key,
+            quality=self.quality.value() if key in WITH_QUALITY else 95,
+            bit_depth=self.depth.currentData(),
+            strip_gps=self.strip_gps.isChecked(),
+            overwrite=self._confirmed == self.path(),
+        )
+
+    def path(self) -> Path:
+        return Path(self.name.text()).expanduser()
+
+    def _format_picked(self) -> None:
+        key = self.format.currentData()
+        self.quality.setEnabled(key in WITH_QUALITY)
+        self.quality_value.setEnabled(key in WITH_QUALITY)
+        before = self.depth.currentData()
+        self.depth.clear()
+        if key in WITH_16_BIT and self._info.bit_depth == 16:
+            self.depth.addItem("16 bit, as the original", 16)
+            self.depth.addItem("8 bit", 8)
+        else:
+            self.depth.addItem("8 bit", 8)
+        self.depth.setEnabled(self.depth.count() > 1)
+        self.depth.setCurrentIndex(max(self.depth.findData(before), 0))
+        extension = FORMATS[key][1]
+        path = self.path()
+        if _format_of(path) != key:
+            self.name.setText(str(path.with_suffix(extension)))
+        self._say()
+
+    def _name_changed(self) -> None:
+        self._confirmed = None
+        self.save.setText("Save")
+        self._follow_name()
+        self._say()
+
+    def _follow_name(self) -> None:
+        key = _format_of(self.path())
+        if key is not None and key != self.format.currentData():
+            self.format.setCurrentIndex(self.format.findData(key))
+
+    def _say(self) -> None:
+        key = self.format.currentData()
+        notes = []
+        if self._info.has_alpha and key in ("JPEG", "BMP"):
+            notes.append("The transparency is lost in this format.")
+        if self._info.bit_depth == 16 and key not in WITH_16_BIT:
+            notes.append("16-bit levels are rounded to 8 in this format.")
+        self.note.setText(" ".join(notes))
+
+    def _browse(self) -> None:
+        dialog = QFileDialog(self, "Save as", str(self.path()))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)  # asked here, in place
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.name.setText)
+        dialog.open()
+
+    def _save(self) -> None:
+        path = self.path()
+        if path.is_dir() or not path.name:
+            self.note.setText("Give the file a name.")
+            return
+        if path == self._info.path:
+            self.note.setText("This is the original; it is never overwritten. Choose another name.")
+            return
+        if path.exists() and self._confirmed != path:
+            self._confirmed = path
+            self.save.setText("Replace")
+            self.note.setText(f"{path.name} is there already.")
+            return
+        self.chosen.emit(path, self.options())
+        self.accept()
+
+
+def _format_of(path: Path) -> str | None:
+    from core.image_io import EXTENSION_FORMAT
+
+    return EXTENSION_FORMAT.get(path.suffix.lower())
