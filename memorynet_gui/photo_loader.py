@@ -168,9 +168,9 @@ def _restored_rgb(
     pixels = store.get(item.id)
     if pixels is not None:
         return (image_io.to_srgb(pixels, icc), False) if pixels.shape == shape else (None, False)
-    if item.saved is not None and item.saved.exists():
+    if item.saved is not None and item.saved.path.exists():
         try:
-            saved = image_io.read(item.saved)
+            saved = image_io.read(item.saved.path)
         except image_io.ImageError:
             return None, False
         if saved.pixels.shape == shape:

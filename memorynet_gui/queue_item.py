@@ -45,6 +45,18 @@ class ReceiptNote:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveNote:
+    """Where and how the result was saved last; enough for the command line to do it again."""
+
+    path: Path
+    strength_percent: int
+    format: str | None = None  # None: as the source
+    quality: int = 95
+    bit_depth: int | None = None
+    strip_gps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ResultNote:
     """Everything about one restoration except its pixels; enough to describe, repeat and save it."""
 
@@ -79,8 +91,7 @@ class Item:
     seconds_left: float | None = None
     problem: Problem | None = None
     result: ResultNote | None = None
-    saved: Path | None = None
-    saved_percent: int | None = None  # the strength that went into ``saved``
+    saved: SaveNote | None = None
     receipt: tuple[ReceiptNote, ...] = ()
     reference: Path | None = None
 
@@ -91,7 +102,7 @@ class Item:
     @property
     def is_saved(self) -> bool:
         """Saved, and nothing changed since."""
-        return self.saved is not None and self.saved_percent == self.strength_percent
+        return self.saved is not None and self.saved.strength_percent == self.strength_percent
 
     @property
     def status(self) -> str:
@@ -119,8 +130,7 @@ def item_as_json(item: Item) -> dict[str, Any]:
         if value is not None:
             found[key] = asdict(value)
     if item.saved is not None:
-        found["saved"] = str(item.saved)
-        found["saved_percent"] = item.saved_percent
+        found["saved"] = {**asdict(item.saved), "path": str(item.saved.path)}
     if item.receipt:
         found["receipt"] = [asdict(line) for line in item.receipt]
     if item.reference is not None:
@@ -145,8 +155,7 @@ def item_from_json(data: Mapping[str, Any]) -> Item:
         strength_percent=strength,
         problem=Problem(**problem) if problem else None,
         result=ResultNote(**{**result, "notes": tuple(result["notes"])}) if result else None,
-        saved=Path(saved) if saved else None,
-        saved_percent=data.get("saved_percent"),
+        saved=SaveNote(**{**saved, "path": Path(saved["path"])}) if saved else None,
         receipt=tuple(ReceiptNote(**line) for line in data.get("receipt", ())),
         reference=Path(reference) if reference else None,
     )

@@ -100,7 +100,9 @@ def spoken_state(item: Item) -> str:
         case ItemState.RUNNING:
             return f"restoring, tile {item.tile} of {item.tile_count}" if item.tile_count else "starting"
         case ItemState.DONE:
-            return f"restored and saved as {item.saved.name}" if item.saved else "restored, not saved yet"
+            return (
+                f"restored and saved as {item.saved.path.name}" if item.saved else "restored, not saved yet"
+            )
         case ItemState.FAILED:
             return item.problem.sentence if item.problem else "needs a look"
         case ItemState.CANCELLED:

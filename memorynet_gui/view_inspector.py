@@ -425,12 +425,11 @@ class Inspector(QWidget):
         saved = item is not None and item.is_saved
         self.save.setText("Saving…" if saving else "Saved ✓" if done and saved else "Save")
         if done and saved and item is not None and item.saved is not None:
-            self.save.setToolTip(f"Saved as {item.saved}. Click to show it in its folder.")
+            self.save.setToolTip(f"Saved as {item.saved.path}. Click to show it in its folder.")
         else:
             self.save.setToolTip("Save the result beside the original (Ctrl+S)")
-        for button in (self.save, self.save_as, self.copy, self.drag):
-            button.setEnabled(done and not saving)
-        self.save.setEnabled(done and not saving)
+        for widget in (self.save, self.save_as, self.copy, self.drag):
+            widget.setEnabled(done and not saving)
         self.comparison.setEnabled(done)
         self.command.setEnabled(done)
 
@@ -460,9 +459,10 @@ class Inspector(QWidget):
 
     def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
         while self._receipt_rows.count():
-            taken = self._receipt_rows.takeAt(0).widget()
-            if taken is not None:
-                taken.deleteLater()
+            taken = self._receipt_rows.takeAt(0)
+            widget = taken.widget() if taken is not None else None
+            if widget is not None:
+                widget.deleteLater()
         rows = [] if item is None else receipt_rows(item, info)
         for name, value, tooltip in rows:
             self._receipt_rows.addWidget(Row(name, value, tooltip))
@@ -519,7 +519,7 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
         rows.append(("Model", note.model_name, f"sha256 {note.model_sha256}"))
         rows.extend(("Note", text, text) for text in note.notes)
     if item.saved is not None:
-        rows.append(("Saved as", item.saved.name, str(item.saved)))
+        rows.append(("Saved as", item.saved.path.name, str(item.saved.path)))
     return rows
 
 

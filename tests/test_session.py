@@ -18,6 +18,7 @@ from memorynet_gui.queue_item import (
     Origin,
     ReceiptNote,
     ResultNote,
+    SaveNote,
     item_as_json,
     item_from_json,
     write_queue,
@@ -182,8 +183,7 @@ def full_item() -> Item:
         strength_percent=86,
         problem=problem,
         result=NOTE,
-        saved=Path("/photos/out.png"),
-        saved_percent=86,
+        saved=SaveNote(Path("/photos/out.png"), 86, "PNG", 90, 16, True),
         receipt=(ReceiptNote("EXIF", True, "kept"),),
         reference=Path("/photos/truth.png"),
     )
@@ -199,7 +199,7 @@ def test_the_queue_survives_a_restart(qapp: QCoreApplication, tmp_path: Path) ->
     session = Session(file)
     session.add(paths(4))
     a, b, c, d = session.items()
-    session.update(a.id, state=ItemState.DONE, result=NOTE, saved=Path("/x.png"), saved_percent=100)
+    session.update(a.id, state=ItemState.DONE, result=NOTE, saved=SaveNote(Path("/x.png"), 100))
     session.update(b.id, state=ItemState.RUNNING, tile=3, tile_count=9)
     session.update(c.id, state=ItemState.CANCELLED)
     session.set_current(d.id)
