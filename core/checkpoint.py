@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import uuid
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +167,9 @@ def _load_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle dialects; what matters raises
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{file.name}: refused, it holds more than tensors and could run code: {error}"

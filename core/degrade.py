@@ -232,14 +232,12 @@ class RegisteredDegradation:
                     changed[key] = tuple(map(float, value))
                 else:
                     changed[key] = float(value)
-            except TypeError as error:
+                replace(self.defaults, **{key: changed[key]})  # its own checks, named after this key
+            except (TypeError, ValueError) as error:
                 raise DegradationError(
-                    f"degradation {key} {value!r}: need something like {known[key]}"
+                    f"degradation {key} {value!r}: {error}; the default is {known[key]}"
                 ) from error
-        try:
-            return replace(self.defaults, **changed)
-        except ValueError as error:
-            raise DegradationError(f"degradation: {error}") from error
+        return replace(self.defaults, **changed)
 
     def always(self, params: Any) -> Any:
         """The same parameters with nothing left clean: what validation is measured on."""

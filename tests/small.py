@@ -1,0 +1,45 @@
+"""Small but real networks and pictures for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from core import checkpoint
+from core.network import MemoryNet, NetworkConfig
+
+SMALL = NetworkConfig(width=8, blocks=(1, 1, 2), memory_dim=8, slots=(12, 6, 3))
+
+
+def small_network(seed: int = 0, trained: bool = True) -> MemoryNet:
+    """A small network; ``trained`` fills the zero-initialised projections so that it does something."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = MemoryNet(SMALL)
+    if trained:
+        with torch.no_grad():
+            for layer in (network.last, network.memory.out, network.memory.actual_out):
+                layer.weight.copy_(0.1 * torch.randn(layer.weight.shape, generator=generator))
+    return network.eval()
+
+
+def save_small_model(folder: Path, seed: int = 0, name: str = "small", trained: bool = True) -> Path:
+    return checkpoint.save(
+        folder, small_network(seed, trained), name=name, task="derain", provenance={"note": "made by a test"}
+    )
+
+
+def photo(width: int, height: int, seed: int = 0, dtype: type = np.uint8) -> np.ndarray:
+    """(H, W, 3) smooth structure with texture and edges, full range."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    channels = []
+    for _ in range(3):
+        fx, fy, phase = rng.uniform(0.02, 0.3, 3)
+        channels.append(0.5 + 0.35 * np.sin(fx * x + fy * y + 6 * phase) + 0.1 * ((x // 13 + y // 7) % 2))
+    picture = np.stack(channels, -1) + rng.normal(0, 0.02, (height, width, 3))
+    top = np.iinfo(dtype).max
+    return np.rint(np.clip(picture, 0, 1) * top).astype(dtype)

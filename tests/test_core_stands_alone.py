@@ -1,0 +1,65 @@
+"""The core must not reach for the window, and the window's start must not wait for torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+CORE = Path(__file__).parents[1] / "core"
+WINDOW_MODULES = {"PySide6", "qtpy", "pyqtgraph", "qtawesome", "memorynet_gui", "shiboken6"}
+LIGHT_MODULES = (
+    "image_io",
+    "catalog",
+    "outputs",
+    "metrics",
+    "dataset",
+    "recipe",
+    "jobs",
+    "events",
+    "problems",
+)
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_core_never_names_the_window() -> None:
+    # the command line's demo draws a picture of the window; it is the one door, and it opens lazily
+    allowed = {"cli_demo.py": {"memorynet_gui"}}
+    for path in sorted(CORE.glob("*.py")):
+        reached = (_imports(path) & WINDOW_MODULES) - allowed.get(path.name, set())
+        assert not reached, f"{path.name} imports {sorted(reached)}"
+
+
+def test_importing_core_loads_no_window_and_light_modules_load_no_torch() -> None:
+    light = ", ".join(f"core.{name}" for name in LIGHT_MODULES)
+    every = ", ".join(f"core.{path.stem}" for path in sorted(CORE.glob("*.py")) if path.stem != "__init__")
+    code = (
+        f"import sys\nimport {light}\nassert 'torch' not in sys.modules, 'torch'\n"
+        f"import {every}\n"
+        f"reached = {sorted(WINDOW_MODULES)!r}\n"
+        "found = [name for name in reached if name in sys.modules]\nassert not found, found\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=CORE.parent, timeout=120)
+
+
+def test_core_never_prints_outside_the_command_line() -> None:
+    for path in sorted(CORE.glob("*.py")):
+        if path.stem.startswith("cli"):
+            continue
+        calls = [
+            node
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+        ]
+        names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
+        assert "print" not in names, path.name

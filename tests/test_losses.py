@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from core import losses
+
+
+def pictures(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    return torch.rand(2, 3, 16, 16, generator=g), torch.rand(2, 3, 16, 16, generator=g)
+
+
+def test_charbonnier_by_hand() -> None:
+    a, b = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), 0.2)
+    assert losses.charbonnier(a, b, eps=0.4).item() == pytest.approx(0.5, abs=1e-6)  # sqrt(0.3^2 + 0.4^2)
+    assert losses.charbonnier(a, a, eps=1e-3).item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_edge_ignores_a_constant_offset_and_sees_a_step() -> None:
+    a, _ = pictures(1)
+    assert losses.edge(a + 0.1, a).item() == pytest.approx(0, abs=1e-6)
+    step = a.clone()
+    step[..., 8:] += 0.3
+    assert losses.edge(step, a).item() == pytest.approx(0.3 / 15, rel=1e-3)
+
+
+def unit(*shape: int, seed: int) -> torch.Tensor:
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def test_contrastive_by_hand() -> None:
+    anchor = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1)
+    positive = torch.tensor([0.6, 0.8]).reshape(1, 2, 1, 1)  # cosine 0.6
+    degraded = torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1)  # cosine 0
+    weight = torch.ones(1, 1, 1)
+    loss, near, far = losses.contrastive(anchor, positive, degraded, weight, temperature=0.5)
+    assert loss.item() == pytest.approx(-math.log(math.exp(1.2) / (math.exp(1.2) + 1)), abs=1e-6)
+    assert near.item() == pytest.approx(0.4, abs=1e-6)
+    assert far.item() == pytest.approx(1.0, abs=1e-6)
+    wrong = torch.tensor([[0.0, -1.0]])
+    more, _, _ = losses.contrastive(anchor, positive, degraded, weight, wrong, temperature=0.5)
+    assert more.item() == pytest.approx(-math.log(math.exp(1.2) / (math.exp(1.2) + 2)), abs=1e-6)
+
+
+def test_contrastive_prefers_the_truth_and_counts_only_damage() -> None:
+    truth, rain = unit(1, 8, 4, 4, seed=1), unit(1, 8, 4, 4, seed=2)
+    weight = torch.zeros(1, 4, 4)
+    weight[0, 0] = 1
+    good = losses.contrastive(truth, truth, rain, weight)[0]
+    bad = losses.contrastive(rain, truth, rain, weight)[0]
+    assert good < bad
+    changed = truth.clone()
+    changed[:, :, 1:] = rain[:, :, 1:]  # where nothing was damaged
+    assert torch.equal(losses.contrastive(changed, truth, rain, weight)[0], good)
+
+
+def test_losses_are_finite_in_bf16_and_without_damage() -> None:
+    a, b = (x.bfloat16().requires_grad_() for x in pictures(3))
+    q = unit(2, 8, 2, 2, seed=3).bfloat16().requires_grad_()
+    total = losses.charbonnier(a, b) + losses.edge(a, b)
+    total = total + losses.contrastive(q, q.detach(), q.detach(), torch.zeros(2, 2, 2))[0]
+    total = total + losses.polarity(q[:, 0], q[:, 1], losses.damage_map(a, b, 8))
+    total.backward()
+    assert torch.isfinite(total)
+    assert all(torch.isfinite(x.grad).all() for x in (a, b, q) if x.grad is not None)
+
+
+def test_damage_map_marks_the_cells_that_differ() -> None:
+    a, _ = pictures(4)
+    b = a.clone()
+    b[0, :, 8:, :8] += 0.5
+    assert torch.equal(
+        losses.damage_map(b, a, 8), torch.tensor([[[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    )

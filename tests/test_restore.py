@@ -1,0 +1,277 @@
+"""Restoring is tiled, exact, interruptible and survives short memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import catalog, image_io
+from core import restore as restoring
+from core.checkpoint import CheckpointError
+from core.degrade import RainParams, rain
+from core.events import LadderStep, RestoreStarted, TileDone
+from core.jobs import Cancelled, JobControl, ignore
+from core.network import MemoryNet
+from core.restore import RestoreError, RestoreRequest, restore
+from core.tensors import DeviceError
+from tests.small import photo, save_small_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_model(tmp_path_factory.mktemp("model") / "small", seed=1)
+
+
+def picture(width: int, height: int, seed: int = 0, dtype: type = np.uint8) -> image_io.Picture:
+    return image_io.from_array(photo(width, height, seed, dtype))
+
+
+def run(what: image_io.Picture, model: Path, **options: object) -> restoring.Restored:
+    return restore(what, RestoreRequest(model=model, device="cpu", **options), ignore, JobControl())  # type: ignore[arg-type]
+
+
+@given(
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.sampled_from([64, 72, 100, 1000]),
+    st.sampled_from(["fp32", "bf16"]),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_size_restored_in_tiles_equals_the_whole(
+    model: Path, width: int, height: int, tile_px: int, precision: str
+) -> None:
+    what = picture(width, height, width * 1000 + height)
+    tiled = run(what, model, tile_px=tile_px, precision=precision).pixels.astype(int)
+    whole = run(what, model, tile_px=4096, precision=precision).pixels.astype(int)
+    assert tiled.shape == (height, width, 3)
+    assert np.abs(tiled - whole).max() <= 1
+    if max(width, height) > 8:  # and the network did something, so that the comparison means something
+        assert np.abs(whole - what.pixels).max() > 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("tile_px", [64, 136])
+def test_shipped_weights_on_rain_tiles_equal_the_whole(precision: str, tile_px: int) -> None:
+    """With the shipped weights, on rainy photos, at most one level of 255 anywhere."""
+    sample = next(iter(catalog.samples()))
+    clean = image_io.read(sample.truth or sample.path).pixels[:264, :328].astype(np.float32) / 255
+    heavy = RainParams(untouched=0, jpeg=0)
+    rainy = np.rint(rain(clean, np.random.default_rng(5), heavy) * 255).astype(np.uint8)
+    what = image_io.from_array(rainy)
+    path = catalog.default_model("derain")
+    tiled = run(what, path, tile_px=tile_px, precision=precision).pixels.astype(int)
+    whole = run(what, path, tile_px=4096, precision=precision).pixels.astype(int)
+    assert np.abs(tiled - whole).max() <= 1
+    assert np.abs(whole - rainy).max() > 20
+
+
+def test_sixteen_bit_keeps_its_depth(model: Path) -> None:
+    ramp = np.linspace(8000, 56000, 512 * 64).astype(np.uint16).reshape(64, 512)
+    what = image_io.from_array(np.repeat(ramp[..., None], 3, axis=2))
+    restored = run(what, model, precision="bf16")
+    assert restored.pixels.dtype == np.uint16
+    assert len(np.unique(restored.pixels[..., 0])) > 4096
+
+
+def test_events_tell_the_whole_story(model: Path) -> None:
+    events: list[object] = []
+    what = picture(200, 130)
+    result = restore(what, RestoreRequest(model=model, device="cpu", tile_px=64), events.append, JobControl())
+    assert isinstance(events[0], RestoreStarted)
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    assert len(tiles) == events[0].tile_count == 12
+    assert [tile.index for tile in tiles] == list(range(1, 13))
+    assert tiles[-1].seconds_left == 0
+    assembled = np.zeros_like(what.pixels)
+    for tile in tiles:
+        assembled[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = tile.pixels
+    assert np.array_equal(assembled, result.pixels)
+    assert result.model_name == "small"
+    assert result.megapixels_per_s > 0
+
+
+def test_what_is_looked_at_is_restored_first(model: Path) -> None:
+    events: list[object] = []
+    request = RestoreRequest(model=model, device="cpu", tile_px=64, focus=(150, 100, 20, 20))
+    restore(picture(256, 192), request, events.append, JobControl())
+    first = next(event for event in events if isinstance(event, TileDone))
+    assert (first.x, first.y) == (128, 64)
+
+
+def test_muted_memory_differs(model: Path) -> None:
+    what = picture(64, 64)
+    assert not np.array_equal(run(what, model).pixels, run(what, model, mute_memory=True).pixels)
+
+
+# --- short memory --------------------------------------------------------------------------------------
+
+
+def fail_when(
+    monkeypatch: pytest.MonkeyPatch, too_large: int, message: str = "CUDA out of memory. Tried"
+) -> None:
+    forward = MemoryNet.forward
+
+    def limited(self: MemoryNet, image: torch.Tensor, *args: object, **kwargs: object) -> object:
+        if image.shape[-1] * image.shape[-2] > too_large:
+            raise RuntimeError(message)
+        return forward(self, image, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MemoryNet, "forward", limited)
+
+
+def test_the_ladder_takes_smaller_tiles_and_says_so(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    what = picture(400, 260)
+    expected = run(what, model, precision="fp32").pixels.astype(int)
+    fail_when(monkeypatch, 220 * 220)
+    events: list[object] = []
+    result = restore(
+        what, RestoreRequest(model=model, device="cpu", precision="fp32"), events.append, JobControl()
+    )
+    steps = [event for event in events if isinstance(event, LadderStep)]
+    assert len(steps) >= 1
+    assert steps[-1].tile_px < 256
+    assert "out of memory" in steps[0].reason
+    assert result.notes
+    assert np.abs(result.pixels.astype(int) - expected).max() <= 1
+    last = [event for event in events if isinstance(event, TileDone)][-1]
+    assert last.index == last.count
+
+
+def test_what_was_done_before_memory_ran_short_is_not_done_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[object] = []
+    forward, calls = MemoryNet.forward, []
+
+    def later(self: MemoryNet, image: torch.Tensor, *args: object, **kwargs: object) -> object:
+        calls.append(image.shape)
+        if len(calls) == 3:
+            raise MemoryError
+        return forward(self, image, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MemoryNet, "forward", later)
+    request = RestoreRequest(model=model, device="cpu", tile_px=128)
+    restore(picture(256, 256), request, events.append, JobControl())
+    covered = np.zeros((256, 256), int)
+    for event in events:
+        if isinstance(event, TileDone):
+            covered[event.y : event.y + event.height, event.x : event.x + event.width] += 1
+    assert (covered == 1).all()
+
+
+def test_below_the_ladder_there_is_an_error(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_when(monkeypatch, 0)
+    with pytest.raises(MemoryError, match="64 px"):
+        run(picture(100, 100), model)
+
+
+def test_other_failures_are_not_mistaken_for_short_memory(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_when(monkeypatch, 0, "expected scalar type Float but found Half")
+    with pytest.raises(RuntimeError, match="scalar type"):
+        run(picture(100, 100), model)
+
+
+def test_from_a_card_to_the_processor(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last rung, with the processor playing a card that has no memory at all."""
+    job = restoring._Job(
+        picture(90, 70), RestoreRequest(model=model), restoring.load_model(model, "cpu", "fp32"), "cpu", "fp32",
+        ignore, JobControl(),
+    )  # fmt: skip
+    job.device, job.tile_px = "mps", 64
+    to_tensor = restoring.to_tensor
+
+    def no_room(pixels: np.ndarray, device: str) -> torch.Tensor:
+        if device == "mps":
+            raise RuntimeError("MPS backend out of memory")
+        return to_tensor(pixels, device)
+
+    monkeypatch.setattr(restoring, "to_tensor", no_room)
+    result = job.run()
+    assert result.device == "cpu"
+    assert any("processor" in note for note in result.notes)
+
+
+# --- stopping ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", ["start", "first tile", "last tile but one"])
+def test_cancel_at_every_stage(model: Path, after: str) -> None:
+    control, seen = JobControl(), []
+
+    def emit(event: object) -> None:
+        seen.append(event)
+        wanted = {"start": RestoreStarted, "first tile": TileDone}.get(after)
+        if (wanted and isinstance(event, wanted)) or (
+            isinstance(event, TileDone) and event.index == event.count - 1
+        ):
+            control.cancel()
+
+    with pytest.raises(Cancelled):
+        restore(picture(200, 130), RestoreRequest(model=model, device="cpu", tile_px=64), emit, control)
+
+
+def test_cancelled_before_it_began(model: Path) -> None:
+    control = JobControl()
+    control.cancel()
+    with pytest.raises(Cancelled):
+        restore(picture(20, 20), RestoreRequest(model=model), ignore, control)
+
+
+def test_pause_holds_and_resume_goes_on(model: Path) -> None:
+    control, done = JobControl(), threading.Event()
+    control.pause()
+    results: list[restoring.Restored] = []
+
+    def work() -> None:
+        results.append(restore(picture(64, 64), RestoreRequest(model=model, device="cpu"), ignore, control))
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.2)
+    assert control.paused
+    assert not done.is_set()
+    control.resume()
+    thread.join(20)
+    assert results
+
+
+# --- requests that cannot be met -----------------------------------------------------------------------
+
+
+def test_bad_requests_are_refused_with_the_value(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(RestoreError, match="tile 8 px"):
+        RestoreRequest(tile_px=8)
+    with pytest.raises(DeviceError, match="cuda:7"):
+        restore(picture(8, 8), RestoreRequest(model=model, device="cuda:7"), ignore, JobControl())
+    with pytest.raises(DeviceError, match="fp64"):
+        run(picture(8, 8), model, precision="fp64")
+    with pytest.raises(CheckpointError, match="no model here"):
+        run(picture(8, 8), tmp_path / "none")
+    with pytest.raises(RestoreError, match="for derain, not for deblur"):
+        run(picture(8, 8), model, task="deblur")
+
+
+def test_the_tile_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
+    network = restoring.load_model(model, "cpu", "fp32").network
+
+    def tile(free: int, width: int = 12_000, height: int = 8_000) -> int:
+        monkeypatch.setattr(
+            restoring.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free})()
+        )
+        return restoring._tile_for(network, width, height, "cpu", "fp32")
+
+    sizes = [tile(free) for free in (10**7, 10**8, 10**9, 10**11)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == restoring.SMALLEST_TILE_PX
+    assert sizes[-1] <= restoring.LARGEST_TILE_PX
+    assert tile(10**11, 100, 60) <= 104
