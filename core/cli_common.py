@@ -15,10 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from core.jobs import JobControl
+
+if TYPE_CHECKING:
+    from core.checkpoint import LoadedModel
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -84,7 +88,7 @@ def tile_type(text: str) -> int | None:
     """ "auto" is None; otherwise the owned edge in pixels."""
     if text == "auto":
         return None
-    return _whole(text, 16, 65536, "px")
+    return _whole(text, 64, 65536, "px")
 
 
 def strength_type(text: str) -> float:
@@ -149,8 +153,34 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--tile", type=tile_type, default=None, metavar="PX",
-        help="edge of the tiles in pixels, or auto [auto: by free memory]",
+        help="edge of the tiles in pixels, at least 64, or auto [auto: by free memory]",
     )  # fmt: skip
+
+
+def load_model(args: argparse.Namespace) -> tuple[str, LoadedModel, Path]:
+    """Task, model and its path by the shared options. Loads torch.
+
+    Raises :class:`UsageError` when model, device and task do not go together.
+    """
+    from core import catalog
+
+    try:
+        task = args.task or "derain"
+        path = catalog.resolve(args.model) if args.model else catalog.default_model(task)
+        from core import restore, tensors
+        from core.checkpoint import CheckpointError
+
+        device = tensors.choose_device(args.device)
+        precision = tensors.choose_precision(args.precision, device)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    try:
+        model = restore.load_model(path, device, precision)
+    except CheckpointError as error:
+        raise UsageError(str(error)) from error
+    if args.task and model.task != args.task:
+        raise UsageError(f"model {model.name} is for {model.task}, not for {args.task}")
+    return model.task, model, path
 
 
 # --- output --------------------------------------------------------------------------------------
@@ -225,10 +255,6 @@ class Progress:
 
 
 # --- stopping ------------------------------------------------------------------------------------
-
-
-class Interrupted(Exception):
-    """Ctrl+C or a request to end came, and the job has stopped."""
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -101,7 +101,7 @@ class EvaluationTable:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON: null for what does not exist, never NaN or Infinity."""
-        others = {
+        others: dict[str, dict[str, Any]] = {
             protocol.lower(): {
                 "protocol": metrics.PROTOCOLS[protocol],
                 "input": _scores_dict(self.mean("input", protocol)),
@@ -165,12 +165,10 @@ def evaluate(
     request: EvaluateRequest,
     emit: Emit = ignore,
     control: JobControl | None = None,
-    keep: Callable[[Pair, np.ndarray], None] | None = None,
 ) -> EvaluationTable:
     """Restore every input of the folder and measure it against its truth.
 
     A pair that cannot be read, restored or compared becomes a row with an error; the others go on.
-    ``keep`` gets each pair with its restored pixels, for callers that want to look at them.
 
     Raises:
         PairingError: no layout, or pictures without a partner.
@@ -190,9 +188,7 @@ def evaluate(
         emit(ItemStarted(index, count, pair.name))
         error: Exception | None = None
         try:
-            row, pixels = runner.measure(pair)
-            if keep is not None:
-                keep(pair, pixels)
+            row = runner.measure(pair)
         except Cancelled:
             raise
         except Exception as caught:  # whatever is wrong with one picture, the rest is measured
@@ -234,8 +230,8 @@ class _Runner:
         )
         self.pixels, self.seconds = 0, 0.0
 
-    def measure(self, pair: Pair) -> tuple[EvaluationRow, np.ndarray]:
-        """The row and the restored pixels. Raises what reading, restoring or comparing raises."""
+    def measure(self, pair: Pair) -> EvaluationRow:
+        """Raises what reading, restoring or comparing raises."""
         picture, truth = image_io.read(pair.input), image_io.read(pair.target).pixels
         if picture.pixels.shape != truth.shape:  # before the time is spent on restoring it
             (h, w), (th, tw) = picture.pixels.shape[:2], truth.shape[:2]
@@ -243,7 +239,7 @@ class _Runner:
         restored = restore(picture, self.request, ignore, self.control)
         self._note(restored)
         shadow = self.task == "deshadow"
-        row = EvaluationRow(
+        return EvaluationRow(
             name=pair.name,
             width=picture.info.width,
             height=picture.info.height,
@@ -253,7 +249,6 @@ class _Runner:
             restored_lab_mae=metrics.lab_mae(restored.pixels, truth) if shadow else None,
             seconds=restored.seconds,
         )
-        return row, restored.pixels
 
     def _scores(self, pixels: np.ndarray, truth: np.ndarray) -> dict[str, Scores]:
         found: dict[str, Scores] = {}

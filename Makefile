@@ -1,0 +1,48 @@
+# Two commands are enough: "make run" and "make test". Both set everything up the first time.
+
+PY := .venv/bin/python
+INSTALLED := .venv/.installed
+QT_READY := .venv/.qt-ready
+
+.PHONY: help run demo test check screenshots clean
+
+help:
+	@echo "make run          set up, then open the window (without a display: restore a sample and show it)"
+	@echo "make test         set up, then check style and types and run every test"
+	@echo "make demo         restore a bundled photo without a window, into output/demo"
+	@echo "make check        style and types only"
+	@echo "make screenshots  draw the pictures of the window that the README shows"
+	@echo "make clean        remove the set-up and everything built"
+
+run: $(QT_READY)
+	@if $(PY) -m core.display; then \
+	  exec $(PY) main.py --sample; \
+	else \
+	  echo "Doing the same without a window: a bundled photo is restored, measured and shown in pictures."; \
+	  exec $(PY) main.py demo; \
+	fi
+
+demo: $(QT_READY)
+	@$(PY) main.py demo
+
+test: check
+	$(PY) -m pytest
+
+check: $(QT_READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+screenshots: $(QT_READY)
+	$(PY) scripts/make_screenshots.py
+
+$(INSTALLED): pyproject.toml constraints.txt scripts/setup.sh
+	@sh scripts/setup.sh install
+	@touch $@
+
+$(QT_READY): $(INSTALLED) scripts/check_qt.py
+	@sh scripts/setup.sh libraries
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,84 @@
+"""The command line, over the same jobs as the window. See :func:`main`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from core import __version__, cli_demo, cli_evaluate, cli_info, cli_restore, cli_train
+from core import cli_common as common
+from core.jobs import Cancelled
+from core.problems import describe
+
+COMMANDS = ("restore", "evaluate", "train", "info", "demo")
+DEBUG_VARIABLE = "MEMORYNET_DEBUG"
+"""Set to 1 to see the traceback of an error nobody foresaw."""
+
+_DESCRIPTION = """\
+Restore photos spoiled by rain, shadow or blur.
+
+Without a command the window opens; photos given are loaded into it."""
+_EPILOG = """\
+memorynet COMMAND --help says more about each command.
+exit codes: 0 all went well, 1 something failed, 2 bad arguments, 130 stopped with Ctrl+C"""
+
+
+def build_parser() -> common.Parser:
+    parser = common.Parser(prog="memorynet", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"MemoryNet {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=common.Parser)
+    for module in (cli_restore, cli_evaluate, cli_train, cli_info, cli_demo):
+        module.add(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 all well, 1 something failed, 2 bad arguments, 130 stopped.
+
+    Prints to stdout what was asked for and to stderr everything else; never a traceback.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    common.forgiving_streams()
+    try:
+        return _run(words)
+    except SystemExit as leaving:  # argparse: --help, --version, bad arguments
+        return leaving.code if isinstance(leaving.code, int) else common.EXIT_OK
+    except common.UsageError as error:
+        command = next((word for word in words if word in COMMANDS), "")
+        print(f"memorynet {command}: {error}".replace(" :", ":"), file=sys.stderr)
+        return common.EXIT_USAGE
+    except (KeyboardInterrupt, Cancelled):
+        print("Stopped. What was finished before is kept.", file=sys.stderr)
+        return common.EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left; nobody is there to be told
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return common.EXIT_FAILED
+    except Exception as error:
+        problem = describe(error)
+        print(f"memorynet: {problem.sentence}", file=sys.stderr)
+        if not problem.expected:
+            if os.environ.get(DEBUG_VARIABLE):
+                print(problem.details, file=sys.stderr)
+            else:
+                print(f"({DEBUG_VARIABLE}=1 shows the details.)", file=sys.stderr)
+        return common.EXIT_FAILED
+
+
+def _run(words: list[str]) -> int:
+    parser = build_parser()
+    first = next((word for word in words if not word.startswith("-")), None)
+    if first is not None and first not in COMMANDS:
+        parser.error(f"no command {first!r} (known: {', '.join(COMMANDS)}){common.suggest(first, COMMANDS)}")
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.error(f"need a command: {', '.join(COMMANDS)}")
+    code: int = args.run(args)
+    sys.stdout.flush()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""``memorynet evaluate``: scores of a folder of pairs, by protocol."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import cli_common as common
+from core.events import ItemDone, ItemStarted
+
+if TYPE_CHECKING:
+    from core.evaluation import EvaluationTable, Scores
+
+_LAYOUTS = """\
+folders it understands:
+  input/target  rain/norain  rainy/gt  blur/sharp  lq/gt  NAME_A/NAME_C, and the like
+  Pictures pair by name, whatever their extensions; also rain-001 with norain-001.
+  Nothing is measured while a picture has no partner; the list says which.
+
+example:
+  memorynet evaluate rain100l --task derain --json > scores.json
+"""
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a model on a folder of pairs",
+        description="Restore every input of a folder of pairs and measure input and result against the truth.",
+        epilog=_LAYOUTS,
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that holds inputs and truths")
+    common.add_model_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    if not args.folder.is_dir():
+        reason = "is not a folder" if args.folder.exists() else "does not exist"
+        raise common.UsageError(f"{args.folder} {reason}")
+    from core.dataset import PairingError, find_pairs
+
+    try:
+        find_pairs(args.folder)  # before torch is loaded: names are quick to check
+    except PairingError as error:
+        print(f"{error}.", file=sys.stderr)
+        for path in error.unpaired:
+            print(f"  {path}", file=sys.stderr)
+        return common.EXIT_FAILED
+    with common.interruptible() as control:
+        task, _model, path = common.load_model(args)
+        from core.evaluation import EvaluateRequest, evaluate
+
+        request = EvaluateRequest(args.folder, task, path, args.device, args.precision, args.tile)
+        with common.Progress("pairs") as progress:
+
+            def watch(event: object) -> None:
+                if isinstance(event, ItemStarted):
+                    progress.show(
+                        f"{event.index} of {event.count}  {event.name}", event.index - 1, event.count
+                    )
+                elif isinstance(event, ItemDone) and event.seconds_left is not None:
+                    note = f"{common.clock(event.seconds_left)} left"
+                    progress.show(
+                        f"{event.index} of {event.count}  {event.name}", event.index, event.count, note
+                    )
+
+            table = evaluate(request, watch, control)
+    if args.json:
+        common.print_json(table.as_dict())
+    else:
+        print("\n".join(lines(table)))
+    for row in table.failed:
+        print(f"{row.name}: {row.error}", file=sys.stderr)
+    return common.EXIT_FAILED if table.failed else common.EXIT_OK
+
+
+def lines(table: EvaluationTable) -> list[str]:
+    """The table in words, every number with its protocol."""
+    from core.metrics import PROTOCOLS
+
+    found = [
+        f"{table.folder}: {len(table.measured)} pairs measured ({table.layout}), "
+        f"{table.model} on {table.device} in {table.precision}"
+    ]
+    if not table.measured:
+        return found
+    for protocol in table.protocols:
+        before, after = table.mean("input", protocol), table.mean("restored", protocol)
+        found.append(f"  {protocol:4} input     {_words(before)}")
+        found.append(f"  {protocol:4} restored  {_words(after)}")
+    if table.mean_lab_mae("input") is not None:
+        for side in ("input", "restored"):
+            found.append(f"  LAB  {side:9} error {table.mean_lab_mae(side):.3f}")
+    for side in ("input", "restored"):
+        if table.identical(side):
+            found.append(
+                f"  {table.identical(side)} {side} equal their truth exactly and are left out of its PSNR"
+            )
+    if table.megapixels_per_s is not None:
+        found.append(f"  {table.megapixels_per_s:.2f} megapixels/s, loading and measuring not counted")
+    named = [*table.protocols, *(["LAB"] if table.mean_lab_mae("input") is not None else [])]
+    found += [f"  {protocol}: {PROTOCOLS[protocol]}" for protocol in named]
+    return found
+
+
+def _words(scores: Scores) -> str:
+    psnr = "   none   " if scores.psnr_db is None else f"{scores.psnr_db:7.3f} dB"
+    ssim = "none" if scores.ssim is None else f"{scores.ssim:.4f}"
+    return f"PSNR {psnr}  SSIM {ssim}"

@@ -1,0 +1,312 @@
+"""``memorynet restore``: photos and folders in, restored photos out; one bad file never stops the rest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import cli_common as common
+from core.events import LadderStep, Notice, TileDone
+from core.jobs import Cancelled, JobControl
+from core.problems import describe
+
+if TYPE_CHECKING:
+    from core.checkpoint import LoadedModel
+    from core.image_io import Receipt, WriteOptions
+    from core.restore import Restored, RestoreRequest
+
+_EXAMPLES = """\
+examples:
+  memorynet restore beach.jpg                     writes beach.derained.jpg beside it
+  memorynet restore photos/ --out dry/ --recursive    keeps the folders below photos/
+  memorynet restore scan.tif --strength 0.7 --format png
+  memorynet restore photos/ --out dry/ --resume   goes on where it was stopped
+"""
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "restore",
+        help="restore photos or folders of photos",
+        description="Restore photos. Originals are never changed; results carry the model and settings\n"
+        "that made them.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a photo or a folder of photos")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results [beside each photo]")
+    common.add_model_options(parser)
+    parser.add_argument(
+        "--strength", type=common.strength_type, default=1.0, metavar="0..1",
+        help="blend with the original: 0.0 leaves it, 1.0 restores fully [1.0]",
+    )  # fmt: skip
+    parser.add_argument("--recursive", action="store_true", help="go into folders below the given ones")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="skip photos whose result was made by the same model and settings",
+    )
+    parser.add_argument(
+        "--format", type=common.format_type, metavar="FORMAT",
+        help="png, jpeg, tiff, webp, avif, bmp or jpeg2000 [the photo's own]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--quality", type=common.quality_type, default=95, metavar="1..100", help="for lossy formats [95]"
+    )
+    parser.add_argument(
+        "--bit-depth", type=common.depth_type, metavar="8|16", help="bits a channel [the photo's own]"
+    )
+    parser.add_argument("--strip-gps", action="store_true", help="leave the place out of the results")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
+    parser.set_defaults(run=run)
+
+
+@dataclass(slots=True)
+class _Item:
+    """One photo of the run: where it comes from, where it goes, and what became of it."""
+
+    source: Path
+    root: Path | None  # the folder it was found in
+    target: Path | None = None
+    status: str = "waiting"  # restored | skipped | failed | waiting
+    error: Exception | None = None
+    restored: dict[str, Any] = field(default_factory=dict)
+
+    def fail(self, error: Exception) -> None:
+        self.status, self.error = "failed", error
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "input": str(self.source),
+            "output": str(self.target) if self.status in ("restored", "skipped") else None,
+            "status": self.status,
+            "error": describe(self.error).sentence if self.error is not None else None,
+            **self.restored,
+        }
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.out is not None and args.out.exists() and not args.out.is_dir():
+        raise common.UsageError(f"--out {args.out}: is a file, need a folder")
+    with common.interruptible() as control:
+        task, model, path = common.load_model(args)
+        batch = _Batch(args, task, model, path, control)
+        stopped = False
+        try:
+            batch.go()
+        except Cancelled:
+            stopped = True
+        return batch.report(stopped)
+
+
+class _Batch:
+    def __init__(
+        self, args: argparse.Namespace, task: str, model: LoadedModel, path: Path, control: JobControl
+    ) -> None:
+        from core.image_io import WriteOptions
+        from core.restore import RestoreRequest
+
+        self.args, self.task, self.model, self.control = args, task, model, control
+        self.request: RestoreRequest = RestoreRequest(
+            task=task, model=path, device=args.device, precision=args.precision, tile_px=args.tile
+        )
+        self.options: WriteOptions = WriteOptions(
+            format=args.format,
+            quality=args.quality,
+            bit_depth=args.bit_depth,
+            strip_gps=args.strip_gps,
+            overwrite=args.overwrite,
+        )
+        self.began = time.monotonic()
+        self.items = _collect([Path(text) for text in args.inputs], args.recursive, args.out)
+        self._plan_targets()
+
+    # --- what there is to do ------------------------------------------------------------------------
+
+    def _plan_targets(self) -> None:
+        from core import outputs
+
+        taken: dict[Path, Path] = {}
+        for item in self.items:
+            if item.status == "failed":
+                continue
+            try:
+                target = outputs.output_path(
+                    item.source, self.args.out, item.root, self.task, self.args.format
+                )
+            except Exception as error:
+                item.fail(error)
+                continue
+            first = taken.setdefault(target, item.source)
+            if first is not item.source:
+                item.fail(FileExistsError(17, f"{first} goes to the same name already", str(target)))
+                continue
+            item.target = target
+
+    # --- doing it -----------------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """Every item in turn. Raises Cancelled."""
+        with common.Progress("tiles") as progress:
+            for index, item in enumerate(self.items):
+                self.control.checkpoint()
+                if item.status == "waiting":
+                    try:
+                        self._one(index, item, progress)
+                    except Cancelled:
+                        raise
+                    except Exception as error:  # whatever is wrong with one photo, the rest is restored
+                        item.fail(error)
+                self._say(item)
+
+    def _one(self, index: int, item: _Item, progress: common.Progress) -> None:
+        from core import image_io, outputs
+        from core.restore import restore
+
+        assert item.target is not None
+        if self._is_done(item.source, item.target):
+            item.status = "skipped"
+            return
+        count = len(self.items)
+        label = item.source.name if count == 1 else f"{index + 1} of {count}  {item.source.name}"
+        progress.show(label, index, count)
+        picture = image_io.read(item.source)
+        notes: list[str] = []
+
+        def watch(event: object) -> None:
+            if isinstance(event, TileDone):
+                share = event.index / event.count
+                left = event.seconds_left or 0.0
+                note = f"tile {event.index} of {event.count}, {common.clock(left)} left"
+                progress.show(label, index + share, count, note)
+            elif isinstance(event, LadderStep):
+                notes.append(event.reason)
+            elif isinstance(event, Notice):
+                notes.append(event.text)
+
+        restored = restore(picture, self.request, watch, self.control)
+        self.control.checkpoint()
+        receipt = outputs.save(restored, picture, item.target, self.args.strength, self.options)
+        item.target = receipt.path
+        item.status = "restored"
+        item.restored = _facts(restored, receipt, (*restored.notes, *notes))
+
+    def _is_done(self, source: Path, target: Path) -> bool:
+        raise NotImplementedError
+
+    # --- saying it ----------------------------------------------------------------------------------
+
+    def _say(self, item: _Item) -> None:
+        if item.error is not None:
+            print(f"{item.source}: {describe(item.error).sentence}", file=sys.stderr, flush=True)
+        if self.args.json:
+            return
+        if item.status == "skipped":
+            print(f"{item.source}: done already, {item.target}", flush=True)
+        elif item.status == "restored":
+            facts = item.restored
+            size = facts["width"] * facts["height"] / 1e6
+            print(
+                f"{item.source} -> {item.target}  "
+                f"({size:.1f} MP in {facts['seconds']:.1f} s, {facts['megapixels_per_s']:.2f} MP/s)",
+                flush=True,
+            )
+            for line in facts["receipt"]:
+                if not line["kept"]:
+                    print(f"    {line['what']}: {line['detail']}", flush=True)
+            for note in facts["notes"]:
+                print(f"    {note}", flush=True)
+
+    def report(self, stopped: bool) -> int:
+        """The closing words or the JSON, and the exit code."""
+        counts = {
+            status: sum(item.status == status for item in self.items)
+            for status in ("restored", "skipped", "failed", "waiting")
+        }
+        seconds = time.monotonic() - self.began
+        if self.args.json:
+            common.print_json(
+                {
+                    "task": self.task,
+                    "model": self.model.name,
+                    "model_sha256": self.model.sha256,
+                    "strength": self.args.strength,
+                    "count": len(self.items),
+                    **{status: counts[status] for status in ("restored", "skipped", "failed")},
+                    "stopped": stopped,
+                    "seconds": round(seconds, 3),
+                    "images": [item.as_dict() for item in self.items],
+                }
+            )
+        if stopped:
+            finished = counts["restored"] + counts["skipped"]
+            print(
+                f"Stopped: {finished} of {len(self.items)} photos are restored and kept, the one at hand left "
+                "nothing behind. --resume goes on from here.",
+                file=sys.stderr,
+            )
+            return common.EXIT_INTERRUPTED
+        if not self.args.json and len(self.items) > 1:
+            words = [f"{number} {status}" for status, number in counts.items() if number]
+            print(f"{len(self.items)} photos in {common.clock(seconds)}: {', '.join(words)}")
+        return common.EXIT_FAILED if counts["failed"] else common.EXIT_OK
+
+
+def _facts(restored: Restored, receipt: Receipt, notes: Sequence[str]) -> dict[str, Any]:
+    height, width = restored.pixels.shape[:2]
+    return {
+        "width": width,
+        "height": height,
+        "device": restored.device,
+        "precision": restored.precision,
+        "tile_px": restored.tile_px,
+        "seconds": round(restored.seconds, 4),
+        "megapixels_per_s": round(restored.megapixels_per_s, 4),
+        "sidecar": str(receipt.sidecar) if receipt.sidecar else None,
+        "receipt": [{"what": line.what, "kept": line.kept, "detail": line.detail} for line in receipt.lines],
+        "notes": list(notes),
+    }
+
+
+def _collect(inputs: Sequence[Path], recursive: bool, out: Path | None) -> list[_Item]:
+    """Photos in the order given, folders in name order, each file once; what cannot be listed has failed."""
+    items: list[_Item] = []
+    seen: set[Path] = set()
+    for given in inputs:
+        if given.is_dir():
+            try:
+                found = [_Item(path, given) for path in _photos(given, recursive, out)]
+            except Exception as error:
+                found = [_Item(given, None)]
+                found[0].fail(error)
+            if not found:
+                found = [_Item(given, None)]
+                found[0].fail(FileNotFoundError(2, "no photos in this folder", str(given)))
+        else:
+            found = [_Item(given, None)]
+        for item in found:
+            key = item.source.absolute()
+            if key not in seen:
+                seen.add(key)
+                items.append(item)
+    return items
+
+
+def _photos(folder: Path, recursive: bool, out: Path | None) -> Iterator[Path]:
+    """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
+    from core import catalog, image_io
+
+    suffixes = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
+    root = folder.resolve()
+    results = out.resolve() if out is not None and root in out.resolve().parents else None
+    for path in image_io.find_images(folder, recursive):
+        if path.stem.lower().endswith(suffixes):
+            continue
+        if results is not None and path.resolve().is_relative_to(results):
+            continue
+        yield path

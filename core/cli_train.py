@@ -1,0 +1,137 @@
+"""``memorynet train``: a recipe in, a run folder with checkpoints and a model out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from core import cli_common as common
+from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
+from core.jobs import Cancelled
+
+_EXAMPLES = """\
+examples:
+  memorynet train derain --data photos/ --out runs/rain
+  memorynet train my-recipe.toml --data photos/ --data more/ --out runs/mine
+  memorynet train derain --data photos/ --out runs/rain --resume    goes on exactly where it stopped
+
+In a recipe, DATA/clean stands for a folder "clean" below one of the --data folders.
+"""
+_LINE_EVERY_S = 30.0
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a model by a recipe",
+        description="Train a model. The run folder keeps the recipe, the curve, checkpoints and the best model.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a recipe file (TOML) or the name of a bundled one")
+    parser.add_argument(
+        "--data", type=Path, action="append", default=[], metavar="DIR",
+        help="what DATA stands for in the recipe; may be given more than once",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN_DIR", help="the run folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that RUN_DIR holds")
+    parser.add_argument(
+        "--device", type=common.device_type, default="auto", metavar="DEVICE",
+        help="auto, cpu, cuda:N or mps [auto: the fastest]",
+    )  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from core import catalog
+    from core.recipe import RecipeError, TrainRecipe, resolve_folders
+
+    for folder in args.data:
+        if not folder.is_dir():
+            raise common.UsageError(f"--data {folder}: no such folder")
+    if args.out.exists() and not args.out.is_dir():
+        raise common.UsageError(f"--out {args.out}: is a file, need a folder")
+    try:
+        recipe = TrainRecipe.from_toml(catalog.recipe(args.recipe))
+        for folders in (recipe.train, recipe.validation):
+            resolve_folders(folders, tuple(args.data))
+    except (catalog.CatalogError, RecipeError) as error:
+        raise common.UsageError(str(error)) from error
+    with common.interruptible() as control:
+        from core import tensors, training
+
+        try:
+            device = tensors.choose_device(args.device)
+        except tensors.DeviceError as error:
+            raise common.UsageError(str(error)) from error
+        with common.Progress("steps") as progress:
+            teller = _Teller(progress, recipe.steps)
+            try:
+                result = training.train(
+                    recipe,
+                    tuple(args.data),
+                    args.out,
+                    teller.tell,
+                    control,
+                    resume=args.resume,
+                    device=device,
+                )
+            except training.TrainingError as error:
+                raise common.UsageError(str(error)) from error
+            except Cancelled:
+                kept = f"step {teller.kept} is kept in {args.out}" if teller.kept else "no step was finished"
+                print(f"Stopped: {kept}. --resume goes on from there.", file=sys.stderr)
+                return common.EXIT_INTERRUPTED
+    print(
+        f"Trained {result.steps} steps in {common.clock(result.seconds)}. Best validation "
+        f"{result.best_psnr_db:.3f} dB at step {result.best_step}. Model: {result.model}"
+    )
+    return common.EXIT_OK
+
+
+class _Teller:
+    """Events of a run in words: lines for what matters, the bar for the rest."""
+
+    def __init__(self, progress: common.Progress, steps: int) -> None:
+        self.progress, self.steps = progress, steps
+        self.kept = 0  # newest step on the disk
+        self.last_line = time.monotonic()
+
+    def tell(self, event: object) -> None:
+        if isinstance(event, TrainStarted):
+            start = (
+                f"from {event.resumed_from} at step {event.step}" if event.resumed_from else "from the start"
+            )
+            print(
+                f"{event.parameters / 1e6:.2f} M parameters, {event.photos} photos, {event.device} in "
+                f"{event.precision}, {event.steps} steps {start}",
+                flush=True,
+            )
+        elif isinstance(event, StepDone):
+            terms = ", ".join(f"{name} {value:.4f}" for name, value in event.terms.items())
+            speed = f"{event.images_per_s:.1f} images/s"
+            left = f"{common.clock(event.seconds_left)} left"
+            self.progress.show(
+                f"step {event.step}", event.step, self.steps, f"loss {event.loss:.4f}, {speed}, {left}"
+            )
+            if time.monotonic() - self.last_line >= _LINE_EVERY_S:
+                self.last_line = time.monotonic()
+                wait = f"{event.data_wait:.0%} waiting for data"
+                print(
+                    f"step {event.step}: loss {event.loss:.4f} ({terms}), rate {event.lr:.2e}, "
+                    f"gradient {event.grad_norm:.3f}, {speed}, {wait}, {left}",
+                    flush=True,
+                )
+        elif isinstance(event, Validated):
+            print(
+                f"step {event.step}: validation {event.psnr_db:.3f} dB, SSIM {event.ssim:.4f} "
+                f"(input {event.input_psnr_db:.3f} dB){', the best so far' if event.is_best else ''}; "
+                f"{event.protocol}",
+                flush=True,
+            )
+        elif isinstance(event, CheckpointSaved):
+            self.kept = event.step
+        elif isinstance(event, Notice):
+            print(event.text, file=sys.stderr, flush=True)
