@@ -55,7 +55,8 @@ def sparsemax(scores: Tensor) -> Tensor:
     ordered, _ = torch.sort(scores, dim=-1, descending=True)
     ranks = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
     cumulative = ordered.cumsum(-1) - 1
-    support = (ranks * ordered > cumulative).sum(-1, keepdim=True)  # size of the support, at least 1
+    # size of the support; at least 1, unless a score is no number, which the caller is to notice itself
+    support = (ranks * ordered > cumulative).sum(-1, keepdim=True).clamp_min(1)
     threshold = cumulative.gather(-1, support - 1) / support
     return (scores - threshold).clamp_min(0)
 

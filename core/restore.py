@@ -29,7 +29,7 @@ __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 SMALLEST_TILE_PX = 64
 LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
 # Working memory a window pixel takes at width 32, by measurement with benchmarks/memory.py (fp32; bf16 half)
-_BYTES_PER_WINDOW_PX = 900
+_BYTES_PER_WINDOW_PX = 800
 
 
 class RestoreError(ValueError):

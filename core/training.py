@@ -371,10 +371,16 @@ class _Run:
         part = {prefix: {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
                 for prefix in ("network.", "average.", "optimizer.")}  # fmt: skip
         self.network.load_state_dict(part["network."])
-        self.average = {key: part["average."][key].to(self.device) for key in self.average}
+        for key, value in self.average.items():
+            value.copy_(part["average."][key])
         entries: dict[int, dict[str, Tensor]] = {}
+        parameters = [parameter.detach() for parameter in self.network.parameters()]
         for name, tensor in part["optimizer."].items():
             index, key = name.split(".", 1)
+            parameter = parameters[int(index)]
+            if tensor.shape == parameter.shape:
+                # the fused update walks memory, not indices: its state must lie as the parameter lies
+                tensor = torch.empty_like(parameter).copy_(tensor)
             entries.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})

@@ -1,0 +1,43 @@
+"""Put a run's model where the application finds it, in half precision.
+
+    python scripts/ship_model.py RUN_DIR [--to resources/weights]
+
+Writes ``NAME/model.safetensors`` (float16) and ``NAME/config.json``; the model card is written by hand from
+what ``memorynet evaluate`` and ``benchmarks/model_card.py`` measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+
+from core import checkpoint
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--to", type=Path, default=Path(__file__).parents[1] / "resources" / "weights")
+    options = parser.parse_args()
+    model = checkpoint.load(options.run / "model")
+    kept = {key: value for key, value in model.provenance.items() if key not in ("memorynet", "torch")}
+    folder = checkpoint.save(
+        options.to / model.name,
+        model.network,
+        name=model.name,
+        task=model.task,
+        provenance=kept,
+        dtype=torch.float16,
+    )
+    size = (folder / checkpoint.WEIGHTS_FILE).stat().st_size
+    print(f"{folder}: {model.parameters:,} parameters, {size / 1e6:.2f} MB, step {kept.get('step')}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
