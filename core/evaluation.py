@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,8 @@ class EvaluationRow:
     name: str
     width: int = 0
     height: int = 0
-    input: Mapping[str, Scores] = MappingProxyType({})
-    restored: Mapping[str, Scores] = MappingProxyType({})
+    input: Mapping[str, Scores] = field(default_factory=dict)
+    restored: Mapping[str, Scores] = field(default_factory=dict)
     input_lab_mae: float | None = None
     restored_lab_mae: float | None = None
     seconds: float = 0.0
