@@ -380,8 +380,9 @@ class _Run:
             parameter = parameters[int(index)]
             if tensor.shape == parameter.shape:
                 # the fused update walks memory, not indices: its state must lie as the parameter lies
-                tensor = torch.empty_like(parameter).copy_(tensor)
-            entries.setdefault(int(index), {})[key] = tensor
+                entries.setdefault(int(index), {})[key] = torch.empty_like(parameter).copy_(tensor)
+            else:
+                entries.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
         self.step = int(state["step"])
