@@ -1,0 +1,300 @@
+"""Pixels out of files: Pillow for 8 bits, OpenCV and tifffile for 16, one array as the result.
+
+The final array is made first, upright; decoders fill a view of it that is turned back to the file's own
+orientation. So a rotated picture costs no further copy, and a band at a time is all that is converted.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ImageFile
+
+from core.image_colour import cmyk_to_srgb, row_bands, srgb_profile
+from core.image_sniff import ByteSource, unreadable
+from core.image_types import DamagedImage, Header, ImageError
+
+_BAND_PIXELS = 2_000_000
+_TIFFFILE_COMPRESSIONS = frozenset([1, 8, 32946, 32773, 34925])
+_LZW = 5
+
+
+class Canvas:
+    """The upright result and the same memory seen in the orientation of the file.
+
+    ``pixels`` (H, W, 3) and ``alpha`` (H, W) or None are what the caller gets; ``stored`` and
+    ``stored_alpha`` are what a decoder fills.
+    """
+
+    def __init__(self, width: int, height: int, dtype: type, has_alpha: bool, orientation: int) -> None:
+        upright = (width, height) if orientation >= 5 else (height, width)
+        self.pixels: np.ndarray = np.empty((*upright, 3), dtype)
+        self.alpha: np.ndarray | None = np.empty(upright, dtype) if has_alpha else None
+        self.stored = as_stored(self.pixels, orientation)
+        self.stored_alpha = as_stored(self.alpha, orientation) if self.alpha is not None else None
+
+    def put(self, rows: slice | tuple[slice, slice], values: np.ndarray) -> None:
+        """Store a part: (h, w) grey, (h, w, 2) grey + alpha, (h, w, 3) RGB or (h, w, 4) RGBA."""
+        if values.ndim == 2:
+            values = values[..., None]
+        channels = values.shape[2]
+        self.stored[rows] = values[..., : 3 if channels >= 3 else 1]
+        if self.stored_alpha is not None and channels in (2, 4):
+            self.stored_alpha[rows] = values[..., -1]
+
+
+def as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """A view of an upright array as the file with this EXIF orientation holds it."""
+    match orientation:
+        case 2:
+            return upright[:, ::-1]
+        case 3:
+            return upright[::-1, ::-1]
+        case 4:
+            return upright[::-1]
+        case 5:
+            return upright.swapaxes(0, 1)
+        case 6:
+            return np.rot90(upright, 1)
+        case 7:
+            return upright[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return np.rot90(upright, -1)
+    return upright
+
+
+def decode(source: ByteSource, header: Header, about_px: int | None = None) -> Canvas:
+    """The whole picture upright. With ``about_px`` a JPEG or JPEG 2000 may come out smaller, but with
+    no edge below that. May change ``header.icc`` and add to ``header.notes`` (CMYK).
+
+    Raises DamagedImage, UnsupportedImage, UnreadableFile.
+    """
+    try:
+        if header.format == "TIFF" and header.bit_depth == 16:
+            return _decode_tiff16(source, header)
+        if header.format == "WEBP" or header.bit_depth == 16:
+            return _decode_cv2(source, header)
+        return _decode_pillow(source, header, about_px)
+    except (ImageError, MemoryError):
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise unreadable(source.path, error) from error
+        raise DamagedImage(source.path, f"pixel data: {error}") from error
+    except Exception as error:
+        # Decoders fail on nonsense in any way they like (struct.error, IndexError, SyntaxError,
+        # zlib.error, cv2.error); for whoever opens the file it is all the same.
+        raise DamagedImage(source.path, f"pixel data: {type(error).__name__}: {error}") from error
+
+
+# --- Pillow --------------------------------------------------------------------------------------
+
+
+def _open_pillow(source: ByteSource, header: Header) -> ImageFile.ImageFile:
+    # The plug-in is called itself, not Image.open: that one refuses large pictures by a global limit
+    # of its own, and ours has been applied to the header already.
+    from PIL import (
+        AvifImagePlugin,
+        BmpImagePlugin,
+        Jpeg2KImagePlugin,
+        JpegImagePlugin,
+        PngImagePlugin,
+        TiffImagePlugin,
+    )
+
+    plugin: Any = {
+        "PNG": PngImagePlugin.PngImageFile,
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "TIFF": TiffImagePlugin.TiffImageFile,
+        "AVIF": AvifImagePlugin.AvifImageFile,
+        "BMP": BmpImagePlugin.BmpImageFile,
+        "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    }[header.format]
+    source.file.seek(0)
+    image: ImageFile.ImageFile = plugin(source.file)
+    return image
+
+
+def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> Canvas:
+    image: Any = _open_pillow(source, header)
+    if image.size != (header.width, header.height):
+        raise source.damaged(f"size {image.size} where the header says {header.width} x {header.height}")
+    if about_px is not None:
+        _ask_for_less(image, header, about_px)
+    image.load()
+    if image.mode == "CMYK":
+        image, note, used = cmyk_to_srgb(image, header.icc)
+        header.notes.append(note)
+        header.icc = srgb_profile() if used else None
+    has_alpha = image.has_transparency_data or image.mode in ("LA", "PA", "RGBA")
+    if image.mode in ("1", "L") and not has_alpha:
+        wanted = "L"
+    elif image.mode == "LA" or (image.mode in ("1", "L") and has_alpha):
+        wanted = "LA"
+    elif image.mode in ("P", "PA", "RGB", "RGBA", "RGBX", "YCbCr"):
+        wanted = "RGBA" if has_alpha else "RGB"
+    else:
+        raise source.unsupported(f"is a {header.format} with pixels of kind {image.mode}", mode=image.mode)
+    header.has_alpha = has_alpha
+    width, height = image.size
+    canvas = Canvas(width, height, np.uint8, has_alpha, header.orientation)
+    for rows in row_bands(canvas.stored, _BAND_PIXELS):
+        band = image.crop((0, rows.start, width, rows.stop))
+        canvas.put(rows, np.asarray(band if band.mode == wanted else band.convert(wanted)))
+    return canvas
+
+
+def _ask_for_less(image: Any, header: Header, about_px: int) -> None:
+    if header.format == "JPEG":
+        image.draft(None, (about_px, about_px))
+    elif header.format == "JPEG2000":
+        halvings = 0
+        while min(image.size) >> (halvings + 1) >= about_px and halvings < 3:
+            halvings += 1
+        image.reduce = halvings
+
+
+# --- OpenCV --------------------------------------------------------------------------------------
+
+
+def quiet_cv2() -> Any:
+    """OpenCV, which reports failures to our exceptions and not to stderr as well."""
+    from core.cv import cv2
+
+    logging: Any = cv2.utils.logging
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    return cv2
+
+
+def _imread(source: ByteSource) -> np.ndarray:
+    """The file as OpenCV sees it: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA."""
+    cv2 = quiet_cv2()
+    path = os.fspath(source.path)
+    if os.name == "posix" or path.isascii():
+        values = cv2.imread(path, cv2.IMREAD_UNCHANGED)
+    else:  # on Windows OpenCV cannot open every name
+        values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise source.damaged("pixel data cannot be decoded")
+    return np.asarray(values)
+
+
+def _decode_cv2(source: ByteSource, header: Header) -> Canvas:
+    values = _imread(source)
+    if values.shape[:2] != (header.height, header.width):
+        raise source.damaged(
+            f"decodes to {values.shape[1]} x {values.shape[0]} px, the header says"
+            f" {header.width} x {header.height}"
+        )
+    expected = np.uint16 if header.bit_depth == 16 else np.uint8
+    if values.dtype != expected:
+        raise source.damaged(f"decodes to {values.dtype} where the header says {header.stored_bits} bits")
+    if 8 < header.stored_bits < 16:
+        _stretch(values, header.stored_bits)
+    return _from_bgr(values, header)
+
+
+def _stretch(values: np.ndarray, bits: int) -> None:
+    """Spread 9- to 15-bit values over 16 bits, in place."""
+    top = 2**bits - 1
+    for rows in row_bands(values, _BAND_PIXELS):
+        band = values[rows].astype(np.uint32)
+        values[rows] = (np.minimum(band, top) * 65535 + top // 2) // top
+
+
+def _from_bgr(values: np.ndarray, header: Header) -> Canvas:
+    channels = 1 if values.ndim == 2 else values.shape[2]
+    key = header.colour_key if channels in (1, 3) else None
+    has_alpha = header.has_alpha and (channels == 4 or key is not None)
+    header.has_alpha = has_alpha
+    canvas = Canvas(0, 0, np.uint8, False, 1)
+    if channels == 3 and not has_alpha and header.orientation == 1:
+        # Nothing but the order of the channels is wrong: swap it where it stands.
+        for rows in row_bands(values, _BAND_PIXELS):
+            values[rows] = values[rows, :, ::-1].copy()
+        canvas.pixels = canvas.stored = values
+        return canvas
+    canvas = Canvas(values.shape[1], values.shape[0], values.dtype.type, has_alpha, header.orientation)
+    for rows in row_bands(values, _BAND_PIXELS):
+        band = values[rows]
+        if channels >= 3:
+            band = band[..., [2, 1, 0, 3][:channels]]
+        canvas.put(rows, band)
+        if key is not None and canvas.stored_alpha is not None:
+            hit = (band.reshape(*band.shape[:2], -1) == np.array(key, values.dtype)).all(-1)
+            canvas.stored_alpha[rows] = np.where(hit, 0, np.iinfo(values.dtype).max)
+    return canvas
+
+
+# --- 16-bit TIFF ---------------------------------------------------------------------------------
+
+
+def _decode_tiff16(source: ByteSource, header: Header) -> Canvas:
+    layout = header.tiff
+    assert layout is not None
+    if layout.compression in _TIFFFILE_COMPRESSIONS:
+        canvas = _decode_tifffile(source, header)
+    elif (
+        layout.compression == _LZW
+        and not layout.planar
+        and not (header.mode == "grey" and layout.samples > 1)
+    ):
+        canvas = _decode_cv2(source, header)
+    else:
+        raise source.unsupported(
+            f"is a 16-bit TIFF with compression {layout.compression}"
+            f"{' and separate colour planes' if layout.planar else ''}; save it uncompressed or as ZIP first",
+            compression=layout.compression,
+        )
+    if header.mode == "grey" and layout.photometric == 0:  # 0 is white
+        for rows in row_bands(canvas.pixels):
+            np.invert(canvas.pixels[rows], out=canvas.pixels[rows])
+    if layout.premultiplied and canvas.alpha is not None:
+        _undo_premultiplication(canvas)
+        header.notes.append("Premultiplied colours were divided by the transparency")
+    return canvas
+
+
+def _decode_tifffile(source: ByteSource, header: Header) -> Canvas:
+    import tifffile
+
+    layout = header.tiff
+    assert layout is not None
+    canvas = Canvas(header.width, header.height, np.uint16, header.has_alpha, header.orientation)
+    covered = 0
+    source.file.seek(0)
+    with tifffile.TiffFile(source.file, name=Path(source.path).name) as file:
+        page: Any = file.pages[0]
+        for data, (sample, _, y, x, _), shape in page.segments():
+            if data is None:
+                raise source.damaged(f"TIFF strip at row {y} cannot be decoded")
+            _, rows, columns, _ = shape
+            rows, columns = min(rows, header.height - y), min(columns, header.width - x)
+            part = data[0, :rows, :columns]  # (rows, columns, samples)
+            if part.shape[:2] != (rows, columns):
+                raise source.damaged(f"TIFF strip at row {y} is too short")
+            where = (slice(y, y + rows), slice(x, x + columns))
+            covered += rows * columns
+            if not layout.planar:
+                canvas.put(where, part)
+            elif header.mode == "grey" and sample == 0:
+                canvas.put(where, part[..., 0])
+            elif header.mode != "grey" and sample < 3:
+                canvas.stored[(*where, sample)] = part[..., 0]
+            elif canvas.stored_alpha is not None:
+                canvas.stored_alpha[where] = part[..., 0]
+    planes = layout.samples if layout.planar else 1
+    if covered != header.width * header.height * planes:
+        raise source.damaged("TIFF strips do not cover the picture")
+    return canvas
+
+
+def _undo_premultiplication(canvas: Canvas) -> None:
+    assert canvas.alpha is not None
+    for rows in row_bands(canvas.pixels, _BAND_PIXELS):
+        alpha = canvas.alpha[rows][..., None].astype(np.uint64)
+        band = canvas.pixels[rows].astype(np.uint64) * 65535 + alpha // 2
+        canvas.pixels[rows] = np.minimum(band // np.maximum(alpha, 1), 65535)

@@ -1,0 +1,491 @@
+"""The only way between image files and arrays.
+
+Reading: the content decides what a file is, its header is judged before a pixel is decoded, and a file
+that is cut short is refused rather than filled up. Writing: into a temporary file beside the target,
+which takes the target's place only when it is complete and was read back; never over the original.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from core import image_xmp
+from core.image_colour import profile_name, to_srgb
+from core.image_decode import Canvas, decode
+from core.image_encode import CAPABILITIES, EncodeJob, encode
+from core.image_headers import read_header
+from core.image_plan import plan
+from core.image_sniff import ByteSource, detect, unreadable
+from core.image_types import (
+    EXTENSION_FORMAT,
+    EXTENSIONS,
+    FORMAT_EXTENSION,
+    MAX_PIXELS,
+    DamagedImage,
+    EmptyFile,
+    Header,
+    ImageError,
+    ImageTooLarge,
+    NotAnImage,
+    Picture,
+    PictureInfo,
+    Receipt,
+    ReceiptLine,
+    UnreadableFile,
+    UnsupportedImage,
+    WouldOverwrite,
+    WriteFailed,
+    WriteOptions,
+)
+
+__all__ = [
+    "EXTENSIONS",
+    "EXTENSION_FORMAT",
+    "FORMAT_EXTENSION",
+    "MAX_PIXELS",
+    "DamagedImage",
+    "EmptyFile",
+    "ImageError",
+    "ImageTooLarge",
+    "NotAnImage",
+    "Picture",
+    "PictureInfo",
+    "Receipt",
+    "ReceiptLine",
+    "UnreadableFile",
+    "UnsupportedImage",
+    "WouldOverwrite",
+    "WriteFailed",
+    "WriteOptions",
+    "can_hold",
+    "find_images",
+    "from_array",
+    "natural_key",
+    "read",
+    "read_info",
+    "read_provenance",
+    "sidecar_path",
+    "sniff",
+    "thumbnail",
+    "to_srgb",
+    "write",
+]
+
+_DEFAULTS = WriteOptions()
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
+    try:
+        # A device or a pipe would block or never end; only regular files are opened.
+        mode = os.stat(path).st_mode  # noqa: PTH116
+        if stat.S_ISDIR(mode):
+            raise UnreadableFile(path, "is a folder")
+        if not stat.S_ISREG(mode):
+            raise UnreadableFile(path, "is not a regular file")
+        file = open(path, "rb")  # noqa: SIM115, PTH123
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:  # a NUL byte in the name
+        raise UnreadableFile(path, str(error)) from error
+    with file:
+        try:
+            yield ByteSource(path, file)
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+
+def read_info(path: str | os.PathLike[str]) -> PictureInfo:
+    """What the header says; cheap, decodes nothing. Raises a subclass of ImageError."""
+    with _opened(path) as source:
+        return _info(source, read_header(source, thorough=False))
+
+
+def sniff(path: str | os.PathLike[str]) -> str | None:
+    """The format the content begins like; None when the file cannot be read or is none of ours."""
+    try:
+        with _opened(path) as source:
+            return detect(source)
+    except ImageError:
+        return None
+
+
+def read(path: str | os.PathLike[str]) -> Picture:
+    """The picture, upright, in the file's own colour encoding and depth (8 or 16 bits).
+
+    Grey and palette pictures come as RGB, CMYK is converted. Raises a subclass of ImageError:
+    UnreadableFile, EmptyFile, NotAnImage, UnsupportedImage, ImageTooLarge, DamagedImage.
+    """
+    with _opened(path) as source:
+        header = read_header(source, thorough=True)
+        canvas = decode(source, header)
+        return Picture(
+            _info(source, header),
+            canvas.pixels,
+            canvas.alpha,
+            header.icc,
+            header.exif,
+            header.xmp,
+            tuple(header.notes),
+            header.dpi,
+        )
+
+
+def _info(source: ByteSource, header: Header) -> PictureInfo:
+    width, height = header.width, header.height
+    if header.orientation >= 5:
+        width, height = height, width
+    return PictureInfo(
+        path=Path(source.path),
+        format=header.format,
+        width=width,
+        height=height,
+        mode=header.mode,
+        bit_depth=header.bit_depth,
+        has_alpha=header.has_alpha,
+        orientation=header.orientation,
+        icc_name=profile_name(header.icc),
+        file_bytes=source.size,
+    )
+
+
+def from_array(pixels: np.ndarray, name: str = "clipboard") -> Picture:
+    """A picture without a file: (H, W, 3), (H, W, 4: RGBA), (H, W, 1) or (H, W), uint8 or uint16.
+
+    The array is copied. Raises ValueError for other shapes or types, ImageTooLarge.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"pixels are {pixels.dtype}; need uint8 or uint16")
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or pixels.size == 0:
+        raise ValueError(f"pixels of shape {pixels.shape}; need (H, W, 1|3|4) with at least one pixel")
+    height, width, channels = pixels.shape
+    if width * height > MAX_PIXELS:
+        raise ImageTooLarge(name, width, height)
+    canvas = Canvas(width, height, pixels.dtype.type, channels == 4, 1)
+    canvas.put(slice(None), pixels)
+    info = PictureInfo(
+        path=Path(name),
+        format="PNG",
+        width=width,
+        height=height,
+        mode="grey" if channels == 1 else "rgb",
+        bit_depth=8 if pixels.dtype == np.uint8 else 16,
+        has_alpha=channels == 4,
+        orientation=1,
+        icc_name=None,
+        file_bytes=0,
+    )
+    return Picture(info, canvas.pixels, canvas.alpha, None, None, None)
+
+
+def thumbnail(path: str | os.PathLike[str], max_px: int) -> np.ndarray:
+    """(h, w, 3) uint8 sRGB, upright, no edge longer than ``max_px``, never enlarged.
+
+    Transparency is laid on middle grey. JPEG and JPEG 2000 are decoded at reduced size. Raises a
+    subclass of ImageError, or ValueError for ``max_px`` < 1.
+    """
+    if max_px < 1:
+        raise ValueError(f"max_px {max_px} is less than 1")
+    with _opened(path) as source:
+        header = read_header(source, thorough=True)
+        canvas = decode(source, header, about_px=max_px)
+    small, alpha = _shrunk(canvas.pixels, max_px), None
+    if canvas.alpha is not None:
+        alpha = _shrunk(canvas.alpha, max_px)
+    shown = to_srgb(small, header.icc)
+    if alpha is not None:
+        cover = (alpha.astype(np.float32) / np.iinfo(alpha.dtype).max)[..., None]
+        shown = (shown * cover + 128 * (1 - cover) + 0.5).astype(np.uint8)
+    return np.ascontiguousarray(shown)
+
+
+def _shrunk(values: np.ndarray, max_px: int) -> np.ndarray:
+    height, width = values.shape[:2]
+    scale = max_px / max(height, width)
+    if scale >= 1:
+        return values
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    from core.cv import cv2
+
+    # Areas are averaged; a first coarse stride would save time but would show as moiré.
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA)).reshape(
+        size[1], size[0], *values.shape[2:]
+    )
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+_NUMBERS = re.compile(r"(\d+)")
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts photo2 before photo10, upper and lower case alike."""
+    parts = _NUMBERS.split(name.casefold())
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
+
+
+def find_images(
+    path: str | os.PathLike[str],
+    recursive: bool,
+    on_error: Callable[[UnreadableFile], None] | None = None,
+) -> Iterator[Path]:
+    """The image files of a folder by their extension, in natural order, subfolders after the files.
+
+    Hidden files and folders are skipped, links to folders are not followed. A folder that cannot be
+    listed is handed to ``on_error`` and skipped, ``path`` itself too; without ``on_error`` a failing
+    ``path`` raises UnreadableFile. A ``path`` that is a file is yielded as it is.
+    """
+    root = Path(path)
+    if root.is_file():
+        yield root
+        return
+    try:
+        with os.scandir(root) as entries:
+            listed = sorted(entries, key=lambda entry: (natural_key(entry.name), entry.name))
+    except OSError as error:
+        problem = unreadable(root, error)
+        if on_error is None:
+            raise problem from error
+        on_error(problem)
+        return
+    folders: list[Path] = []
+    for entry in listed:
+        if entry.name.startswith("."):
+            continue
+        try:
+            if entry.is_dir():
+                if recursive and not entry.is_symlink():
+                    folders.append(Path(entry.path))
+            elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in EXTENSIONS:  # noqa: PTH122
+                yield Path(entry.path)
+        except OSError as error:
+            if on_error is not None:
+                on_error(unreadable(entry.path, error))
+    for folder in folders:
+        yield from find_images(folder, True, on_error if on_error is not None else _ignore)
+
+
+def _ignore(_problem: UnreadableFile) -> None:
+    """Below the folder that was asked for, one that cannot be listed does not stop the others."""
+
+
+# --- provenance ----------------------------------------------------------------------------------
+
+
+def sidecar_path(path: str | os.PathLike[str]) -> Path:
+    """NAME.EXT.json, where the provenance of formats without metadata stands."""
+    path = Path(path)
+    return path.with_name(path.name + ".json")
+
+
+def read_provenance(path: str | os.PathLike[str]) -> dict[str, str] | None:
+    """What :func:`write` recorded about a file (software, model, ...), from its XMP or its sidecar.
+
+    None when the file was not written by this project. Raises a subclass of ImageError when the file
+    cannot be opened or is not an image.
+    """
+    with _opened(path) as source:
+        header = read_header(source, thorough=False)
+    found = image_xmp.read_provenance(header.xmp)
+    if found is None and not CAPABILITIES[header.format].metadata:
+        found = _read_sidecar(sidecar_path(path))
+    return found
+
+
+def _read_sidecar(path: Path) -> dict[str, str] | None:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(data, dict) or data.get("namespace") != image_xmp.NAMESPACE:
+        return None
+    return {key: value for key, value in data.items() if key != "namespace" and isinstance(value, str)}
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def can_hold(format: str, width: int, height: int) -> bool:
+    """Whether a picture of this size fits into the format at all."""
+    limits = CAPABILITIES[format]
+    return max(width, height) <= limits.max_edge_px and width * height <= limits.max_pixels
+
+
+def write(
+    path: str | os.PathLike[str],
+    picture: Picture,
+    options: WriteOptions = _DEFAULTS,
+    provenance: Mapping[str, str] | None = None,
+) -> Receipt:
+    """Write ``picture`` and say what of it survived.
+
+    The format is ``options.format``, else the one the extension names, else the source's own. Missing
+    folders are made. ``provenance`` goes into the file's XMP, or into a sidecar where the format has no
+    place for it. Raises WouldOverwrite, UnsupportedImage (the format cannot hold the size), WriteFailed;
+    after any of them the target is as it was and no temporary file remains. ValueError for options that
+    contradict each other.
+    """
+    target = Path(path)
+    named = EXTENSION_FORMAT.get(target.suffix.lower())
+    format_name = options.format or named or picture.info.format
+    if named is not None and named != format_name:
+        raise ValueError(f"{target.name}: the extension says {named}, the options say {format_name}")
+    height, width = picture.pixels.shape[:2]
+    if not can_hold(format_name, width, height):
+        raise UnsupportedImage(target, f"{format_name} cannot hold {width} x {height} px", format=format_name)
+    sidecar = sidecar_path(target) if provenance and not CAPABILITIES[format_name].metadata else None
+    _check_target(target, picture, options)
+    if sidecar is not None:
+        _check_sidecar(sidecar, options)
+
+    job, lines = plan(format_name, picture, options, provenance, sidecar)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(target) as image_file:
+            encode(job, image_file.file)
+            image_file.finish()
+            _read_back(image_file.path, job)
+            if sidecar is None:
+                _take_place(image_file.path, target, options.overwrite)
+            else:
+                record = {"namespace": image_xmp.NAMESPACE, **(provenance or {})}
+                with _temporary(sidecar) as side_file:
+                    side_file.file.write(json.dumps(record, indent=2, ensure_ascii=False).encode())
+                    side_file.finish()
+                    with _undone_on_failure(sidecar):
+                        _take_place(side_file.path, sidecar, True)
+                        _take_place(image_file.path, target, options.overwrite)
+        _sync_folder(target.parent)
+    except ImageError:
+        raise
+    except OSError as error:
+        raise WriteFailed(target, error.strerror or str(error), error.errno) from error
+    except Exception as error:
+        # Encoders report in many ways; the target is untouched after all of them.
+        raise WriteFailed(target, f"{type(error).__name__}: {error}") from error
+    return Receipt(target, sidecar, tuple(lines))
+
+
+def _check_target(target: Path, picture: Picture, options: WriteOptions) -> None:
+    source = picture.info.path
+    if picture.info.file_bytes and _same_file(target, source):
+        raise WouldOverwrite(target, is_source=True)
+    if target.is_dir():
+        raise WriteFailed(target, "is a folder")
+    if not options.overwrite and os.path.lexists(target):
+        raise WouldOverwrite(target, is_source=False)
+
+
+def _check_sidecar(sidecar: Path, options: WriteOptions) -> None:
+    if os.path.lexists(sidecar) and not (options.overwrite and _read_sidecar(sidecar) is not None):
+        raise WouldOverwrite(sidecar, is_source=False)  # someone else's file of that name
+
+
+def _same_file(target: Path, source: Path) -> bool:
+    """By inode where both exist; else by name, where case does not count: on the next disk it may not."""
+    with contextlib.suppress(OSError):
+        if target.samefile(source):
+            return True
+    try:
+        names = [os.path.normcase(item.resolve()).casefold() for item in (target, source)]
+    except (OSError, RuntimeError):
+        return False
+    return names[0] == names[1]
+
+
+class _TemporaryFile:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.file = file
+
+    def finish(self) -> None:
+        """On the disk, not only on its way there."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[_TemporaryFile]:
+    """A hidden file in the target's folder that is gone afterwards, unless it was renamed."""
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=".part", dir=target.parent)
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            with contextlib.suppress(OSError, AttributeError):
+                os.fchmod(file.fileno(), _file_mode(target))
+            yield _TemporaryFile(path, file)
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _file_mode(target: Path) -> int:
+    """mkstemp makes files for their owner only; a photo gets what any new file would get."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except OSError:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        return 0o666 & ~umask
+
+
+def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
+    if not overwrite and os.path.lexists(target):  # someone made it while we were encoding
+        raise WouldOverwrite(target, is_source=False)
+    os.replace(temporary, target)  # noqa: PTH105
+
+
+@contextmanager
+def _undone_on_failure(sidecar: Path) -> Iterator[None]:
+    """The sidecar goes first; should the picture not follow, the old state comes back."""
+    before = sidecar.read_bytes() if sidecar.exists() else None
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if before is None:
+                sidecar.unlink(missing_ok=True)
+            else:
+                sidecar.write_bytes(before)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename last through a power cut, where the system lets folders be synced."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _read_back(path: Path, job: EncodeJob) -> None:
+    """The header of what was written must say what was meant. Raises WriteFailed."""
+    with _opened(path) as source:
+        header = read_header(source, thorough=False)
+    height, width = job.pixels.shape[:2]
+    meant = (job.format, width, height, job.depth, job.alpha is not None)
+    found = (header.format, header.width, header.height, header.bit_depth, header.has_alpha)
+    if meant != found:
+        raise ValueError(f"the written file reads back as {found} instead of {meant}")
+    for what in ("icc", "exif", "xmp"):
+        wanted, written = getattr(job, what), getattr(header, what)
+        if wanted and not written:
+            raise ValueError(f"the written file has lost its {what.upper()} block")

@@ -1,0 +1,201 @@
+"""Where a restored photo goes, what it records about its making, and whether it has to be made again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import __version__, image_io
+from core.blend import blend
+from core.catalog import TASKS
+from core.image_io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
+
+if TYPE_CHECKING:
+    from core.restore import Restored
+
+SOFTWARE = "MemoryNet"
+_DEFAULTS = WriteOptions()
+_MAX_NAME_BYTES = 240
+"""File systems end at 255; a sidecar's ".json" and a "-2" still have to fit."""
+_BARE_CODESTREAMS = frozenset([".j2k", ".j2c", ".jpc"])
+
+
+def output_path(
+    source: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    task: str = "derain",
+    format: str | None = None,
+) -> Path:
+    """``NAME.derained.EXT`` beside ``source``; or in ``out_dir``, with the folders between ``root`` and
+    ``source`` kept.
+
+    EXT is that of ``format``; without one it stays, unless the content is of another format than the
+    extension says (then the content's) or the format cannot be written (then PNG). Since the name always
+    differs from the source's, the source is never the answer. Nothing is created. Raises ValueError for
+    an unknown task or format.
+    """
+    source = Path(source)
+    if task not in TASKS:
+        raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
+    if format is not None and format not in FORMAT_EXTENSION:
+        raise ValueError(f"format {format!r} is none of {', '.join(FORMAT_EXTENSION)}")
+    folder = source.parent
+    if out_dir is not None:
+        folder = Path(out_dir)
+        if root is not None:
+            folder /= _below(source.parent, Path(root))
+    extension = _extension(source, format)
+    tail = f".{TASKS[task].suffix}{extension}"
+    return folder / (_shortened(source.stem, _MAX_NAME_BYTES - len(tail.encode())) + tail)
+
+
+def _below(folder: Path, root: Path) -> Path:
+    for here, base in (
+        (folder, root),
+        (folder.absolute(), root.absolute()),
+        (folder.resolve(), root.resolve()),
+    ):
+        try:
+            relative = here.relative_to(base)
+        except ValueError:
+            continue
+        if ".." not in relative.parts:
+            return relative
+    return Path()
+
+
+def _extension(source: Path, format: str | None) -> str:
+    written = source.suffix
+    if format is None:
+        format = image_io.sniff(source) or EXTENSION_FORMAT.get(written.lower(), "PNG")
+    if EXTENSION_FORMAT.get(written.lower()) == format and written.lower() not in _BARE_CODESTREAMS:
+        return written
+    return FORMAT_EXTENSION[format]
+
+
+def _shortened(stem: str, max_bytes: int) -> str:
+    data = os.fsencode(stem)
+    while len(data) > max_bytes:
+        stem = stem[:-1]
+        data = os.fsencode(stem)
+    return stem
+
+
+def free_path(path: str | os.PathLike[str]) -> Path:
+    """``path``, or the first of ``NAME-2.EXT``, ``NAME-3.EXT``, ... that does not exist."""
+    path = Path(path)
+    candidate, number = path, 1
+    while os.path.lexists(candidate):
+        number += 1
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return candidate
+
+
+def provenance(restored: Restored, strength: float) -> dict[str, str]:
+    """What every output records about the network's part in it; all values are text."""
+    return {
+        "software": SOFTWARE,
+        "version": __version__,
+        "model": restored.model_name,
+        "model_sha256": restored.model_sha256,
+        "task": restored.task,
+        "strength": _strength_text(strength),
+        "precision": restored.precision,
+        "tile_px": str(restored.tile_px),
+    }
+
+
+def save(
+    restored: Restored,
+    picture: Picture,
+    path: str | os.PathLike[str],
+    strength: float = 1.0,
+    options: WriteOptions = _DEFAULTS,
+) -> Receipt:
+    """Blend ``restored`` into ``picture`` and write the result to ``path`` with its provenance.
+
+    At strength 1 the pixels are the restored ones exactly. Raises what :func:`core.image_io.write`
+    raises, and ValueError when the two pictures do not match.
+    """
+    if strength == 1.0 and restored.pixels.shape == picture.pixels.shape:
+        pixels = restored.pixels
+    else:
+        pixels = blend(picture.pixels, restored.pixels, strength)
+    record = provenance(restored, strength) | _source_and_options(picture, options)
+    return image_io.write(path, replace(picture, pixels=pixels), options, record)
+
+
+def _source_and_options(picture: Picture, options: WriteOptions) -> dict[str, str]:
+    record = {"output": _options_text(options)}
+    if picture.info.file_bytes:
+        identity = _source_identity(picture.info.path)
+        if identity is not None:
+            record["source"] = identity
+    return record
+
+
+def _strength_text(strength: float) -> str:
+    return format(strength, ".6g")
+
+
+def _options_text(options: WriteOptions) -> str:
+    depth = options.bit_depth or "own"
+    gps = "removed" if options.strip_gps else "kept"
+    return f"quality {options.quality}, depth {depth}, position {gps}"
+
+
+def _source_identity(source: Path) -> str | None:
+    try:
+        facts = source.stat()
+    except OSError:
+        return None
+    return f"{facts.st_size}-{facts.st_mtime_ns}"
+
+
+def fingerprint(
+    source: str | os.PathLike[str],
+    model_sha256: str,
+    task: str,
+    strength: float = 1.0,
+    precision: str = "auto",
+    tile_px: int | None = None,
+    options: WriteOptions = _DEFAULTS,
+) -> dict[str, str]:
+    """What an output must have recorded to count as made by this request from this very source file.
+
+    The source counts as the same by its size and time of change. ``precision`` "auto" and ``tile_px``
+    None ask for nothing in particular. Raises UnreadableFile when the source is gone.
+    """
+    source = Path(source)
+    identity = _source_identity(source)
+    if identity is None:
+        raise image_io.UnreadableFile(source, "does not exist or cannot be reached")
+    wanted = {
+        "software": SOFTWARE,
+        "version": __version__,
+        "model_sha256": model_sha256,
+        "task": task,
+        "strength": _strength_text(strength),
+        "output": _options_text(options),
+        "source": identity,
+    }
+    if precision != "auto":
+        wanted["precision"] = precision
+    if tile_px is not None:
+        wanted["tile_px"] = str(tile_px)
+    return wanted
+
+
+def is_current(path: str | os.PathLike[str], request_fingerprint: Mapping[str, str]) -> bool:
+    """Whether ``path`` is a whole output of exactly this request. Never raises for a bad file."""
+    try:
+        recorded = image_io.read_provenance(path)
+    except image_io.ImageError:
+        return False
+    if recorded is None:
+        return False
+    return all(recorded.get(key) == value for key, value in request_fingerprint.items())
