@@ -11,6 +11,7 @@ import torch
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import inference  # noqa: E402
 import reference_networks  # noqa: E402
 
 from core.network import MemoryNet, NetworkConfig  # noqa: E402
@@ -57,3 +58,44 @@ def test_the_reference_computes_the_same_in_both_memory_formats() -> None:
     assert plain.shape == x.shape
     assert not torch.equal(plain, x)
     torch.testing.assert_close(last, plain, rtol=1e-3, atol=1e-4)
+
+
+def _case(network: str, precision: str, seconds: list[float], log: list[str] | None = None) -> inference.Case:
+    left = iter(seconds)
+
+    def run() -> float:
+        if log is not None:
+            log.append(network)
+        return next(left)
+
+    return inference.Case(network, precision, "whole", "channels_last", 1, 1.0, run)
+
+
+def test_rounds_take_turns_after_a_warm_up() -> None:
+    log: list[str] = []
+    cases = [_case(name, "fp32", [9.0, 1.0, 2.0, 6.0], log) for name in "abc"]
+    inference.measure(cases, 3, lambda _: None)
+    assert log == [*"abc", *"abc", *"bca", *"cab"]
+    assert cases[0].seconds == [1.0, 2.0, 6.0], "the warm-up does not count"
+    assert cases[0].megapixels_per_s(1000) == pytest.approx(0.5)
+
+
+def test_the_ratio_is_taken_within_rounds_at_our_best_precision() -> None:
+    reference = _case("theirs", "bf16", [0.0, 8.0, 4.0, 16.0])
+    slow, fast = _case("ours", "fp32", [0.0, 4.0, 4.0, 4.0]), _case("ours", "bf16", [0.0, 2.0, 2.0, 2.0])
+    cases = [reference, slow, fast]
+    inference.measure(cases, 3, lambda _: None)
+    (row,) = inference.compare(cases, reference)
+    assert (row["precision"], row["times_reference"], row["min"], row["max"]) == ("bf16", 4.0, 2.0, 8.0)
+
+
+def test_the_reference_is_given_its_fastest_form() -> None:
+    cases = [_case("fp32", "fp32", [1.0, 5.0, 4.0]), _case("bf16", "bf16", [9.0, 3.0, 6.0])]
+    assert inference.fastest(cases).precision == "bf16", "the best of its trials counts, not the warm-up"
+
+
+@pytest.mark.parametrize("wrong", [["--edge", "100"], ["--repeats", "0"], ["--tile", "x"]])
+def test_wrong_numbers_are_refused(wrong: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        inference.main(wrong)
+    assert exit_.value.code == 2
