@@ -1,0 +1,142 @@
+"""The one worker: runs core's job functions on a thread of its own and reports on the window's.
+
+A job is any ``job(emit, control) -> result``. Its events are collected in a mailbox that the window's thread
+empties a few milliseconds at a time, so that a flood of them cannot hold up the window; after the last event
+comes exactly one ending: ``finished``, ``failed`` or ``cancelled``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal
+
+from core.jobs import Cancelled, Emit, JobControl
+
+Job = Callable[[Emit, JobControl], Any]
+
+_DELIVER_MS = 8.0  # at most this long on the window's thread before it may do something else
+_POLL_MS = 15
+
+log = logging.getLogger(__name__)
+
+
+class _Thread(QThread):
+    def __init__(self, job: Job, control: JobControl, mailbox: deque[object]) -> None:
+        super().__init__()
+        self.setObjectName("memorynet-job")
+        self._job, self._control, self._mailbox = job, control, mailbox
+        self.ending: tuple[str, Any] = ("cancelled", None)
+
+    def run(self) -> None:
+        try:
+            self.ending = ("finished", self._job(self._mailbox.append, self._control))
+        except Cancelled:
+            self.ending = ("cancelled", None)
+        except BaseException as error:  # out of memory is a RuntimeError; whatever it was, it must be told
+            log.exception("job failed")
+            self.ending = ("failed", error)
+
+
+class JobRunner(QObject):
+    """Runs one job at a time; all signals arrive on the thread this object lives on."""
+
+    started = Signal()
+    event = Signal(object)
+    finished = Signal(object)
+    failed = Signal(object)  # the exception
+    cancelled = Signal()
+    ended = Signal()  # after any of the three
+    paused_changed = Signal(bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thread: _Thread | None = None
+        self._control = JobControl()
+        self._mailbox: deque[object] = deque()
+        self._poll = QTimer(self)
+        self._poll.setTimerType(Qt.TimerType.PreciseTimer)
+        self._poll.setInterval(_POLL_MS)
+        self._poll.timeout.connect(self._deliver)
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None
+
+    @property
+    def paused(self) -> bool:
+        return self.busy and self._control.paused
+
+    @property
+    def cancelling(self) -> bool:
+        return self.busy and self._control.cancelled
+
+    def start(self, job: Job) -> None:
+        """Run ``job`` on the worker. Raises RuntimeError while another one runs."""
+        if self.busy:
+            raise RuntimeError("a job is running already")
+        self._control, self._mailbox = JobControl(), deque()
+        self._thread = _Thread(job, self._control, self._mailbox)
+        self._thread.start()
+        self._poll.start()
+        self.started.emit()
+
+    def pause(self) -> None:
+        if self.busy and not self._control.paused:
+            self._control.pause()
+            self.paused_changed.emit(True)
+
+    def resume(self) -> None:
+        if self.paused:
+            self._control.resume()
+            self.paused_changed.emit(False)
+
+    def cancel(self) -> None:
+        if self.busy:
+            was_paused = self._control.paused
+            self._control.cancel()
+            if was_paused:
+                self.paused_changed.emit(False)
+
+    def shut_down(self, wait_ms: int = 10_000) -> bool:
+        """Cancel and join; True when the thread is gone. Pending events and the ending are delivered."""
+        if self._thread is None:
+            return True
+        self.cancel()
+        if not self._thread.wait(wait_ms):
+            log.error("the job did not stop within %d ms", wait_ms)
+            return False
+        while self._thread is not None:
+            self._deliver()
+        return True
+
+    def _deliver(self) -> None:
+        thread, mailbox = self._thread, self._mailbox
+        if thread is None:
+            return
+        over = thread.isFinished()  # asked before emptying: nothing can arrive after it was true
+        until = time.perf_counter() + _DELIVER_MS / 1000
+        while mailbox:
+            self.event.emit(mailbox.popleft())
+            if time.perf_counter() > until:
+                return
+        if over and self._thread is thread:
+            self._end(thread)
+
+    def _end(self, thread: _Thread) -> None:
+        self._poll.stop()
+        thread.wait()
+        kind, value = thread.ending
+        self._thread = None
+        thread.deleteLater()
+        if kind == "finished":
+            self.finished.emit(value)
+        elif kind == "failed":
+            self.failed.emit(value)
+        else:
+            self.cancelled.emit()
+        self.ended.emit()

@@ -1,0 +1,93 @@
+"""What a page is to the window, and what the window is to a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+if TYPE_CHECKING:
+    from core.tensors import Device
+    from memorynet_gui.jobs import JobRunner
+    from memorynet_gui.settings import Settings
+    from memorynet_gui.theme import Theme
+
+
+class Page(QWidget):
+    """One of the pages in the rail. The window calls these; a page never reaches into the window.
+
+    Subclasses set the three class attributes and override what they offer.
+    """
+
+    page_id = ""
+    title = ""
+    icon = ""  # qtawesome name, of the mdi6 outline family
+
+    status_changed = Signal()  # what can() or close_blockers() answers may have changed
+
+    def inspector(self) -> QWidget:
+        """The panel at the right of the window."""
+        raise NotImplementedError
+
+    def toolbar_widgets(self) -> dict[str, list[QWidget]]:
+        """Widgets for the toolbar's ``"left"``, ``"centre"`` and ``"right"``."""
+        return {}
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """Files or folders were dropped on the window or named at the start."""
+
+    def handle(self, action_id: str) -> None:
+        """Do what the action of :mod:`memorynet_gui.actions` says. Called only when :meth:`can` said yes."""
+
+    def can(self, action_id: str) -> bool:
+        return False
+
+    def close_blockers(self) -> str | None:
+        """What closing now would lose, as a sentence, or None."""
+        return None
+
+    def shut_down(self) -> None:
+        """Cancel what runs and wait for it."""
+
+
+class JobBar(Protocol):
+    """The bar at the bottom: one for every kind of work."""
+
+    def set_job(self, text: str, share: float | None, seconds_left: float | None) -> None:
+        """``share`` 0..1, None when unknown."""
+
+    def clear_job(self) -> None: ...
+
+
+class AppContext(QObject):
+    """What every page may use. Made once by the window."""
+
+    devices_ready = Signal()  # torch was imported; devices() is filled
+
+    def __init__(
+        self,
+        settings: Settings,
+        runner: JobRunner,
+        theme: Theme,
+        banner: Callable[..., None],
+        job_bar: JobBar,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.settings = settings
+        self.runner = runner
+        self.theme = theme
+        self.banner = banner  # banner(text, action_text=None, callback=None)
+        self.job_bar = job_bar
+        self._devices: tuple[Device, ...] = ()
+
+    def devices(self) -> tuple[Device, ...]:
+        """Empty until torch is there; then best first."""
+        return self._devices
+
+    def set_devices(self, devices: tuple[Any, ...]) -> None:
+        self._devices = devices
+        self.devices_ready.emit()
