@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from core.problems import describe
 
 if TYPE_CHECKING:
     from core.checkpoint import LoadedModel
-    from core.image_io import Receipt, WriteOptions
+    from core.image_io import Receipt, UnreadableFile, WriteOptions
     from core.restore import Restored, RestoreRequest
 
 _EXAMPLES = """\
@@ -169,7 +170,8 @@ class _Batch:
         from core.restore import restore
 
         assert item.target is not None
-        if self._is_done(item.source, item.target):
+        options = self._options_for(item.source, item.target)
+        if options is None:
             item.status = "skipped"
             return
         count = len(self.items)
@@ -191,13 +193,31 @@ class _Batch:
 
         restored = restore(picture, self.request, watch, self.control)
         self.control.checkpoint()
-        receipt = outputs.save(restored, picture, item.target, self.args.strength, self.options)
+        receipt = outputs.save(restored, picture, item.target, self.args.strength, options)
         item.target = receipt.path
         item.status = "restored"
         item.restored = _facts(restored, receipt, (*restored.notes, *notes))
 
-    def _is_done(self, source: Path, target: Path) -> bool:
-        raise NotImplementedError
+    def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
+        """How to write this result; None: it is there already. Raises WouldOverwrite before time is spent."""
+        from core import image_io, outputs
+
+        if not os.path.lexists(target):
+            return self.options
+        if self.args.resume:
+            args = self.args
+            wanted = outputs.fingerprint(
+                source, self.model.sha256, self.task, args.strength, args.precision, args.tile, self.options
+            )
+            if outputs.is_current(target, wanted):
+                return None
+            if _is_ours(
+                target
+            ):  # made by another model, other settings or from an older version of the photo
+                return replace(self.options, overwrite=True)
+        if not self.options.overwrite:
+            raise image_io.WouldOverwrite(target, is_source=False)
+        return self.options
 
     # --- saying it ----------------------------------------------------------------------------------
 
@@ -257,6 +277,15 @@ class _Batch:
         return common.EXIT_FAILED if counts["failed"] else common.EXIT_OK
 
 
+def _is_ours(path: Path) -> bool:
+    from core import image_io
+
+    try:
+        return image_io.read_provenance(path) is not None
+    except image_io.ImageError:
+        return False
+
+
 def _facts(restored: Restored, receipt: Receipt, notes: Sequence[str]) -> dict[str, Any]:
     height, width = restored.pixels.shape[:2]
     return {
@@ -275,36 +304,35 @@ def _facts(restored: Restored, receipt: Receipt, notes: Sequence[str]) -> dict[s
 
 def _collect(inputs: Sequence[Path], recursive: bool, out: Path | None) -> list[_Item]:
     """Photos in the order given, folders in name order, each file once; what cannot be listed has failed."""
-    items: list[_Item] = []
-    seen: set[Path] = set()
+    from core.image_io import UnreadableFile
+
+    items: dict[Path, _Item] = {}
     for given in inputs:
+        unreadable: list[UnreadableFile] = []
         if given.is_dir():
-            try:
-                found = [_Item(path, given) for path in _photos(given, recursive, out)]
-            except Exception as error:
-                found = [_Item(given, None)]
-                found[0].fail(error)
-            if not found:
-                found = [_Item(given, None)]
-                found[0].fail(FileNotFoundError(2, "no photos in this folder", str(given)))
+            found = [_Item(path, given) for path in _photos(given, recursive, out, unreadable.append)]
+            if not found and not unreadable:
+                unreadable.append(UnreadableFile(given, "no photos in this folder"))
         else:
             found = [_Item(given, None)]
+        for error in unreadable:
+            found.append(_Item(error.path, given))
+            found[-1].fail(error)
         for item in found:
-            key = item.source.absolute()
-            if key not in seen:
-                seen.add(key)
-                items.append(item)
-    return items
+            items.setdefault(item.source.absolute(), item)
+    return list(items.values())
 
 
-def _photos(folder: Path, recursive: bool, out: Path | None) -> Iterator[Path]:
+def _photos(
+    folder: Path, recursive: bool, out: Path | None, on_error: Callable[[UnreadableFile], None]
+) -> Iterator[Path]:
     """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
     from core import catalog, image_io
 
     suffixes = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     root = folder.resolve()
     results = out.resolve() if out is not None and root in out.resolve().parents else None
-    for path in image_io.find_images(folder, recursive):
+    for path in image_io.find_images(folder, recursive, on_error):
         if path.stem.lower().endswith(suffixes):
             continue
         if results is not None and path.resolve().is_relative_to(results):

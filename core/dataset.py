@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.image_io import find_images
+from core.image_io import UnreadableFile, find_images
 
 # fmt: off
 INPUT_FOLDERS = frozenset({
@@ -56,7 +56,7 @@ class Pair:
 class Pairing:
     """Every picture of the folder is in ``pairs`` or in ``unpaired``."""
 
-    pairs: tuple[Pair, ...]  # in name order
+    pairs: tuple[Pair, ...]  # in the inputs' natural order
     unpaired: tuple[Path, ...]
     layout: str = ""  # "rain/norain"
     rule: str = ""  # how names were matched, in words
@@ -66,7 +66,8 @@ def find_pairs(folder: Path, strict: bool = True) -> Pairing:
     """Pair the pictures of a data set's folder by name, whatever their extensions and case.
 
     Raises :class:`PairingError` when no known layout is found and, if ``strict``, when any picture is left
-    without a partner. ``strict=False`` returns what is left in ``Pairing.unpaired`` instead.
+    without a partner. ``strict=False`` returns what is left in ``Pairing.unpaired`` instead. Raises
+    UnreadableFile when a folder cannot be listed.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -131,7 +132,7 @@ class _Side:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.paths = [path for path in find_images(root, recursive=True) if not path.name.startswith(".")]
+        self.paths = list(find_images(root, recursive=True, on_error=_refuse))
         self.names: list[_Name] = [
             tuple(unicodedata.normalize("NFC", part).casefold() for part in self._stem(path).parts)
             for path in self.paths
@@ -142,6 +143,11 @@ class _Side:
 
     def pair(self, path: Path, truth: Path) -> Pair:
         return Pair(path, truth, self._stem(path).as_posix())
+
+
+def _refuse(problem: UnreadableFile) -> None:
+    """A folder that cannot be listed may hold pictures, and nothing is dropped silently."""
+    raise problem
 
 
 def _match(inputs: _Side, targets: _Side, layout: str) -> Pairing:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import platform
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,14 +81,23 @@ def _os_error(exc: BaseException) -> Words:
     return what, why, todo
 
 
-def _by_errno(what: str, todo: str) -> Callable[[BaseException], Words]:
-    """For errors of our own that carry the system's number: its advice beats the general one."""
+def _image(what: str, todo: str = "") -> Callable[[BaseException], Words]:
+    """For errors about one file, which carry its path, a reason and sometimes the system's error number."""
 
     def words(exc: BaseException) -> Words:
+        path, reason = getattr(exc, "path", None), str(getattr(exc, "reason", _message(exc)))
+        name = getattr(path, "name", "") or str(path)
         advice = _OS_WORDS.get(getattr(exc, "errno", None) or 0)
-        return what, _message(exc), advice[1] if advice else todo
+        return what.format(name), _as_sentence(reason), advice[1] if advice else todo
 
     return words
+
+
+def _as_sentence(reason: str) -> str:
+    """Reasons are written to follow a name ("is a text file"); alone they need a subject or a capital."""
+    if re.match(r"(is|has|holds|ends|starts|exists|does|cannot|was|were|could|lacks|contains)\b", reason):
+        return f"It {reason}"
+    return reason[:1].upper() + reason[1:]
 
 
 def _out_of_memory(exc: BaseException) -> Words:
@@ -114,26 +124,23 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.jobs.Cancelled": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
     "builtins.KeyboardInterrupt": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
     # pictures
-    "core.image_types.EmptyFile": _plain("The file is empty.", "Copy it again from where it came from."),
-    "core.image_types.DamagedImage": _plain(
-        "The picture is damaged.", "Copy it again from the camera or card, or save it anew elsewhere."
+    "core.image_types.EmptyFile": _image("{} cannot be opened.", "Copy it again from where it came from."),
+    "core.image_types.DamagedImage": _image("{} is damaged.", "Copy it again from where it came from."),
+    "core.image_types.NotAnImage": _image("{} cannot be opened.", "Choose a photo instead."),
+    "core.image_types.UnsupportedImage": _image(
+        "{} is of a kind that is not supported.", "Use PNG, TIFF or JPEG instead."
     ),
-    "core.image_types.UnsupportedImage": _plain(
-        "This kind of file cannot be opened.", "Save it as PNG, TIFF or JPEG and open that."
+    "core.image_types.ImageTooLarge": _image("{} is too large.", "Restore a smaller part of it."),
+    "core.image_types.UnreadableFile": _image(
+        "{} could not be read.", "Check that it exists and that you may read it."
     ),
-    "core.image_types.NotAnImage": _plain("This file is not a picture.", "Choose a photo instead."),
-    "core.image_types.ImageTooLarge": _plain("The picture is too large.", "Restore a smaller part of it."),
-    "core.image_types.UnreadableFile": _by_errno(
-        "The file could not be read.", "Check that it exists and that you may read it."
+    "core.image_types.WouldOverwrite": _image(
+        "{} was not written.", "Choose another name or folder, or allow overwriting."
     ),
-    "core.image_types.WouldOverwrite": _plain(
-        "Nothing was written, because a file would have been replaced.",
-        "Choose another name or folder, or allow overwriting.",
+    "core.image_types.WriteFailed": _image(
+        "{} could not be written.", "Check the free space and permissions of its folder."
     ),
-    "core.image_types.WriteFailed": _by_errno(
-        "The result could not be written.", "Check the free space and permissions of the folder."
-    ),
-    "core.image_types.ImageError": _plain("The picture could not be opened or saved."),
+    "core.image_types.ImageError": _image("{} could not be opened or saved."),
     # models
     "core.checkpoint.CheckpointError": _plain(
         "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."
