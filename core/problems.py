@@ -156,6 +156,9 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.recipe.RecipeError": _plain("The recipe is not valid.", "Correct the value named above."),
     "tomllib.TOMLDecodeError": _plain("The recipe is not valid TOML.", "Correct the line named above."),
     "json.decoder.JSONDecodeError": _plain("A settings file is not valid JSON.", "Correct or remove it."),
+    "core.degrade.DegradationError": _plain(
+        "The degradation is not valid.", "Correct the value named above."
+    ),
     "core.restore.RestoreError": _plain("This cannot be restored as asked."),
     "core.training.TrainingError": _plain("The training run cannot start or go on."),
     "core.metrics.MetricError": _plain("The pictures cannot be compared."),
