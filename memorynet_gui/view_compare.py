@@ -112,7 +112,7 @@ class CompareView(CompareCanvas):
             photo = self._photo_rect(pane)
             for kind, x0, x1 in pane.parts:
                 part = photo.intersected(QRectF(x0 / ratio, photo.top(), (x1 - x0) / ratio, photo.height()))
-                if kind == ORIGINAL:
+                if kind == ORIGINAL or (self._mode == "wipe" and not is_restored):
                     badge = overlay.place_badge("Original", font, part, right=False)
                 elif kind == RESTORED:
                     text = restored if is_restored else "Not restored yet"
@@ -327,7 +327,10 @@ class CompareView(CompareCanvas):
         return True
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        self._focus_ring = event.reason() in _KEY_FOCUS
+        if event.reason() in _KEY_FOCUS:
+            self._focus_ring = True
+        elif event.reason() == Qt.FocusReason.MouseFocusReason:
+            self._focus_ring = False  # coming back to the window leaves it as it was
         self.update()
         super().focusInEvent(event)
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QWidget
 
 from memorynet_gui.view_compare_build import PyramidBuilder
 from memorynet_gui.view_compare_export import comparison_image
-from memorynet_gui.view_compare_layers import Pyramid, Streamed
+from memorynet_gui.view_compare_layers import Layer, Pyramid, Streamed
 from memorynet_gui.view_compare_scene import (
     CHECKER_DARK,
     CHECKER_LIGHT,
@@ -118,10 +118,8 @@ class CompareCanvas(QWidget):
                 raise ValueError(
                     f"restored photo is {rgb.shape[1]}x{rgb.shape[0]} px, the original {w}x{h} px"
                 )
-            pyramid = self._pyramid(rgb)
-            if isinstance(before, Streamed):
-                pyramid.levels = before.finished_levels()  # until the worker has built the exact ones
-            self._scene.restored = pyramid
+            streamed = isinstance(before, Streamed) and before.reaches_everywhere
+            self._scene.restored = self._pyramid(rgb, meanwhile=before if streamed else None)
         self._restored_changed()
 
     def update_tile(self, x: int, y: int, rgb: np.ndarray) -> None:
@@ -165,13 +163,13 @@ class CompareCanvas(QWidget):
         self.update()
         self._region_timer.start()
 
-    def _pyramid(self, pixels: np.ndarray) -> Pyramid:
-        pyramid = Pyramid(pixels)
+    def _pyramid(self, pixels: np.ndarray, meanwhile: Layer | None = None) -> Pyramid:
+        pyramid = Pyramid(pixels, meanwhile)
         self._builder.start(pyramid)
         return pyramid
 
     def _on_built(self, pyramid: Pyramid, levels: list[np.ndarray]) -> None:
-        pyramid.levels = levels
+        pyramid.finish(levels)
         if self._tiles.grid.zoom < 1:
             self._tiles.clear()
             self.update()
@@ -293,8 +291,9 @@ class CompareCanvas(QWidget):
         if not factor > 0:
             raise ValueError(f"zoom factor is {factor}, need more than 0")
         if self._transform is not None:
-            self._fitted = False
-            self._set_transform(self._transform.zoomed(factor, *self._to_pane(at)))
+            zoomed = self._transform.zoomed(factor, *self._to_pane(at))
+            self._fitted = zoomed.zoom == zoomed.fit_zoom  # zoomed out until all shows: keep it so
+            self._set_transform(zoomed)
 
     def pan_by(self, dx: float, dy: float) -> None:
         """Drag the photo by logical pixels."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
@@ -92,6 +91,6 @@ def _paint_photo(painter: QPainter, scene: Scene, kind: str, grid: Grid, at: QPo
     for y in range(0, grid.height, _STRIP_PX):
         for x in range(0, grid.width, _STRIP_PX):
             x1, y1 = min(grid.width, x + _STRIP_PX), min(grid.height, y + _STRIP_PX)
-            pixels = np.ascontiguousarray(scene.pixels(kind, grid, x, y, x1, y1))
+            pixels = scene.pixels(kind, grid, x, y, x1, y1)
             image, _buffer = to_qimage(pixels)
             painter.drawImage(at + QPoint(x, y), image)

@@ -6,7 +6,7 @@ Level ``k`` of a picture is reduced ``2**k`` times: its pixel ``(i, j)`` is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from core.cv import cv2
 TOP_LEVEL_PX = 256
 """The pyramid ends with the first level whose longer edge is not longer than this."""
 _STRIP_PX = 512
+_CELL_LEVELS = 9  # cells of 512 px or more
 
 
 class Layer(Protocol):
@@ -105,14 +106,15 @@ def build_levels(base: np.ndarray, wanted: Callable[[], bool]) -> list[np.ndarra
 
 
 class Pyramid:
-    """A whole picture. Until its levels are built a plain subsample stands in for them.
+    """A whole picture. Until its levels are built a plain subsample, or ``meanwhile``, stands in for them.
 
     ``base`` is (H, W, 3) uint8, or (H, W) uint8 / uint16 for alpha; it is kept, never copied or written.
     """
 
-    def __init__(self, base: np.ndarray, levels: list[np.ndarray] | None = None) -> None:
+    def __init__(self, base: np.ndarray, meanwhile: Layer | None = None) -> None:
         self.base = base
-        self.levels = levels
+        self._levels: list[np.ndarray] | None = None
+        self._meanwhile = meanwhile
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,12 +124,19 @@ class Pyramid:
     def top(self) -> int:
         return top_level(self.base.shape[1], self.base.shape[0])
 
+    def finish(self, levels: list[np.ndarray]) -> None:
+        """Take the levels that :func:`build_levels` made."""
+        self._levels = levels
+        self._meanwhile = None
+
     def crop(self, level: int, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
         """Pixels ``[y0:y1, x0:x1]`` of ``level``: a view, not to be written."""
         if level == 0:
             return self.base[y0:y1, x0:x1]
-        if self.levels is not None:
-            return self.levels[level - 1][y0:y1, x0:x1]
+        if self._levels is not None:
+            return self._levels[level - 1][y0:y1, x0:x1]
+        if self._meanwhile is not None:
+            return self._meanwhile.crop(level, x0, y0, x1, y1)
         step = 1 << level
         return self.base[y0 << level : y1 << level : step, x0 << level : x1 << level : step]
 
@@ -135,20 +144,18 @@ class Pyramid:
 class Streamed:
     """A picture that arrives tile by tile over another one, which shows where nothing has arrived yet.
 
-    Memory is kept in blocks. The first tile to touch a block fills the rest of it from the picture below, so
-    every level can be refreshed from the blocks around the tile alone.
+    Memory is taken cell by cell, with a small pyramid in each: one allocation for the whole picture would be
+    backed by huge pages, and the first tiles would wait for tens of megabytes to be cleared. A cell starts
+    as a copy of the picture below.
     """
 
     def __init__(self, under: Layer) -> None:
         h, w = under.shape
         self.under = under
         self._top = top_level(w, h)
-        self._block_px = 1 << max(8, self._top)
-        # np.empty reserves address space only; memory is used where tiles arrive
-        self._levels = [
-            np.empty((level_size(h, k), level_size(w, k), 3), np.uint8) for k in range(self._top + 1)
-        ]
-        self._touched = np.zeros((-(-h // self._block_px), -(-w // self._block_px)), bool)
+        self._cell_px = 1 << max(_CELL_LEVELS, self._top)  # whole at every level
+        self._cells: dict[tuple[int, int], list[np.ndarray]] = {}
+        self._cell_count = -(-h // self._cell_px) * -(-w // self._cell_px)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -158,54 +165,53 @@ class Streamed:
     def top(self) -> int:
         return self._top
 
+    @property
+    def reaches_everywhere(self) -> bool:
+        """Tiles have arrived in every cell."""
+        return len(self._cells) == self._cell_count
+
     def write(self, x: int, y: int, rgb: np.ndarray) -> None:
         """Put a tile, (h, w, 3) uint8, at image pixel ``(x, y)``; it must lie inside the picture."""
-        tile_h, tile_w = rgb.shape[:2]
-        block = self._block_px
-        rows = range(y // block, -(-(y + tile_h) // block))
-        columns = range(x // block, -(-(x + tile_w) // block))
-        base = self._levels[0]
-        for row in rows:
-            for column in columns:
-                if not self._touched[row, column]:
-                    self._touched[row, column] = True
-                    x0, y0, x1, y1 = self._block_rect(0, row, column)
-                    inside = x <= x0 and y <= y0 and x1 <= x + tile_w and y1 <= y + tile_h
-                    if not inside:
-                        base[y0:y1, x0:x1] = self.under.crop(0, x0, y0, x1, y1)
-        base[y : y + tile_h, x : x + tile_w] = rgb
-        # Blocks end on whole pixels of every level, so each level needs nothing but the one before it.
-        for k in range(1, self._top + 1):
-            x0, y0 = (columns.start * block) >> k, (rows.start * block) >> k
-            below = self._levels[k - 1]
-            part = below[2 * y0 : (rows.stop * block) >> (k - 1), 2 * x0 : (columns.stop * block) >> (k - 1)]
-            small = halve(part)
-            self._levels[k][y0 : y0 + small.shape[0], x0 : x0 + small.shape[1]] = small
+        h, w = self.shape
+        size = self._cell_px
+        for row, column, part in self._cells_over(0, x, y, x + rgb.shape[1], y + rgb.shape[0]):
+            x0, y0, x1, y1 = part
+            left, top = column * size, row * size
+            cell = self._cells.get((row, column))
+            if cell is None:
+                right, bottom = min(w, left + size), min(h, top + size)
+                cell = [self.under.crop(0, left, top, right, bottom).copy()]
+                self._cells[row, column] = cell
+            cell[0][y0 - top : y1 - top, x0 - left : x1 - left] = rgb[y0 - y : y1 - y, x0 - x : x1 - x]
+            del cell[1:]
+            for _ in range(self._top):
+                cell.append(halve(cell[-1]))
 
     def crop(self, level: int, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
         """Pixels ``[y0:y1, x0:x1]`` of ``level``, not to be written."""
-        size = self._block_px >> level
-        row0, row1 = y0 // size, -(-y1 // size)
-        column0, column1 = x0 // size, -(-x1 // size)
-        touched = self._touched[row0:row1, column0:column1]
-        if touched.all():
-            return self._levels[level][y0:y1, x0:x1]
-        below = self.under.crop(level, x0, y0, x1, y1)
-        if not touched.any():
-            return below
-        out = below.copy()
-        for row, column in np.argwhere(touched):
-            bx0, by0, bx1, by1 = self._block_rect(level, row0 + int(row), column0 + int(column))
-            bx0, by0, bx1, by1 = max(bx0, x0), max(by0, y0), min(bx1, x1), min(by1, y1)
-            out[by0 - y0 : by1 - y0, bx0 - x0 : bx1 - x0] = self._levels[level][by0:by1, bx0:bx1]
+        over = list(self._cells_over(level, x0, y0, x1, y1))
+        arrived = [(self._cells.get((row, column)), row, column, part) for row, column, part in over]
+        size = self._cell_px >> level
+        if not any(cell for cell, *_ in arrived):
+            return self.under.crop(level, x0, y0, x1, y1)
+        if all(cell for cell, *_ in arrived):
+            out = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
+        else:
+            out = self.under.crop(level, x0, y0, x1, y1).copy()
+        for cell, row, column, (cx0, cy0, cx1, cy1) in arrived:
+            if cell is not None:
+                left, top = column * size, row * size
+                there = cell[level][cy0 - top : cy1 - top, cx0 - left : cx1 - left]
+                out[cy0 - y0 : cy1 - y0, cx0 - x0 : cx1 - x0] = there
         return out
 
-    def finished_levels(self) -> list[np.ndarray] | None:
-        """Levels 1, 2, ... when tiles have touched every block, else None."""
-        return self._levels[1:] if self._touched.all() else None
-
-    def _block_rect(self, level: int, row: int, column: int) -> tuple[int, int, int, int]:
-        """x0, y0, x1, y1 of a block in pixels of ``level``."""
-        size = self._block_px >> level
-        h, w = self._levels[level].shape[:2]
-        return column * size, row * size, min(w, (column + 1) * size), min(h, (row + 1) * size)
+    def _cells_over(
+        self, level: int, x0: int, y0: int, x1: int, y1: int
+    ) -> Iterator[tuple[int, int, tuple[int, int, int, int]]]:
+        """Row and column of every cell a rectangle of ``level`` meets, and the part of it in the cell."""
+        size = self._cell_px >> level
+        for row in range(y0 // size, -(-y1 // size)):
+            for column in range(x0 // size, -(-x1 // size)):
+                left, top = max(x0, column * size), max(y0, row * size)
+                right, bottom = min(x1, (column + 1) * size), min(y1, (row + 1) * size)
+                yield row, column, (left, top, right, bottom)

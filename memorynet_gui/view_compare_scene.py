@@ -13,7 +13,7 @@ import numpy as np
 from PySide6.QtGui import QImage
 
 from core.cv import cv2
-from memorynet_gui.view_compare_layers import Layer, Pyramid, level_size
+from memorynet_gui.view_compare_layers import Layer, Pyramid, for_cv, level_size
 from memorynet_gui.view_compare_transform import NEAREST_FROM
 
 ORIGINAL, RESTORED, DIFFERENCE = "original", "restored", "difference"
@@ -42,27 +42,27 @@ def level_for(zoom: float, top: int) -> int:
     return min(top, math.floor(math.log2(1 / zoom) + 1e-9))
 
 
-def resample(layer: Layer, grid: Grid, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
-    """Device pixels ``[y0:y1, x0:x1]`` of the sheet as (h, w[, 3]) in the layer's depth; not to be written.
+def resample(source: Layer, grid: Grid, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+    """Device pixels ``[y0:y1, x0:x1]`` of the sheet as (h, w[, 3]) in the source's depth; not to be written.
 
-    From 200 % on every device pixel takes the image pixel it lies on; below, the two nearest levels' pixels
-    are interpolated; where one level fits exactly (100 %, 50 %, ...) it is shown untouched.
+    From 200 % on every device pixel takes the image pixel it lies on; below, the pixels of the nearest larger
+    level are interpolated; where a level fits exactly (100 %, 50 %, ...) it is shown untouched.
     """
-    image_h, image_w = layer.shape
-    level = level_for(grid.zoom, layer.top)
+    image_h, image_w = source.shape
+    level = level_for(grid.zoom, source.top)
     scale = grid.zoom * (1 << level)  # device pixels per pixel of this level
     w, h = level_size(image_w, level), level_size(image_h, level)
-    if abs(scale - 1) < 1e-9 and x1 <= w and y1 <= h:
-        return layer.crop(level, x0, y0, x1, y1)
+    if abs(scale - 1) < 1e-9:
+        return source.crop(level, x0, y0, x1, y1)
     if scale >= NEAREST_FROM:
         columns = np.minimum(((np.arange(x0, x1) + 0.5) / scale).astype(np.intp), w - 1)
         rows = np.minimum(((np.arange(y0, y1) + 0.5) / scale).astype(np.intp), h - 1)
         left, top = int(columns[0]), int(rows[0])
-        part = layer.crop(level, left, top, int(columns[-1]) + 1, int(rows[-1]) + 1)
+        part = source.crop(level, left, top, int(columns[-1]) + 1, int(rows[-1]) + 1)
         return part.take(rows - top, axis=0).take(columns - left, axis=1)
     left, right = _span(x0, x1, scale, w)
     top, bottom = _span(y0, y1, scale, h)
-    part = np.ascontiguousarray(layer.crop(level, left, top, right, bottom))
+    part = for_cv(source.crop(level, left, top, right, bottom))
     to_level = np.array(
         [
             [1 / scale, 0, (x0 + 0.5) / scale - 0.5 - left],
@@ -95,12 +95,7 @@ class Scene:
 
         ``kind`` is "original", "restored" (blended by strength) or "difference".
         """
-        assert self.original is not None
-        original = resample(self.original, grid, x0, y0, x1, y1)
-        rgb = original
-        if kind != ORIGINAL:
-            restored = None if self.restored is None else resample(self.restored, grid, x0, y0, x1, y1)
-            rgb = self._mix(kind, original, restored)
+        rgb = resample(_Shown(self, kind), grid, x0, y0, x1, y1)
         if self.alpha is None:
             return rgb
         alpha = resample(self.alpha, grid, x0, y0, x1, y1)
@@ -114,17 +109,38 @@ class Scene:
 
     def pixel(self, kind: str, x: int, y: int) -> tuple[int, int, int]:
         """The colour of one image pixel at full size, before any checkerboard."""
-        assert self.original is not None
-        original = self.original.crop(0, x, y, x + 1, y + 1)
-        restored = None if self.restored is None else self.restored.crop(0, x, y, x + 1, y + 1)
-        red, green, blue = self._mix(kind, original, restored)[0, 0].tolist()
+        red, green, blue = _Shown(self, kind).crop(0, x, y, x + 1, y + 1)[0, 0].tolist()
         return red, green, blue
 
-    def _mix(self, kind: str, original: np.ndarray, restored: np.ndarray | None) -> np.ndarray:
-        if kind == ORIGINAL:
+
+class _Shown:
+    """One kind of picture as a :class:`Layer`: mixed only for the pixels of the level that are asked for."""
+
+    def __init__(self, scene: Scene, kind: str) -> None:
+        assert scene.original is not None
+        self._scene = scene
+        self._kind = kind
+        self._original = scene.original
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._original.shape
+
+    @property
+    def top(self) -> int:
+        return self._original.top
+
+    def crop(self, level: int, x0: int, y0: int, x1: int, y1: int) -> np.ndarray:
+        restored, strength = self._scene.restored, self._scene.strength
+        if restored is not None and self._kind == RESTORED and strength == 1:
+            return restored.crop(level, x0, y0, x1, y1)
+        original = self._original.crop(level, x0, y0, x1, y1)
+        if self._kind == ORIGINAL:
             return original
-        shown = original if restored is None else blend(original, restored, self.strength)
-        return shown if kind == RESTORED else difference(original, shown)
+        shown = original
+        if restored is not None:
+            shown = blend(original, restored.crop(level, x0, y0, x1, y1), strength)
+        return shown if self._kind == RESTORED else difference(original, shown)
 
 
 def blend(original: np.ndarray, restored: np.ndarray, strength: float) -> np.ndarray:
@@ -133,13 +149,12 @@ def blend(original: np.ndarray, restored: np.ndarray, strength: float) -> np.nda
         return original
     if strength >= 1:
         return restored
-    original, restored = np.ascontiguousarray(original), np.ascontiguousarray(restored)
-    return cv2.addWeighted(original, 1 - strength, restored, strength, 0)
+    return cv2.addWeighted(for_cv(original), 1 - strength, for_cv(restored), strength, 0)
 
 
 def difference(original: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """``|original - shown|`` per channel, amplified and clipped, on black; all (h, w, 3) uint8."""
-    apart = cv2.absdiff(np.ascontiguousarray(original), np.ascontiguousarray(shown))
+    apart = cv2.absdiff(for_cv(original), for_cv(shown))
     return cv2.convertScaleAbs(apart, alpha=DIFFERENCE_GAIN)
 
 
@@ -193,7 +208,7 @@ class TileCache:
             return found[0]
         x0, y0 = column * TILE_PX, row * TILE_PX
         x1, y1 = min(self.grid.width, x0 + TILE_PX), min(self.grid.height, y0 + TILE_PX)
-        pixels = np.ascontiguousarray(self.scene.pixels(kind, self.grid, x0, y0, x1, y1))
+        pixels = self.scene.pixels(kind, self.grid, x0, y0, x1, y1)
         image, buffer = to_qimage(pixels)
         self._tiles[key] = (image, buffer)
         while len(self._tiles) > self.limit:
@@ -203,6 +218,6 @@ class TileCache:
 
 def to_qimage(rgb: np.ndarray) -> tuple[QImage, np.ndarray]:
     """(h, w, 3) uint8 as the screen's own format; the array must live as long as the image."""
-    bgra = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA)
+    bgra = cv2.cvtColor(for_cv(rgb), cv2.COLOR_RGB2BGRA)
     h, w = rgb.shape[:2]
     return QImage(bgra.data, w, h, bgra.strides[0], QImage.Format.Format_RGB32), bgra

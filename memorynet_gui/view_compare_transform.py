@@ -118,8 +118,8 @@ class ViewTransform:
 
     def visible(self) -> tuple[int, int, int, int]:
         """``(x, y, w, h)`` of the image pixels that show at least in part; never empty."""
-        x0, y0 = self.to_image(0, 0)
-        x1, y1 = self.to_image(self.view_w, self.view_h)
+        x0, y0 = (-at / self.zoom for at in self.origin)
+        x1, y1 = x0 + self.view_w / self.zoom, y0 + self.view_h / self.zoom
         left = min(max(0, math.floor(x0 + _SAME)), self.image_w - 1)
         top = min(max(0, math.floor(y0 + _SAME)), self.image_h - 1)
         right = max(left + 1, min(self.image_w, math.ceil(x1 - _SAME)))
