@@ -120,9 +120,9 @@ _FORMATS = {
 def format_type(text: str) -> str:
     found = _FORMATS.get(text.lower().lstrip("."))
     if found is None:
-        known = "png, jpeg, tiff, webp, avif, bmp, jpeg2000"
+        known = ("png", "jpeg", "tiff", "webp", "avif", "bmp", "jpeg2000")
         raise argparse.ArgumentTypeError(
-            f"unknown format {text!r} (known: {known}){suggest(text.lower(), list(_FORMATS))}"
+            f"unknown format {text!r} (known: {', '.join(known)}){suggest(text.lower(), known)}"
         )
     return found
 
