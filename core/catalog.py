@@ -24,6 +24,8 @@ WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 MODELS_VARIABLE = "MEMORYNET_MODELS"
 """Environment variable with further folders of models, separated as in PATH."""
+HOME_VARIABLE = "MEMORYNET_HOME"
+"""Environment variable: everything of a person's own is kept in this folder instead of the usual ones."""
 
 
 class CatalogError(ValueError):
@@ -74,7 +76,9 @@ class Sample:
 
 def user_models_dir() -> Path:
     """Where people put models of their own, one folder each."""
-    return Path(appdirs.user_data_dir("MemoryNet")) / "models"
+    home = os.environ.get(HOME_VARIABLE)
+    data = Path(home).expanduser() / "data" if home else Path(appdirs.user_data_dir("MemoryNet"))
+    return data / "models"
 
 
 def models(extra: Sequence[Path] = ()) -> tuple[ModelEntry, ...]:

@@ -16,19 +16,24 @@ COMMANDS = ("restore", "evaluate", "train", "info", "demo")
 DEBUG_VARIABLE = "MEMORYNET_DEBUG"
 """Set to 1 to see the traceback of an error nobody foresaw."""
 
+_USAGE = """\
+memorynet [--sample] [PHOTO|FOLDER ...]
+       memorynet COMMAND ..."""
 _DESCRIPTION = """\
 Restore photos spoiled by rain, shadow or blur.
 
-Without a command the window opens; photos given are loaded into it."""
+Without a command the window opens, with the photos given or a sample photo in it."""
 _EPILOG = """\
 memorynet COMMAND --help says more about each command.
 exit codes: 0 all went well, 1 something failed, 2 bad arguments, 130 stopped with Ctrl+C"""
 
 
 def build_parser() -> common.Parser:
-    parser = common.Parser(prog="memorynet", description=_DESCRIPTION, epilog=_EPILOG)
+    parser = common.Parser(prog="memorynet", usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"MemoryNet {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=common.Parser)
+    commands = parser.add_subparsers(
+        dest="command", title="commands", metavar="COMMAND", prog="memorynet", parser_class=common.Parser
+    )
     for module in (cli_restore, cli_evaluate, cli_train, cli_info, cli_demo):
         module.add(commands)
     return parser

@@ -54,12 +54,6 @@ def _answers(family: int, address: str | tuple[str, int]) -> bool:
     return False
 
 
-def main() -> int:
-    reason = why_no_display()
-    if reason is not None:
-        print(f"No display here ({reason}).")
-    return 0 if reason is None else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    _reason = why_no_display()
+    sys.exit(_reason and f"No display here ({_reason}).")

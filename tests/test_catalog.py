@@ -29,6 +29,7 @@ def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / name).mkdir(parents=True)
     monkeypatch.setattr(catalog, "RESOURCES", root)
     monkeypatch.delenv(catalog.MODELS_VARIABLE, raising=False)
+    monkeypatch.delenv(catalog.HOME_VARIABLE, raising=False)
     return root
 
 
@@ -52,6 +53,12 @@ def test_bundled_come_first_then_the_persons_own(
     assert catalog.resolve("extra", [extra]) == extra / "extra"
     with pytest.raises(catalog.CatalogError):
         catalog.resolve("extra")
+
+
+def test_a_home_of_its_own(resources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(catalog.HOME_VARIABLE, str(tmp_path / "portable"))
+    _model(tmp_path / "portable/data/models", "carried")
+    assert catalog.resolve("carried") == tmp_path / "portable/data/models/carried"
 
 
 def test_a_taken_name_is_said(resources: Path) -> None:
