@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QWidget
 from memorynet_gui.view_compare_build import PyramidBuilder
 from memorynet_gui.view_compare_export import comparison_image
 from memorynet_gui.view_compare_layers import Layer, Pyramid, Streamed
+from memorynet_gui.view_compare_paint import paint_sheet
 from memorynet_gui.view_compare_scene import (
     CHECKER_DARK,
     CHECKER_LIGHT,
@@ -33,6 +34,7 @@ MODES = ("wipe", "side", "difference", "restored")
 _FIT_MARGIN = 24  # logical px
 _SIDE_GAP = 2  # logical px
 _REGION_MS = 150
+_HURRY_MS = 120  # a gesture goes on while its steps come at least this fast
 _LINE_ROOM = 24  # what the wipe line, its handle and the badges may cover, logical px
 
 
@@ -76,6 +78,11 @@ class CompareCanvas(QWidget):
         self._region_timer.setSingleShot(True)
         self._region_timer.setInterval(_REGION_MS)
         self._region_timer.timeout.connect(self._tell_region)
+        self._hurry_timer = QTimer(self)
+        self._hurry_timer.setSingleShot(True)
+        self._hurry_timer.setInterval(_HURRY_MS)
+        self._hurry_timer.timeout.connect(self._sharpen)
+        self._drafted = False
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(160, 120)
 
@@ -152,6 +159,7 @@ class CompareCanvas(QWidget):
             raise ValueError(f"strength is {strength}, need 0..1")
         if strength != self._scene.strength:
             self._scene.strength = float(strength)
+            self._hurry_timer.start()
             self._restored_changed()
 
     @property
@@ -293,6 +301,7 @@ class CompareCanvas(QWidget):
         if self._transform is not None:
             zoomed = self._transform.zoomed(factor, *self._to_pane(at))
             self._fitted = zoomed.zoom == zoomed.fit_zoom  # zoomed out until all shows: keep it so
+            self._hurry_timer.start()
             self._set_transform(zoomed)
 
     def pan_by(self, dx: float, dy: float) -> None:
@@ -443,28 +452,21 @@ class CompareCanvas(QWidget):
         assert self._transform is not None
         left, top, right, bottom = self._transform.shown_rect
         origin = QPoint(*self._transform.origin)
+        hurried = self._hurry_timer.isActive()
         for pane in self._panes():
             shown = QRect(pane.x + left, pane.y + top, right - left, bottom - top)
             shown = shown.intersected(QRect(*pane[:4])).intersected(dirty)
             for kind, x0, x1 in pane.parts:
                 part = shown.intersected(QRect(x0, pane.y, x1 - x0, pane.height))
                 if not part.isEmpty():
-                    self._paint_sheet(painter, kind, QPoint(pane.x, pane.y) + origin, part)
+                    sheet = QPoint(pane.x, pane.y) + origin
+                    sharp = paint_sheet(painter, self._tiles, kind, sheet, part, hurried)
+                    self._drafted = self._drafted or not sharp
 
-    def _paint_sheet(self, painter: QPainter, kind: str, sheet: QPoint, part: QRect) -> None:
-        """Copy the part of a kind's sheet that lies in ``part``; all in device pixels of the widget."""
-        x0, y0 = part.left() - sheet.x(), part.top() - sheet.y()
-        x1, y1 = x0 + part.width(), y0 + part.height()
-        for row in range(y0 // TILE_PX, (y1 - 1) // TILE_PX + 1):
-            for column in range(x0 // TILE_PX, (x1 - 1) // TILE_PX + 1):
-                image = self._tiles.tile(kind, column, row)
-                left, top = column * TILE_PX, row * TILE_PX
-                cut = QRect(
-                    QPoint(max(x0, left) - left, max(y0, top) - top),
-                    QPoint(min(x1, left + TILE_PX) - left - 1, min(y1, top + TILE_PX) - top - 1),
-                )
-                at = QPoint(sheet.x() + left + cut.left(), sheet.y() + top + cut.top())
-                painter.drawImage(at, image, cut)
+    def _sharpen(self) -> None:
+        if self._drafted:
+            self._drafted = False
+            self.update()
 
     # --- the widget's own events -----------------------------------------------------------------
 

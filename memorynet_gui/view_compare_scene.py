@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
+from PySide6.QtCore import QRect
 from PySide6.QtGui import QImage
 
 from core.cv import cv2
@@ -199,6 +200,28 @@ class TileCache:
         for key in list(self._tiles):
             if key[0] != ORIGINAL and key[1] in columns and key[2] in rows:
                 del self._tiles[key]
+
+    def has(self, kind: str, column: int, row: int) -> bool:
+        return (kind, column, row) in self._tiles
+
+    def draft(self, kind: str, part: QRect, coarse: int) -> tuple[QImage, QRect]:
+        """A ``part`` of the sheet at ``1 / coarse`` of its resolution, and the place it is to be spread over.
+
+        The place reaches up to ``coarse`` device pixels beyond the part. Nothing is kept.
+        """
+        grid = self.grid
+        small = Grid(
+            grid.zoom / coarse,
+            -(-grid.width // coarse),
+            -(-grid.height // coarse),
+            max(1, grid.cell_px // coarse),
+            grid.checker,
+        )
+        x0, y0 = part.left() // coarse, part.top() // coarse
+        x1, y1 = min(small.width, part.right() // coarse + 1), min(small.height, part.bottom() // coarse + 1)
+        image, _buffer = to_qimage(self.scene.pixels(kind, small, x0, y0, x1, y1))
+        place = QRect(x0 * coarse, y0 * coarse, (x1 - x0) * coarse, (y1 - y0) * coarse)
+        return image.copy(), place  # the copy owns its pixels
 
     def tile(self, kind: str, column: int, row: int) -> QImage:
         key = (kind, column, row)

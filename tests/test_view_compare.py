@@ -277,7 +277,7 @@ def test_the_pixel_painted_under_the_pointer_stays_there(view: CompareView):
     for _ in range(12):
         wheel(view, at, 120)
         if view.zoom >= 4:
-            bright = np.argwhere(shown(view)[60:, :, 0] > 200) + (60, 0)  # below the badge
+            bright = np.argwhere(shown(view)[60:, :, 0] > 200) + np.array((60, 0))  # below the badge
             top, left = bright.min(axis=0)
             bottom, right = bright.max(axis=0)
             assert top - 1 <= at.y() <= bottom + 1
@@ -384,6 +384,26 @@ def test_the_visible_region_is_told_once_the_view_rests(view: CompareView, qtbot
     view.set_wipe(0.3)
     qtbot.wait(220)
     assert len(told) == 2  # the line is no change of the region
+
+
+def test_a_very_large_canvas_is_drafted_during_a_gesture_and_then_sharpened(view: CompareView, qtbot: QtBot):
+    view.resize(3200, 2000)
+    a = photo(2600, 1900)
+    view.set_original(a)
+    view.set_mode("restored")
+    view.fit()
+    sharp_at_fit = shown(view)
+    assert not view._drafted  # opening and resizing are no gestures
+    view.set_strength(0.5)
+    view.set_strength(1.0)
+    draft = shown(view)
+    assert view._drafted
+    qtbot.waitUntil(lambda: not view._drafted)
+    np.testing.assert_array_equal(shown(view), sharp_at_fit)
+    inner = np.s_[100:1900, 300:2900]
+    apart = np.abs(draft[inner].astype(int) - sharp_at_fit[inner])
+    assert 0 < apart.max() < 40  # coarser, but in place
+    assert apart.mean() < 2
 
 
 # --- tiles ---------------------------------------------------------------------------------------
