@@ -100,7 +100,8 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(torch.relu(self.conv1(x)))
+        # in place: a convolution's own output is not needed to differentiate it
+        return self.conv2(torch.relu_(self.conv1(x))).add_(x)
 
 
 class MemoryNet(nn.Module):
@@ -142,7 +143,7 @@ class MemoryNet(nn.Module):
             guidance = torch.zeros_like(image[:, :1])
         x = torch.cat((image, guidance), 1).to(self.first.weight.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
-        full = torch.relu(self.first(x))
+        full = torch.relu_(self.first(x))
         for block in self.encoder1:
             between()
             full = block(full)
@@ -201,12 +202,12 @@ class MemoryNet(nn.Module):
             between()
             quarter = block(quarter)
         between()
-        half = half + self.up2(quarter)
+        half = self.up2(quarter).add_(half)
         for block in self.decoder2:
             between()
             half = block(half)
         between()
-        full = full + self.up1(half)
+        full = self.up1(half).add_(full)
         for block in self.decoder1:
             between()
             full = block(full)

@@ -21,15 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from core import checkpoint, image_io, losses, metrics
-from core.dataset import find_pairs
-from core.degrade import DEGRADATIONS
+from core import checkpoint, losses, metrics
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Emit, JobControl
 from core.network import STRIDE_PX, MemoryNet, NetworkConfig
-from core.recipe import RecipeError, TrainRecipe, resolve_folders
-from core.sampling import PhotoPool, Prefetcher, SampleSource
+from core.recipe import TrainRecipe
+from core.sampling import Prefetcher
 from core.tensors import choose_device, choose_precision, dtype_of, to_pixels
+from core.training_data import read_data
 
 _KEEP_CHECKPOINTS = 2
 
@@ -47,13 +46,6 @@ class TrainResult:
     best_psnr_db: float
     best_step: int
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Example:
-    name: str
-    degraded: np.ndarray  # (H, W, 3) uint8, edges multiples of the stride
-    truth: np.ndarray
 
 
 def train(
@@ -104,7 +96,7 @@ class _Run:
         self.recipe, self.out, self.emit, self.control = recipe, out, emit, control
         self.device = choose_device(device)
         self.precision = choose_precision(recipe.precision, self.device)
-        self.source, self.examples, self.photos = _read_data(recipe, data)
+        self.source, self.examples, self.photos = read_data(recipe, data)
         self.network = _new_network(recipe).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(
@@ -437,66 +429,6 @@ def _new_network(recipe: TrainRecipe) -> MemoryNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return MemoryNet(config)
-
-
-def _read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[SampleSource, list[_Example], int]:
-    folders = resolve_folders(recipe.train, data)
-    held_out = resolve_folders(recipe.validation, data)
-    if recipe.kind == "clean":
-        make = DEGRADATIONS[recipe.task]
-        params = make.params(recipe.degradation)
-        truths = _photos(folders)
-        seen = {path.resolve() for path in truths}
-        if both := [path.name for path in _photos(held_out) if path.resolve() in seen]:
-            raise RecipeError(f"{', '.join(both[:3])}: stands in training and in validation")
-        source = SampleSource(PhotoPool(truths), None, make.bind(params), recipe.patch_px, recipe.seed)
-        return source, _synthetic_examples(recipe, _photos(held_out)), len(truths)
-    pairs = [pair for folder in folders for pair in find_pairs(folder).pairs]
-    source = SampleSource(
-        PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs]), None, recipe.patch_px, recipe.seed
-    )  # fmt: skip
-    examples = []
-    for pair in (pair for folder in held_out for pair in find_pairs(folder).pairs):
-        degraded, truth = (
-            _centre(_eight_bit(path), recipe.validate_crop_px) for path in (pair.input, pair.target)
-        )
-        examples.append(_Example(pair.name, degraded, truth))
-    return source, examples, len(pairs)
-
-
-def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[_Example]:
-    make = DEGRADATIONS[recipe.task]
-    degrade = make.bind(make.always(make.params(recipe.degradation)))
-    examples = []
-    for index, path in enumerate(photos):
-        truth = _centre(_eight_bit(path), recipe.validate_crop_px)
-        rng = np.random.default_rng([recipe.validate_seed, index])
-        degraded = np.rint(degrade(truth.astype(np.float32) / 255, rng) * 255).astype(np.uint8)
-        examples.append(_Example(path.name, degraded, truth))
-    return examples
-
-
-def _photos(folders: tuple[Path, ...]) -> list[Path]:
-    found = []
-    for folder in folders:
-        photos = list(image_io.find_images(folder, recursive=False))
-        if not photos:
-            raise RecipeError(f"{folder}: no photos in it")
-        found += photos
-    return found
-
-
-def _eight_bit(path: Path) -> np.ndarray:
-    return PhotoPool([path], budget_bytes=0)[0]
-
-
-def _centre(picture: np.ndarray, edge_px: int) -> np.ndarray:
-    """Centre crop of at most ``edge_px``, edges multiples of the stride; smaller ones mirrored up to it."""
-    height, width = (max(STRIDE_PX, min(n, edge_px) // STRIDE_PX * STRIDE_PX) for n in picture.shape[:2])
-    top, left = max(0, (picture.shape[0] - height) // 2), max(0, (picture.shape[1] - width) // 2)
-    crop = picture[top : top + height, left : left + width]
-    pad = ((0, height - crop.shape[0]), (0, width - crop.shape[1]), (0, 0))
-    return np.ascontiguousarray(np.pad(crop, pad, mode="symmetric"))
 
 
 def _write(path: Path, data: bytes) -> None:
