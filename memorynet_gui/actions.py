@@ -4,7 +4,7 @@ shortcuts are made from this one table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -297,7 +297,7 @@ class Actions(Mapping[str, QAction]):
     def __getitem__(self, action_id: str) -> QAction:
         return self._made[action_id]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[str]:
         return iter(self._made)
 
     def __len__(self) -> int:

@@ -305,7 +305,7 @@ class Settings(QObject):
             part.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", "utf-8")
             part.replace(self.file)
         except OSError as problem:
-            part_gone(part)
+            _part_gone(part)
             log.warning("settings not written: %s", problem)
             if not self._told_failure:
                 self._told_failure = True
@@ -314,7 +314,7 @@ class Settings(QObject):
                 )
 
 
-def part_gone(part: Path) -> None:
+def _part_gone(part: Path) -> None:
     """Remove a half-written file if it is there and may be removed."""
     try:
         part.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ QMainWindow, QMainWindow::separator { background: $window; }
 QMainWindow::separator { width: 1px; height: 1px; }
 QDialog, QMessageBox { background: $panel; }
 *[surface="window"] { background: $window; }
-*[surface="panel"], *[surface="bar"] { background: $panel; }
+*[surface="panel"], *[surface="bar"], QWidget[role="panel"] { background: $panel; }
 QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; border: none; }
 QStackedWidget { background: transparent; }
 
