@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
+from core.problems import describe
+
 BATCH = 500
 
 
@@ -59,20 +61,23 @@ class _Collect(QRunnable):
 
 
 def _photos(paths: Iterable[Path], problems: list[str]) -> Iterator[Path]:
-    """A file dropped by hand always counts, even a strange one: its row will say what is wrong with it."""
-    from core import image_io
+    """A file dropped by hand always counts, even a strange one: its row will say what is wrong with it.
 
+    Below a folder, results of earlier runs are passed over, as on the command line.
+    """
+    from core import catalog, image_io
+
+    made = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     for path in (given.absolute() for given in paths):
         if not path.is_dir():
             yield path
             continue
         count = 0
-        try:
-            for photo in image_io.find_images(path, recursive=True):
+        unread: list[Exception] = []
+        for photo in image_io.find_images(path, recursive=True, on_error=unread.append):
+            if not photo.stem.lower().endswith(made):
                 count += 1
                 yield photo
-        except OSError as exc:
-            problems.append(f"{path.name} could not be read: {exc.strerror or exc}")
-            continue
-        if not count:
+        problems.extend(describe(error).sentence for error in unread)
+        if not count and not unread:
             problems.append(f"There are no photos in {path.name}.")

@@ -20,7 +20,6 @@ from memorynet_gui.queue_item import Item
 
 if TYPE_CHECKING:
     from core.image_io import PictureInfo
-
     from memorynet_gui.results import ResultStore
 
 BUDGET_BYTES = 768 << 20
@@ -168,7 +167,7 @@ def _restored_rgb(
     pixels = store.get(item.id)
     if pixels is not None:
         return (image_io.to_srgb(pixels, icc), False) if pixels.shape == shape else (None, False)
-    if item.saved is not None and item.saved.path.exists():
+    if item.saved is not None and item.saved.strength_percent is not None and item.saved.path.exists():
         try:
             saved = image_io.read(item.saved.path)
         except image_io.ImageError:

@@ -21,6 +21,7 @@ from core.problems import Problem
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+DEFAULT_QUALITY = 95  # as core.image_io.WriteOptions, which takes longer to import
 
 
 class ItemState(StrEnum):
@@ -38,6 +39,17 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What a restoration will do; read once when it starts."""
+
+    task: str
+    model: str  # a catalogue name or a path; "" when no usable model is at hand
+    device: str = "auto"
+    precision: str = "auto"
+    tile_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptNote:
     what: str
     kept: bool
@@ -49,11 +61,13 @@ class SaveNote:
     """Where and how the result was saved last; enough for the command line to do it again."""
 
     path: Path
-    strength_percent: int
+    strength_percent: int | None  # None: of an earlier result
     format: str | None = None  # None: as the source
-    quality: int = 95
+    quality: int = DEFAULT_QUALITY
     bit_depth: int | None = None
     strip_gps: bool = False
+    file_bytes: int = 0  # with file_mtime_ns: whether it is still the file that was written
+    file_mtime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,36 +10,34 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from memorynet_gui.queue_item import Item
+from memorynet_gui.queue_item import DEFAULT_QUALITY, Item, SaveNote
 
 
-def arguments(item: Item, out_dir: Path | None = None) -> list[str]:
+def arguments(item: Item, save: SaveNote | None = None) -> list[str]:
     """What follows ``memorynet``: a list for :func:`core.cli.main`, no quoting done.
 
-    ``out_dir`` None: the folder of the last save, or beside the source. Raises ValueError while the photo has
-    not been restored.
+    ``save`` None: the way it was saved last, or else beside the source with everything by default. Raises
+    ValueError while the photo has not been restored.
     """
-    note, saved = item.result, item.saved
+    note = item.result
     if note is None:
         raise ValueError(f"{item.name} has not been restored yet")
-    if out_dir is None and saved is not None and saved.path.parent != item.path.parent:
-        out_dir = saved.path.parent
     words = ["restore", str(item.path.absolute())]  # absolute: also keeps a leading "-" from being an option
-    if out_dir is not None:
-        words += ["--out", str(out_dir)]
+    save = save or item.saved
+    if save is not None and save.path.parent != item.path.parent:
+        words += ["--out", str(save.path.parent)]
     words += ["--task", note.task, "--model", note.model]
     words += ["--device", note.device, "--precision", note.precision, "--tile", str(note.tile_px)]
     words += ["--strength", f"{item.strength_percent / 100:.2f}"]
-    if saved is not None:
-        if saved.format is not None:
-            words += ["--format", saved.format.lower()]
-        if saved.quality != 95:
-            words += ["--quality", str(saved.quality)]
-        if saved.bit_depth is not None:
-            words += ["--bit-depth", str(saved.bit_depth)]
-        if saved.strip_gps:
+    if save is not None:
+        if save.format is not None:
+            words += ["--format", save.format.lower()]
+        if save.quality != DEFAULT_QUALITY:
+            words += ["--quality", str(save.quality)]
+        if save.bit_depth is not None:
+            words += ["--bit-depth", str(save.bit_depth)]
+        if save.strip_gps:
             words.append("--strip-gps")
     return words
 
@@ -56,6 +54,6 @@ def _windows_word(word: str) -> str:
     return quoted
 
 
-def command(item: Item, out_dir: Path | None = None, windows: bool = sys.platform == "win32") -> str:
+def command(item: Item, save: SaveNote | None = None, windows: bool = sys.platform == "win32") -> str:
     """The whole line, quoted. Raises ValueError while the photo has not been restored."""
-    return quote(["memorynet", *arguments(item, out_dir)], windows)
+    return quote(["memorynet", *arguments(item, save)], windows)

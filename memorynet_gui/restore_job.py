@@ -20,7 +20,6 @@ from memorynet_gui.results import ResultStore
 
 if TYPE_CHECKING:
     from core.image_io import Picture, Receipt, WriteOptions
-
     from core.metrics import Score
     from core.restore import Restored
 

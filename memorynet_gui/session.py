@@ -87,6 +87,7 @@ class Session(QObject):
         self._counts: Counter[ItemState] = Counter()
         self._current_id: str | None = None
         self._undo: deque[_Removed] = deque(maxlen=UNDO_DEPTH)
+        self._redo: deque[tuple[str, ...]] = deque(maxlen=UNDO_DEPTH)
         self._pending: deque[Item] = deque()
         self._pending_paths: set[Path] = set()
         self._added = self._known = 0
@@ -276,7 +277,10 @@ class Session(QObject):
 
         Returns how many went; one :meth:`undo` brings them back.
         """
-        wanted = set(item_ids)
+        self._redo.clear()
+        return self._remove(set(item_ids))
+
+    def _remove(self, wanted: set[str]) -> int:
         gone = [
             (row, item)
             for row, item in enumerate(self._items)
@@ -340,9 +344,18 @@ class Session(QObject):
             for first, last in _ranges([row for row, _ in pairs]):
                 batch = [item for row, item in pairs if first <= row <= last]
                 self._insert(min(first, len(self._items)), batch)
+        self._redo.append(tuple(item.id for _, item in pairs))
         wanted = back.current_id if back.current_id in {item.id for _, item in pairs} else pairs[0][1].id
         self.set_current(wanted)
         return len(pairs)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._redo)
+
+    def redo(self) -> int:
+        """Remove again what :meth:`undo` brought back last. Returns how many went."""
+        return self._remove(set(self._redo.pop())) if self._redo else 0
 
     def known_ids(self) -> set[str]:
         """Ids in the queue or still within reach of undo: their results must not be thrown away."""

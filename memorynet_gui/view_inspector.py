@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ from memorynet_gui.inspector_parts import (
     column,
     heading,
 )
-from memorynet_gui.queue_item import Item, ItemState
+from memorynet_gui.queue_item import Choice, Item, ItemState
 
 if TYPE_CHECKING:
     from core.catalog import ModelEntry
@@ -41,17 +40,6 @@ if TYPE_CHECKING:
 
 TILES_PX = (256, 384, 512, 768, 1024, 1536)
 OPEN_MODEL = "open…"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the next restoration will do; read once when it starts."""
-
-    task: str
-    model: str  # a catalogue name or a path; "" when no usable model is at hand
-    device: str = "auto"
-    precision: str = "auto"
-    tile_px: int | None = None
 
 
 class Inspector(QWidget):
@@ -357,6 +345,13 @@ class Inspector(QWidget):
             self.tile.add(f"{choice.tile_px} px", "", choice.tile_px)
             row = self.tile.count() - 1
         self.tile.setCurrentIndex(max(row, 0))
+
+    def pick_model(self, entry: ModelEntry) -> None:
+        """Choose this model, with its task; a broken one says why below the list."""
+        if entry.error is None:
+            self.task.setCurrentIndex(self.task.findData(entry.task))
+        self.model.setCurrentIndex(self.model.findData(model_argument(entry, self._entries)))
+        self._model_picked(self.model.currentIndex())
 
     def _task_picked(self, _row: int) -> None:
         self._fill_models(self._last_model)

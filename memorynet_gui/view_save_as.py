@@ -68,9 +68,9 @@ class SaveAsDialog(QDialog):
         self.quality_value = QLabel("95")
         self.quality_value.setMinimumWidth(28)
         self.quality_value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.depth = QComboBox()
-        self.depth.setAccessibleName("Bit depth")
-        self.depth.setToolTip("16 bit keeps every level of a 16-bit original")
+        self.bit_depth = QComboBox()
+        self.bit_depth.setAccessibleName("Bit depth")
+        self.bit_depth.setToolTip("16 bit keeps every level of a 16-bit original")
         self.strip_gps = QCheckBox("Leave the place it was taken out (GPS)")
         self.strip_gps.setToolTip("Removes GPS positions from the metadata of the result")
         self.strip_gps.setAccessibleName("Leave GPS out")
@@ -98,7 +98,7 @@ class SaveAsDialog(QDialog):
         form.addRow("File", place)
         form.addRow("Format", self.format)
         form.addRow("Quality", quality)
-        form.addRow("Bit depth", self.depth)
+        form.addRow("Bit depth", self.bit_depth)
         form.addRow("", self.strip_gps)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
@@ -127,7 +127,7 @@ class SaveAsDialog(QDialog):
         return WriteOptions(
             format=key,
             quality=self.quality.value() if key in WITH_QUALITY else 95,
-            bit_depth=self.depth.currentData(),
+            bit_depth=self.bit_depth.currentData(),
             strip_gps=self.strip_gps.isChecked(),
             overwrite=self._confirmed == self.path(),
         )
@@ -139,15 +139,15 @@ class SaveAsDialog(QDialog):
         key = self.format.currentData()
         self.quality.setEnabled(key in WITH_QUALITY)
         self.quality_value.setEnabled(key in WITH_QUALITY)
-        before = self.depth.currentData()
-        self.depth.clear()
+        before = self.bit_depth.currentData()
+        self.bit_depth.clear()
         if key in WITH_16_BIT and self._info.bit_depth == 16:
-            self.depth.addItem("16 bit, as the original", 16)
-            self.depth.addItem("8 bit", 8)
+            self.bit_depth.addItem("16 bit, as the original", 16)
+            self.bit_depth.addItem("8 bit", 8)
         else:
-            self.depth.addItem("8 bit", 8)
-        self.depth.setEnabled(self.depth.count() > 1)
-        self.depth.setCurrentIndex(max(self.depth.findData(before), 0))
+            self.bit_depth.addItem("8 bit", 8)
+        self.bit_depth.setEnabled(self.bit_depth.count() > 1)
+        self.bit_depth.setCurrentIndex(max(self.bit_depth.findData(before), 0))
         extension = FORMATS[key][1]
         path = self.path()
         if _format_of(path) != key:

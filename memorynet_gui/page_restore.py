@@ -1,0 +1,742 @@
+"""The Restore page: drop photos, see them restored, keep what is good."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, QUrl
+from PySide6.QtGui import QDrag, QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
+
+from core.problems import Problem, describe
+from memorynet_gui.collector import Collector
+from memorynet_gui.page import AppContext, Page
+from memorynet_gui.queue_item import Choice, Item, ItemState, Origin
+from memorynet_gui.restore_command import command
+from memorynet_gui.restore_flow import RestoreFlow
+from memorynet_gui.restore_menu import photo_menu, show_in_folder
+from memorynet_gui.restore_saves import Saver, sweep_dragged
+from memorynet_gui.restore_stage import Stage
+from memorynet_gui.restore_toolbar import RestoreToolbar
+from memorynet_gui.results import ResultStore
+from memorynet_gui.session import Session
+from memorynet_gui.thumbnails import Thumbnails
+from memorynet_gui.view_compare import CompareView
+from memorynet_gui.view_empty import EmptyState
+from memorynet_gui.view_filmstrip import Filmstrip
+from memorynet_gui.view_inspector import Inspector
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QImage
+
+    from core.catalog import ModelEntry, Sample
+    from core.image_io import WriteOptions
+
+log = logging.getLogger(__name__)
+
+QUEUE_NAME = "queue.json"
+_ZOOM_STEP = 1.5
+_TICK_MS = 500  # the time left goes on between tiles
+
+
+class RestorePage(Page):
+    page_id = "restore"
+    title = "Restore"
+    icon = "mdi6.image-auto-adjust"
+
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.context = context
+        settings = context.settings
+        self.session = Session(settings.data_dir / QUEUE_NAME, self)
+        self.store = ResultStore(settings.cache_dir / "results")
+        self.thumbnails = Thumbnails(parent=self)
+        self.collector = Collector(self)
+        self.canvas = CompareView()
+        self.flow = RestoreFlow(self.session, context.runner, self.store, self._focus, self)
+        self.stage = Stage(self.session, self.flow, self.store, self.canvas, self.thumbnails, self)
+        self.saver = Saver(self.session, self.store, settings, self)
+        self.filmstrip = Filmstrip(self.session, self.thumbnails)
+        self.empty = EmptyState(self.thumbnails)
+        self.toolbar = RestoreToolbar(self)
+        self._inspector = Inspector()
+        self._extra_models: tuple[ModelEntry, ...] = ()
+        self._shut = False
+        self._go_on_when_saved = False
+        self._drag_path: Path | None = None
+        self._told_running: str | None = None
+        self._build()
+        self._connect()
+        self._tick = QTimer(self)
+        self._tick.setInterval(_TICK_MS)
+        self._tick.timeout.connect(self._say_progress)
+        self.canvas.set_mode(settings.compare_mode)
+        self.toolbar.set_mode(settings.compare_mode)
+        self.toolbar.set_recent(settings.recent_files)
+        self.filmstrip.setVisible(settings.filmstrip_shown)
+        self._refresh()
+        QTimer.singleShot(0, self._after_first_paint)
+
+    # --- building --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self._unseen = QLabel()
+        self._unseen.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._unseen.setWordWrap(True)
+        self._unseen.setMargin(48)
+        self._unseen.setProperty("role", "secondary")
+        self._middle = QStackedWidget()
+        self._middle.addWidget(self.canvas)
+        self._middle.addWidget(self._unseen)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._middle, 1)
+        column.addWidget(self.filmstrip)
+        self.filmstrip.setProperty("surface", "panel")
+        self.filmstrip.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._outer = QStackedWidget()
+        self._outer.addWidget(self.empty)
+        self._outer.addWidget(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._outer)
+
+    def _connect(self) -> None:
+        context, session, flow, saver = self.context, self.session, self.flow, self.saver
+        context.devices_ready.connect(lambda: self._inspector.set_devices(context.devices()))
+        session.current_changed.connect(lambda _item: self._refresh())
+        session.changed.connect(self._row_changed)
+        session.summary_changed.connect(self._summary_changed)
+        session.notice.connect(context.banner)
+        session.loaded.connect(self._queue_loaded)
+        self.collector.found.connect(self._found)
+        self.collector.finished.connect(self._collected)
+        self.stage.changed.connect(self._refresh)
+        self.stage.quality_changed.connect(self._show_quality)
+        flow.started.connect(self._started)
+        flow.finished.connect(lambda _outcome: self._refresh())
+        flow.failed.connect(self.stage.stopped)
+        flow.told.connect(context.banner)
+        flow.stopped_by.connect(lambda problem: self._banner_problem("Nothing more was restored.", problem))
+        flow.out_of_room.connect(self._out_of_room)
+        flow.progressed.connect(self._say_progress)
+        flow.cancelled.connect(self.stage.stopped)
+        flow.idle.connect(self._flow_idle)
+        saver.saved.connect(lambda _id: self._refresh())
+        saver.failed.connect(self._save_failed)
+        saver.progressed.connect(self._saving_progressed)
+        saver.idle.connect(self._saves_done)
+        self.canvas.mode_changed.connect(self._mode_changed)
+        self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
+        self.canvas.drag_out_requested.connect(self._drag_out)
+        self.toolbar.wanted.connect(self._do)
+        self.toolbar.recent_wanted.connect(lambda path: self.open_paths([path]))
+        self.empty.open_requested.connect(lambda: self._do("open"))
+        self.empty.sample_requested.connect(self.open_sample)
+        self.filmstrip.remove_requested.connect(lambda _ids: self._do("remove"))
+        self.filmstrip.retry_requested.connect(self._retry)
+        self.filmstrip.save_all_requested.connect(lambda: self._do("save_all"))
+        self.filmstrip.menu_requested.connect(lambda at: photo_menu(self).popup(at))
+        panel = self._inspector
+        panel.installEventFilter(self)
+        panel.choice_changed.connect(self._choice_changed)
+        panel.strength_changed.connect(self._strength_changed)
+        panel.restore_requested.connect(lambda: self._do("run"))
+        panel.cancel_requested.connect(lambda: self._do("cancel"))
+        panel.save_requested.connect(lambda: self._do("save"))
+        panel.save_as_requested.connect(lambda: self._do("save_as"))
+        panel.copy_requested.connect(lambda: self._do("copy"))
+        panel.comparison_requested.connect(lambda: self._do("save_comparison"))
+        panel.command_requested.connect(lambda: self._do("copy_command"))
+        panel.drag_prepare_requested.connect(self._prepare_drag)
+        panel.drag_requested.connect(self._drag_out)
+        panel.open_model_requested.connect(self._open_model)
+        panel.reference_chosen.connect(self.stage.set_reference)
+        panel.reference_browse_requested.connect(self._browse_reference)
+        panel.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
+
+    def _after_first_paint(self) -> None:
+        """What nobody needs to see the window: models, samples, the queue of last time."""
+        if self._shut:
+            return
+        from core import catalog
+
+        self._fill_models()
+        panel, settings = self._inspector, self.context.settings
+        panel.set_devices(self.context.devices())
+        panel.set_choice(
+            Choice(
+                settings.task,
+                settings.models.get(settings.task, ""),
+                settings.device,
+                settings.precision,
+                settings.tile_px,
+            )
+        )
+        self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
+        self.session.load_in_background()
+        self.saver.run(lambda: sweep_dragged(settings.cache_dir), lambda _none: None)
+
+    # --- the window's side -----------------------------------------------------------------------
+
+    def inspector(self) -> QWidget:
+        return self._inspector
+
+    def toolbar_widgets(self) -> dict[str, list[QWidget]]:
+        return self.toolbar.widgets()
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """Queue files and whole folders; found off this thread. Bundled samples bring their truth."""
+        from core import catalog
+
+        root = catalog.RESOURCES / "samples"
+        samples = [path for path in paths if path.is_relative_to(root) and path.is_file()]
+        for sample in catalog.samples() if samples else ():
+            if sample.path in samples:
+                self.open_sample(sample)
+        others = [path for path in paths if path not in samples]
+        if others:
+            self.context.settings.add_recent(*[path for path in others[:12] if path.suffix])
+            self.toolbar.set_recent(self.context.settings.recent_files)
+            self.collector.collect(others)
+
+    def open_sample(self, sample: Sample) -> None:
+        self.session.add([sample.path], Origin.SAMPLE)
+        item = self.session.find(sample.path)
+        if item is not None and item.reference is None and sample.truth is not None:
+            self.session.update(item.id, reference=sample.truth)
+            self.session.set_current(item.id)
+            self.stage.ask_quality()
+
+    def can(self, action_id: str) -> bool:
+        item = self.session.current
+        done = item is not None and item.state is ItemState.DONE and self.store.has(item.id)
+        shown = self.stage.shown is not None
+        summary = self.session.summary
+        answers: dict[str, Callable[[], bool]] = {
+            "paste": lambda: True,
+            "open": lambda: True,
+            "open_folder": lambda: True,
+            "save": lambda: done,
+            "save_as": lambda: done,
+            "copy": lambda: done,
+            "save_comparison": lambda: done,
+            "copy_command": lambda: item is not None and item.result is not None,
+            "save_all": lambda: summary.done > 0,
+            "next": lambda: len(self.session) > 1,
+            "previous": lambda: len(self.session) > 1,
+            "select_all": lambda: len(self.session) > 0,
+            "remove": lambda: len(self.session) > 0,
+            "undo": lambda: self.session.can_undo,
+            "redo": lambda: self.session.can_redo,
+            "retry": lambda: summary.failed + summary.cancelled > 0,
+            "run": lambda: item is not None and item.state is not ItemState.RUNNING,
+            "run_all": lambda: summary.waiting > 0,
+            "cancel": lambda: self.flow.busy,
+            "toggle_filmstrip": lambda: True,
+        }
+        if action_id in answers:
+            return answers[action_id]()
+        return shown if action_id.startswith(("mode_", "zoom_", "toggle_zoom")) else False
+
+    def handle(self, action_id: str) -> None:
+        canvas, session = self.canvas, self.session
+        if action_id.startswith("mode_"):
+            canvas.set_mode(action_id.removeprefix("mode_"))
+            return
+        handlers: dict[str, Callable[[], object]] = {
+            "open": self._open_dialog,
+            "open_folder": self._open_folder_dialog,
+            "paste": self.paste,
+            "save": self._save,
+            "save_as": self._save_as,
+            "save_all": self._save_all,
+            "save_comparison": self._save_comparison,
+            "copy": self._copy,
+            "copy_command": self._copy_command,
+            "next": lambda: session.step(1),
+            "previous": lambda: session.step(-1),
+            "select_all": self.filmstrip.list.selectAll,
+            "remove": self._remove,
+            "undo": session.undo,
+            "redo": session.redo,
+            "retry": lambda: self._retry([]),
+            "run": self._run_one,
+            "run_all": self._run_all,
+            "cancel": self.flow.cancel,
+            "toggle_zoom": canvas.toggle_fit,
+            "zoom_fit": canvas.fit,
+            "zoom_100": canvas.actual_size,
+            "zoom_in": lambda: canvas.zoom_by(_ZOOM_STEP),
+            "zoom_out": lambda: canvas.zoom_by(1 / _ZOOM_STEP),
+            "toggle_filmstrip": self._toggle_filmstrip,
+        }
+        handlers[action_id]()
+
+    def close_blockers(self) -> str | None:
+        texts = []
+        if self.flow.busy:
+            waiting = self.session.summary.waiting
+            more = f" and {waiting:,} more wait{'s' if waiting == 1 else ''}" if waiting else ""
+            texts.append(f"A photo is being restored{more}. The list is kept for the next start.")
+        lost = self.store.in_memory_only() & {item.id for item in self.saver.unsaved()}
+        if lost:
+            texts.append(
+                f"{len(lost)} result{'s' if len(lost) != 1 else ''} could not be kept on the disk and "
+                "would be lost. Save first."
+            )
+        return " ".join(texts) or None
+
+    def shut_down(self) -> None:
+        if self._shut:
+            return
+        self._shut = True
+        self._tick.stop()
+        self.flow.shut_down()
+        self.collector.shut_down()
+        self.stage.shut_down()
+        self.saver.shut_down()
+        self.thumbnails.shut_down()
+        try:
+            self.session.save()
+        except OSError as exc:
+            log.warning("the queue could not be kept: %s", exc)
+        self.store.keep_only({item.id for item in self.session.items()})
+
+    def _do(self, action_id: str) -> None:
+        if self.can(action_id):
+            self.handle(action_id)
+
+    # --- photos in -------------------------------------------------------------------------------
+
+    def _open_dialog(self) -> None:
+        self._file_dialog(QFileDialog.FileMode.ExistingFiles, "Open photos")
+
+    def _open_folder_dialog(self) -> None:
+        self._file_dialog(QFileDialog.FileMode.Directory, "Open a folder of photos")
+
+    def _file_dialog(self, mode: QFileDialog.FileMode, title: str) -> None:
+        from core.image_types import EXTENSIONS
+
+        settings = self.context.settings
+        dialog = QFileDialog(self, title, str(settings.open_folder or Path.home()))
+        dialog.setFileMode(mode)
+        if mode is QFileDialog.FileMode.ExistingFiles:
+            patterns = " ".join(f"*{extension}" for extension in sorted(EXTENSIONS))
+            dialog.setNameFilters([f"Photos ({patterns})", "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+        def chosen(names: list[str]) -> None:
+            paths = [Path(name) for name in names]
+            if paths:
+                settings.open_folder = paths[0].parent
+                self.open_paths(paths)
+
+        dialog.filesSelected.connect(chosen)
+        dialog.open()
+
+    def paste(self) -> None:
+        """Files or a picture from the clipboard."""
+        mime = QGuiApplication.clipboard().mimeData()
+        files = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+        if files:
+            self.open_paths(files)
+            return
+        image: QImage = QGuiApplication.clipboard().image()
+        if image.isNull():
+            self.context.banner("There is no photo on the clipboard.")
+            return
+        self.saver.keep_pasted(
+            image,
+            lambda path: self.session.add([path], Origin.PASTED),
+            lambda error: self._banner_problem("The clipboard's photo could not be taken.", describe(error)),
+        )
+
+    def _found(self, paths: list[Path]) -> None:
+        self.session.add(paths, select=not self.session.is_adding)
+
+    def _collected(self, count: int, problems: list[str]) -> None:
+        if len(problems) == 1:
+            self.context.banner(problems[0])
+        elif problems:
+            self.context.banner(
+                f"{len(problems)} folders gave no photos.",
+                "Copy list",
+                lambda: QGuiApplication.clipboard().setText("\n".join(problems)),
+            )
+        log.info("%d photos added", count)
+
+    def _queue_loaded(self) -> None:
+        for item in self.session.items():
+            self.store.set_expendable(item.id, item.is_saved)
+            if item.state is ItemState.DONE and not item.is_saved and not self.store.has(item.id):
+                self.session.update(item.id, state=ItemState.WAITING)  # its result is gone: make it anew
+        self.store.keep_only(self.session.known_ids())
+        self._refresh()
+
+    # --- restoring -------------------------------------------------------------------------------
+
+    def _focus(self, item: Item) -> tuple[int, int, int, int] | None:
+        return self.stage.focus(item)
+
+    def _choice_or_say(self) -> Choice | None:
+        choice = self._inspector.choice()
+        if not choice.model:
+            self.context.banner("There is no model to restore with.", "Open a model file…", self._open_model)
+            return None
+        return choice
+
+    def _run_all(self) -> None:
+        choice = self._choice_or_say()
+        if choice is not None:
+            self.flow.run_all(choice)
+
+    def _run_one(self) -> None:
+        """The shown photo; several when several are selected."""
+        choice = self._choice_or_say()
+        item = self.session.current
+        if choice is None or item is None:
+            return
+        selected = self.filmstrip.selected_ids()
+        for item_id in selected if item.id in selected else [item.id]:
+            self.flow.run_one(item_id, choice)
+
+    def _retry(self, item_ids: list[str]) -> None:
+        choice = self._choice_or_say()
+        if choice is None:
+            return
+        again = item_ids or [
+            item.id for item in self.session.items() if item.state in (ItemState.FAILED, ItemState.CANCELLED)
+        ]
+        for item_id in again:
+            item = self.session.get(item_id)
+            if item is not None:
+                self.stage.loader.forget(item_id)
+                self.thumbnails.forget(item.path)
+            self.flow.run_one(item_id, choice)
+        current = self.session.current
+        if current is not None and current.id in again and self.stage.problem is not None:
+            self.stage.reopen()
+
+    def _started(self, item_id: str) -> None:
+        self.stage.started(item_id)
+        self._tick.start()
+        self._refresh()
+
+    def _flow_idle(self) -> None:
+        self._tick.stop()
+        self.filmstrip.set_time_left("")
+        self.context.job_bar.clear_job()
+        self._refresh()
+
+    def _say_progress(self) -> None:
+        if not self.flow.busy:
+            return
+        left = self.flow.seconds_left()
+        self.context.job_bar.set_job(self.flow.text(), self.flow.share(), left)
+        self.filmstrip.set_time_left("" if left is None else f"about {_clock(left)} left")
+
+    def _out_of_room(self) -> None:
+        gigabytes = self.store.budget_bytes / 1e9
+        self.context.banner(
+            f"Results that are not saved fill {gigabytes:.1f} GB. Save them to go on.",
+            "Save all and go on",
+            self._save_and_go_on,
+        )
+
+    def _save_and_go_on(self) -> None:
+        self._go_on_when_saved = True
+        if not self.saver.save_all():
+            self._saves_done()
+
+    def _choice_changed(self) -> None:
+        choice, settings = self._inspector.choice(), self.context.settings
+        settings.task = choice.task
+        if choice.model:
+            settings.set_model(choice.task, choice.model)
+        settings.device, settings.precision, settings.tile_px = (
+            choice.device,
+            choice.precision,
+            choice.tile_px,
+        )
+        self.stage.set_task(choice.task)
+
+    def _fill_models(self) -> None:
+        from core import catalog
+
+        self._inspector.set_models((*catalog.models(), *self._extra_models))
+
+    def _open_model(self) -> None:
+        settings = self.context.settings
+        dialog = QFileDialog(self, "Open a model", str(settings.model_folder or Path.home()))
+        dialog.setNameFilters(["Models (*.safetensors *.pth *.ckpt *.pt)", "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.open_model(Path(name)))
+        dialog.open()
+
+    def open_model(self, path: Path) -> None:
+        """Offer a model file beside the catalogue's; checked in the background, a broken one says why."""
+        from memorynet_gui.restore_models import entry_of
+
+        self.context.settings.model_folder = path.parent
+        self.saver.run(lambda: entry_of(path), self._model_opened)
+
+    def _model_opened(self, entry: ModelEntry) -> None:
+        self._extra_models = (*(e for e in self._extra_models if e.path != entry.path), entry)
+        self._fill_models()
+        self._inspector.pick_model(entry)
+
+    # --- what is shown ---------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Make inspector, middle and toolbar say what is true now."""
+        item, stage = self.session.current, self.stage
+        self._outer.setCurrentIndex(1 if len(self.session) else 0)
+        problem = stage.problem
+        self._middle.setCurrentIndex(0 if problem is None else 1)
+        if problem is not None:
+            self._unseen.setText("This photo cannot be shown.\n" + problem.what)
+        saving = item is not None and item.id in self.saver.saving_ids
+        info = stage.shown.info if stage.shown is not None else None
+        self._inspector.show_item(item, info, stage.can_blend, problem, saving)
+        self._show_quality()
+        self._toolbar_state()
+        self.status_changed.emit()
+
+    def _toolbar_state(self) -> None:
+        waiting = self.session.summary.waiting
+        self.toolbar.set_running(self.flow.busy, waiting)
+        self.toolbar.run.setEnabled(self.flow.busy or waiting > 0)
+        shown = self.stage.shown is not None
+        for button in (*self.toolbar.modes.values(), self.toolbar.fit, self.toolbar.actual):
+            button.setEnabled(shown)
+        self.filmstrip.set_unsaved(len(self.saver.unsaved()) if self.session.summary.done else 0)
+
+    def _row_changed(self, row: int) -> None:
+        item = self.session.at(row)
+        if item.state is ItemState.DONE:
+            self.store.set_expendable(item.id, item.is_saved)
+        progress = item.state is ItemState.RUNNING and item.tile
+        if row == self.session.current_row and not progress:
+            self._refresh()
+
+    def _summary_changed(self) -> None:
+        if (len(self.session) > 0) != (self._outer.currentIndex() == 1):
+            self._refresh()
+        else:
+            self._toolbar_state()
+            self.status_changed.emit()
+
+    def _show_quality(self) -> None:
+        item = self.session.current
+        answer = self.stage.quality()
+        reference = item.reference if item is not None else None
+        task = item.result.task if item is not None and item.result else self._inspector.choice().task
+        if isinstance(answer, str):
+            self._inspector.show_quality(reference, None, answer, task)
+        else:
+            self._inspector.show_quality(reference, answer, "", task)
+
+    def _strength_changed(self, percent: int) -> None:
+        current = self.session.current
+        selected = self.filmstrip.selected_ids()
+        self.stage.set_strength(percent)
+        if current is not None and current.id in selected:
+            for item_id in selected:
+                if item_id != current.id:
+                    self.session.update(item_id, strength_percent=percent)
+
+    def _mode_changed(self, mode: str) -> None:
+        self.toolbar.set_mode(mode)
+        self.context.settings.compare_mode = mode
+
+    def _toggle_filmstrip(self) -> None:
+        settings = self.context.settings
+        settings.filmstrip_shown = not settings.filmstrip_shown
+        self.filmstrip.setVisible(settings.filmstrip_shown)
+
+    def _browse_reference(self) -> None:
+        settings = self.context.settings
+        dialog = QFileDialog(
+            self, "Choose the same photo undamaged", str(settings.open_folder or Path.home())
+        )
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.stage.set_reference(Path(name)))
+        dialog.open()
+
+    def _remove(self) -> None:
+        wanted = self.filmstrip.selected_ids()
+        current = self.session.current
+        if not wanted and current is not None:
+            wanted = [current.id]
+        if self.flow.running_id in wanted:
+            self.flow.cancel()
+            self.context.banner("The photo being restored was stopped; remove it again to take it off.")
+        count = self.session.remove(wanted)
+        if count:
+            noun = "photo" if count == 1 else "photos"
+            self.context.banner(
+                f"{count:,} {noun} taken off the list; the files stay.", "Undo", self.session.undo
+            )
+
+    # --- results out -----------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        item = self.session.current
+        if item is None:
+            return
+        if item.is_saved and item.saved is not None and item.saved.path.exists():
+            show_in_folder(item.saved.path)
+        else:
+            self.saver.save(item)
+
+    def _save_all(self) -> None:
+        if not self.saver.save_all():
+            self.context.banner("Every result is saved already.")
+
+    def _save_as(self) -> None:
+        item, shown = self.session.current, self.stage.shown
+        if item is None or shown is None:
+            return
+        from memorynet_gui.view_save_as import SaveAsDialog
+
+        settings = self.context.settings
+        suggested = self.saver.plan(item).path
+        if settings.save_folder is not None:
+            suggested = settings.save_folder / suggested.name
+        dialog = SaveAsDialog(suggested, shown.info, self)
+
+        def chosen(path: Path, options: WriteOptions) -> None:
+            settings.save_folder = path.parent
+            self.saver.save(self.session.get(item.id) or item, path, options)
+
+        dialog.chosen.connect(chosen)
+        dialog.show()
+
+    def _save_failed(self, item_id: str, problem: Problem) -> None:
+        item = self.session.get(item_id)
+        name = item.name if item is not None else "The photo"
+        self._go_on_when_saved = False
+        self._banner_problem(f"{name} was not saved.", problem)
+        self._refresh()
+
+    def _saving_progressed(self) -> None:
+        open_count = len(self.saver.saving_ids)
+        if open_count > 1 and not self.flow.busy:
+            total = open_count + self.saver.done_count
+            self.context.job_bar.set_job(
+                f"Saving {self.saver.done_count + 1} of {total}", self.saver.done_count / total, None
+            )
+        self._refresh()
+
+    def _saves_done(self) -> None:
+        if not self.flow.busy:
+            self.context.job_bar.clear_job()
+        if self.saver.done_count > 1:
+            self.context.banner(f"{self.saver.done_count:,} photos saved.")
+        if self._go_on_when_saved:
+            self._go_on_when_saved = False
+            self._run_all()
+
+    def _copy(self) -> None:
+        item = self.session.current
+        if item is not None:
+            self.saver.copy(
+                item,
+                lambda image: QGuiApplication.clipboard().setImage(image),
+                lambda error: self._banner_problem("The result was not copied.", describe(error)),
+            )
+
+    def _copy_command(self) -> None:
+        item = self.session.current
+        if item is not None:
+            QGuiApplication.clipboard().setText(command(item, self.saver.plan(item)))
+            self.context.banner("The command is on the clipboard.")
+
+    def _save_comparison(self) -> None:
+        item = self.session.current
+        if item is None:
+            return
+        folder = self.context.settings.save_folder or self.saver.plan(item).path.parent
+        dialog = QFileDialog(
+            self, "Save before and after", str(folder / f"{item.path.stem}.before-after.png")
+        )
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters(["PNG (*.png)", "JPEG (*.jpg)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.save_comparison(Path(name)))
+        dialog.open()
+
+    def save_comparison(self, target: Path) -> None:
+        item = self.session.current
+        if item is not None:
+            self.saver.comparison(
+                item,
+                target,
+                lambda path: self.context.banner(
+                    f"Saved as {path.name}.", "Show in folder", lambda: show_in_folder(path)
+                ),
+                lambda error: self._banner_problem("The picture was not saved.", describe(error)),
+            )
+
+    def _prepare_drag(self) -> None:
+        item = self.session.current
+        self._drag_path = None
+        if item is not None:
+            self.saver.drag_file(item, self._drag_ready, lambda error: log.info("no file to drag: %s", error))
+
+    def _drag_ready(self, path: Path) -> None:
+        self._drag_path = path
+
+    def _drag_out(self) -> None:
+        if self._drag_path is None or not self._drag_path.exists():
+            self._prepare_drag()
+        if self._drag_path is None:
+            self.context.banner("The file is being made ready; drag once more in a moment.")
+            return
+        drag = QDrag(self)
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(self._drag_path))])
+        drag.setMimeData(data)
+        drag.exec(Qt.DropAction.CopyAction)
+
+    def _banner_problem(self, what: str, problem: Problem) -> None:
+        self.context.banner(
+            f"{what} {problem.sentence}",
+            "Copy details",
+            lambda: QGuiApplication.clipboard().setText(problem.details),
+        )
+
+    # --- holding Space ---------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not self._hold(event, True):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if not self._hold(event, False):
+            super().keyReleaseEvent(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            return self._hold(event, event.type() == QEvent.Type.KeyPress)
+        return super().eventFilter(watched, event)
+
+    def _hold(self, event: QKeyEvent, down: bool) -> bool:
+        if event.key() != Qt.Key.Key_Space or event.modifiers():
+            return False
+        if not event.isAutoRepeat():
+            self.canvas.set_show_original(down)
+        event.accept()
+        return True
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"

@@ -1,0 +1,56 @@
+"""The menu of a photo in the filmstrip, and showing files where they lie."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QAction, QDesktopServices
+from PySide6.QtWidgets import QMenu
+
+from memorynet_gui.actions import ACTIONS
+
+if TYPE_CHECKING:
+    from memorynet_gui.page_restore import RestorePage
+
+_ENTRIES = ("run", "retry", "", "save", "save_as", "copy", "copy_command", "", "folder", "remove")
+
+
+def photo_menu(page: RestorePage) -> QMenu:
+    """What can be done with the current photo now; shows itself by ``popup``."""
+    menu = QMenu(page)
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    for action_id in _ENTRIES:
+        if not action_id:
+            menu.addSeparator()
+            continue
+        if action_id == "folder":
+            action = QAction("Show in folder", menu)
+            action.triggered.connect(lambda: _show_current(page))
+            action.setEnabled(page.session.current is not None)
+        else:
+            action = QAction(ACTIONS[action_id].text, menu)
+            action.setShortcut(ACTIONS[action_id].shortcut_text)
+            action.triggered.connect(lambda _on=False, wanted=action_id: page.handle(wanted))
+            action.setEnabled(page.can(action_id))
+        menu.addAction(action)
+    return menu
+
+
+def _show_current(page: RestorePage) -> None:
+    item = page.session.current
+    if item is not None:
+        show_in_folder(item.saved.path if item.saved is not None and item.is_saved else item.path)
+
+
+def show_in_folder(path: Path) -> None:
+    """Open the file manager on the file's folder, with the file selected where the system can."""
+    if sys.platform == "win32":
+        subprocess.Popen(["explorer", f"/select,{path}"])
+    elif sys.platform == "darwin":
+        subprocess.Popen(["open", "-R", str(path)])
+    else:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))

@@ -1,0 +1,320 @@
+"""Everything that leaves the Restore page as a file or through the clipboard; all of it off the window's thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtGui import QImage
+
+from core.problems import describe
+from memorynet_gui.background import Background
+from memorynet_gui.queue_item import Item, ItemState, Origin, ReceiptNote, SaveNote
+from memorynet_gui.restore_job import blended_rgb, save_photo
+from memorynet_gui.results import ResultStore
+from memorynet_gui.session import Session
+from memorynet_gui.settings import Settings
+
+if TYPE_CHECKING:
+    from core.image_io import WriteOptions
+
+log = logging.getLogger(__name__)
+
+COMPARISON_MAX_PX = 4096
+_FREE_NAME_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    note: SaveNote
+    receipt: tuple[ReceiptNote, ...]
+
+
+class Saver(QObject):
+    """Saves results one after the other. Their rows say so; ``failed`` carries what could not be."""
+
+    saved = Signal(str)  # item id
+    failed = Signal(str, object)  # item id, Problem
+    progressed = Signal()  # saving_ids or done_count changed
+    idle = Signal()
+
+    def __init__(
+        self, session: Session, store: ResultStore, settings: Settings, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._store, self._settings = session, store, settings
+        self._background = Background(self)
+        self.saving_ids: set[str] = set()
+        self.done_count = 0
+
+    # --- saving ----------------------------------------------------------------------------------
+
+    def unsaved(self) -> list[Item]:
+        """Restored photos that are not saved as they are now and whose pixels are kept."""
+        return [
+            item
+            for item in self._session.items()
+            if item.state is ItemState.DONE and not item.is_saved and self._store.has(item.id)
+        ]
+
+    def save_all(self) -> int:
+        items = [item for item in self.unsaved() if item.id not in self.saving_ids]
+        for item in items:
+            self.save(item)
+        return len(items)
+
+    def save(self, item: Item, target: Path | None = None, options: WriteOptions | None = None) -> None:
+        """Write the result; without ``target`` to its usual place, under a free name when that is taken."""
+        if item.id in self.saving_ids:
+            return
+        if not self.saving_ids:
+            self.done_count = 0
+        self.saving_ids.add(item.id)
+        settings = _Wanted.of(self._settings)
+        self._background.call(
+            lambda: _write(item, self._store, settings, target, options),
+            lambda done: self._done(item, done),
+            lambda error: self._not_done(item, error),
+        )
+        self.progressed.emit()
+
+    def plan(self, item: Item) -> SaveNote:
+        """How and where :meth:`save` would write: what "copy as command" says before anything is saved."""
+        if item.saved is not None:
+            return item.saved
+        wanted = _Wanted.of(self._settings)
+        return SaveNote(
+            wanted.target(item), None, wanted.format, wanted.quality, wanted.bit_depth, wanted.strip_gps
+        )
+
+    def _done(self, item: Item, done: _Saved) -> None:
+        self._end(item)
+        now = self._session.get(item.id)
+        if now is not None and now.result == item.result:  # not restored anew meanwhile
+            self._session.update(item.id, saved=done.note, receipt=done.receipt)
+        self.saved.emit(item.id)
+
+    def _not_done(self, item: Item, error: Exception) -> None:
+        self._end(item)
+        self.failed.emit(item.id, describe(error))
+
+    def _end(self, item: Item) -> None:
+        self.saving_ids.discard(item.id)
+        self.done_count += 1
+        self.progressed.emit()
+        if not self.saving_ids:
+            self.idle.emit()
+
+    def shut_down(self) -> None:
+        """Wait for the saves that were promised."""
+        self._background.shut_down()
+
+    # --- other ways out --------------------------------------------------------------------------
+
+    def copy(self, item: Item, then: Callable[[QImage], None], failed: Callable[[Exception], None]) -> None:
+        """The result at its strength as a picture for the clipboard."""
+        from memorynet_gui.thumbnails import image_from_rgb
+
+        self._background.call(lambda: image_from_rgb(blended_rgb(item, self._store)), then, failed)
+
+    def comparison(
+        self, item: Item, target: Path, then: Callable[[Path], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """One picture with the photo before and after, written to ``target``."""
+        self._background.call(lambda: _write_comparison(item, self._store, target), then, failed)
+
+    def drag_file(
+        self, item: Item, then: Callable[[Path], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """A file that holds the result as it is now: the saved one, or one in the cache folder."""
+        if item.saved is not None and item.is_saved and _is_ours(item.saved):
+            then(item.saved.path)
+            return
+        folder = self._settings.cache_dir / "dragged" / item.id
+        wanted = _Wanted.of(self._settings, folder)
+        self._background.call(
+            lambda: _write(item, self._store, wanted, None, None, replace_any=True).note.path, then, failed
+        )
+
+    def keep_pasted(
+        self, image: QImage, then: Callable[[Path], None], failed: Callable[[Exception], None]
+    ) -> None:
+        """A clipboard picture as a lossless file of its own, so that it queues like any other photo."""
+        folder = self._settings.data_dir / "pasted"
+        pixels = pixels_of(image)
+        self._background.call(lambda: _write_pasted(pixels, folder), then, failed)
+
+    def run(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Something else that must not run beside a save."""
+        self._background.call(work, then, lambda error: log.warning("%s", error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The save settings, read on the window's thread when the save is asked for."""
+
+    folder: Path | None
+    format: str | None
+    quality: int
+    bit_depth: int | None
+    strip_gps: bool
+
+    @staticmethod
+    def of(settings: Settings, folder: Path | None = None) -> _Wanted:
+        return _Wanted(
+            folder or settings.output_folder,
+            settings.save_format,
+            settings.save_quality,
+            settings.save_bit_depth,
+            settings.strip_gps,
+        )
+
+    def options(self) -> WriteOptions:
+        from core.image_io import WriteOptions
+
+        return WriteOptions(
+            format=self.format, quality=self.quality, bit_depth=self.bit_depth, strip_gps=self.strip_gps
+        )
+
+    def target(self, item: Item) -> Path:
+        """The usual place: beside the original, unless that is no place of the person's."""
+        from core import outputs
+
+        folder = self.folder
+        if folder is None and item.origin is not Origin.FILE:
+            folder = pictures_folder()
+        task = item.result.task if item.result is not None else "derain"
+        return outputs.output_path(item.path, folder, task=task, format=self.format)
+
+
+def pictures_folder() -> Path:
+    """Where results go that have no folder of their own: samples and pasted pictures."""
+    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    return Path(place or Path.home()) / "MemoryNet"
+
+
+def _write(
+    item: Item,
+    store: ResultStore,
+    wanted: _Wanted,
+    target: Path | None,
+    options: WriteOptions | None,
+    replace_any: bool = False,
+) -> _Saved:
+    from core import image_io, outputs
+
+    options = options or wanted.options()
+    free = target is None
+    place = wanted.target(item) if target is None else target
+    if free:
+        if replace_any or (item.saved is not None and _is_own_place(item.saved, place)):
+            place = item.saved.path if item.saved is not None and not replace_any else place
+            options = _overwriting(options)
+        else:
+            place = outputs.free_path(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in reversed(range(_FREE_NAME_TRIES)):
+        try:
+            receipt = save_photo(item, store, place, options)
+            break
+        except image_io.WouldOverwrite:
+            if not free or not left:
+                raise
+            place = outputs.free_path(place)  # somebody took the name in between
+    facts = receipt.path.stat()
+    note = SaveNote(
+        receipt.path,
+        item.strength_percent,
+        options.format,
+        options.quality,
+        options.bit_depth,
+        options.strip_gps,
+        facts.st_size,
+        facts.st_mtime_ns,
+    )
+    return _Saved(note, tuple(ReceiptNote(line.what, line.kept, line.detail) for line in receipt.lines))
+
+
+def _overwriting(options: WriteOptions) -> WriteOptions:
+    from dataclasses import replace
+
+    return replace(options, overwrite=True)
+
+
+def _is_ours(saved: SaveNote) -> bool:
+    """Whether the file is still the one that was written; then it may be written anew."""
+    try:
+        facts = saved.path.stat()
+    except OSError:
+        return False
+    return (facts.st_size, facts.st_mtime_ns) == (saved.file_bytes, saved.file_mtime_ns)
+
+
+def _is_own_place(saved: SaveNote, place: Path) -> bool:
+    """Whether ``saved`` lies at ``place`` or under the free name that was taken instead of it."""
+    same = saved.path.parent == place.parent and saved.path.suffix == place.suffix
+    return same and saved.path.stem.startswith(place.stem) and _is_ours(saved)
+
+
+def _write_comparison(item: Item, store: ResultStore, target: Path) -> Path:
+    from core import image_io
+    from core.before_after import before_after
+
+    picture = image_io.read(item.path)
+    before = _fitted(image_io.to_srgb(picture.pixels, picture.icc))
+    del picture
+    after = _fitted(blended_rgb(item, store))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sheet = image_io.from_array(before_after(before, after, ("Original", "Restored")), item.path.stem)
+    overwrite = image_io.WriteOptions(quality=92, overwrite=True)  # the file dialog has asked
+    return image_io.write(target, sheet, overwrite).path
+
+
+def _fitted(rgb: np.ndarray) -> np.ndarray:
+    """No edge longer than COMPARISON_MAX_PX."""
+    height, width = rgb.shape[:2]
+    scale = COMPARISON_MAX_PX / max(height, width)
+    if scale >= 1:
+        return rgb
+    from core.cv import cv2
+
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+
+
+def _write_pasted(pixels: np.ndarray, folder: Path) -> Path:
+    from core import image_io, outputs
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = outputs.free_path(folder / f"pasted {datetime.now():%Y-%m-%d %H.%M.%S}.png")
+    return image_io.write(path, image_io.from_array(pixels, path.stem)).path
+
+
+def pixels_of(image: QImage) -> np.ndarray:
+    """(H, W, 3 or 4) uint8 | uint16 of any QImage; alpha only where the picture has some."""
+    deep = image.depth() > 32
+    alpha = image.hasAlphaChannel()
+    if deep:
+        format_ = QImage.Format.Format_RGBA64 if alpha else QImage.Format.Format_RGBX64
+    else:
+        format_ = QImage.Format.Format_RGBA8888 if alpha else QImage.Format.Format_RGBX8888
+    image = image.convertToFormat(format_)
+    kind = np.uint16 if deep else np.uint8
+    rows = np.frombuffer(image.constBits(), kind).reshape(image.height(), -1)
+    pixels = rows[:, : image.width() * 4].reshape(image.height(), image.width(), 4)
+    return np.ascontiguousarray(pixels if alpha else pixels[:, :, :3]).copy()
+
+
+def sweep_dragged(cache_dir: Path) -> None:
+    """Remove files that were made for dragging out by earlier runs of the program."""
+    for folder, _, names in os.walk(cache_dir / "dragged", topdown=False):
+        for name in names:
+            Path(folder, name).unlink(missing_ok=True)
+        Path(folder).rmdir()

@@ -1,0 +1,100 @@
+"""What the Restore page puts into the window's toolbar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QMenu, QPushButton, QToolButton, QWidget
+
+from memorynet_gui.actions import ACTIONS
+
+_MIDDLE = Qt.TextElideMode.ElideMiddle
+MODES = ("wipe", "side", "difference", "restored")
+
+
+class RestoreToolbar(QWidget):
+    """Owns the widgets; the window lays them out. ``wanted(action id)`` for every press."""
+
+    wanted = Signal(str)
+    recent_wanted = Signal(object)  # Path
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.open = QToolButton()
+        self.open.setText("Open…")
+        self.open.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self._describe(self.open, "open")
+        self.menu = QMenu(self.open)
+        self.open.setMenu(self.menu)
+        self.open.clicked.connect(lambda: self.wanted.emit("open"))
+        self.paste = self._button("Paste", "paste")
+        self.run = self._button("Restore all", "run_all")
+        self.run.setProperty("role", "primary")
+        self.segments = QFrame()
+        self.segments.setProperty("role", "segments")
+        row = QHBoxLayout(self.segments)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        self._group = QButtonGroup(self)
+        self.modes: dict[str, QPushButton] = {}
+        for mode in MODES:
+            action_id = f"mode_{mode}"
+            button = self._button(ACTIONS[action_id].text, action_id)
+            button.setProperty("role", "segment")
+            button.setCheckable(True)
+            self._group.addButton(button)
+            row.addWidget(button)
+            self.modes[mode] = button
+        self.modes["wipe"].setChecked(True)
+        self.fit = self._button("Fit", "zoom_fit")
+        self.actual = self._button("100 %", "zoom_100")
+        self.set_recent(())
+
+    def widgets(self) -> dict[str, list[QWidget]]:
+        return {
+            "left": [self.open, self.paste, self.run],
+            "centre": [self.segments],
+            "right": [self.fit, self.actual],
+        }
+
+    def set_mode(self, mode: str) -> None:
+        self.modes[mode].setChecked(True)
+
+    def set_running(self, running: bool, waiting: int) -> None:
+        """The one accent button starts the queue, and stops it while it runs."""
+        self.run.setText("Cancel" if running else "Restore all" if waiting != 1 else "Restore")
+        self._describe(self.run, "cancel" if running else "run_all")
+
+    def set_recent(self, paths: Sequence[Path]) -> None:
+        self.menu.clear()
+        self._menu_action("open_folder", ACTIONS["open_folder"].text)
+        if paths:
+            self.menu.addSeparator()
+        for path in paths:
+            action = QAction(self.menu.fontMetrics().elidedText(path.name, _MIDDLE, 320), self.menu)
+            action.setToolTip(str(path))
+            action.triggered.connect(lambda _on=False, path=path: self.recent_wanted.emit(path))
+            self.menu.addAction(action)
+        self.menu.setToolTipsVisible(True)
+
+    def _menu_action(self, action_id: str, text: str) -> None:
+        action = QAction(text, self.menu)
+        action.setToolTip(ACTIONS[action_id].full_tooltip)
+        action.triggered.connect(lambda: self.wanted.emit(action_id))
+        self.menu.addAction(action)
+
+    def _button(self, text: str, action_id: str) -> QPushButton:
+        button = QPushButton(text)
+        self._describe(button, action_id)
+        button.clicked.connect(lambda: self.wanted.emit(str(button.property("action_id"))))
+        return button
+
+    @staticmethod
+    def _describe(button: QPushButton | QToolButton, action_id: str) -> None:
+        entry = ACTIONS[action_id]
+        button.setProperty("action_id", action_id)
+        button.setToolTip(entry.full_tooltip)
+        button.setAccessibleName(entry.text.rstrip("…"))
