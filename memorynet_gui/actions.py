@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
 
 if TYPE_CHECKING:
     from memorynet_gui.theme import Theme
@@ -280,8 +280,8 @@ MOUSE: tuple[tuple[str, str], ...] = (
 
 
 def key_text(key: str) -> str:
-    """A portable key name as this system writes it."""
-    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
+    """A portable key name as this system writes it; Return, as keyboards have it: Enter."""
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText).replace("Return", "Enter")
 
 
 def in_group(group: str) -> tuple[Action, ...]:
@@ -358,3 +358,10 @@ def _when_possible(
             dispatch(action_id)
 
     return triggered
+
+
+def matches(event: QKeyEvent, key: str) -> bool:
+    """Whether a key press is ``key``; "?" is the same wherever the layout keeps it."""
+    if len(key) == 1 and not key.isalnum():
+        return event.text() == key
+    return QKeySequence(event.keyCombination()) == QKeySequence(key)

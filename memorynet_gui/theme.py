@@ -95,7 +95,8 @@ class Theme(QObject):
         self._name = name
         self._icons.clear()
         self._app.setPalette(palette(self.tokens))
-        self._app.setStyleSheet(sheet(self.tokens, name, ART_DIR))
+        mono = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont).family()
+        self._app.setStyleSheet(sheet(self.tokens, name, ART_DIR, mono))
         self._renew_icons()
         self.changed.emit()
 

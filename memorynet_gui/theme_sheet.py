@@ -119,6 +119,7 @@ QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit {
     selection-background-color: $selection; selection-color: $selection_text;
 }
 QPlainTextEdit, QTextEdit { padding: 4px; }
+*[role="mono"] { font-family: "$mono"; font-size: 12px; }
 QComboBox:hover, QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover {
     background: $field_hover; border-color: $field_hover;
 }
@@ -235,8 +236,10 @@ QStatusBar::item { border: none; }
 """)
 
 
-def sheet(tokens: Mapping[str, str], name: str, art_dir: Path) -> str:
-    """The style sheet for a theme. ``art_dir`` holds the arrows and ticks, NAME-down.svg and so on."""
+def sheet(tokens: Mapping[str, str], name: str, art_dir: Path, mono: str = "monospace") -> str:
+    """The style sheet for a theme. ``art_dir`` holds the arrows and ticks, NAME-down.svg and so on; ``mono``
+    is the family for what comes from a terminal.
+    """
     dark = name == "dark"
     return _SHEET.substitute(
         tokens,
@@ -246,6 +249,7 @@ def sheet(tokens: Mapping[str, str], name: str, art_dir: Path) -> str:
         box=tokens["control_hover"] if dark else "#d0d0d0",
         box_hover="#4a4a4a" if dark else "#c2c2c2",
         handle=tokens["text"],
+        mono=mono,
         art=(art_dir / name).as_posix(),
         text_px=TEXT_PX,
         caption_px=CAPTION_PX,

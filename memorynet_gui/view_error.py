@@ -7,7 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QGuiApplication, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDesktopServices,
+    QGuiApplication,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -84,6 +92,7 @@ class ErrorDialog(QDialog):
         self.details.setAccessibleName("Details")
         self.details.setToolTip("The technical details, for a report")
         self.details.setMinimumHeight(_DETAILS_PX)
+        self.details.setProperty("role", "mono")
         self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.details.setTabChangesFocus(True)
         self.details.hide()
@@ -95,6 +104,7 @@ class ErrorDialog(QDialog):
         words.setSpacing(8)
         for label in (self.what, self.why, self.todo, self.times):
             words.addWidget(label)
+        words.addStretch(1)
         top = QHBoxLayout()
         top.setSpacing(16)
         top.addWidget(_Mark(), 0, Qt.AlignmentFlag.AlignTop)
@@ -111,6 +121,8 @@ class ErrorDialog(QDialog):
         layout.addLayout(top)
         layout.addWidget(self.details, 1)
         layout.addLayout(buttons)
+        # Qt's own minimum reckons with the words at their narrowest
+        layout.setSizeConstraint(QVBoxLayout.SizeConstraint.SetNoConstraint)
         self.setMinimumWidth(WIDTH_PX)
         self._fit()
 
@@ -118,7 +130,9 @@ class ErrorDialog(QDialog):
         layout = self.layout()
         assert layout is not None
         width = max(self.width() if self.isVisible() else 0, WIDTH_PX)
-        self.resize(width, layout.totalHeightForWidth(width))
+        height = layout.totalHeightForWidth(width)
+        self.setMinimumHeight(height)
+        self.resize(width, height)
 
     # --- what it does --------------------------------------------------------------------------
 
@@ -152,6 +166,10 @@ class ErrorDialog(QDialog):
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange and self.layout() is not None:
             self._fit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fit()  # only now do the labels have the font they are shown in
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.closed.emit()
