@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 VENV=.venv
 # Qt offscreen and OpenCV; then what a window under X11 needs on top
 LIBRARIES="libgl1 libglib2.0-0 libegl1 libxkbcommon0 libfontconfig1 libdbus-1-3"
-LIBRARIES="$LIBRARIES libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxkbcommon-x11-0 libxcb-shape0"
+LIBRARIES="$LIBRARIES libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxkbcommon-x11-0 libxcb-shape0 libxcb-randr0"
+LIBRARIES="$LIBRARIES libxcb-shm0 libxcb-sync1 libxcb-xfixes0 libx11-xcb1"
 
 say() { printf '%s\n' "$*"; }
 stop() { printf '%s\n' "$*" >&2; exit 1; }

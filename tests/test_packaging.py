@@ -175,3 +175,62 @@ def test_qt_starts_here() -> None:
     environment["QT_QPA_PLATFORM"] = "no-such-platform"
     bad = subprocess.run([sys.executable, "-c", trial], env=environment, capture_output=True, check=False)
     assert bad.returncode != 0
+
+
+# --- system libraries, with a stage of fake programs ---------------------------------------------
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """A checkout whose Python says that Qt cannot start until apt-get has installed something."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy2(ROOT / "scripts/setup.sh", tmp_path / "scripts")
+    programs = tmp_path / "programs"
+    for path, text in {
+        tmp_path / ".venv/bin/python": 'test -e installed || { echo "missing: libxcb-cursor.so.0"; exit 1; }',
+        programs / "apt-get": 'echo "$*" >> apt.log; case "$1" in install) touch installed ;; esac',
+        programs / "id": "echo ${FAKE_ID:-1000}",
+        programs / "sudo": 'test -n "$FAKE_SUDO" || exit 1; test "$1" != -n || shift; exec "$@"',
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    return tmp_path
+
+
+def _set_up(stage: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = f"{stage / 'programs'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", "scripts/setup.sh", "libraries"],
+        cwd=stage, env={**os.environ, "PATH": path, **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_libraries_that_may_not_be_installed_are_named(stage: Path) -> None:
+    done = _set_up(stage)
+    assert done.returncode != 0
+    assert "missing: libxcb-cursor.so.0" in done.stdout
+    command = next(line for line in done.stderr.splitlines() if "apt-get install" in line)
+    assert command.strip().startswith(
+        "sudo apt-get update && sudo apt-get install -y --no-install-recommends libgl1 "
+    )
+    assert "libxcb-cursor0" in command
+    assert not (stage / "apt.log").exists()
+
+
+@pytest.mark.parametrize("may", [{"FAKE_ID": "0"}, {"FAKE_SUDO": "1"}])
+def test_libraries_are_installed_where_that_is_allowed(stage: Path, may: dict[str, str]) -> None:
+    done = _set_up(stage, **may)
+    assert done.returncode == 0, done.stderr
+    update, install = (stage / "apt.log").read_text().splitlines()
+    assert update.startswith("update")
+    assert "libegl1" in install and "libxkbcommon-x11-0" in install and "--no-install-recommends" in install
+    (stage / "apt.log").unlink()
+    assert _set_up(stage, **may).returncode == 0
+    assert not (stage / "apt.log").exists(), "nothing is installed where nothing is missing"
+
+
+def test_an_installation_that_fails_stops(stage: Path) -> None:
+    (stage / "programs/apt-get").write_text("#!/bin/sh\nexit 100\n")
+    done = _set_up(stage, FAKE_ID="0")
+    assert done.returncode != 0 and "apt-get install" in done.stderr
