@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QHideEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
@@ -20,7 +18,8 @@ from PySide6.QtWidgets import (
 from memorynet_gui import actions
 from memorynet_gui.inspector_parts import heading
 
-_COLUMNS = (("File", "Work"), ("Photos", "Window"), ("View", "Mouse"))
+_THREE = (("File", "Work"), ("Photos", "Window"), ("View", "Mouse"))
+_TWO = (("File", "Photos", "Work"), ("View", "Window", "Mouse"))
 _MARGIN_PX = 24
 _SCRIM = QColor(0, 0, 0, 150)
 
@@ -68,12 +67,15 @@ class ShortcutsSheet(QWidget):
         top.addStretch(1)
         top.addWidget(hint, 0, Qt.AlignmentFlag.AlignBottom)
         inside = QWidget()
-        self._columns = QHBoxLayout(inside)
-        self._columns.setContentsMargins(0, 0, 12, 0)
-        self._columns.setSpacing(40)
-        content = lines()
-        for groups in _COLUMNS:
-            self._columns.addLayout(_column([(group, content[group]) for group in groups]))
+        self._groups = {group: _group(group, entries) for group, entries in lines().items()}
+        self._arranged: tuple[tuple[str, ...], ...] = ()
+        row = QHBoxLayout(inside)
+        row.setContentsMargins(0, 0, 12, 0)
+        row.setSpacing(40)
+        self._columns = [QVBoxLayout() for _ in _THREE]
+        for column in self._columns:
+            column.setSpacing(24)
+            row.addLayout(column)
         self._scroll = QScrollArea()
         self._scroll.setWidget(inside)
         self._scroll.setWidgetResizable(True)
@@ -85,6 +87,8 @@ class ShortcutsSheet(QWidget):
         layout.addLayout(top)
         layout.addWidget(self._scroll, 1)
         self._inside = inside
+        self._arrange(_THREE)
+        self._wide_px = inside.sizeHint().width()
         window.installEventFilter(self)
         self.hide()
 
@@ -114,13 +118,28 @@ class ShortcutsSheet(QWidget):
         window = self.parentWidget()
         assert window is not None
         self.setGeometry(window.rect())
+        around = 32 + 20 + 12
+        room = self.width() - 2 * _MARGIN_PX - around
+        self._arrange(_THREE if room >= self._wide_px else _TWO)
         wanted = self._inside.sizeHint()
-        margins = self.card.contentsMargins()
-        width = wanted.width() + 32 + 20 + margins.left() + margins.right() + 12
+        width = wanted.width() + around
         height = wanted.height() + 24 + 24 + 16 + 32
         width = min(width, self.width() - 2 * _MARGIN_PX)
         height = min(height, self.height() - 2 * _MARGIN_PX)
         self.card.setGeometry((self.width() - width) // 2, (self.height() - height) // 2, width, height)
+
+    def _arrange(self, columns: tuple[tuple[str, ...], ...]) -> None:
+        if columns == self._arranged:
+            return
+        self._arranged = columns
+        for layout in self._columns:
+            while layout.count():
+                layout.takeAt(0)
+        for layout, groups in zip(self._columns, columns, strict=False):
+            for group in groups:
+                layout.addWidget(self._groups[group])
+            layout.addStretch(1)
+        self._inside.layout().activate()  # type: ignore[union-attr]
 
     # --- events --------------------------------------------------------------------------------
 
@@ -172,27 +191,25 @@ class ShortcutsSheet(QWidget):
         painter.end()
 
 
-def _column(groups: Sequence[tuple[str, list[Line]]]) -> QVBoxLayout:
-    column = QVBoxLayout()
+def _group(name: str, entries: list[Line]) -> QWidget:
+    group = QWidget()
+    column = QVBoxLayout(group)
+    column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(8)
-    for number, (group, entries) in enumerate(groups):
-        if number:
-            column.addSpacing(16)
-        column.addWidget(heading(group))
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(0, 1)
-        for row, (keys, words) in enumerate(entries):
-            grid.addWidget(QLabel(words), row, 0)
-            held = QHBoxLayout()
-            held.setSpacing(4)
-            held.addStretch(1)
-            for key in keys:
-                label = QLabel(key)
-                label.setProperty("role", "key")
-                held.addWidget(label)
-            grid.addLayout(held, row, 1)
-        column.addLayout(grid)
-    column.addStretch(1)
-    return column
+    column.addWidget(heading(name))
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(16)
+    grid.setVerticalSpacing(4)
+    grid.setColumnStretch(0, 1)
+    for row, (keys, words) in enumerate(entries):
+        grid.addWidget(QLabel(words), row, 0)
+        held = QHBoxLayout()
+        held.setSpacing(4)
+        held.addStretch(1)
+        for key in keys:
+            label = QLabel(key)
+            label.setProperty("role", "key")
+            held.addWidget(label)
+        grid.addLayout(held, row, 1)
+    column.addLayout(grid)
+    return group
