@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from core.blend import blend as core_blend
 from memorynet_gui.view_compare_layers import (
     Abandoned,
     Pyramid,
@@ -314,6 +315,14 @@ def test_blend_is_linear_and_exact_at_its_ends():
     for strength in (0.01, 0.25, 0.5, 0.86, 0.99):
         exact = a + strength * (b.astype(float) - a)
         assert np.abs(blend(a, b, strength) - exact).max() <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.13, 0.5, 0.86, 1.0])
+def test_the_blend_on_screen_is_the_one_that_is_saved_to_within_a_level(strength):
+    a, b = noise(60, 70, 3), noise(60, 70, 4)
+    apart = blend(a, b, strength).astype(int) - core_blend(a, b, strength)
+    assert np.abs(apart).max() <= 1
+    assert np.count_nonzero(apart) < 0.3 * apart.size  # exact halves are rounded another way
 
 
 def test_difference_is_four_times_the_distance_and_clips():
