@@ -228,6 +228,17 @@ def samples() -> tuple[Sample, ...]:
     return tuple(_sample(root, row) for row in rows)
 
 
+def sample_photos(validation: bool) -> tuple[Path, ...]:
+    """The clean photos that ship: those kept apart to validate on, or the others to train on."""
+    root = RESOURCES / "samples"
+    rows = json.loads((root / "samples.json").read_text("utf-8"))
+    return tuple(
+        root / row["file"]
+        for row in rows
+        if not row.get("truth") and bool(row.get("validation")) is validation
+    )
+
+
 def _sample(root: Path, row: Mapping[str, Any]) -> Sample:
     truth = root / row["truth"] if row.get("truth") else None
     return Sample(row["name"], root / row["file"], truth, f"{row['credit']}, {row['licence']}")

@@ -15,6 +15,9 @@ from typing import Any
 
 import tomli_w
 
+BUNDLED = {"SAMPLES/train": False, "SAMPLES/validation": True}
+"""Folders of a recipe that mean the photos that ship -> whether those kept apart for validation."""
+
 
 class RecipeError(ValueError):
     """The recipe cannot be used; the message names the field, its value and what is allowed."""
@@ -223,11 +226,15 @@ class TrainRecipe:
 def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[Path, ...]:
     """Recipe folders to real ones; ``DATA/x`` is looked for below each of ``data`` in turn.
 
+    Names of :data:`BUNDLED` stand for photos that ship, not for folders, and are left out.
+
     Raises:
         RecipeError: a folder does not exist, or DATA stands for nothing.
     """
     found = []
     for folder in folders:
+        if folder in BUNDLED:
+            continue
         if folder == "DATA" or folder.startswith("DATA/"):
             rest = folder[5:]
             if not data:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from core import image_io
+from core import catalog, image_io
 from core.dataset import find_pairs
 from core.degrade import DEGRADATIONS
 from core.network import STRIDE_PX
-from core.recipe import RecipeError, TrainRecipe, resolve_folders
+from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 from core.sampling import PhotoPool, SampleSource
 
 
@@ -30,23 +30,23 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[SampleSource
     Raises:
         RecipeError: a folder does not exist, holds nothing usable, or stands in training and validation.
     """
-    folders = resolve_folders(recipe.train, data)
-    held_out = resolve_folders(recipe.validation, data)
     if recipe.kind == "clean":
         make = DEGRADATIONS[recipe.task]
         params = make.params(recipe.degradation)
-        truths = _photos(folders)
+        truths = _photos(recipe.train, data)
+        held_out = _photos(recipe.validation, data)
         seen = {path.resolve() for path in truths}
-        if both := [path.name for path in _photos(held_out) if path.resolve() in seen]:
+        if both := [path.name for path in held_out if path.resolve() in seen]:
             raise RecipeError(f"{', '.join(both[:3])}: stands in training and in validation")
         source = SampleSource(PhotoPool(truths), None, make.bind(params), recipe.patch_px, recipe.seed)
-        return source, _synthetic_examples(recipe, _photos(held_out)), len(truths)
+        return source, _synthetic_examples(recipe, held_out), len(truths)
+    folders, apart = resolve_folders(recipe.train, data), resolve_folders(recipe.validation, data)
     pairs = [pair for folder in folders for pair in find_pairs(folder).pairs]
     source = SampleSource(
         PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs]), None, recipe.patch_px, recipe.seed
     )  # fmt: skip
     examples = []
-    for pair in (pair for folder in held_out for pair in find_pairs(folder).pairs):
+    for pair in (pair for folder in apart for pair in find_pairs(folder).pairs):
         degraded, truth = (
             _centre(_eight_bit(path), recipe.validate_crop_px) for path in (pair.input, pair.target)
         )
@@ -66,12 +66,16 @@ def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[Example
     return examples
 
 
-def _photos(folders: tuple[Path, ...]) -> list[Path]:
-    found = []
+def _photos(folders: tuple[str, ...], data: tuple[Path, ...]) -> list[Path]:
+    found: list[Path] = []
     for folder in folders:
-        photos = list(image_io.find_images(folder, recursive=False))
+        if folder in BUNDLED:
+            found += catalog.sample_photos(BUNDLED[folder])
+            continue
+        (path,) = resolve_folders((folder,), data)
+        photos = list(image_io.find_images(path, recursive=False))
         if not photos:
-            raise RecipeError(f"{folder}: no photos in it")
+            raise RecipeError(f"{path}: no photos in it")
         found += photos
     return found
 
