@@ -1,0 +1,437 @@
+"""The window: rail, toolbar, the current page with its inspector, and the job bar."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QPaintEvent,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QMenu,
+    QMessageBox,
+    QScrollArea,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from memorynet_gui import actions
+from memorynet_gui.jobs import JobRunner
+from memorynet_gui.page import AppContext, Page
+from memorynet_gui.settings import Settings
+from memorynet_gui.theme import Theme, set_surface
+from memorynet_gui.view_banner import Banner
+from memorynet_gui.view_glyph import GlyphButton
+from memorynet_gui.view_jobbar import JobBar
+from memorynet_gui.view_rail import Rail
+from memorynet_gui.view_toolbar import Toolbar
+
+if TYPE_CHECKING:
+    from core.tensors import Device
+    from memorynet_gui.view_error import ErrorDialogs
+    from memorynet_gui.view_shortcuts import ShortcutsSheet
+
+MIN_SIZE = QSize(800, 520)
+DEFAULT_SIZE = QSize(1440, 900)
+INSPECTOR_PX = 300
+_INSPECTOR_MIN_PX = 248
+_TOOL = QSize(32, 28)
+_PANEL = "window"
+
+log = logging.getLogger(__name__)
+
+
+def page_types() -> tuple[type[Page], ...]:
+    """The pages there are, in the rail's order."""
+    from memorynet_gui.page_restore import RestorePage
+
+    return (RestorePage,)
+
+
+class MainWindow(QWidget):
+    first_painted = Signal()
+    devices_found = Signal(object, str)  # (Device, ...), advice or ""; may be emitted from any thread
+    devices_failed = Signal(object)  # the exception
+
+    def __init__(
+        self,
+        settings: Settings,
+        theme: Theme,
+        pages: Sequence[type[Page]] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("MemoryNet")
+        self.setMinimumSize(MIN_SIZE)
+        self.setAcceptDrops(True)
+        self.settings, self.theme = settings, theme
+        self.runner = JobRunner(self)
+        self._types = {kind.page_id: kind for kind in (page_types() if pages is None else pages)}
+        self._pages: dict[str, Page] = {}
+        self._current = ""
+        self._painted = self._closing = self._asks = False
+        self._is_down: bool | None = None
+        self._menu: QMenu | None = None
+        self._sheet: ShortcutsSheet | None = None
+        self._settings_dialog: QWidget | None = None
+        self._errors: ErrorDialogs | None = None
+        self.log_file: Path | None = None
+        self._build()
+        self.context = AppContext(settings, self.runner, theme, self.banner.say, self.job_bar, self)
+        self.actions_by_id = actions.build(self, self._dispatch, self._can)
+        self.addActions(list(self.actions_by_id.values()))
+        self._refresh_soon = QTimer(self)  # many things change at once: ask once
+        self._refresh_soon.setSingleShot(True)
+        self._refresh_soon.setInterval(0)
+        self._refresh_soon.timeout.connect(self.refresh_actions)
+        self._connect()
+        first = settings.page if settings.page in self._types else next(iter(self._types))
+        self.show_page(first)
+        self._restore_sizes()
+
+    # --- building --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.rail = Rail()
+        for kind in self._types.values():
+            self.rail.add(kind.page_id, kind.title, kind.icon)
+        self.rail.chosen.connect(self.show_page)
+        self.help = GlyphButton("Keyboard shortcuts", "mdi6.help", _TOOL, filled=True)
+        self.more = GlyphButton("More", "mdi6.dots-horizontal", _TOOL, filled=True)
+        self.more.clicked.connect(self._show_menu)
+        self.toolbar = Toolbar("MemoryNet", (self.help, self.more))
+        self.banner = Banner()
+        self.stack = QStackedWidget()
+        self.inspectors = QStackedWidget()
+        set_surface(self.inspectors, "panel")
+        self.inspectors.setMinimumWidth(_INSPECTOR_MIN_PX)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.banner)
+        column.addWidget(self.stack, 1)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setHandleWidth(1)
+        self.splitter.addWidget(middle)
+        self.splitter.addWidget(self.inspectors)
+        self.splitter.setCollapsible(0, False)
+        self.splitter.setCollapsible(1, True)
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 0)
+        self.job_bar = JobBar()
+        body = QHBoxLayout()
+        body.setSpacing(0)
+        body.addWidget(self.rail)
+        body.addWidget(self.splitter, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.toolbar)
+        layout.addLayout(body, 1)
+        layout.addWidget(self.job_bar)
+
+    def _connect(self) -> None:
+        self.devices_found.connect(self._on_devices, Qt.ConnectionType.QueuedConnection)
+        self.devices_failed.connect(self._on_no_devices, Qt.ConnectionType.QueuedConnection)
+        self.runner.paused_changed.connect(self.job_bar.set_paused)
+        for signal in (self.runner.started, self.runner.ended, self.runner.paused_changed):
+            signal.connect(self._job_changed)
+        self.job_bar.pause_requested.connect(self.runner.pause)
+        self.job_bar.resume_requested.connect(self.runner.resume)
+        self.job_bar.cancel_requested.connect(self.cancel_job)
+        self.help.clicked.connect(self._toggle_shortcuts)
+        self.settings.changed.connect(self._setting_changed)
+        self.settings.save_failed.connect(lambda text: self.banner.say(text, kind="warning"))
+        self.splitter.splitterMoved.connect(self._panel_moved)
+
+    # --- pages -----------------------------------------------------------------------------------
+
+    @property
+    def page(self) -> Page:
+        """The one that shows."""
+        return self._pages[self._current]
+
+    def show_page(self, page_id: str) -> None:
+        """Show the page, made on its first show."""
+        if page_id not in self._pages:
+            self._make_page(page_id)
+        page = self._pages[page_id]
+        self._current = page_id
+        self.stack.setCurrentWidget(page)
+        self.inspectors.setCurrentIndex(self.stack.currentIndex())
+        self.toolbar.show_page(page_id)
+        self.rail.show_current(page_id)
+        self.settings.page = page_id
+        self._refresh_soon.start()
+
+    def _make_page(self, page_id: str) -> None:
+        page = self._types[page_id](self.context, self)  # type: ignore[call-arg, arg-type]
+        self._pages[page_id] = page
+        self.stack.addWidget(page)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(page.inspector())
+        self.inspectors.addWidget(scroll)
+        self.toolbar.add(page_id, page.toolbar_widgets())
+        page.status_changed.connect(self._refresh_soon.start)
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """Hand files or folders to the page that shows."""
+        self.page.open_paths(paths)
+
+    def open_sample(self) -> None:
+        """Load a bundled photo that has its truth, if this page takes photos."""
+        from core import catalog
+
+        found = next((sample for sample in catalog.samples() if sample.truth is not None), None)
+        if found is None:
+            log.warning("no sample photo with its truth")
+            return
+        self.page.open_paths([found.path])
+
+    # --- actions ---------------------------------------------------------------------------------
+
+    def _can(self, action_id: str) -> bool:
+        if actions.ACTIONS[action_id].where != actions.GLOBAL:
+            return self.page.can(action_id)
+        if action_id == "pause":
+            return self.runner.busy and not self.runner.cancelling
+        if action_id == "cancel":
+            return (self.runner.busy or self._job_owner() is not None) and not self.runner.cancelling
+        return True
+
+    def _dispatch(self, action_id: str) -> None:
+        if actions.ACTIONS[action_id].where != actions.GLOBAL:
+            self.page.handle(action_id)
+            return
+        {
+            "pause": self.toggle_pause,
+            "cancel": self.cancel_job,
+            "toggle_inspector": self._toggle_inspector,
+            "full_screen": self._toggle_full_screen,
+            "shortcuts": self._toggle_shortcuts,
+            "settings": self._show_settings,
+            "quit": self.close,
+        }[action_id]()
+
+    def refresh_actions(self) -> None:
+        """Enable what can be done now; check what is on."""
+        self.actions_by_id.refresh()
+        self.actions_by_id["pause"].setChecked(self.runner.paused)
+        self.actions_by_id["toggle_inspector"].setChecked(self.settings.inspector_shown)
+        self.actions_by_id["toggle_filmstrip"].setChecked(self.settings.filmstrip_shown)
+        self.actions_by_id[f"mode_{self.settings.compare_mode}"].setChecked(True)
+
+    def menu(self) -> QMenu:
+        """Every action for the mouse: the window's own, and the others by group."""
+        if self._menu is None:
+            self.actions_by_id.set_icons(self.theme)
+            self._menu = QMenu(self)
+            for group in actions.GROUPS:
+                entries = [self.actions_by_id[a.id] for a in actions.in_group(group) if not a.held]
+                if group == actions.WINDOW:
+                    self._menu.addSeparator()
+                    self._menu.addActions(entries)
+                else:
+                    self._menu.addMenu(group).addActions(entries)
+            self._menu.aboutToShow.connect(self.refresh_actions)
+        return self._menu
+
+    def _show_menu(self) -> None:
+        menu = self.menu()
+        right = self.more.mapToGlobal(QPoint(self.more.width(), self.more.height() + 4))
+        menu.popup(right - QPoint(menu.sizeHint().width(), 0))
+
+    def toggle_pause(self) -> None:
+        (self.runner.resume if self.runner.paused else self.runner.pause)()
+
+    def _job_owner(self) -> Page | None:
+        """The page whose work can be cancelled, the one that shows first."""
+        return next((p for p in (self.page, *self._pages.values()) if p.can("cancel")), None)
+
+    def cancel_job(self) -> None:
+        """Cancel what runs: by the page whose work it is, which knows what else waits."""
+        owner = self._job_owner()
+        (owner.handle if owner is not None else lambda _id: self.runner.cancel())("cancel")
+        if self.runner.cancelling:
+            self.job_bar.set_cancelling()
+        self._refresh_soon.start()
+
+    def _job_changed(self) -> None:
+        self.job_bar.set_controls(self.runner.busy)
+        self._refresh_soon.start()
+
+    def _toggle_inspector(self) -> None:
+        self.settings.inspector_shown = not self.settings.inspector_shown
+
+    def _show_inspector(self, is_shown: bool) -> None:
+        if is_shown == (not self.inspectors.isHidden()):
+            return
+        if not is_shown:
+            self._remember_panel()
+        self.inspectors.setVisible(is_shown)
+        if is_shown:
+            self._place_panel()
+
+    def _toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _toggle_shortcuts(self) -> None:
+        if self._sheet is None:
+            from memorynet_gui.view_shortcuts import ShortcutsSheet
+
+            self._sheet = ShortcutsSheet(self)
+        self._sheet.toggle()
+
+    def _show_settings(self) -> None:
+        from memorynet_gui.view_settings import SettingsDialog
+
+        if self._settings_dialog is None:
+            self._settings_dialog = SettingsDialog(self.context, self)
+        self._settings_dialog.show()
+        self._settings_dialog.raise_()
+        self._settings_dialog.activateWindow()
+
+    def show_error(self, error: BaseException) -> None:
+        """Tell what nobody foresaw."""
+        from memorynet_gui.problems import describe
+        from memorynet_gui.view_error import ErrorDialogs
+
+        if self._errors is None:
+            self._errors = ErrorDialogs(self, lambda: self.log_file)
+        self._errors.show(describe(error))
+
+    def _setting_changed(self, name: str) -> None:
+        if name == "theme":
+            self.theme.set_mode(self.settings.theme)
+        elif name == "inspector_shown":
+            self._show_inspector(self.settings.inspector_shown)
+        elif name in ("window_geometry", "panel_sizes"):
+            return
+        self._refresh_soon.start()
+
+    # --- devices ---------------------------------------------------------------------------------
+
+    def _on_devices(self, devices: tuple[Device, ...], advice: str) -> None:
+        self.job_bar.set_devices(devices)
+        self.context.set_devices(devices)
+        if advice:
+            self.banner.say(advice[0].upper() + advice[1:] + ".", kind="warning")
+
+    def _on_no_devices(self, error: Exception) -> None:
+        self.job_bar.set_device_problem(str(error))
+        self.banner.say(
+            f"Photos can be viewed but not restored: PyTorch could not be loaded ({error}).", kind="warning"
+        )
+
+    # --- drops -----------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.open_paths(paths)
+
+    # --- showing and closing -----------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self.first_painted.emit)
+
+    def _restore_sizes(self) -> None:
+        geometry = self.settings.window_geometry
+        if not geometry or not self.restoreGeometry(QByteArray(geometry)):
+            screen = QGuiApplication.primaryScreen()
+            room = screen.availableSize() if screen else DEFAULT_SIZE
+            self.resize(DEFAULT_SIZE.boundedTo(room))
+        self.inspectors.setVisible(self.settings.inspector_shown)
+        self._place_panel()
+
+    def _place_panel(self) -> None:
+        sizes = self.settings.panel(_PANEL)
+        width = sizes[1] if sizes and len(sizes) == 2 and sizes[1] else INSPECTOR_PX
+        self.splitter.setSizes([max(self.splitter.width() - width, 1), width])
+
+    def _remember_panel(self) -> None:
+        sizes = self.splitter.sizes()
+        if sizes[1] > 0:
+            self.settings.set_panel(_PANEL, sizes)
+
+    def _panel_moved(self) -> None:
+        """Dragged shut is hidden: the same action brings it back, as wide as it was."""
+        if self.splitter.sizes()[1] == 0:
+            self.settings.inspector_shown = False
+        else:
+            self._remember_panel()
+
+    def _remember_sizes(self) -> None:
+        self.settings.window_geometry = bytes(self.saveGeometry().data())
+        if not self.inspectors.isHidden():
+            self._remember_panel()
+
+    def close_now(self) -> None:
+        """Close without asking: whoever wants this has said so already."""
+        self._closing = True
+        self.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self._asks:  # the question is open already
+            event.ignore()
+            return
+        blockers = [text for page in self._pages.values() if (text := page.close_blockers())]
+        if blockers and not self._closing and not self._ask(blockers):
+            event.ignore()
+            return
+        self._closing = True
+        self._remember_sizes()
+        self.hide()
+        self.shut_down()
+        event.accept()
+
+    def _ask(self, blockers: Sequence[str]) -> bool:
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Close MemoryNet")
+        box.setText("Stop and close?")
+        box.setInformativeText("\n".join(blockers))
+        stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton("Keep open", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        self._asks = True
+        try:
+            box.exec()
+        finally:
+            self._asks = False
+        return box.clickedButton() is stop
+
+    def shut_down(self) -> bool:
+        """Cancel and join all work, keep the settings; True when nothing runs any more. Safe to call again."""
+        if self._is_down is None:
+            for page in self._pages.values():
+                page.shut_down()
+            self._is_down = self.runner.shut_down()
+            self.settings.save()
+        return self._is_down
