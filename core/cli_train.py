@@ -14,6 +14,7 @@ from core.jobs import Cancelled
 
 _EXAMPLES = """\
 examples:
+  memorynet train quick-look --out runs/first       minutes, on photos that ship with MemoryNet
   memorynet train derain --data photos/ --out runs/rain
   memorynet train my-recipe.toml --data photos/ --data more/ --out runs/mine
   memorynet train derain --data photos/ --out runs/rain --resume    goes on exactly where it stopped
@@ -78,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
                     resume=args.resume,
                     device=device,
                 )
-            except training.TrainingError as error:
+            except (training.TrainingError, RecipeError) as error:
+                if teller.started:  # the run itself failed, not what was asked for
+                    raise
                 raise common.UsageError(str(error)) from error
             except Cancelled:
                 kept = f"step {teller.kept} is kept in {args.out}" if teller.kept else "no step was finished"
@@ -96,11 +99,13 @@ class _Teller:
 
     def __init__(self, progress: common.Progress, steps: int) -> None:
         self.progress, self.steps = progress, steps
+        self.started = False
         self.kept = 0  # newest step on the disk
         self.last_line = time.monotonic()
 
     def tell(self, event: object) -> None:
         if isinstance(event, TrainStarted):
+            self.started = True
             start = (
                 f"from {event.resumed_from} at step {event.step}" if event.resumed_from else "from the start"
             )

@@ -21,6 +21,12 @@ from tests.small import photo, save_small_model
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.fixture(autouse=True)
+def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine small things take long enough to be reported."""
+    monkeypatch.setattr(cli_common, "_PLAIN_EVERY_S", 1e9)
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return save_small_model(tmp_path / "small")
@@ -457,6 +463,26 @@ def test_train_refuses_a_bad_recipe(capsys: pytest.CaptureFixture[str], tmp_path
     assert "not valid TOML" in run(capsys, "train", path, "--out", tmp_path / "run")[2]
 
 
+def test_a_run_that_fails_is_no_bad_argument(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core import training
+
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise training.TrainingError("step 3: the loss is nan; a lower learning rate usually helps")
+
+    words = ("train", _recipe(tmp_path), "--data", tmp_path / "data", "--out")
+    monkeypatch.setattr(training._Run, "_validate", fail)
+    code, _, err = run(capsys, *words, tmp_path / "run")
+    assert code == 1 and "step 3: the loss is nan" in err
+    assert list((tmp_path / "run/checkpoints").glob("step-*")), "what was learned before is kept"
+    (tmp_path / "data/clean_val/v0.png").unlink()
+    (tmp_path / "data/clean_val/v1.png").unlink()
+    (tmp_path / "data/clean_val/v2.png").unlink()
+    code, _, err = run(capsys, *words, tmp_path / "other")
+    assert code == 2 and "no photos in it" in err
+
+
 def test_ctrl_c_in_training_keeps_a_checkpoint(tmp_path: Path) -> None:
     recipe, out_dir = _recipe(tmp_path, steps=100_000), tmp_path / "run"
     process = start("train", recipe, "--data", tmp_path / "data", "--out", out_dir)
@@ -538,6 +564,7 @@ def test_progress_is_lines_where_nobody_watches(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
+    monkeypatch.setattr(cli_common, "_PLAIN_EVERY_S", 10.0)
     monkeypatch.setattr(cli_common.time, "monotonic", lambda: now[0])
     with cli_common.Progress("tiles") as progress:
         progress.show("a.png", 1, 8)
