@@ -1,0 +1,392 @@
+"""Settings and about. Every choice takes effect at once, so there is nothing to confirm."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSignalBlocker, Qt, QUrl, Signal, qVersion
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QPixmap
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core import __version__
+from core.catalog import RESOURCES
+from memorynet_gui.inspector_parts import DetailCombo, Elided
+from memorynet_gui.settings import Settings
+from memorynet_gui.theme import MODES, Theme
+
+if TYPE_CHECKING:
+    from core.tensors import Device
+
+TILES_PX = (256, 384, 512, 768, 1024, 1536)
+FORMATS: tuple[tuple[str | None, str, str], ...] = (
+    (None, "As the original", ""),
+    ("PNG", "PNG", "lossless"),
+    ("JPEG", "JPEG", "small"),
+    ("TIFF", "TIFF", "lossless"),
+    ("WEBP", "WebP", "small"),
+    ("AVIF", "AVIF", "smallest"),
+    ("JPEG2000", "JPEG 2000", ""),
+    ("BMP", "BMP", "bare pixels"),
+)
+WITH_QUALITY = {None, "JPEG", "WEBP", "AVIF", "JPEG2000"}
+HONESTY = (
+    "Nothing leaves this computer: no photo, no number, no list of files. The program never uses the network. "
+    "What it remembers lies in the folders named below."
+)
+LICENCE = (
+    "The program is free software under the MIT licence. The photos that some of its models learnt from were "
+    "given for research only; the licence file beside the weights says which."
+)
+_WIDTH_PX = 560
+
+
+class SettingsDialog(QDialog):
+    """Not modal. Sizes and folders come from ``settings``, the devices from the window once torch is there."""
+
+    recent_cleared = Signal()
+
+    def __init__(
+        self,
+        settings: Settings,
+        theme: Theme,
+        devices: Sequence[Device] = (),
+        parent: QWidget | None = None,
+        page: str = "settings",
+    ) -> None:
+        super().__init__(parent)
+        self.settings, self.theme = settings, theme
+        self._devices = tuple(devices)
+        self.setWindowTitle("Settings")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.tabs = QTabWidget()
+        self.tabs.setAccessibleName("Parts of the settings")
+        self.tabs.setToolTip("Parts of the settings")
+        self.tabs.tabBar().setDrawBase(False)
+        self.tabs.tabBar().setAccessibleName("Parts of the settings")
+        self.tabs.addTab(self._general(), "General")
+        self.tabs.addTab(self._saving(), "Saving")
+        self.tabs.addTab(self._about(), "About")
+        self.tabs.setCurrentIndex(2 if page == "about" else 0)
+        self.close_button = _button("Close", "Close the settings (Esc)")
+        self.close_button.setDefault(True)
+        self.close_button.clicked.connect(self.accept)
+        below = QHBoxLayout()
+        below.addStretch(1)
+        below.addWidget(self.close_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 16, 24, 16)
+        layout.setSpacing(16)
+        layout.addWidget(self.tabs, 1)
+        layout.addLayout(below)
+        self.setMinimumWidth(_WIDTH_PX)
+        self._show_values()
+        settings.changed.connect(self._show_values)
+
+    # --- building ------------------------------------------------------------------------------
+
+    def _general(self) -> QWidget:
+        self.theme_buttons = QButtonGroup(self)
+        segments = QFrame()
+        segments.setProperty("role", "segments")
+        segments.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        row = QHBoxLayout(segments)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        for number, mode in enumerate(MODES):
+            button = _button(mode.capitalize(), f"{_THEME_WORDS[mode]}")
+            button.setProperty("role", "segment")
+            button.setCheckable(True)
+            self.theme_buttons.addButton(button, number)
+            row.addWidget(button)
+        self.theme_buttons.idClicked.connect(self._choose_theme)
+        self.device = DetailCombo("Device", "Where the network runs; automatic takes the fastest")
+        self.precision = DetailCombo(
+            "Precision", "Automatic takes bf16 where the hardware has it (twice as fast), fp32 elsewhere"
+        )
+        self.tile = DetailCombo(
+            "Tile", "Edge of the pieces a photo is restored in; automatic follows the free memory"
+        )
+        self.device.currentIndexChanged.connect(self._choose_device)
+        self.precision.currentIndexChanged.connect(self._choose_precision)
+        self.tile.currentIndexChanged.connect(self._choose_tile)
+        form = _form()
+        form.addRow("Appearance", segments)
+        form.addRow("Device", self.device)
+        form.addRow("Precision", self.precision)
+        form.addRow("Tile", self.tile)
+        form.addRow(
+            "", _caption("For photos added from now on. Each photo's own choice is in the inspector.")
+        )
+        return _tab(form)
+
+    def _saving(self) -> QWidget:
+        self.folder = Elided("", Qt.TextElideMode.ElideMiddle)
+        self.choose_folder = _button("Choose…", "Choose the folder results are written to")
+        self.choose_folder.clicked.connect(self._choose_folder)
+        self.beside = _button("Beside the original", "Write each result into its original's folder")
+        self.beside.clicked.connect(self._put_beside)
+        place = QVBoxLayout()
+        place.setSpacing(8)
+        place.addWidget(self.folder)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.choose_folder)
+        buttons.addWidget(self.beside)
+        buttons.addStretch(1)
+        place.addLayout(buttons)
+        self.format = DetailCombo("Format", "File format of results")
+        for key, text, detail in FORMATS:
+            self.format.add(text, detail, key)
+        self.format.currentIndexChanged.connect(self._choose_format)
+        self.quality = QSpinBox()
+        self.quality.setRange(1, 100)
+        self.quality.setAccessibleName("Quality")
+        self.quality.setToolTip("1 to 100, for formats that lose something; 95 shows no loss to the eye")
+        self.quality.valueChanged.connect(lambda value: setattr(self.settings, "save_quality", value))
+        self.strip_gps = QCheckBox("Leave out where a photo was taken (GPS)")
+        self.strip_gps.setAccessibleName("Leave GPS out")
+        self.strip_gps.setToolTip("Removes GPS positions from the metadata of results")
+        self.strip_gps.toggled.connect(lambda on: setattr(self.settings, "strip_gps", on))
+        self.clear_recent = _button("Forget recent files", "Empty the list of recent files")
+        self.clear_recent.clicked.connect(self._clear_recent)
+        form = _form()
+        form.addRow("Folder", place)
+        form.addRow("Format", self.format)
+        form.addRow("Quality", _leftmost(self.quality))
+        form.addRow("Privacy", self.strip_gps)
+        form.addRow("", _leftmost(self.clear_recent))
+        form.addRow("", _caption("Originals are never overwritten."))
+        return _tab(form)
+
+    def _about(self) -> QWidget:
+        mark = QLabel()
+        ratio = self.devicePixelRatioF()
+        picture = QPixmap(str(RESOURCES / "icons" / "memorynet.png"))
+        if not picture.isNull():
+            side = round(56 * ratio)
+            picture = picture.scaled(
+                side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            )
+            picture.setDevicePixelRatio(ratio)
+            mark.setPixmap(picture)
+        mark.setAccessibleName("MemoryNet's mark")
+        name = QLabel("MemoryNet")
+        name.setProperty("role", "title")
+        self.versions = _caption(versions_text())
+        self.versions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(name)
+        words.addWidget(self.versions)
+        self.copy_versions = _button("Copy", "Copy the versions, for a report")
+        self.copy_versions.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.versions.text()))
+        top = QHBoxLayout()
+        top.setSpacing(16)
+        top.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
+        top.addLayout(words, 1)
+        top.addWidget(self.copy_versions, 0, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout()
+        column.setSpacing(12)
+        column.addLayout(top)
+        column.addSpacing(4)
+        for text in (HONESTY, LICENCE):
+            label = QLabel(text)
+            label.setWordWrap(True)
+            column.addWidget(label)
+        column.addSpacing(4)
+        form = _form()
+        self.open_buttons: dict[str, QPushButton] = {}
+        for title, where in (
+            ("Settings", lambda: self.settings.config_dir),
+            ("Queue, results", lambda: self.settings.data_dir),
+            ("Log", lambda: self.settings.log_dir),
+            ("Own models", lambda: self.settings.models_dir),
+        ):
+            form.addRow(title, self._folder_row(title, where))
+        column.addLayout(form)
+        return _tab(column)
+
+    def _folder_row(self, title: str, where: Callable[[], Path]) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        path = Elided(str(where()))
+        path.setProperty("role", "secondary")
+        button = _button("Open", f"Open the folder: {title.lower()}")
+        button.setAccessibleName(f"Open the folder: {title.lower()}")
+        button.setProperty("compact", True)
+        button.clicked.connect(lambda: _open_folder(where()))
+        self.open_buttons[title] = button
+        row.addWidget(path, 1)
+        row.addWidget(button)
+        return row
+
+    # --- showing -------------------------------------------------------------------------------
+
+    def set_devices(self, devices: Sequence[Device]) -> None:
+        """Torch has arrived and with it what there is to choose from."""
+        self._devices = tuple(devices)
+        self._show_values()
+        self.versions.setText(versions_text())
+
+    def _show_values(self, _name: str = "") -> None:
+        settings = self.settings
+        boxes = (self.device, self.precision, self.tile, self.format, self.quality, self.strip_gps)
+        blockers = [QSignalBlocker(box) for box in boxes]
+        self.theme_buttons.button(MODES.index(settings.theme)).setChecked(True)
+        self._fill_device(settings.device)
+        self._fill_precision(settings.precision)
+        self._fill_tile(settings.tile_px)
+        self.format.setCurrentIndex(max(self.format.findData(settings.save_format), 0))
+        self.quality.setValue(settings.save_quality)
+        self.quality.setEnabled(settings.save_format in WITH_QUALITY)
+        self.strip_gps.setChecked(settings.strip_gps)
+        folder = settings.output_folder
+        self.folder.set_full(str(folder) if folder else "Beside the original")
+        self.beside.setEnabled(folder is not None)
+        self.clear_recent.setEnabled(bool(settings.recent_files))
+        del blockers
+
+    def _fill_device(self, wanted: str) -> None:
+        self.device.clear()
+        self.device.add("Automatic", self._devices[0].title if self._devices else "", "auto")
+        for device in self._devices:
+            self.device.add(device.name, device.title, device.name)
+        if self.device.findData(wanted) < 0:  # another machine's, or torch is still loading
+            self.device.add(wanted, "not here" if self._devices else "", wanted)
+        self.device.setCurrentIndex(self.device.findData(wanted))
+
+    def _fill_precision(self, wanted: str) -> None:
+        name = self.settings.device
+        chosen = next((device for device in self._devices if name in ("auto", device.name)), None)
+        known = chosen.precisions if chosen else ("bf16", "fp32")
+        self.precision.clear()
+        self.precision.add("Automatic", known[0] if chosen else "", "auto")
+        for precision in known:
+            self.precision.add(precision, _PRECISION_WORDS.get(precision, ""), precision)
+        if self.precision.findData(wanted) < 0:
+            self.precision.add(wanted, "not on this device", wanted)
+        self.precision.setCurrentIndex(self.precision.findData(wanted))
+
+    def _fill_tile(self, wanted: int | None) -> None:
+        self.tile.clear()
+        self.tile.add("Automatic", "as free memory allows", None)
+        for edge in sorted({*TILES_PX, *((wanted,) if wanted else ())}):
+            self.tile.add(f"{edge:,} px", "", edge)
+        self.tile.setCurrentIndex(0 if wanted is None else self.tile.findData(wanted))
+
+    # --- choosing ------------------------------------------------------------------------------
+
+    def _choose_theme(self, number: int) -> None:
+        self.settings.theme = MODES[number]
+        self.theme.set_mode(MODES[number])
+
+    def _choose_device(self) -> None:
+        self.settings.device = self.device.currentData()
+
+    def _choose_precision(self) -> None:
+        self.settings.precision = self.precision.currentData()
+
+    def _choose_tile(self) -> None:
+        self.settings.tile_px = self.tile.currentData()
+
+    def _choose_format(self) -> None:
+        self.settings.save_format = self.format.currentData()
+
+    def _choose_folder(self) -> None:
+        start = str(self.settings.output_folder or Path.home())
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for results", start)
+        if chosen:
+            self.settings.output_folder = Path(chosen)
+
+    def _put_beside(self) -> None:
+        self.settings.output_folder = None
+
+    def _clear_recent(self) -> None:
+        self.settings.clear_recent()
+        self.recent_cleared.emit()
+
+
+_THEME_WORDS = {
+    "system": "As the system: light or dark",
+    "dark": "Dark: the photo is the brightest thing in the window",
+    "light": "Light",
+}
+_PRECISION_WORDS = {"bf16": "fast, 16 bits", "fp32": "exact, 32 bits", "fp16": "fast, 16 bits"}
+
+
+def versions_text() -> str:
+    """Program, Python, Qt and (once it is loaded) PyTorch."""
+    torch = sys.modules.get("torch")
+    parts = [f"Version {__version__}", f"Python {platform.python_version()}", f"Qt {qVersion()}"]
+    if torch is not None and hasattr(torch, "__version__"):
+        parts.append(f"PyTorch {torch.__version__}")
+    return " · ".join(parts)
+
+
+def _open_folder(path: Path) -> None:
+    """In the file manager; a folder that is not there yet is made, its parent shown if that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        path = next((parent for parent in path.parents if parent.is_dir()), path)
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+
+
+def _form() -> QFormLayout:
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setHorizontalSpacing(24)
+    form.setVerticalSpacing(12)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+    return form
+
+
+def _tab(layout: QFormLayout | QVBoxLayout) -> QWidget:
+    tab = QWidget()
+    outer = QVBoxLayout(tab)
+    outer.setContentsMargins(0, 20, 0, 0)
+    outer.addLayout(layout)
+    outer.addStretch(1)
+    return tab
+
+
+def _leftmost(widget: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.addWidget(widget)
+    row.addStretch(1)
+    return row
+
+
+def _caption(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "caption")
+    label.setWordWrap(True)
+    return label
+
+
+def _button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    button.setAccessibleName(text.rstrip("…"))
+    button.setAutoDefault(False)
+    return button
