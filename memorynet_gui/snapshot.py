@@ -1,0 +1,131 @@
+"""The window draws itself into a picture file: ``python -m memorynet_gui.snapshot PHOTO TARGET``.
+
+For machines without a display and for the pictures in the documents: a real window, in a home of its own, restores
+the photo and is grabbed when it is done. Nothing of the person's settings or queue is read or changed.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QEventLoop
+
+from core.problems import describe
+
+TIMEOUT_S = 150.0
+_SETTLE_S = 0.5  # animations, thumbnails and sharpening that come after the last tile
+
+
+class SnapshotError(Exception):
+    """The window could not be brought into the state to be shown; the message says what it was waiting for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the picture shows."""
+
+    photos: tuple[Path, ...]  # the first one is shown; bundled samples bring their truth
+    width: int = 1440
+    height: int = 900
+    theme: str = "dark"  # "dark" | "light"
+    mode: str = "wipe"  # "wipe" | "side" | "difference" | "restored"
+    restore: bool = True
+    model: str | None = None  # a name or a path; None: the task's default
+
+
+def draw(scene: Scene, target: Path) -> None:
+    """Write the picture as PNG. Raises SnapshotError, OSError, or what restoring the photo raises."""
+    from memorynet_gui import app as program
+    from memorynet_gui.main_window import MainWindow
+    from memorynet_gui.settings import Settings
+    from memorynet_gui.theme import Theme
+
+    application = program.make_application()
+    with tempfile.TemporaryDirectory(prefix="memorynet-snapshot-") as home:
+        settings = Settings(Path(home))
+        settings.theme, settings.compare_mode = scene.theme, scene.mode
+        if scene.model is not None:
+            settings.set_model(settings.task, scene.model)
+        window = MainWindow(settings, Theme(application, scene.theme))
+        try:
+            window.resize(scene.width, scene.height)
+            window.show()
+            thread = program.load_torch(window)
+            _wait(lambda: not thread.is_alive() and bool(window.context.devices()), "PyTorch")
+            window.open_paths(list(scene.photos))
+            _wait(lambda: window.page.can("run_all"), "the photo")
+            _settle()
+            if scene.restore:
+                window.page.handle("run_all")
+                _wait(lambda: not window.runner.busy and not window.page.can("run_all"), "the restored photo")
+                if not window.page.can("save"):
+                    raise SnapshotError("the photo could not be restored")
+            _settle()
+            if not window.grab().save(str(target), "PNG"):
+                raise OSError(f"{target}: the picture could not be written")
+        finally:
+            window.close_now()
+            _settle()
+
+
+def _wait(condition: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + TIMEOUT_S
+    while not condition():
+        if time.monotonic() > until:
+            raise SnapshotError(f"waited {TIMEOUT_S:.0f} s for {what}")
+        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
+        time.sleep(0.005)
+
+
+def _settle() -> None:
+    until = time.monotonic() + _SETTLE_S
+    while time.monotonic() < until:
+        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
+        time.sleep(0.005)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when the picture was written, else 1 and a sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="memorynet_gui.snapshot", description=__doc__.partition("\n")[0])
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("target", type=Path, metavar="TARGET")
+    parser.add_argument("--size", default="1440x900", metavar="WxH")
+    parser.add_argument("--theme", default="dark", choices=("dark", "light"))
+    parser.add_argument("--mode", default="wipe", choices=("wipe", "side", "difference", "restored"))
+    parser.add_argument("--model", metavar="NAME|PATH")
+    parser.add_argument("--unrestored", action="store_true", help="show the photo as it is")
+    args = parser.parse_args(argv)
+    width, _, height = args.size.partition("x")
+    scene = Scene(
+        photos=tuple(photo.absolute() for photo in args.photos),
+        width=int(width),
+        height=int(height),
+        theme=args.theme,
+        mode=args.mode,
+        restore=not args.unrestored,
+        model=args.model,
+    )
+    try:
+        draw(scene, args.target)
+    except Exception as error:
+        print(describe(error).sentence, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # torch's threads may still be at work; tearing them down can hang
