@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
@@ -28,10 +38,11 @@ from PySide6.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionComboBox,
     QStyleOptionViewItem,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
+
+from memorynet_gui.view_glyph import GlyphButton
 
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 7
 
@@ -89,6 +100,29 @@ class Row(QWidget):
 
     def set_value(self, text: str) -> None:
         self.value.set_full(text)
+
+
+class ChangeRow(QWidget):
+    """ "PSNR (Y)            26.42 → **35.10 dB**" """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = QLabel(name)
+        self.name.setProperty("role", "secondary")
+        self.before, self.after = QLabel(), QLabel()
+        self.after.setProperty("role", "strong")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.name)
+        layout.addStretch(1)
+        layout.addWidget(self.before)
+        layout.addWidget(self.after)
+
+    def set_values(self, before: str, after: str) -> None:
+        self.before.setText(f"{before} →" if after else before)
+        self.after.setText(after)
+        self.after.setVisible(bool(after))
 
 
 class DetailCombo(QComboBox):
@@ -169,7 +203,9 @@ def _paint_two(
     quiet = strong if selected else QPalette.ColorRole.PlaceholderText
     metrics = painter.fontMetrics()
     align = Qt.AlignmentFlag.AlignVCenter
-    detail = metrics.elidedText(detail, Qt.TextElideMode.ElideRight, max(rect.width() * 3 // 5, 20))
+    # the text goes first; the detail takes what is left, but a long name leaves it some
+    text_px = min(metrics.horizontalAdvance(text), max(rect.width() * 3 // 5, 48))
+    detail = metrics.elidedText(detail, Qt.TextElideMode.ElideRight, rect.width() - text_px - 12)
     room = rect.width() - (metrics.horizontalAdvance(detail) + 12 if detail else 0)
     painter.setPen(palette.color(group, strong))
     painter.drawText(
@@ -191,6 +227,12 @@ class SnugScroll(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        inside.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._inside and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
     def sizeHint(self) -> QSize:
         inside = self._inside
@@ -224,13 +266,13 @@ class DropButton(QPushButton):
             self.dropped.emit(local[0])
 
 
-class DragHandle(QToolButton):
+class DragHandle(GlyphButton):
     """Drag it out of the window to hand the result over. ``pressed`` is the moment to get it ready."""
 
     drag_started = Signal()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, name: str, size: QSize) -> None:
+        super().__init__(name, "mdi6.drag", size, filled=True)
         self._press: QPoint | None = None
         self.setCursor(Qt.CursorShape.OpenHandCursor)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, QUrl
-from PySide6.QtGui import QDrag, QGuiApplication, QKeyEvent
+from PySide6.QtGui import QDrag, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from core.problems import Problem, describe
@@ -64,6 +64,7 @@ class RestorePage(Page):
         self.toolbar = RestoreToolbar(self)
         self._inspector = Inspector()
         self._extra_models: tuple[ModelEntry, ...] = ()
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
         self._go_on_when_saved = False
         self._drag_path: Path | None = None
@@ -500,7 +501,9 @@ class RestorePage(Page):
         problem = stage.problem
         self._middle.setCurrentIndex(0 if problem is None else 1)
         if problem is not None:
-            self._unseen.setText("This photo cannot be shown.\n" + problem.what)
+            self._unseen.setText(
+                "\n".join(text for text in (problem.what, problem.why, problem.todo) if text)
+            )
         saving = item is not None and item.id in self.saver.saving_ids
         info = stage.shown.info if stage.shown is not None else None
         self._inspector.show_item(item, info, stage.can_blend, problem, saving)
@@ -711,6 +714,11 @@ class RestorePage(Page):
             "Copy details",
             lambda: QGuiApplication.clipboard().setText(problem.details),
         )
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The photo has the keys, not the first button of the toolbar."""
+        super().showEvent(event)
+        (self.canvas if len(self.session) else self).setFocus()
 
     # --- holding Space ---------------------------------------------------------------------------
 

@@ -202,8 +202,8 @@ def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quali
     picture = image_io.read(item.path)
     if truth.pixels.shape != picture.pixels.shape:
         raise SizeMismatch(
-            f"{reference.name} has {truth.info.width}×{truth.info.height} px, "
-            f"{item.name} has {picture.info.width}×{picture.info.height} px"
+            f"The reference is of another size: {reference.name} has {truth.info.width}×{truth.info.height} px, "
+            f"{item.name} {picture.info.width}×{picture.info.height} px"
         )
     protocol = metrics.TASK_PROTOCOL[task]
     before = metrics.score(picture.pixels, truth.pixels, protocol)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QMenu, QPushButton, QToolButton, QWidget
 
 from memorynet_gui.actions import ACTIONS
+from memorynet_gui.theme import set_role
 
 _MIDDLE = Qt.TextElideMode.ElideMiddle
 MODES = ("wipe", "side", "difference", "restored")
@@ -51,6 +52,7 @@ class RestoreToolbar(QWidget):
         self.modes["wipe"].setChecked(True)
         self.fit = self._button("Fit", "zoom_fit")
         self.actual = self._button("100 %", "zoom_100")
+        self.open.setFixedHeight(self.paste.sizeHint().height())
         self.set_recent(())
 
     def widgets(self) -> dict[str, list[QWidget]]:
@@ -66,6 +68,7 @@ class RestoreToolbar(QWidget):
     def set_running(self, running: bool, waiting: int) -> None:
         """The one accent button starts the queue, and stops it while it runs."""
         self.run.setText("Cancel" if running else "Restore all" if waiting != 1 else "Restore")
+        set_role(self.run, "" if running else "primary")
         self._describe(self.run, "cancel" if running else "run_all")
 
     def set_recent(self, paths: Sequence[Path]) -> None:

@@ -32,11 +32,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from memorynet_gui import icons
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.session import Session
 from memorynet_gui.thumbnails import Thumbnails
 
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
+FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made
 THUMB = QSize(120, 68)
 PAD = 4
 CAPTION_PX = 20
@@ -76,6 +78,8 @@ class FilmstripModel(QAbstractListModel):
             return item.name
         if role == Qt.ItemDataRole.DecorationRole:
             return self._thumbnails.get(item.path)
+        if role == FAILED_ROLE:
+            return self._thumbnails.has_failed(item.path)
         if role == Qt.ItemDataRole.ToolTipRole:
             return f"{item.path}\n{spoken_state(item)}"
         if role == Qt.ItemDataRole.AccessibleTextRole:
@@ -138,7 +142,8 @@ class FilmstripDelegate(QStyledItemDelegate):
         photo = QRect(rect.topLeft() + QPoint(PAD, PAD), THUMB)
         shape = QPainterPath()
         shape.addRoundedRect(QRectF(photo), 4, 4)
-        painter.fillPath(shape, palette.color(QPalette.ColorRole.Button))
+        # the style sheet has made the view's own Base and Button transparent
+        painter.fillPath(shape, palette.color(QPalette.ColorRole.Midlight))
         image = index.data(Qt.ItemDataRole.DecorationRole)
         if image is not None:
             painter.setClipPath(shape)
@@ -147,6 +152,10 @@ class FilmstripDelegate(QStyledItemDelegate):
             painter.drawImage(photo, image, _cover(image.size(), photo.size()))
             painter.setOpacity(1.0)
             painter.setClipping(False)
+        elif index.data(FAILED_ROLE):
+            square = QRectF(0, 0, 24, 24)
+            square.moveCenter(QRectF(photo).center())
+            icons.draw(painter, "mdi6.image-broken-variant", square, secondary)
         if item.state is ItemState.RUNNING and item.tile_count:
             self._bar(painter, photo, item.tile / item.tile_count, palette)
         if current or selected:

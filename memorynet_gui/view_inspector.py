@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from core.problems import Problem
+from memorynet_gui.actions import ACTIONS
 from memorynet_gui.inspector_parts import (
+    ChangeRow,
     DetailCombo,
     DragHandle,
     DropButton,
@@ -30,6 +32,8 @@ from memorynet_gui.inspector_parts import (
     heading,
 )
 from memorynet_gui.queue_item import Choice, Item, ItemState
+from memorynet_gui.theme import set_role
+from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:
     from core.catalog import ModelEntry
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from core.tensors import Device
     from memorynet_gui.restore_job import Quality
 
+GLYPH = QSize(32, 28)
 TILES_PX = (256, 384, 512, 768, 1024, 1536)
 OPEN_MODEL = "open…"
 
@@ -163,17 +168,13 @@ class Inspector(QWidget):
             combo.currentIndexChanged.connect(lambda _row: self.choice_changed.emit())
 
     def _build_quality(self) -> None:
-        self.psnr, self.ssim = Row("PSNR"), Row("SSIM")
+        self.psnr, self.ssim = ChangeRow("PSNR"), ChangeRow("SSIM")
         self.quality_note = QLabel()
         self.quality_note.setProperty("role", "caption")
         self.quality_note.setWordWrap(True)
         self.reference_name = Elided()
         self.reference_name.setProperty("role", "caption")
-        self.reference_drop = QToolButton()
-        self.reference_drop.setText("✕")
-        self.reference_drop.setAutoRaise(True)
-        self.reference_drop.setAccessibleName("Take the reference photo away")
-        self.reference_drop.setToolTip("Take the reference photo away")
+        self.reference_drop = GlyphButton("Take the reference photo away", "mdi6.close", QSize(20, 20))
         self.reference = DropButton("Compare with a reference…")
         self.reference.setToolTip(
             "Drop or choose the same photo without the damage: PSNR and SSIM say how close the result came"
@@ -207,26 +208,26 @@ class Inspector(QWidget):
     def _build_buttons(self) -> QWidget:
         self.restore = _button("Restore", "Restore this photo")
         self.save = _button("Save", "Save the result beside the original (Ctrl+S)")
-        self.save.setProperty("role", "primary")
+        set_role(self.save, "primary")
         self.save_as = _button("Save as…", "Choose name, format, quality and bit depth (Ctrl+Shift+S)")
-        self.copy = _button("Copy", "Copy the result to the clipboard (Ctrl+C)")
-        self.drag = DragHandle()
-        self.drag.setText("Drag")
-        self.drag.setToolTip("Drag from here into another program to hand the result over")
-        self.drag.setAccessibleName("Drag the result out")
-        self.comparison = _button("Before/after…", "Save one picture with the photo before and after")
-        self.command = _button("Copy as command", "Copy the command line that does exactly this")
+        self.copy = _glyph("Copy the result to the clipboard", "mdi6.content-copy", "copy")
+        self.comparison = _glyph(
+            "Save one picture with the photo before and after", "mdi6.compare", "save_comparison"
+        )
+        self.command = _glyph("Copy the command line that does exactly this", "mdi6.console", "copy_command")
+        self.drag = DragHandle("Drag the result out", GLYPH)
+        self.drag.setToolTip("Drag from here into another program or folder to hand the result over")
         first, second = QHBoxLayout(), QHBoxLayout()
         for row in (first, second):
             row.setSpacing(8)
-        first.addWidget(self.save, 2)
-        first.addWidget(self.save_as, 1)
-        first.addWidget(self.copy)
-        second.addWidget(self.comparison, 1)
-        second.addWidget(self.command, 1)
-        second.addWidget(self.drag)
+        first.addWidget(self.restore, 1)
+        for glyph in (self.comparison, self.command, self.drag):
+            first.addWidget(glyph)
+        second.addWidget(self.save, 1)
+        second.addWidget(self.save_as)
+        second.addWidget(self.copy)
         box = QWidget()
-        layout = column(8, self.restore)
+        layout = column(8)
         layout.setContentsMargins(16, 8, 16, 16)
         layout.addLayout(first)
         layout.addLayout(second)
@@ -301,9 +302,9 @@ class Inspector(QWidget):
         self._devices = tuple(devices)
         with QSignalBlocker(self.device):
             self.device.clear()
-            self.device.add("auto", devices[0].title if devices else "", "auto")
+            self.device.add("auto", _kind(devices[0]) if devices else "", "auto")
             for device in devices:
-                self.device.add(device.name, device.title, device.name, tooltip=device.title)
+                self.device.add(device.name, _kind(device), device.name, tooltip=device.title)
             row = self.device.findData(before.device) if before else 0
             self.device.setCurrentIndex(max(row, 0))
         self._fill_precisions(before.precision if before else "auto")
@@ -405,17 +406,17 @@ class Inspector(QWidget):
         self._quality.setEnabled(item is not None)
         self._show_receipt(item, info)
 
-        self.restore.setText("Cancel" if running else "Restore again" if done else "Restore")
+        failed = item is not None and item.state is ItemState.FAILED
+        self.restore.setText(
+            "Cancel" if running else "Restore again" if done else "Try again" if failed else "Restore"
+        )
         self.restore.setToolTip(
             "Stop; what was finished before is kept (Esc)"
             if running
             else "Restore this photo with the choices above"
         )
-        self.restore.setProperty("role", "primary" if item is not None and not (done or running) else "")
-        self.save.setProperty("role", "primary" if done and item is not None and not item.is_saved else "")
-        for button in (self.restore, self.save):
-            button.style().unpolish(button)
-            button.style().polish(button)
+        set_role(self.restore, "primary" if item is not None and not (done or running) else "")
+        set_role(self.save, "primary" if done and item is not None and not item.is_saved else "")
         self.restore.setEnabled(item is not None)
         saved = item is not None and item.is_saved
         self.save.setText("Saving…" if saving else "Saved ✓" if done and saved else "Save")
@@ -477,14 +478,19 @@ class Inspector(QWidget):
             row.setToolTip(PROTOCOLS[protocol])
             row.setVisible(quality is not None)
         if quality is not None:
-            self.psnr.set_value(_before_after(quality.before, quality.after, "psnr_db"))
-            self.ssim.set_value(_before_after(quality.before, quality.after, "ssim"))
+            self.psnr.set_values(_number(quality.before, "psnr_db"), _number(quality.after, "psnr_db"))
+            self.ssim.set_values(_number(quality.before, "ssim"), _number(quality.after, "ssim"))
         self.quality_note.setText(note)
         self.quality_note.setVisible(bool(note))
         self._against.setVisible(reference is not None)
         self.reference.setVisible(reference is None)
         if reference is not None:
-            self.reference_name.set_full(f"against {reference.name}")
+            same_name = self._item is not None and self._item.name == reference.name
+            self.reference_name.set_full(
+                f"against {reference.parent.name}/{reference.name}"
+                if same_name
+                else f"against {reference.name}"
+            )
             self.reference_name.setToolTip(f"{reference}\n{PROTOCOLS[protocol]}")
 
 
@@ -518,15 +524,28 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
     return rows
 
 
-def _before_after(before: Score, after: Score | None, what: str) -> str:
-    def say(score: Score) -> str:
-        value = getattr(score, what)
-        if value is None:
-            return "too small"
-        return f"{value:.2f}" if what == "psnr_db" else f"{value:.4f}"
+def _number(score: Score | None, what: str) -> str:
+    """ "35.10 dB", "0.9610", "equal" for an infinite PSNR; empty without a score."""
+    if score is None:
+        return ""
+    value: float | None = getattr(score, what)
+    if value is None:
+        return "too small"
+    if what == "ssim":
+        return f"{value:.4f}"
+    return "equal" if math.isinf(value) else f"{value:.2f} dB"
 
-    unit = " dB" if what == "psnr_db" else ""
-    return f"{say(before)}{unit}" if after is None else f"{say(before)} → {say(after)}{unit}"
+
+def _kind(device: Device) -> str:
+    """ "CPU" of "CPU, 2 threads" """
+    return device.title.partition(", ")[0]
+
+
+def _glyph(tooltip: str, icon: str, action_id: str) -> GlyphButton:
+    button = GlyphButton(tooltip, icon, GLYPH, filled=True)
+    keys = ACTIONS[action_id].shortcut_text
+    button.setToolTip(f"{tooltip} ({keys})" if keys else tooltip)
+    return button
 
 
 def _button(text: str, tooltip: str) -> QPushButton:
