@@ -30,6 +30,7 @@ class EvaluateRequest:
     device: str = "auto"
     precision: str = "auto"
     tile_px: int | None = None
+    mute_memory: bool = False  # leave out what the network's memory adds, to see what it is worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ class _Runner:
             device=request.device,
             precision=request.precision,
             tile_px=request.tile_px,
+            mute_memory=request.mute_memory,
         )
         self.pixels, self.seconds = 0, 0.0
 
