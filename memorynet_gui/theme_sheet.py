@@ -40,7 +40,7 @@ QLabel[role="warning"] { color: $warning; }
 QLabel[role="error"] { color: $error; }
 QLabel[role="ok"] { color: $ok; }
 QLabel[role="key"] { background: $control; border-radius: 4px; padding: 2px 6px; font-size: ${caption_px}px; }
-QFrame[role="problem"] { background: $problem; border: none; border-radius: 4px; }
+QFrame[role="problem"] { background: $problem; border: none; border-left: 3px solid $error; border-radius: 4px; }
 QFrame[role="card"] { background: $panel; border: none; border-radius: 4px; }
 QFrame[role="banner"] { background: $tooltip; border: none; border-radius: 4px; }
 QFrame[role="banner"] QLabel { color: $tooltip_text; }
@@ -120,6 +120,10 @@ QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit {
 }
 QPlainTextEdit, QTextEdit { padding: 4px; }
 *[role="mono"] { font-family: "$mono"; font-size: 12px; }
+QComboBox QLineEdit, QSpinBox QLineEdit, QDoubleSpinBox QLineEdit {
+    background: transparent; border: none; padding: 0; min-height: 0;
+}
+QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { padding-left: 9px; }  /* Qt ignores the box's own here */
 QComboBox:hover, QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover {
     background: $field_hover; border-color: $field_hover;
 }
@@ -152,6 +156,7 @@ QRadioButton::indicator { border-radius: 9px; }
 QCheckBox::indicator:hover, QRadioButton::indicator:hover { background: $box_hover; border-color: $box_hover; }
 QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$art-check.svg"); }
 QRadioButton::indicator:checked { background: $accent_text; border: 5px solid $accent; width: 8px; height: 8px; }
+QCheckBox::indicator:indeterminate { background: $accent; border-color: $accent; image: url("$art-dash.svg"); }
 QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { background: $control; border-color: $control; }
 QCheckBox::indicator:checked:disabled { image: url("$art-tick.svg"); }
 QCheckBox::indicator:focus, QRadioButton::indicator:focus { border-color: $focus; }
@@ -204,12 +209,12 @@ QMenuBar::item:selected { background: $control_hover; }
 
 QAbstractItemView { background: transparent; border: 2px solid transparent; border-radius: 4px; }
 QListView:focus, QTreeView:focus, QTableView:focus { border-color: $focus; }
-QListView::item, QTreeView::item { padding: 4px 8px; border-radius: 4px; color: $text; }
+QListView::item, QTreeView::item { min-height: 24px; padding: 0 8px; border-radius: 4px; color: $text; }
 QListView::item:hover, QTreeView::item:hover, QTableView::item:hover { background: $control; }
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected {
     background: $selection; color: $selection_text;
 }
-QTableView { gridline-color: $line; }
+QTableView { gridline-color: $panel; }
 QTableView::item { padding: 2px 8px; color: $text; }
 QHeaderView { background: transparent; border: none; }
 QHeaderView::section {

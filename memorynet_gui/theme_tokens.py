@@ -37,7 +37,7 @@ DARK: Mapping[str, str] = MappingProxyType(
         "ok": "#8fc08f",
         "warning": "#e8a35c",
         "error": "#f28b7d",
-        "problem": "#33272a",  # the surface of an error's words
+        "problem": "#2b2b2b",  # the surface of an error's words
         # meanings that keep their colour everywhere
         "positive": "#4c9be8",
         "negative": "#e8934c",
@@ -76,7 +76,7 @@ LIGHT: Mapping[str, str] = MappingProxyType(
         "ok": "#2b6b2f",
         "warning": "#8f4a0c",
         "error": "#a8261c",
-        "problem": "#f6e4e1",
+        "problem": "#efefef",
         "positive": "#1f6fbf",
         "negative": "#a85510",
         "actual": "#404040",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, QUrl, Signal, qVersion
+from PySide6.QtCore import QSignalBlocker, Qt, QUrl, qVersion
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -30,11 +30,11 @@ from PySide6.QtWidgets import (
 from core import __version__
 from core.catalog import RESOURCES
 from memorynet_gui.inspector_parts import DetailCombo, Elided
-from memorynet_gui.settings import Settings
-from memorynet_gui.theme import MODES, Theme
+from memorynet_gui.theme import MODES
 
 if TYPE_CHECKING:
     from core.tensors import Device
+    from memorynet_gui.page import AppContext
 
 TILES_PX = (256, 384, 512, 768, 1024, 1536)
 FORMATS: tuple[tuple[str | None, str, str], ...] = (
@@ -60,23 +60,14 @@ _WIDTH_PX = 560
 
 
 class SettingsDialog(QDialog):
-    """Not modal. Sizes and folders come from ``settings``, the devices from the window once torch is there."""
+    """Not modal, made once and shown again; ``page`` "about" opens it there."""
 
-    recent_cleared = Signal()
-
-    def __init__(
-        self,
-        settings: Settings,
-        theme: Theme,
-        devices: Sequence[Device] = (),
-        parent: QWidget | None = None,
-        page: str = "settings",
-    ) -> None:
+    def __init__(self, context: AppContext, parent: QWidget | None = None, page: str = "settings") -> None:
         super().__init__(parent)
-        self.settings, self.theme = settings, theme
-        self._devices = tuple(devices)
+        self.settings, self.theme = context.settings, context.theme
+        self._devices = context.devices()
+        context.devices_ready.connect(lambda: self.set_devices(context.devices()))
         self.setWindowTitle("Settings")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName("Parts of the settings")
         self.tabs.setToolTip("Parts of the settings")
@@ -85,7 +76,7 @@ class SettingsDialog(QDialog):
         self.tabs.addTab(self._general(), "General")
         self.tabs.addTab(self._saving(), "Saving")
         self.tabs.addTab(self._about(), "About")
-        self.tabs.setCurrentIndex(2 if page == "about" else 0)
+        self.show_part(page)
         self.close_button = _button("Close", "Close the settings (Esc)")
         self.close_button.setDefault(True)
         self.close_button.clicked.connect(self.accept)
@@ -239,6 +230,10 @@ class SettingsDialog(QDialog):
         row.addWidget(button)
         return row
 
+    def show_part(self, page: str) -> None:
+        """ "settings" or "about"."""
+        self.tabs.setCurrentIndex(2 if page == "about" else 0)
+
     # --- showing -------------------------------------------------------------------------------
 
     def set_devices(self, devices: Sequence[Device]) -> None:
@@ -322,7 +317,6 @@ class SettingsDialog(QDialog):
 
     def _clear_recent(self) -> None:
         self.settings.clear_recent()
-        self.recent_cleared.emit()
 
 
 _THEME_WORDS = {
