@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -38,15 +39,36 @@ class _Thread(QThread):
         except Cancelled:
             self.ending = ("cancelled", None)
         except BaseException as error:  # out of memory is a RuntimeError; whatever it was, it must be told
-            log.exception("job failed")
+            _note(error)
             self.ending = ("failed", error)
+
+
+def _note(error: BaseException) -> None:
+    """Log it, and let go of what its frames hold: pixels and tensors, which the next job may need room for."""
+    from core.problems import describe
+
+    try:
+        is_expected = describe(error).expected
+    except Exception:  # words for an error must not cost its report
+        is_expected = False
+    log.log(logging.INFO if is_expected else logging.ERROR, "job failed: %s", error, exc_info=error)
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+
+
+def _cancelled(_emit: Emit, _control: JobControl) -> None:
+    raise Cancelled
 
 
 class JobRunner(QObject):
     """Runs one job at a time; all signals arrive on the thread this object lives on."""
 
     started = Signal()
-    event = Signal(object)
+    event = Signal(object)  # type: ignore[assignment]  # hides QObject.event(), which nobody overrides here
     finished = Signal(object)
     failed = Signal(object)  # the exception
     cancelled = Signal()
@@ -58,6 +80,9 @@ class JobRunner(QObject):
         self._thread: _Thread | None = None
         self._control = JobControl()
         self._mailbox: deque[object] = deque()
+        self._is_ending = False
+        self._next: Job | None = None  # asked for by a slot of an ending; starts once all have heard it
+        self._is_closed = False
         self._poll = QTimer(self)
         self._poll.setTimerType(Qt.TimerType.PreciseTimer)
         self._poll.setInterval(_POLL_MS)
@@ -65,7 +90,7 @@ class JobRunner(QObject):
 
     @property
     def busy(self) -> bool:
-        return self._thread is not None
+        return self._thread is not None or self._next is not None
 
     @property
     def paused(self) -> bool:
@@ -76,9 +101,18 @@ class JobRunner(QObject):
         return self.busy and self._control.cancelled
 
     def start(self, job: Job) -> None:
-        """Run ``job`` on the worker. Raises RuntimeError while another one runs."""
+        """Run ``job`` on the worker.
+
+        From within a slot of ``finished``, ``failed`` or ``cancelled`` it starts after ``ended``, so that the
+        signals of two jobs never mix. Raises RuntimeError while another one runs and after :meth:`shut_down`.
+        """
+        if self._is_closed:
+            raise RuntimeError("no job is started any more: the window is closing")
         if self.busy:
             raise RuntimeError("a job is running already")
+        if self._is_ending:
+            self._next = job
+            return
         self._control, self._mailbox = JobControl(), deque()
         self._thread = _Thread(job, self._control, self._mailbox)
         self._thread.start()
@@ -86,7 +120,7 @@ class JobRunner(QObject):
         self.started.emit()
 
     def pause(self) -> None:
-        if self.busy and not self._control.paused:
+        if self.busy and not self._control.paused and not self._control.cancelled:
             self._control.pause()
             self.paused_changed.emit(True)
 
@@ -96,17 +130,25 @@ class JobRunner(QObject):
             self.paused_changed.emit(False)
 
     def cancel(self) -> None:
-        if self.busy:
+        if self._next is not None:
+            self._next = _cancelled  # it was promised an ending
+        if self._thread is not None:
             was_paused = self._control.paused
             self._control.cancel()
             if was_paused:
                 self.paused_changed.emit(False)
 
     def shut_down(self, wait_ms: int = 10_000) -> bool:
-        """Cancel and join; True when the thread is gone. Pending events and the ending are delivered."""
+        """Cancel and join; True when the thread is gone. Pending events and the ending are delivered.
+
+        Nothing is started after this. False leaves the thread running: who goes on to end the process has to
+        do it hard.
+        """
+        self._is_closed = True
+        self._next = None
+        self.cancel()
         if self._thread is None:
             return True
-        self.cancel()
         if not self._thread.wait(wait_ms):
             log.error("the job did not stop within %d ms", wait_ms)
             return False
@@ -131,12 +173,23 @@ class JobRunner(QObject):
         self._poll.stop()
         thread.wait()
         kind, value = thread.ending
+        thread.ending = ("cancelled", None)  # a result may be hundreds of megabytes
+        was_paused = self.paused
         self._thread = None
         thread.deleteLater()
-        if kind == "finished":
-            self.finished.emit(value)
-        elif kind == "failed":
-            self.failed.emit(value)
-        else:
-            self.cancelled.emit()
-        self.ended.emit()
+        self._is_ending = True
+        try:
+            if was_paused:
+                self.paused_changed.emit(False)
+            if kind == "finished":
+                self.finished.emit(value)
+            elif kind == "failed":
+                self.failed.emit(value)
+            else:
+                self.cancelled.emit()
+            self.ended.emit()
+        finally:
+            self._is_ending = False
+        job, self._next = self._next, None
+        if job is not None:
+            self.start(job)

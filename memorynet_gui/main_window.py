@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ from memorynet_gui.view_toolbar import Toolbar
 if TYPE_CHECKING:
     from core.tensors import Device
     from memorynet_gui.view_error import ErrorDialogs
+    from memorynet_gui.view_settings import SettingsDialog
     from memorynet_gui.view_shortcuts import ShortcutsSheet
 
 MIN_SIZE = QSize(800, 520)
@@ -85,11 +86,11 @@ class MainWindow(QWidget):
         self._is_down: bool | None = None
         self._menu: QMenu | None = None
         self._sheet: ShortcutsSheet | None = None
-        self._settings_dialog: QWidget | None = None
+        self._settings_dialog: SettingsDialog | None = None
         self._errors: ErrorDialogs | None = None
         self.log_file: Path | None = None
         self._build()
-        self.context = AppContext(settings, self.runner, theme, self.banner.say, self.job_bar, self)
+        self.context = AppContext(settings, self.runner, theme, self._say, self.job_bar, self)
         self.actions_by_id = actions.build(self, self._dispatch, self._can)
         self.addActions(list(self.actions_by_id.values()))
         self._refresh_soon = QTimer(self)  # many things change at once: ask once
@@ -178,7 +179,7 @@ class MainWindow(QWidget):
         self._refresh_soon.start()
 
     def _make_page(self, page_id: str) -> None:
-        page = self._types[page_id](self.context, self)  # type: ignore[call-arg, arg-type]
+        page = self._types[page_id](self.context, self)  # type: ignore[arg-type]
         self._pages[page_id] = page
         self.stack.addWidget(page)
         scroll = QScrollArea()
@@ -300,13 +301,27 @@ class MainWindow(QWidget):
         self._sheet.toggle()
 
     def _show_settings(self) -> None:
-        from memorynet_gui.view_settings import SettingsDialog
-
         if self._settings_dialog is None:
-            self._settings_dialog = SettingsDialog(self.context, self)
+            from memorynet_gui.view_settings import SettingsDialog
+
+            dialog = SettingsDialog(self.settings, self.theme, self.context.devices(), self)
+            dialog.finished.connect(self._settings_gone)
+            self._settings_dialog = dialog
         self._settings_dialog.show()
         self._settings_dialog.raise_()
         self._settings_dialog.activateWindow()
+
+    def _settings_gone(self) -> None:
+        self._settings_dialog = None
+
+    def _say(
+        self,
+        text: str,
+        action_text: str | None = None,
+        callback: Callable[[], object] | None = None,
+        kind: str = "info",
+    ) -> None:
+        self.banner.say(text, action_text, callback, kind)
 
     def show_error(self, error: BaseException) -> None:
         """Tell what nobody foresaw."""
@@ -331,6 +346,8 @@ class MainWindow(QWidget):
     def _on_devices(self, devices: tuple[Device, ...], advice: str) -> None:
         self.job_bar.set_devices(devices)
         self.context.set_devices(devices)
+        if self._settings_dialog is not None:
+            self._settings_dialog.set_devices(devices)
         if advice:
             self.banner.say(advice[0].upper() + advice[1:] + ".", kind="warning")
 
