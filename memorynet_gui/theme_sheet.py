@@ -3,7 +3,8 @@
 Widgets say what they are by properties: ``role`` ("primary", "quiet", "segment", "rail", "heading", "title",
 "strong", "secondary", "caption", "warning", "error", "ok", "link", "problem", "segments", "banner", "sheet")
 and, for plain containers, ``surface`` ("window", "panel", "bar"). ``compact`` makes a button lower. A plain
-QWidget with a surface needs Qt.WA_StyledBackground; ``Theme.set_surface`` sets both.
+QWidget with a surface needs Qt.WA_StyledBackground; ``theme.set_surface`` sets both. A list that is filled before
+its first show wants ``ensurePolished()`` first, or Qt lays its rows out without the sheet.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class SettingsDialog(QDialog):
         layout.addLayout(below)
         self.setMinimumWidth(_WIDTH_PX)
         self._show_values()
-        settings.changed.connect(self._show_values)
+        self.settings.changed.connect(self._show_values)
 
     # --- building ------------------------------------------------------------------------------
 
