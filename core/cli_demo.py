@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         image_io.write(args.out / "before-after.png", image_io.from_array(both, "before-after"), always).path
     )
     window = args.out / "window.png"
-    problem = _picture_of_the_window(sample.path, window)
+    problem = _picture_of_the_window(sample.path, window, path)
     if problem is None:
         written.append(window)
     print(f"Written to {args.out.resolve()}:")
@@ -91,13 +91,15 @@ def run(args: argparse.Namespace) -> int:
     return common.EXIT_OK
 
 
-def _picture_of_the_window(photo: Path, target: Path) -> str | None:
+def _picture_of_the_window(photo: Path, target: Path, model: Path) -> str | None:
     """Have the window draw itself, offscreen and in a process of its own; the reason if it could not.
 
     A process of its own, because Qt ends the program when a system library is missing.
     """
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     command = [sys.executable, "-m", "memorynet_gui.snapshot", str(photo), str(target)]
+    command += ["--model", str(model.absolute())]
+    target.unlink(missing_ok=True)  # one of an earlier time must not pass for this one
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=_WINDOW_TIMEOUT_S, check=False

@@ -19,11 +19,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QEventLoop
+from PySide6.QtCore import QEventLoop, QTimer
 
 from core.problems import describe
 
 TIMEOUT_S = 150.0
+_POLL_MS = 20
 _SETTLE_S = 0.5  # animations, thumbnails and sharpening that come after the last tile
 
 
@@ -45,12 +46,15 @@ class Scene:
 
 
 def draw(scene: Scene, target: Path) -> None:
-    """Write the picture as PNG. Raises SnapshotError, OSError, or what restoring the photo raises."""
+    """Write the picture as PNG. Raises SnapshotError, OSError, and ImageError for a photo that cannot be opened."""
+    from core import image_io
     from memorynet_gui import app as program
     from memorynet_gui.main_window import MainWindow
     from memorynet_gui.settings import Settings
     from memorynet_gui.theme import Theme
 
+    for photo in scene.photos:
+        image_io.read_info(photo)  # the window would wait for a better one
     application = program.make_application()
     with tempfile.TemporaryDirectory(prefix="memorynet-snapshot-") as home:
         settings = Settings(Path(home))
@@ -80,19 +84,20 @@ def draw(scene: Scene, target: Path) -> None:
 
 
 def _wait(condition: Callable[[], bool], what: str) -> None:
+    """Run a real event loop (one that also deletes what is to be deleted later) until the condition holds."""
     until = time.monotonic() + TIMEOUT_S
-    while not condition():
-        if time.monotonic() > until:
-            raise SnapshotError(f"waited {TIMEOUT_S:.0f} s for {what}")
-        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
-        time.sleep(0.005)
+    loop, clock = QEventLoop(), QTimer()
+    clock.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > until else None)
+    clock.start(_POLL_MS)
+    loop.exec()
+    clock.stop()
+    if not condition():
+        raise SnapshotError(f"waited {TIMEOUT_S:.0f} s for {what}")
 
 
 def _settle() -> None:
     until = time.monotonic() + _SETTLE_S
-    while time.monotonic() < until:
-        QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
-        time.sleep(0.005)
+    _wait(lambda: time.monotonic() > until, "the window to come to rest")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

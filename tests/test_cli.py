@@ -531,7 +531,7 @@ def test_info_on_a_model(capsys: pytest.CaptureFixture[str], model: Path, tmp_pa
 def test_demo(
     capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(_photo: Path, target: Path) -> None:
+    def draw(_photo: Path, target: Path, _model: Path) -> None:
         target.write_bytes(b"drawn by the window, tested with it")
 
     monkeypatch.setattr(cli_demo, "_picture_of_the_window", draw)
@@ -545,9 +545,21 @@ def test_demo(
     assert written == sorted([f"{sample.path.stem}.derained.jpg", "before-after.png", "window.png"])
     both, one = image_io.read_info(out_dir / "before-after.png"), image_io.read_info(sample.path)
     assert both.width > 2 * one.width and both.height > one.height
-    monkeypatch.setattr(cli_demo, "_picture_of_the_window", lambda _photo, _target: "libEGL is missing")
+    monkeypatch.setattr(cli_demo, "_picture_of_the_window", lambda *_: "libEGL is missing")
     code, _, err = run(capsys, "demo", "--model", model, "--out", out_dir)
     assert code == 1 and "No picture of the window: libEGL is missing" in err
+
+
+def test_the_window_draws_itself(model: Path, tmp_path: Path) -> None:
+    sample = next(sample for sample in catalog.samples() if sample.truth)
+    target = tmp_path / "window.png"
+    assert cli_demo._picture_of_the_window(sample.path, target, model) is None
+    drawn = image_io.read(target)
+    assert (drawn.info.width, drawn.info.height) == (1440, 900)
+    assert len(np.unique(drawn.pixels.reshape(-1, 3), axis=0)) > 10_000, "the photo is in it"
+    reason = cli_demo._picture_of_the_window(tmp_path / "absent.png", target, model)
+    assert reason is not None and "absent.png could not be read" in reason
+    assert not target.exists()
 
 
 # --- small parts ---------------------------------------------------------------------------------
