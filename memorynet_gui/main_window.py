@@ -304,15 +304,10 @@ class MainWindow(QWidget):
         if self._settings_dialog is None:
             from memorynet_gui.view_settings import SettingsDialog
 
-            dialog = SettingsDialog(self.settings, self.theme, self.context.devices(), self)
-            dialog.finished.connect(self._settings_gone)
-            self._settings_dialog = dialog
+            self._settings_dialog = SettingsDialog(self.context, self)
         self._settings_dialog.show()
         self._settings_dialog.raise_()
         self._settings_dialog.activateWindow()
-
-    def _settings_gone(self) -> None:
-        self._settings_dialog = None
 
     def _say(
         self,
@@ -346,8 +341,6 @@ class MainWindow(QWidget):
     def _on_devices(self, devices: tuple[Device, ...], advice: str) -> None:
         self.job_bar.set_devices(devices)
         self.context.set_devices(devices)
-        if self._settings_dialog is not None:
-            self._settings_dialog.set_devices(devices)
         if advice:
             self.banner.say(advice[0].upper() + advice[1:] + ".", kind="warning")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -96,7 +95,7 @@ class Item:
     """One photo of the queue."""
 
     path: Path
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=lambda: os.urandom(8).hex())
     origin: Origin = Origin.FILE
     state: ItemState = ItemState.WAITING
     strength_percent: int = 100

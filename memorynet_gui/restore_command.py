@@ -7,7 +7,6 @@ Device, precision and tile are those the photo was really restored with, not "au
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -48,6 +47,8 @@ def quote(words: Sequence[str], windows: bool = sys.platform == "win32") -> str:
 
 
 def _windows_word(word: str) -> str:
+    import subprocess  # here: only Windows pays for it
+
     quoted = subprocess.list2cmdline([word])
     if quoted == word and set(word) & set("&|<>^()%!@,;='`"):
         return f'"{word}"'  # cmd and PowerShell read these themselves outside quotes

@@ -11,8 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from core.cv import cv2
-
 TOP_LEVEL_PX = 256
 """The pyramid ends with the first level whose longer edge is not longer than this."""
 _STRIP_PX = 512
@@ -63,6 +61,8 @@ def halve(pixels: np.ndarray) -> np.ndarray:
 
     ``pixels`` is (h, w) or (h, w, 3), uint8 or uint16.
     """
+    from core.cv import cv2  # here: it takes its time to load, and the window is to be seen first
+
     pixels = for_cv(pixels)
     h, w = pixels.shape[:2]
     even_h, even_w = h // 2, w // 2

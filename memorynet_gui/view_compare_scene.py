@@ -13,7 +13,6 @@ import numpy as np
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QImage
 
-from core.cv import cv2
 from memorynet_gui.view_compare_layers import Layer, Pyramid, for_cv, level_size
 from memorynet_gui.view_compare_transform import NEAREST_FROM
 
@@ -70,6 +69,7 @@ def resample(source: Layer, grid: Grid, x0: int, y0: int, x1: int, y1: int) -> n
             [0, 1 / scale, (y0 + 0.5) / scale - 0.5 - top],
         ]
     )
+    from core.cv import cv2  # here: it takes its time to load, and the window is to be seen first
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(part, to_level, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
@@ -154,11 +154,15 @@ def blend(original: np.ndarray, restored: np.ndarray, strength: float) -> np.nda
         return original
     if strength >= 1:
         return restored
+    from core.cv import cv2
+
     return cv2.addWeighted(for_cv(original), 1 - strength, for_cv(restored), strength, 0)
 
 
 def difference(original: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """``|original - shown|`` per channel, amplified and clipped, on black; all (h, w, 3) uint8."""
+    from core.cv import cv2
+
     apart = cv2.absdiff(for_cv(original), for_cv(shown))
     return cv2.convertScaleAbs(apart, alpha=DIFFERENCE_GAIN)
 
@@ -245,6 +249,8 @@ class TileCache:
 
 def to_qimage(rgb: np.ndarray) -> tuple[QImage, np.ndarray]:
     """(h, w, 3) uint8 as the screen's own format; the array must live as long as the image."""
+    from core.cv import cv2
+
     bgra = cv2.cvtColor(for_cv(rgb), cv2.COLOR_RGB2BGRA)
     h, w = rgb.shape[:2]
     return QImage(bgra.data, w, h, bgra.strides[0], QImage.Format.Format_RGB32), bgra
