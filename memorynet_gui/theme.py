@@ -8,7 +8,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPalette
-from PySide6.QtWidgets import QAbstractButton, QApplication, QStyleFactory, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QStyleFactory, QWidget
 
 from core.catalog import RESOURCES
 from memorynet_gui import icons
@@ -154,6 +154,11 @@ def set_surface(widget: QWidget, surface: str) -> None:
     widget.setProperty("surface", surface)
     widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
     repolish(widget)
+
+
+def inset(box: QAbstractSpinBox) -> None:
+    """Keep a spin box's number off its edge: Qt ignores the style sheet's padding there."""
+    box.lineEdit().setTextMargins(GRID_PX, 0, 0, 0)
 
 
 def repolish(widget: QWidget) -> None:

@@ -121,10 +121,9 @@ QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit {
 }
 QPlainTextEdit, QTextEdit { padding: 4px; }
 *[role="mono"] { font-family: "$mono"; font-size: 12px; }
-QComboBox QLineEdit, QSpinBox QLineEdit, QDoubleSpinBox QLineEdit {
+QComboBox QLineEdit {
     background: transparent; border: none; padding: 0; min-height: 0;
 }
-QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { padding-left: 9px; }  /* Qt ignores the box's own here */
 QComboBox:hover, QLineEdit:hover, QSpinBox:hover, QDoubleSpinBox:hover {
     background: $field_hover; border-color: $field_hover;
 }

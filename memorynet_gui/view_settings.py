@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
 from core import __version__
 from core.catalog import RESOURCES
 from memorynet_gui.inspector_parts import DetailCombo, Elided
-from memorynet_gui.theme import MODES
+from memorynet_gui.theme import MODES, inset
 
 if TYPE_CHECKING:
     from core.tensors import Device
@@ -150,6 +150,7 @@ class SettingsDialog(QDialog):
         self.format.currentIndexChanged.connect(self._choose_format)
         self.quality = QSpinBox()
         self.quality.setRange(1, 100)
+        inset(self.quality)
         self.quality.setAccessibleName("Quality")
         self.quality.setToolTip("1 to 100, for formats that lose something; 95 shows no loss to the eye")
         self.quality.valueChanged.connect(lambda value: setattr(self.settings, "save_quality", value))
