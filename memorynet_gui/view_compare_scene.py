@@ -70,6 +70,7 @@ def resample(source: Layer, grid: Grid, x0: int, y0: int, x1: int, y1: int) -> n
         ]
     )
     from core.cv import cv2  # here: it takes its time to load, and the window is to be seen first
+
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(part, to_level, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
