@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -175,12 +176,14 @@ class MainWindow(QWidget):
         self.inspectors.setCurrentIndex(self.stack.currentIndex())
         self.toolbar.show_page(page_id)
         self.rail.show_current(page_id)
+        page.setFocus()  # its keys work at once; Tab goes on from there
         self.settings.page = page_id
         self._refresh_soon.start()
 
     def _make_page(self, page_id: str) -> None:
         page = self._types[page_id](self.context, self)  # type: ignore[arg-type]
         self._pages[page_id] = page
+        page.setAccessibleName(page.accessibleName() or page.title)
         self.stack.addWidget(page)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -350,6 +353,28 @@ class MainWindow(QWidget):
             f"Photos can be viewed but not restored: PyTorch could not be loaded ({error}).", kind="warning"
         )
 
+    # --- keyboard --------------------------------------------------------------------------------
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab goes through toolbar, rail, page, inspector, job bar: as one reads, whatever was made when."""
+        self._order_focus()
+        return super().focusNextPrevChild(forward)
+
+    def _order_focus(self) -> None:
+        parts = (self.toolbar, self.rail, self.stack, self.inspectors, self.job_bar)
+        by_part: dict[QWidget, list[QWidget]] = {part: [] for part in parts}
+        at = self.nextInFocusChain()
+        while at is not None and at is not self:
+            part = next((part for part in parts if part.isAncestorOf(at)), None)
+            if part is not None and at.focusPolicy() & Qt.FocusPolicy.TabFocus:
+                by_part[part].append(at)
+            at = at.nextInFocusChain()
+        own = (self.help, self.more)
+        by_part[self.toolbar].sort(key=lambda widget: widget in own)
+        ordered = [widget for part in parts for widget in by_part[part]]
+        for before, after in itertools.pairwise(ordered):
+            QWidget.setTabOrder(before, after)
+
     # --- drops -----------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -440,8 +465,12 @@ class MainWindow(QWidget):
     def shut_down(self) -> bool:
         """Cancel and join all work, keep the settings; True when nothing runs any more. Safe to call again."""
         if self._is_down is None:
+            self._is_down = False  # should one of these lead back here
             for page in self._pages.values():
-                page.shut_down()
+                try:
+                    page.shut_down()
+                except Exception:  # the others, the job and the settings still need their end
+                    log.exception("the page %s was not shut down", page.page_id)
             self._is_down = self.runner.shut_down()
             self.settings.save()
         return self._is_down

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, Qt
-from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QWidget
 
-_FIRST_CHARACTER_OF_NOTHING = ("", "...", "…")
+_NO_NAMES = ("", "...", "…")
 
 
 def walk(widget: QWidget) -> list[QWidget]:
@@ -19,24 +19,43 @@ def walk(widget: QWidget) -> list[QWidget]:
 def unnamed_focusable(widget: QWidget) -> list[str]:
     """Every widget at or below ``widget`` that takes the keyboard's focus and has nothing to be called by.
 
-    A label whose buddy the widget is, or a button's own words, name it as well as an accessible name does.
-    Widgets that only hand their focus on (a combo's line edit, a spin box's) count as named by their owner.
+    A button's or a label's own words, or a label whose buddy the widget is, name it as well as an accessible
+    name does. What a combo or spin box is made of is called by the box's name.
     """
     buddies = {label.buddy() for label in widget.findChildren(QLabel) if label.buddy() is not None}
     unnamed = []
     for each in walk(widget):
-        if each.focusPolicy() == Qt.FocusPolicy.NoFocus or each.focusProxy() is not None:
+        if each.focusPolicy() == Qt.FocusPolicy.NoFocus or each in buddies:
+            continue
+        if isinstance(each, QLabel) or _belongs_to_a_box(each):
             continue
         name = each.accessibleName()
         if not name and isinstance(each, QAbstractButton):
             name = each.text().replace("&", "")
-        if each in buddies or name.strip() not in _FIRST_CHARACTER_OF_NOTHING:
-            continue
-        owner = each.parentWidget()
-        if owner is not None and owner.focusProxy() is each and owner.accessibleName():
-            continue
-        unnamed.append(path_of(each))
+        if name.strip() in _NO_NAMES:
+            unnamed.append(path_of(each))
     return unnamed
+
+
+def _belongs_to_a_box(widget: QWidget) -> bool:
+    at = widget.parentWidget()
+    while at is not None:
+        if isinstance(at, QComboBox | QAbstractSpinBox):
+            return True
+        at = at.parentWidget()
+    return False
+
+
+def tab_order(window: QWidget) -> list[QWidget]:
+    """What Tab goes through now, in order, from the window's first."""
+    found = []
+    at = window.nextInFocusChain()
+    while at is not window:
+        takes = bool(at.focusPolicy() & Qt.FocusPolicy.TabFocus)
+        if takes and at.isVisibleTo(window) and at.isEnabled() and at.window() is window:
+            found.append(at)
+        at = at.nextInFocusChain()
+    return found
 
 
 def path_of(widget: QWidget) -> str:
