@@ -56,7 +56,9 @@ class BannerCard(QFrame):
         self.label = QLabel(text)
         self.label.setWordWrap(True)
         self.label.setTextFormat(Qt.TextFormat.PlainText)
-        self.label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)  # a new policy forgets that the words wrap
+        self.label.setSizePolicy(policy)
         self.close_button = GlyphButton("Close this message", "mdi6.close", _CLOSE)
         self.close_button.setPalette(palette(DARK))  # a card is dark in both themes
         self.close_button.clicked.connect(self.gone)

@@ -211,8 +211,11 @@ def _words(text: str, role: str) -> QLabel:
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-    label.setVisible(bool(text))
+    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)  # a new policy forgets that the words wrap
+    label.setSizePolicy(policy)
+    if not text:
+        label.hide()  # showing one that has no parent yet would open a window
     if role:
         label.setProperty("role", role)
     return label

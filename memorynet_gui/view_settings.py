@@ -72,6 +72,7 @@ class SettingsDialog(QDialog):
         self.tabs.setAccessibleName("Parts of the settings")
         self.tabs.setToolTip("Parts of the settings")
         self.tabs.tabBar().setDrawBase(False)
+        self.tabs.tabBar().setUsesScrollButtons(False)
         self.tabs.tabBar().setAccessibleName("Parts of the settings")
         self.tabs.addTab(self._general(), "General")
         self.tabs.addTab(self._saving(), "Saving")

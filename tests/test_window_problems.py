@@ -1,0 +1,260 @@
+"""Problems in the window's words, and a log that hears everything."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QThread, QTimer, qWarning
+from pytestqt.qtbot import QtBot
+
+from core import problems as core_problems
+from core.catalog import CatalogError
+from core.tensors import DeviceError
+from memorynet_gui import logs
+from memorynet_gui.problems import ClipboardError, Problem, describe, for_window, summary, title
+
+
+def of(exc: BaseException) -> Problem:
+    try:
+        raise exc
+    except BaseException as caught:
+        return describe(caught)
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+def test_no_advice_names_the_command_line() -> None:
+    """Every sentence the core has, not just the ones somebody thought of here."""
+    source = Path(core_problems.__file__).read_text("utf-8")
+    named = [
+        line for line in source.splitlines() if " --" in line or "(--" in line or "memorynet info" in line
+    ]
+    assert len(named) >= 4, "the core's words have moved; look for them where they are now"
+    for error in (
+        MemoryError("x"),
+        RuntimeError("CUDA out of memory"),
+        RuntimeError("CUDA error: unspecified launch failure"),
+        CatalogError("no model 'x'"),
+        DeviceError("cuda:7"),
+        _checkpoint_error(),
+    ):
+        problem = of(error)
+        assert "--" not in problem.todo, problem.todo
+        assert "memorynet info" not in problem.todo
+        assert problem.todo.endswith(".")
+        assert "  " not in problem.todo
+
+
+def _checkpoint_error() -> Exception:
+    from core.checkpoint import CheckpointError
+
+    return CheckpointError("model.safetensors: no key 'memory.slots'")
+
+
+def test_memory_advice_names_the_controls() -> None:
+    assert of(MemoryError()).todo == "Close other programs, choose a smaller tile or the CPU as device."
+    assert of(RuntimeError("CUDA error: x")).todo == "Choose the CPU as device and try again."
+
+
+def test_other_problems_stay_as_the_core_says_them() -> None:
+    error = OSError(28, "No space left on device", "/photos/a.jpg")
+    assert of(error).sentence == core_problems.describe(error).sentence
+    plain = Problem("What.", "why", "Do it.", "details")
+    assert for_window(plain) is plain
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (ModuleNotFoundError("No module named 'torch'", name="torch"), "PyTorch could not be loaded"),
+        (ImportError("x", name="torch._C"), "PyTorch could not be loaded"),
+        (OSError("libcudart.so.12: cannot open shared object file"), "PyTorch could not be loaded"),
+        (ModuleNotFoundError("No module named 'cv2'", name="cv2"), "part of the program is missing"),
+        (ClipboardError("it holds text"), "no photo on the clipboard"),
+    ],
+)
+def test_what_only_the_window_meets(error: Exception, what: str) -> None:
+    problem = of(error)
+    assert what in problem.what
+    assert problem.why == str(error)
+    assert problem.todo
+    assert problem.expected
+    assert type(error).__name__ in problem.details
+
+
+def test_a_bug_of_ours_is_called_one() -> None:
+    problem = of(ZeroDivisionError("division by zero"))
+    assert not problem.expected
+    assert "ZeroDivisionError: division by zero" in problem.why
+    assert "test_window_problems.py" in problem.details
+
+
+def test_titles_have_no_full_stop() -> None:
+    assert title(Problem("The picture is damaged.", "", "", "")) == "The picture is damaged"
+
+
+def test_several_problems_fit_on_one_line() -> None:
+    damaged = Problem("The picture is damaged.", "a.jpg: short", "Copy it again.", "")
+    empty = Problem("The file is empty.", "b.jpg", "", "")
+    other = Problem("The picture is too large.", "c.jpg", "", "")
+    assert summary([]) == ""
+    assert summary([damaged]) == "The picture is damaged. a.jpg: short. Copy it again."
+    assert summary([empty, damaged, damaged]) == "2 files: the picture is damaged · 1 file: the file is empty"
+    assert summary([damaged] * 1200 + [empty] * 3 + [other] * 2) == (
+        "1,200 files: the picture is damaged · 3 files: the file is empty · 2 more"
+    )
+
+
+# --- log -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logging_(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[logs.Logging]:
+    # pytest's own hooks would take the exceptions this module is about
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    made = logs.set_up(tmp_path / "log")
+    yield made
+    made.stop()
+
+
+def written(made: logs.Logging) -> str:
+    assert made.file is not None
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    return made.file.read_text("utf-8")
+
+
+def test_messages_reach_the_file(logging_: logs.Logging) -> None:
+    logging.getLogger("somewhere").info("Ærø %d", 42)
+    logging.getLogger("somewhere").debug("too much")
+    text = written(logging_)
+    assert "INFO    MainThread somewhere: Ærø 42" in text
+    assert "too much" not in text
+
+
+def test_uncaught_exceptions_are_logged_and_told_on_the_windows_thread(
+    logging_: logs.Logging, qtbot: QtBot
+) -> None:
+    told: list[tuple[BaseException, bool]] = []
+    here = QThread.currentThread()
+    logging_.uncaught.happened.connect(lambda error: told.append((error, QThread.currentThread() is here)))
+
+    def boom() -> None:
+        raise ValueError("on another thread")
+
+    thread = threading.Thread(target=boom, name="worker-7")
+    thread.start()
+    thread.join()
+    assert told == [], "must not arrive before the event loop runs"
+    qtbot.waitUntil(lambda: bool(told))
+    assert [(str(error), on_ours) for error, on_ours in told] == [("on another thread", True)]
+    text = written(logging_)
+    assert "uncaught on worker-7" in text
+    assert "ValueError: on another thread" in text
+
+
+def test_an_exception_in_a_slot_is_heard(logging_: logs.Logging, qtbot: QtBot) -> None:
+    told: list[BaseException] = []
+    logging_.uncaught.happened.connect(told.append)
+    with qtbot.captureExceptions():  # keeps pytest-qt from failing the test; our hook is called by Qt
+        sys.excepthook = logging_._on_exception
+
+        def slot() -> None:
+            raise KeyError("in a slot")
+
+        QTimer.singleShot(0, slot)
+        qtbot.waitUntil(lambda: bool(told))
+    assert isinstance(told[0], KeyError)
+
+
+def test_an_exception_that_repeats_is_told_once_and_logged_always(
+    logging_: logs.Logging, qtbot: QtBot
+) -> None:
+    told: list[BaseException] = []
+    logging_.uncaught.happened.connect(told.append)
+
+    def fail(text: str) -> None:
+        try:
+            raise ValueError(text)
+        except ValueError as error:
+            logging_._on_exception(ValueError, error, error.__traceback__)
+
+    for number in range(20):
+        fail(str(number))
+    qtbot.wait(50)
+    assert [str(error) for error in told] == ["0"]
+    assert written(logging_).count("Traceback") == 20
+
+
+def test_an_interrupt_is_left_alone(logging_: logs.Logging, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[type[BaseException]] = []
+    monkeypatch.setattr(logging_, "_hooks", (lambda kind, *_rest: seen.append(kind), *logging_._hooks[1:]))
+    logging_._on_exception(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert seen == [KeyboardInterrupt]
+    assert "uncaught" not in written(logging_)
+
+
+def test_a_failing_destructor_is_logged_not_told(logging_: logs.Logging, qtbot: QtBot) -> None:
+    told: list[BaseException] = []
+    logging_.uncaught.happened.connect(told.append)
+
+    class Bad:
+        def __del__(self) -> None:
+            raise ValueError("too late")
+
+    Bad()
+    gc.collect()
+    qtbot.wait(20)
+    assert told == []
+    assert "too late" in written(logging_)
+
+
+def test_qts_complaints_reach_the_file(logging_: logs.Logging) -> None:
+    qWarning("QWidget: something odd")
+    assert "WARNING MainThread qt: QWidget: something odd" in written(logging_)
+
+
+def test_the_file_does_not_grow_without_end(
+    tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MAX_BYTES", 2000)
+    made = logs.set_up(tmp_path / "log")
+    try:
+        for number in range(300):
+            logging.getLogger("x").info("line %d of many", number)
+    finally:
+        made.stop()
+    files = sorted(path.name for path in (tmp_path / "log").glob("memorynet.log*"))
+    assert files == ["memorynet.log", *(f"memorynet.log.{number}" for number in range(1, logs.KEPT + 1))]
+    assert all(path.stat().st_size <= 2000 for path in (tmp_path / "log").glob("memorynet.log*"))
+
+
+def test_a_folder_that_cannot_be_is_not_fatal(tmp_path: Path, qtbot: QtBot) -> None:
+    in_the_way = tmp_path / "log"
+    in_the_way.write_text("")
+    made = logs.set_up(in_the_way)
+    try:
+        assert made.file is None
+        logging.getLogger("x").warning("goes on")
+    finally:
+        made.stop()
+
+
+def test_stopping_puts_everything_back(tmp_path: Path, qtbot: QtBot) -> None:
+    before = (sys.excepthook, threading.excepthook, sys.unraisablehook, list(logging.getLogger().handlers))
+    level = logging.getLogger().level
+    made = logs.set_up(tmp_path / "log")
+    assert sys.excepthook != before[0]
+    made.stop()
+    after = (sys.excepthook, threading.excepthook, sys.unraisablehook, list(logging.getLogger().handlers))
+    assert after == before
+    assert logging.getLogger().level == level
