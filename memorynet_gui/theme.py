@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from typing import Protocol
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPalette
 from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QStyleFactory, QWidget
 
-from core.catalog import RESOURCES
 from memorynet_gui import icons
 from memorynet_gui.theme_sheet import CAPTION_PX, TEXT_PX, sheet
 from memorynet_gui.theme_tokens import DARK, LIGHT, TOOLTIP_TEXT
@@ -18,16 +16,10 @@ from memorynet_gui.theme_tokens import DARK, LIGHT, TOOLTIP_TEXT
 MODES = ("system", "dark", "light")
 GRID_PX = 8
 CORNER_PX = 4
-ART_DIR = RESOURCES / "themes"
+ART_DIR = Path(__file__).resolve().parent.parent / "resources" / "themes"
 
 _ICON_NAME, _ICON_ROLE, _ICON_CHECKED = "mn_icon", "mn_icon_role", "mn_icon_checked"
 _FAMILIES = ("Inter", "Inter Variable", "Segoe UI", "Cantarell", "Noto Sans", "Roboto")
-
-log = logging.getLogger(__name__)
-
-
-class HasIcon(Protocol):
-    def setIcon(self, icon: QIcon, /) -> None: ...
 
 
 class Theme(QObject):
