@@ -6,9 +6,11 @@ orientation. So a rotated picture costs no further copy, and a band at a time is
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ImageFile
@@ -18,8 +20,9 @@ from core.image_sniff import ByteSource, unreadable
 from core.image_types import DamagedImage, Header, ImageError
 
 _BAND_PIXELS = 2_000_000
-_TIFFFILE_COMPRESSIONS = frozenset([1, 8, 32946, 32773, 34925])
-_LZW = 5
+_PACKBITS, _LZW = 32773, 5
+_TIFFFILE_COMPRESSIONS = frozenset([1, 8, 32946, 34925, _PACKBITS])
+_CV2_COMPRESSIONS = frozenset([_LZW, _PACKBITS])  # tifffile alone has no LZW, and a slow PackBits
 
 
 class Canvas:
@@ -114,14 +117,36 @@ def _open_pillow(source: ByteSource, header: Header) -> ImageFile.ImageFile:
         "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     }[header.format]
     source.file.seek(0)
-    image: ImageFile.ImageFile = plugin(source.file)
+    file: Any = _WithoutExif(source.file, header.exif_at) if header.exif_at else source.file
+    image: ImageFile.ImageFile = plugin(file)
     return image
+
+
+class _WithoutExif:
+    """A JPEG whose EXIF segment bears another name: Pillow would take it apart and warn of its flaws."""
+
+    def __init__(self, file: BinaryIO, at: int) -> None:
+        self._file, self._at = file, at
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._file.tell()
+        data = self._file.read(size)
+        inside = self._at - start
+        if 0 <= inside < len(data):
+            data = data[:inside] + b"_" + data[inside + 1 :]
+        return data
 
 
 def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> Canvas:
     image: Any = _open_pillow(source, header)
-    if image.size != (header.width, header.height):
-        raise source.damaged(f"size {image.size} where the header says {header.width} x {header.height}")
+    # Of all formats, Pillow turns TIFF upright by itself.
+    orientation = 1 if header.format == "TIFF" else header.orientation
+    expected = (header.width, header.height)
+    if header.format == "TIFF" and header.orientation >= 5:
+        expected = expected[::-1]
+    if image.size != expected:
+        raise source.damaged(f"decodes to {image.size} px where the header says {expected}")
     if about_px is not None:
         _ask_for_less(image, header, about_px)
     image.load()
@@ -140,7 +165,7 @@ def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> 
         raise source.unsupported(f"is a {header.format} with pixels of kind {image.mode}", mode=image.mode)
     header.has_alpha = has_alpha
     width, height = image.size
-    canvas = Canvas(width, height, np.uint8, has_alpha, header.orientation)
+    canvas = Canvas(width, height, np.uint8, has_alpha, orientation)
     for rows in row_bands(canvas.stored, _BAND_PIXELS):
         band = image.crop((0, rows.start, width, rows.stop))
         canvas.put(rows, np.asarray(band if band.mode == wanted else band.convert(wanted)))
@@ -160,20 +185,27 @@ def _ask_for_less(image: Any, header: Header, about_px: int) -> None:
 # --- OpenCV --------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1)
 def quiet_cv2() -> Any:
     """OpenCV, which reports failures to our exceptions and not to stderr as well."""
     from core.cv import cv2
 
-    logging: Any = cv2.utils.logging
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    log: Any = cv2.utils.logging
+    log.setLogLevel(log.LOG_LEVEL_SILENT)
     return cv2
 
 
-def _imread(source: ByteSource) -> np.ndarray:
+def _imread(source: ByteSource, header: Header) -> np.ndarray:
     """The file as OpenCV sees it: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA."""
     cv2 = quiet_cv2()
     path = os.fspath(source.path)
-    if os.name == "posix" or path.isascii():
+    if header.tiff is not None and header.orientation != 1:
+        # OpenCV gives up on 16-bit TIFFs that are not upright, so it gets to read that this one is.
+        data = np.fromfile(path, np.uint8)
+        at = header.tiff.orientation_at
+        data[at : at + 2] = (0, 1) if header.tiff.big_endian else (1, 0)
+        values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    elif os.name == "posix" or path.isascii():
         values = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     else:  # on Windows OpenCV cannot open every name
         values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -183,7 +215,7 @@ def _imread(source: ByteSource) -> np.ndarray:
 
 
 def _decode_cv2(source: ByteSource, header: Header) -> Canvas:
-    values = _imread(source)
+    values = _imread(source, header)
     if values.shape[:2] != (header.height, header.width):
         raise source.damaged(
             f"decodes to {values.shape[1]} x {values.shape[0]} px, the header says"
@@ -235,14 +267,12 @@ def _from_bgr(values: np.ndarray, header: Header) -> Canvas:
 def _decode_tiff16(source: ByteSource, header: Header) -> Canvas:
     layout = header.tiff
     assert layout is not None
-    if layout.compression in _TIFFFILE_COMPRESSIONS:
-        canvas = _decode_tifffile(source, header)
-    elif (
-        layout.compression == _LZW
-        and not layout.planar
-        and not (header.mode == "grey" and layout.samples > 1)
-    ):
+    # OpenCV takes channels that lie side by side; grey with alpha it reduces to 8 bits.
+    plain = not layout.planar and not (header.mode == "grey" and layout.samples > 1)
+    if plain and layout.compression in _CV2_COMPRESSIONS:
         canvas = _decode_cv2(source, header)
+    elif layout.compression in _TIFFFILE_COMPRESSIONS:
+        canvas = _decode_tifffile(source, header)
     else:
         raise source.unsupported(
             f"is a 16-bit TIFF with compression {layout.compression}"
@@ -258,15 +288,22 @@ def _decode_tiff16(source: ByteSource, header: Header) -> Canvas:
     return canvas
 
 
-def _decode_tifffile(source: ByteSource, header: Header) -> Canvas:
+@lru_cache(maxsize=1)
+def _tifffile() -> Any:
+    """tifffile, which else tells stderr about every oddity that our exceptions speak of already."""
     import tifffile
 
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    return tifffile
+
+
+def _decode_tifffile(source: ByteSource, header: Header) -> Canvas:
     layout = header.tiff
     assert layout is not None
     canvas = Canvas(header.width, header.height, np.uint16, header.has_alpha, header.orientation)
     covered = 0
     source.file.seek(0)
-    with tifffile.TiffFile(source.file, name=Path(source.path).name) as file:
+    with _tifffile().TiffFile(source.file, name=Path(source.path).name) as file:
         page: Any = file.pages[0]
         for data, (sample, _, y, x, _), shape in page.segments():
             if data is None:

@@ -24,7 +24,7 @@ from core.image_headers_boxes import EXIF_UUID, XMP_UUID, boxes
 from core.image_sniff import ByteSource
 
 _BAND_PIXELS = 500_000
-_DEFLATE_LEVEL = 6
+_DEFLATE_LEVEL = 2  # on photos three times as fast as 6, for 1 to 3 percent more bytes
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -96,8 +96,8 @@ def encode(job: EncodeJob, file: BinaryIO) -> None:
     """Write ``job`` to an open binary file. Raises OSError, ValueError and whatever encoders raise."""
     if job.format == "TIFF":
         _write_tiff(job, file)
-    elif job.format == "PNG" and job.depth == 16:
-        _write_png16(job, file)
+    elif job.format == "PNG":
+        _write_png(job, file)
     elif job.format == "JPEG2000":
         _write_jpeg2000(job, file)
     else:
@@ -132,16 +132,9 @@ def _write_pillow(job: EncodeJob, file: BinaryIO) -> None:
         options["icc_profile"] = job.icc
         if job.exif:
             options["exif"] = job.exif
-    if job.dpi and job.format in ("PNG", "JPEG", "BMP"):
+    if job.dpi and job.format in ("JPEG", "BMP"):
         options["dpi"] = job.dpi
     match job.format:
-        case "PNG":
-            from PIL.PngImagePlugin import PngInfo
-
-            texts = PngInfo()
-            if job.xmp:
-                texts.add_itxt("XML:com.adobe.xmp", job.xmp.decode("utf-8"))
-            options["pnginfo"] = texts
         case "JPEG":
             options |= {"quality": job.quality, "subsampling": 0 if job.quality >= 90 else 2}
             if job.exif:
@@ -152,13 +145,21 @@ def _write_pillow(job: EncodeJob, file: BinaryIO) -> None:
             options |= {"quality": job.quality, "lossless": job.quality == 100, "exact": True}
             options["xmp"] = job.xmp or b""
         case "AVIF":
-            options |= {"quality": job.quality, "subsampling": "4:0:0" if job.grey else "4:4:4"}
+            options |= {"quality": job.quality, "subsampling": "4:0:0" if job.grey else "4:4:4", "speed": 8}
             if job.exif:
                 # Given an orientation, Pillow would build the block anew and break the maker's notes.
                 options["exif"] = image_exif.without_orientation(job.exif)
             if job.xmp:
                 options["xmp"] = job.xmp
-    _pillow_image(job).save(file, format=job.format, **options)
+    sink: Any = _Sink(file)
+    _pillow_image(job).save(sink, format=job.format, **options)
+
+
+class _Sink:
+    """A file without a number. Given one, Pillow writes past Python and forgets what went wrong."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write, self.flush = file.write, file.flush
 
 
 # --- many hands for zlib -------------------------------------------------------------------------
@@ -181,18 +182,18 @@ def _in_order(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
                 future.cancel()
 
 
-# --- PNG, 16 bits --------------------------------------------------------------------------------
+# --- PNG --------------------------------------------------------------------------------
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
-def _write_png16(job: EncodeJob, file: BinaryIO) -> None:
+def _write_png(job: EncodeJob, file: BinaryIO) -> None:
     height, width = job.pixels.shape[:2]
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[job.channels]
     file.write(b"\x89PNG\r\n\x1a\n")
-    file.write(_png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)))
+    file.write(_png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, job.depth, colour, 0, 0, 0)))
     if job.icc:
         file.write(_png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(job.icc)))
     if job.dpi:
@@ -222,8 +223,8 @@ def _png_filtered(job: EncodeJob, rows: slice) -> bytes:
     """Rows with the filter (1: left neighbour, 2: row above) that leaves the smaller differences."""
     first = max(rows.start - 1, 0)
     wide = job.band(slice(first, rows.stop))
-    data = wide.astype(">u2").view(np.uint8).reshape(wide.shape[0], -1)
-    step = 2 * job.channels
+    data = wide.astype(wide.dtype.newbyteorder(">"), copy=False).view(np.uint8).reshape(wide.shape[0], -1)
+    step = job.depth // 8 * job.channels
     above = np.zeros_like(data[:1]) if rows.start == 0 else data[:1]
     data = data if rows.start == 0 else data[1:]
     left = data.copy()

@@ -245,19 +245,22 @@ def for_output(
         reader = block_reader(block)
         if reader.big:
             raise ExifError("a BigTIFF structure in an EXIF block")
-        main = reader.directory(reader.first)
+        main = _without_strays(block, reader, reader.directory(reader.first))
         _set_number(block, reader, main, ORIENTATION, 1)
         _set_number(block, reader, main, 256, width)
         _set_number(block, reader, main, 257, height)
         sub = reader.sub_directory(main, EXIF_IFD)
         if sub is not None:
+            sub = _without_strays(block, reader, sub)
             _set_number(block, reader, sub, _PIXEL_X, width)
             _set_number(block, reader, sub, _PIXEL_Y, height)
+        gps = reader.sub_directory(main, GPS_IFD)
         if strip_gps and GPS_IFD in main.entries:
-            gps = reader.sub_directory(main, GPS_IFD)
             if gps is not None:
                 _erase_directory(block, gps)
             main = _remove_entry(block, reader, main, GPS_IFD)
+        elif gps is not None:
+            _without_strays(block, reader, gps)
         has_thumbnail = _replace_thumbnail(block, reader, main, thumbnail_jpeg)
     except (struct.error, IndexError) as error:
         raise ExifError(str(error)) from error
@@ -281,6 +284,14 @@ def _set_number(block: bytearray, reader: TiffReader, directory: Directory, tag:
     code, limit = {1: ("B", 255), 3: ("H", 65535), 4: ("I", 2**32 - 1)}.get(entry.type, ("", 0))
     if code and value <= limit:
         struct.pack_into(reader.endian + code, block, entry.value_at, value)
+
+
+def _without_strays(block: bytearray, reader: TiffReader, directory: Directory) -> Directory:
+    """Take out entries whose values lie outside the block: other programs stumble over them."""
+    for entry in list(directory.entries.values()):
+        if entry.value_at + entry.value_bytes > len(block):
+            directory = _remove_entry(block, reader, directory, entry.tag)
+    return directory
 
 
 def _remove_entry(block: bytearray, reader: TiffReader, directory: Directory, tag: int) -> Directory:
@@ -357,6 +368,10 @@ class TagTree:
     exif: tuple[RawTag, ...] = ()
     gps: tuple[RawTag, ...] = ()
     interop: tuple[RawTag, ...] = ()
+
+    @property
+    def speaks(self) -> bool:
+        return bool(self.main or self.exif or self.gps)
 
 
 def tag_tree(reader: TiffReader, main: Directory) -> TagTree:

@@ -17,7 +17,7 @@ from core import image_exif
 from core.image_headers_boxes import avif, jpeg2000
 from core.image_headers_tiff import tiff
 from core.image_sniff import ByteSource, check_size, detect
-from core.image_types import MAX_METADATA_BYTES, MAX_PIXELS, Header, ImageTooLarge
+from core.image_types import MAX_METADATA_BYTES, MAX_PIXELS, Header, ImageError, ImageTooLarge
 
 _CHUNK_BYTES = 4 << 20
 
@@ -29,7 +29,13 @@ def read_header(source: ByteSource, thorough: bool) -> Header:
     it reads the whole file once. Raises UnsupportedImage, DamagedImage, EmptyFile, ImageTooLarge.
     """
     format_name = detect(source)
-    header = _READERS[format_name](source, thorough)
+    try:
+        header = _READERS[format_name](source, thorough)
+    except (ImageError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        # Numbers out of a damaged header may break any step of the arithmetic done with them.
+        raise source.damaged(f"{format_name} header: {type(error).__name__}: {error}") from error
     if header.width < 1 or header.height < 1:
         raise source.damaged(f"claims a size of {header.width} x {header.height} px")
     if header.width * header.height > MAX_PIXELS:
@@ -161,6 +167,7 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
         elif marker == 0xE1:
             data = source.at(at, length)
             if data.startswith(b"Exif\0") and seen.exif is None:
+                seen.exif_at = at
                 seen.exif = image_exif.strip_prefix(data[:6].replace(b"Exif\0\xff", b"Exif\0\0") + data[6:])
             elif data.startswith(_XMP_START) and seen.xmp is None:
                 seen.xmp = data[len(_XMP_START) :]
@@ -177,6 +184,7 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
     if header is None:
         raise source.damaged("JPEG without a frame header")
     header.exif, header.xmp, header.dpi, header.notes = seen.exif, seen.xmp, seen.dpi, seen.notes
+    header.exif_at = seen.exif_at
     if icc_parts:
         if set(icc_parts) == set(range(1, icc_total + 1)):
             header.icc = b"".join(icc_parts[i] for i in sorted(icc_parts))

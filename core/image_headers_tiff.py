@@ -10,19 +10,11 @@ from core import image_exif
 from core.image_sniff import ByteSource, check_size
 from core.image_types import Header, TiffLayout
 
-# --- TIFF ----------------------------------------------------------------------------------------
-
 _CFA, _LINEAR_RAW, _LAB, _LOGL, _LOGLUV = 32803, 34892, 8, 32844, 32845
 
 
 def tiff(source: ByteSource, thorough: bool) -> Header:
-    try:
-        return _tiff_pages(source)
-    except (image_exif.ExifError, struct.error) as error:
-        raise source.damaged(f"TIFF structure: {error}") from error
-
-
-def _tiff_pages(source: ByteSource) -> Header:
+    """Raises UnsupportedImage, DamagedImage, ImageTooLarge and, on nonsense, anything."""
     reader = image_exif.TiffReader(source.at)
     pages = reader.chain()
     if not pages:
@@ -61,6 +53,8 @@ def _is_raw(reader: image_exif.TiffReader, page: image_exif.Directory) -> bool:
 def _tiff_page(source: ByteSource, reader: image_exif.TiffReader, page: image_exif.Directory) -> Header:
     number = reader.number
     width, height = number(page, 256, 0), number(page, 257, 0)
+    if width < 1 or height < 1:
+        raise source.damaged(f"claims a size of {width} x {height} px")
     check_size(source, width, height)
     samples = number(page, 277, 1)
     bits_entry, format_entry, extra_entry = (page.entries.get(tag) for tag in (258, 339, 338))
@@ -91,7 +85,7 @@ def _tiff_page(source: ByteSource, reader: image_exif.TiffReader, page: image_ex
         planar=samples > 1 and number(page, 284, 1) == 2,
         big_endian=reader.endian == ">",
         premultiplied=bool(extra) and extra[0] == 1,
-        fill_reversed=number(page, 266, 1) == 2,
+        orientation_at=page.entries[274].value_at if 274 in page.entries else 0,
     )
     if mode == "cmyk" and header.stored_bits == 16:
         header.notes.append("16-bit CMYK values were read as 8-bit")
@@ -102,7 +96,7 @@ def _tiff_page(source: ByteSource, reader: image_exif.TiffReader, page: image_ex
     header.icc = _tiff_bytes(reader, page, image_exif.ICC_PROFILE)
     header.xmp = _tiff_bytes(reader, page, image_exif.XMP_PACKET)
     tree = image_exif.tag_tree(reader, page)
-    if tree.main or tree.exif or tree.gps:
+    if tree.speaks:
         header.exif = image_exif.build_block(tree, header.orientation)
     header.dpi = _tiff_dpi(reader, page)
     return header

@@ -204,25 +204,25 @@ def thumbnail(path: str | os.PathLike[str], max_px: int) -> np.ndarray:
     with _opened(path) as source:
         header = read_header(source, thorough=True)
         canvas = decode(source, header, about_px=max_px)
-    small, alpha = _shrunk(canvas.pixels, max_px), None
+    width, height = header.width, header.height
+    if header.orientation >= 5:
+        width, height = height, width
+    scale = min(1.0, max_px / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    shown = to_srgb(_resized(canvas.pixels, size), header.icc)
     if canvas.alpha is not None:
-        alpha = _shrunk(canvas.alpha, max_px)
-    shown = to_srgb(small, header.icc)
-    if alpha is not None:
+        alpha = _resized(canvas.alpha, size)
         cover = (alpha.astype(np.float32) / np.iinfo(alpha.dtype).max)[..., None]
         shown = (shown * cover + 128 * (1 - cover) + 0.5).astype(np.uint8)
     return np.ascontiguousarray(shown)
 
 
-def _shrunk(values: np.ndarray, max_px: int) -> np.ndarray:
-    height, width = values.shape[:2]
-    scale = max_px / max(height, width)
-    if scale >= 1:
+def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if (values.shape[1], values.shape[0]) == size:
         return values
-    size = max(1, round(width * scale)), max(1, round(height * scale))
     from core.cv import cv2
 
-    # Areas are averaged; a first coarse stride would save time but would show as moiré.
+    # Areas are averaged; a coarse stride would save time but show as moiré.
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA)).reshape(
         size[1], size[0], *values.shape[2:]
     )

@@ -124,6 +124,9 @@ def _plan_exif(
     if format_name == "JPEG" and len(exif) > MAX_JPEG_SEGMENT_BYTES:
         lines.append(ReceiptLine("EXIF", False, f"{len(exif)} bytes are too many for JPEG"))
         return None, gps
+    if format_name == "TIFF" and not image_exif.block_tree(exif).speaks:
+        lines.append(ReceiptLine("EXIF", True, "held nothing but the orientation, which is applied"))
+        return None, gps
     detail = "kept, thumbnail renewed" if has_thumbnail else "kept"
     moved = format_name == "TIFF" or picture.info.format == "TIFF"
     if moved and image_exif.has_maker_note(exif):

@@ -193,7 +193,7 @@ class TiffLayout:
     planar: bool
     big_endian: bool
     premultiplied: bool
-    fill_reversed: bool
+    orientation_at: int  # where the tag's value stands in the file; 0: there is none
 
 
 @dataclass(slots=True)
@@ -214,6 +214,7 @@ class Header:
     notes: list[str] = field(default_factory=list)
     colour_key: tuple[int, ...] | None = None  # PNG: the one colour that is transparent
     tiff: TiffLayout | None = None
+    exif_at: int = 0  # JPEG: where the segment's content stands
 
     @property
     def bit_depth(self) -> int:

@@ -34,6 +34,8 @@ _LOST_NAMESPACES = frozenset(
 _GPS_NAME = re.compile(r"^gps|latitude$|longitude$|altitude$", re.IGNORECASE)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MAX_BYTES = 16 << 20
+_MAX_DEPTH = 100
+"""The DOM walks itself recursively; no honest packet comes near this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ def _parse(xmp: bytes) -> minidom.Document:
         document = minidom.parseString(data)
     except (ExpatError, ValueError, RecursionError, LookupError) as error:
         raise _Unreadable(str(error)) from error
+    level: list[minidom.Node] = list(document.childNodes)
+    for _ in range(_MAX_DEPTH):
+        level = [child for node in level for child in node.childNodes]
+    if level:
+        raise _Unreadable(f"more than {_MAX_DEPTH} elements inside each other")
     if not document.getElementsByTagNameNS(_RDF, "RDF"):
         raise _Unreadable("no rdf:RDF in it")
     return document

@@ -1,0 +1,725 @@
+"""Files that are no pictures, half a picture, too much of one; and disks that fail while writing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import random
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import image_exif, image_io, image_xmp
+from core.image_io import WriteOptions
+from tests.image_makers import (
+    XMP,
+    exif_block,
+    photo,
+    pillow_bytes,
+    png_bytes,
+    png_chunk,
+    rgb_profile,
+    tifffile_bytes,
+)
+
+RGB, DEEP = photo(80, 66), photo(80, 66, np.uint16)
+
+
+def _written(extension: str, picture: image_io.Picture, folder: Path) -> bytes:
+    path = folder / f"made{extension}"
+    image_io.write(path, picture, WriteOptions(overwrite=True), {"software": "x"})
+    return path.read_bytes()
+
+
+MAKERS: dict[str, Callable[[Path], bytes]] = {
+    "png": lambda _: pillow_bytes(RGB, "PNG"),
+    "palette.png": lambda _: pillow_bytes(Image.fromarray(RGB).quantize(16), "PNG"),
+    "interlaced.png": lambda _: png_bytes(RGB[..., 0]),
+    "deep.png": lambda folder: _written(".png", image_io.from_array(DEEP), folder),
+    "jpeg": lambda _: pillow_bytes(RGB, "JPEG", exif=b"Exif\0\0" + exif_block()),
+    "progressive.jpeg": lambda _: pillow_bytes(RGB, "JPEG", progressive=True),
+    "grey.jpeg": lambda _: pillow_bytes(RGB[..., 0], "JPEG", restart_marker_rows=1),
+    "cmyk.jpeg": lambda _: pillow_bytes(Image.fromarray(RGB).convert("CMYK"), "JPEG"),
+    "plain.tiff": lambda _: pillow_bytes(RGB, "TIFF"),
+    "lzw.tiff": lambda _: pillow_bytes(RGB, "TIFF", compression="tiff_lzw"),
+    "jpeg.tiff": lambda _: pillow_bytes(RGB, "TIFF", compression="jpeg"),
+    "deep.tiff": lambda _: tifffile_bytes(DEEP, photometric="rgb", compression="zlib", rowsperstrip=8),
+    "deep plain.tiff": lambda _: tifffile_bytes(DEEP, photometric="rgb"),
+    "own.tiff": lambda folder: _written(".tif", image_io.from_array(DEEP), folder),
+    "webp": lambda _: pillow_bytes(RGB, "WEBP"),
+    "lossless.webp": lambda _: pillow_bytes(RGB, "WEBP", lossless=True),
+    "alpha.webp": lambda _: pillow_bytes(np.dstack([RGB, RGB[..., 0]]), "WEBP", exif=exif_block()),
+    "avif": lambda _: pillow_bytes(RGB, "AVIF", speed=9),
+    "bmp": lambda _: pillow_bytes(RGB, "BMP"),
+    "palette.bmp": lambda _: pillow_bytes(Image.fromarray(RGB).quantize(16), "BMP"),
+    "jp2": lambda _: pillow_bytes(RGB, "JPEG2000"),
+    "lossy.jp2": lambda _: pillow_bytes(RGB, "JPEG2000", irreversible=True, quality_layers=[20]),
+    "j2k": lambda _: pillow_bytes(RGB, "JPEG2000", no_jp2=True),
+    "deep.jp2": lambda folder: _written(".jp2", image_io.from_array(DEEP), folder),
+}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_cut_file_is_refused_at_any_length(tmp_path: Path, kind: str) -> None:
+    data = MAKERS[kind](tmp_path)
+    path = tmp_path / "cut.img"
+    path.write_bytes(data)
+    whole = image_io.read(path).pixels
+    step = max(1, len(data) // 30)
+    lengths = {*range(1, len(data), step), *range(max(1, len(data) - 12), len(data)), 1, 2, 8, 17}
+    for length in sorted(lengths):
+        path.write_bytes(data[:length])
+        try:
+            picture = image_io.read(path)
+        except (image_io.DamagedImage, image_io.NotAnImage) as error:
+            assert error.path == path and "cut.img" in str(error)
+        else:
+            assert np.array_equal(picture.pixels, whole), f"garbage from {length} of {len(data)} bytes"
+        with pytest.raises(image_io.ImageError):
+            if length < len(data) // 2:
+                image_io.thumbnail(path, 16)
+            else:
+                raise image_io.DamagedImage(path, "only the first half is checked twice")
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_damaged_bytes_raise_nothing_but_image_errors(tmp_path: Path, kind: str) -> None:
+    data = MAKERS[kind](tmp_path)
+    path = tmp_path / "hurt.img"
+    dice = random.Random(kind)
+    for _ in range(40):
+        hurt = bytearray(data)
+        for _ in range(dice.choice([1, 1, 4])):
+            hurt[dice.randrange(min(len(hurt), dice.choice([64, 400, len(hurt)])))] = dice.choice(
+                [0, 255, 127, 1]
+            )
+        path.write_bytes(hurt)
+        for action in (image_io.read, image_io.read_info, image_io.read_provenance):
+            try:
+                action(path)
+            except image_io.ImageError as error:
+                assert error.path == path
+
+
+@pytest.mark.parametrize("kind", ["png", "palette.png", "deep.png", "deep.tiff", "own.tiff"])
+def test_formats_with_checksums_notice_a_single_wrong_bit(tmp_path: Path, kind: str) -> None:
+    data = bytearray(MAKERS[kind](tmp_path))
+    path = tmp_path / "bit.img"
+    path.write_bytes(data)
+    whole = image_io.read(path).pixels
+    for at in range(100, len(data), max(1, len(data) // 40)):
+        data[at] ^= 0x10
+        path.write_bytes(data)
+        data[at] ^= 0x10
+        with contextlib.suppress(image_io.ImageError):
+            assert np.array_equal(image_io.read(path).pixels, whole), f"garbage from a wrong bit at {at}"
+
+
+# --- what else a file can be ---------------------------------------------------------------------
+
+
+def _ftyp(*brands: bytes) -> bytes:
+    body = brands[0] + bytes(4) + b"".join(brands)
+    return struct.pack(">I", len(body) + 8) + b"ftyp" + body + bytes(100)
+
+
+def _frames(format: str, **options: Any) -> bytes:
+    frames = [Image.fromarray(photo(16, 16, seed=i)) for i in range(3)]
+    return pillow_bytes(frames[0], format, save_all=True, append_images=frames[1:], **options)
+
+
+UNSUPPORTED: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "gif": ("a.gif", lambda: pillow_bytes(RGB, "GIF"), "GIF"),
+    "animated gif": ("a.png", lambda: _frames("GIF"), "GIF"),
+    "animated png": ("a.png", lambda: _frames("PNG"), "3 frames"),
+    "animated webp": ("a.webp", lambda: _frames("WEBP"), "3 frames"),
+    "animated avif": ("a.avif", lambda: _frames("AVIF", speed=9), "animated AVIF"),
+    "pages": ("a.tif", lambda: _frames("TIFF"), "3 pages"),
+    "deep pages": ("a.tif", lambda: tifffile_bytes(np.zeros((2, 9, 9), np.uint16), photometric="minisblack"), "2 pages"),
+    "float tiff": ("a.tif", lambda: tifffile_bytes(np.zeros((9, 9, 3), np.float32), photometric="rgb"), "HDR"),
+    "half tiff": ("a.tif", lambda: tifffile_bytes(np.zeros((9, 9), np.float16)), "HDR"),
+    "32 bits": ("a.tif", lambda: tifffile_bytes(np.zeros((9, 9), np.uint32)), "32"),
+    "signed": ("a.tif", lambda: tifffile_bytes(np.zeros((9, 9), np.int16)), "signed"),
+    "lab": ("a.tif", lambda: tifffile_bytes(np.zeros((9, 9, 3), np.uint8), photometric="cielab"), "Lab"),
+    "channels": ("a.tif", lambda: tifffile_bytes(np.zeros((9, 9, 7), np.uint8), photometric="rgb"), "7 channels"),
+    "dng": ("a.dng", lambda: tifffile_bytes(RGB, photometric="rgb"), "raw"),
+    "dng by tag": (
+        "a.tif", lambda: tifffile_bytes(RGB, photometric="rgb", extratags=[(50706, "B", 4, (1, 4, 0, 0), True)]), "raw",
+    ),
+    "cfa": ("a.tif", lambda: tifffile_bytes(RGB[..., 0], photometric="cfa"), "raw"),
+    "cr2": ("a.cr2", lambda: b"II*\0\x10\0\0\0CR\2\0" + bytes(500), "raw"),
+    "raf": ("a.raf", lambda: b"FUJIFILMCCD-RAW 0201" + bytes(500), "raw"),
+    "orf": ("a.orf", lambda: b"IIRO\x08\0\0\0" + bytes(500), "raw"),
+    "rw2": ("a.rw2", lambda: b"IIU\0\x08\0\0\0" + bytes(500), "raw"),
+    "cr3": ("a.cr3", lambda: _ftyp(b"crx ", b"isom"), "raw"),
+    "heic": ("a.heic", lambda: _ftyp(b"heic", b"mif1"), "HEIC"),
+    "heic as jpg": ("a.jpg", lambda: _ftyp(b"mif1", b"heic"), "HEIC"),
+    "svg": ("a.svg", lambda: b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+    "svg with bom": ("a.svg", lambda: b"\xef\xbb\xbf  <svg></svg>", "SVG"),
+    "psd": ("a.psd", lambda: b"8BPS\0\1" + bytes(50), "Photoshop"),
+    "exr": ("a.exr", lambda: b"v/1\x01\2\0\0\0" + bytes(50), "HDR"),
+    "hdr": ("a.hdr", lambda: b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", "HDR"),
+    "hdr png": ("a.png", lambda: png_bytes(RGB, png_chunk(b"cICP", bytes([9, 16, 0, 1]))), "HDR"),
+    "jxl": ("a.jxl", lambda: b"\xff\x0a" + bytes(50), "JPEG XL"),
+    "pdf": ("a.pdf", lambda: b"%PDF-1.7\n" + bytes(50), "PDF"),
+    "lossless jpeg": ("a.jpg", lambda: pillow_bytes(RGB, "JPEG").replace(b"\xff\xc0", b"\xff\xc3", 1), "lossless"),
+    "12 bit jpeg": (
+        "a.jpg", lambda: pillow_bytes(RGB, "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c", 1), "12 bits",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNSUPPORTED)
+def test_unsupported_kinds_say_which(tmp_path: Path, case: str) -> None:
+    name, make, word = UNSUPPORTED[case]
+    path = tmp_path / name
+    path.write_bytes(make())
+    for action in (image_io.read, image_io.read_info, lambda p: image_io.thumbnail(p, 20)):
+        with pytest.raises(image_io.UnsupportedImage) as caught:
+            action(path)
+        assert word in caught.value.reason and not isinstance(caught.value, image_io.NotAnImage)
+        assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"Dear diary,\nit rained again.\n", "text"),
+        ("Журнал: снова дождь\n".encode() * 900, "text"),
+        ("Notizen".encode("utf-16"), "text"),
+        (b"<!DOCTYPE html><html>404</html>", "web page"),
+        (b"PK\x03\x04" + bytes(100), "zip"),
+        (b"\x7fELF" + bytes(100), "program"),
+        (_ftyp(b"isom", b"mp42"), "video"),
+        (bytes(1000), "known"),
+        (bytes(range(256)) * 5, "known"),
+    ],
+)
+def test_what_is_no_picture_says_what_it_is(tmp_path: Path, data: bytes, word: str) -> None:
+    path = tmp_path / "holiday.png"
+    path.write_bytes(data)
+    with pytest.raises(image_io.NotAnImage, match=word):
+        image_io.read(path)
+    assert image_io.sniff(path) is None
+
+
+def test_empty_missing_folder_pipe(tmp_path: Path) -> None:
+    empty = tmp_path / "e.png"
+    empty.touch()
+    with pytest.raises(image_io.EmptyFile):
+        image_io.read(empty)
+    with pytest.raises(image_io.UnreadableFile) as missing:
+        image_io.read(tmp_path / "none.png")
+    assert missing.value.errno == errno.ENOENT
+    with pytest.raises(image_io.UnreadableFile, match="folder"):
+        image_io.read_info(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(image_io.UnreadableFile, match="regular"):
+        image_io.read(tmp_path / "pipe.png")
+    with pytest.raises(image_io.UnreadableFile):
+        image_io.read(tmp_path / "nul\0byte.png")
+    with pytest.raises(image_io.UnreadableFile):
+        image_io.read(tmp_path / ("long" * 100))
+
+
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "closed.png"
+    path.write_bytes(png_bytes(RGB))
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(image_io.UnreadableFile) as caught:
+        image_io.read(path)
+    assert caught.value.errno == errno.EACCES
+
+
+def test_a_disk_that_fails_while_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sick.png"
+    path.write_bytes(png_bytes(RGB))
+
+    class SickFile(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+            if self.tell() > 100:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size) or b""
+
+    monkeypatch.setattr("builtins.open", lambda name, mode: SickFile(name, "r"))
+    with pytest.raises(image_io.UnreadableFile) as caught:
+        image_io.read(path)
+    assert caught.value.errno == errno.EIO
+
+
+# --- too large -----------------------------------------------------------------------------------
+
+
+def _bombs() -> dict[str, bytes]:
+    wide = 30_000
+    jpeg = bytearray(pillow_bytes(RGB, "JPEG"))
+    frame = jpeg.index(b"\xff\xc0")
+    jpeg[frame + 5 : frame + 9] = struct.pack(">HH", wide, wide)
+    bmp = bytearray(pillow_bytes(RGB, "BMP"))
+    bmp[18:26] = struct.pack("<ii", wide, wide)
+    jp2 = bytearray(pillow_bytes(RGB, "JPEG2000"))
+    size = jp2.index(b"\xff\x4f\xff\x51")
+    jp2[size + 8 : size + 16] = struct.pack(">II", wide, wide)
+    avif = bytearray(pillow_bytes(RGB, "AVIF", speed=9))
+    at = avif.index(b"ispe") + 8
+    avif[at : at + 8] = struct.pack(">II", wide, wide)
+    webp = bytearray(pillow_bytes(np.dstack([RGB, RGB[..., 0]]), "WEBP"))
+    at = webp.index(b"VP8X") + 12
+    webp[at : at + 6] = (wide - 1).to_bytes(3, "little") * 2
+    tiff = bytearray(pillow_bytes(RGB, "TIFF"))
+    reader = image_exif.block_reader(tiff)
+    entries = reader.directory(reader.first).entries
+    for tag in (256, 257):
+        code = "<H" if entries[tag].type == 3 else "<I"
+        struct.pack_into(code, tiff, entries[tag].value_at, wide)
+    return {
+        "png": png_bytes(RGB, size=(wide, wide)),
+        "jpeg": bytes(jpeg),
+        "bmp": bytes(bmp),
+        "jp2": bytes(jp2),
+        "avif": bytes(avif),
+        "webp": bytes(webp),
+        "tiff": bytes(tiff),
+    }
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "jp2", "avif", "webp", "tiff"])
+def test_a_bomb_is_refused_undecoded(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bomb"
+    path.write_bytes(_bombs()[kind])
+
+    def must_not_run(*_args: object) -> None:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(image_io, "decode", must_not_run)
+    for action in (image_io.read, image_io.read_info, lambda p: image_io.thumbnail(p, 10)):
+        with pytest.raises(image_io.ImageTooLarge, match="30000 x 30000 px") as caught:
+            action(path)
+        assert (caught.value.width, caught.value.height) == (30_000, 30_000)
+
+
+def test_the_limit_is_400_megapixels(tmp_path: Path) -> None:
+    path = tmp_path / "edge.png"
+    path.write_bytes(png_bytes(RGB, size=(20_000, 20_000)))
+    assert image_io.read_info(path).width == 20_000
+    with pytest.raises(image_io.DamagedImage):  # its pixels are of course missing
+        image_io.read(path)
+    path.write_bytes(png_bytes(RGB, size=(20_001, 20_000)))
+    with pytest.raises(image_io.ImageTooLarge):
+        image_io.read_info(path)
+
+
+def test_bombs_in_the_metadata_are_left_aside(tmp_path: Path) -> None:
+    bomb = zlib.compress(bytes(40_000_000), 1)
+    extra = png_chunk(b"iCCP", b"x\0\0" + bomb) + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + bomb)
+    path = tmp_path / "text.png"
+    path.write_bytes(png_bytes(DEEP, extra))
+    info = image_io.read_info(path)
+    assert info.icc_name is None
+    try:
+        picture = image_io.read(path)
+    except image_io.DamagedImage:
+        return  # a decoder may refuse the chunk on grounds of its own
+    assert picture.icc is None and picture.xmp is None
+
+
+def test_thin_and_tiny_pictures(tmp_path: Path) -> None:
+    for size in ((1, 1), (1, 5000), (5000, 1)):
+        pixels = photo(*size)
+        for extension in (".png", ".jpg", ".tif", ".webp", ".bmp", ".jp2"):
+            path = tmp_path / f"t{size[0]}{extension}"
+            image_io.write(path, image_io.from_array(pixels), WriteOptions(overwrite=True))
+            assert image_io.read(path).pixels.shape == pixels.shape
+            assert max(image_io.thumbnail(path, 50).shape[:2]) == min(50, max(size))
+
+
+# --- sick metadata -------------------------------------------------------------------------------
+
+SICK_EXIF = {
+    "nonsense": b"II*\0 this is no directory",
+    "short": b"MM",
+    "outside": b"II*\0" + struct.pack("<I", 10**6),
+    "circle": b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 271, 2, 4, 0) + struct.pack("<I", 8),
+    "huge count": b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 274, 3, 2**31, 8) + bytes(4),
+    "65535 entries": b"II*\0\x08\0\0\0\xff\xff" + bytes(100),
+    "cut": exif_block(orientation=1, thumbnail=bytes(50))[:120],
+}
+
+
+@pytest.mark.parametrize("case", SICK_EXIF)
+def test_sick_exif_does_not_stop_the_picture(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "in.png"
+    path.write_bytes(png_bytes(RGB, png_chunk(b"eXIf", SICK_EXIF[case])))
+    picture = image_io.read(path)
+    assert np.array_equal(picture.pixels, RGB)
+    for extension in (".png", ".jpg", ".tif", ".webp", ".avif", ".jp2"):
+        out = tmp_path / f"out{extension}"
+        receipt = image_io.write(out, picture, WriteOptions(strip_gps=True, overwrite=True))
+        assert any(line.what == "EXIF" for line in receipt.lines)
+        assert image_io.read(out).info.orientation == 1
+
+
+def test_every_cut_of_an_exif_block_is_survived() -> None:
+    block = exif_block(thumbnail=bytes(40))
+    for length in range(len(block)):
+        cut = block[:length]
+        image_exif.orientation(cut)
+        image_exif.has_gps(cut)
+        image_exif.has_maker_note(cut)
+        for thumbnail in (None, b"t" * 60):
+            with contextlib.suppress(image_exif.ExifError):
+                image_exif.for_output(cut, 10, 10, thumbnail, True)
+        with contextlib.suppress(image_exif.ExifError):
+            image_exif.build_block(image_exif.block_tree(cut))
+
+
+def test_random_damage_to_an_exif_block_is_survived() -> None:
+    block, dice = exif_block(thumbnail=bytes(40)), random.Random(5)
+    for _ in range(600):
+        hurt = bytearray(block)
+        for _ in range(dice.choice([1, 2, 5])):
+            hurt[dice.randrange(len(hurt))] = dice.choice([0, 1, 255, dice.randrange(256)])
+        image_exif.orientation(bytes(hurt))
+        with contextlib.suppress(image_exif.ExifError):
+            image_exif.without_orientation(image_exif.for_output(bytes(hurt), 9, 9, b"x" * 50, True)[0])
+
+
+@pytest.mark.parametrize(
+    "xmp",
+    [
+        b"not xml at all",
+        b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>",
+        XMP[:200],
+        b"<!DOCTYPE a [<!ENTITY x 'y'><!ENTITY z '&x;&x;&x;'>]>" + XMP,
+        b"<a>" * 50_000 + b"</a>" * 50_000,
+        b"<?xml version='1.0' encoding='no-such-encoding'?><a/>",
+        b"\xff\xfe\x00",
+    ],
+)
+def test_sick_xmp_does_not_stop_the_picture(tmp_path: Path, xmp: bytes) -> None:
+    picture = replace(image_io.from_array(RGB), xmp=xmp)
+    receipt = image_io.write(tmp_path / "a.tif", picture, WriteOptions(strip_gps=True), {"model": "m"})
+    assert ("XMP", False) in {(line.what, line.kept) for line in receipt.lines}
+    assert image_io.read_provenance(tmp_path / "a.tif") == {"model": "m"}
+    assert image_xmp.read_provenance(xmp) is None
+
+
+@pytest.mark.parametrize("icc", [b"short", bytes(200), rgb_profile()[:150], b"\xff" * 3000])
+def test_sick_profile_does_not_stop_the_picture(tmp_path: Path, icc: bytes) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png_bytes(RGB, png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc))))
+    picture = image_io.read(path)
+    assert picture.info.icc_name is not None
+    assert np.array_equal(image_io.to_srgb(picture.pixels, picture.icc), RGB)
+    assert image_io.thumbnail(path, 20).shape == (16, 20, 3)
+    image_io.write(tmp_path / "b.png", picture)
+
+
+# --- writing: what must never be overwritten -----------------------------------------------------
+
+
+def test_the_source_is_never_overwritten(tmp_path: Path) -> None:
+    source = tmp_path / "Photo.png"
+    source.write_bytes(png_bytes(RGB))
+    before = source.read_bytes()
+    picture = image_io.read(source)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.png").symlink_to(source)
+    os.link(source, tmp_path / "hard.png")
+    (tmp_path / "folder").symlink_to(tmp_path, target_is_directory=True)
+    targets = [
+        source,
+        tmp_path / "link.png",
+        tmp_path / "hard.png",
+        tmp_path / "sub" / ".." / "Photo.png",
+        tmp_path / "folder" / "Photo.png",
+        tmp_path / "PHOTO.PNG",
+        tmp_path / "photo.png",
+    ]
+    for target in targets:
+        with pytest.raises(image_io.WouldOverwrite) as caught:
+            image_io.write(target, picture, WriteOptions(overwrite=True))
+        assert caught.value.is_source and caught.value.path == target
+    source.unlink()
+    with pytest.raises(image_io.WouldOverwrite):  # not even its empty place
+        image_io.write(source, picture, WriteOptions(overwrite=True))
+    assert (tmp_path / "hard.png").read_bytes() == before
+
+
+def test_source_by_a_relative_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(png_bytes(RGB))
+    monkeypatch.chdir(tmp_path)
+    picture = image_io.read("a.png")
+    with pytest.raises(image_io.WouldOverwrite):
+        image_io.write(tmp_path / "a.png", picture, WriteOptions(overwrite=True))
+
+
+def test_an_existing_target_needs_permission(tmp_path: Path) -> None:
+    target = tmp_path / "t.png"
+    target.write_text("precious")
+    with pytest.raises(image_io.WouldOverwrite) as caught:
+        image_io.write(target, image_io.from_array(RGB))
+    assert not caught.value.is_source and target.read_text() == "precious"
+    image_io.write(target, image_io.from_array(RGB), WriteOptions(overwrite=True))
+    assert np.array_equal(image_io.read(target).pixels, RGB)
+    (tmp_path / "dangling.png").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(image_io.WouldOverwrite):
+        image_io.write(tmp_path / "dangling.png", image_io.from_array(RGB))
+
+
+def test_a_target_that_appears_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "t.png"
+    real = image_io.encode
+
+    def slow(job: Any, file: Any) -> None:
+        real(job, file)
+        target.write_text("someone else's")
+
+    monkeypatch.setattr(image_io, "encode", slow)
+    with pytest.raises(image_io.WouldOverwrite):
+        image_io.write(target, image_io.from_array(RGB))
+    assert target.read_text() == "someone else's"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "home") == ["t.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"format": "JPEG"}, "a.png"),
+        ({"format": "GIF"}, "a.gif"),
+        ({"quality": 0}, "a.jpg"),
+        ({"bit_depth": 12}, "a.png"),
+    ],
+)
+def test_options_that_contradict(tmp_path: Path, options: dict, name: str) -> None:
+    with pytest.raises(ValueError, match=r"extension says|is none of|outside|neither"):
+        image_io.write(tmp_path / name, image_io.from_array(RGB), WriteOptions(**options))
+
+
+def test_a_size_the_format_cannot_hold(tmp_path: Path) -> None:
+    picture = image_io.from_array(np.zeros((1, 16_384, 3), np.uint8))
+    with pytest.raises(image_io.UnsupportedImage, match="16384 x 1"):
+        image_io.write(tmp_path / "a.webp", picture)
+    assert not image_io.can_hold("JPEG", 70_000, 3) and image_io.can_hold("PNG", 70_000, 3)
+
+
+# --- writing: disks that fail --------------------------------------------------------------------
+
+
+def _leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _raise(number: int) -> Callable[..., None]:
+    def fail(*_args: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+STAGES = ["mkdir", "mkstemp", "write", "fsync", "replace"]
+FORMATS = [".png", ".jpg", ".tif", ".webp", ".avif", ".bmp", ".jp2"]
+
+
+def _break(monkeypatch: pytest.MonkeyPatch, stage: str, number: int, after: int = 0) -> None:
+    if stage == "mkdir":
+        monkeypatch.setattr(Path, "mkdir", _raise(number))
+    elif stage == "mkstemp":
+        monkeypatch.setattr("tempfile.mkstemp", _raise(number))
+    elif stage in ("fsync", "replace"):
+        monkeypatch.setattr(os, stage, _raise(number))
+    else:
+        real = os.fdopen
+
+        class FullDisk(io.FileIO):
+            """Takes ``after`` bytes, as a disk that fills up."""
+
+            room = after
+
+            def write(self, data: Any) -> int:
+                self.room -= len(memoryview(data).cast("B"))
+                if self.room < 0:
+                    raise OSError(number, os.strerror(number))
+                return super().write(data) or 0
+
+        monkeypatch.setattr(
+            os, "fdopen", lambda fd, mode: FullDisk(fd, "w") if "w" in mode else real(fd, mode)
+        )
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO])
+def test_a_failing_disk_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, stage: str, number: int
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    target = folder / f"photo{extension}"
+    target.write_bytes(b"the old result")
+    picture = image_io.from_array(photo(64, 64))
+    with monkeypatch.context() as patch:
+        _break(patch, stage, number)
+        with pytest.raises(image_io.WriteFailed) as caught:
+            image_io.write(target, picture, WriteOptions(overwrite=True))
+    assert caught.value.errno == number and caught.value.path == target
+    assert _leftovers(folder) == [target.name]
+    assert target.read_bytes() == b"the old result"
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_disk_that_fills_up_at_any_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    picture = replace(image_io.from_array(photo(64, 64)), exif=exif_block(), xmp=XMP, icc=rgb_profile())
+    image_io.write(folder / f"whole{extension}", picture)
+    size = (folder / f"whole{extension}").stat().st_size
+    for room in (0, 1, 100, size // 3, size // 2, size - 1):
+        with monkeypatch.context() as patch:
+            _break(patch, "write", errno.ENOSPC, after=room)
+            with pytest.raises(image_io.WriteFailed) as caught:
+                image_io.write(folder / f"photo{extension}", picture)
+        assert caught.value.errno == errno.ENOSPC
+        assert _leftovers(folder) == [f"whole{extension}"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_FSIZE is a Unix limit")
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".jp2"])
+def test_a_real_limit_of_the_system(tmp_path: Path, extension: str) -> None:
+    """Not an injected error: the kernel itself refuses after 4 kB."""
+    target = tmp_path / f"a{extension}"
+    target.write_bytes(b"old")
+    code = f"""
+import resource, numpy as np
+from core import image_io
+picture = image_io.from_array(np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8))
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    image_io.write({str(target)!r}, picture, image_io.WriteOptions(overwrite=True))
+except image_io.WriteFailed as error:
+    print("failed", error.errno)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.startswith("failed"), done.stderr
+    assert target.read_bytes() == b"old"
+    assert not list(tmp_path.glob(".writing*"))
+
+
+def test_an_encoder_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_job: Any, file: Any) -> None:
+        file.write(b"half of it")
+        raise ValueError("bad table")
+
+    monkeypatch.setattr(image_io, "encode", broken)
+    with pytest.raises(image_io.WriteFailed, match="bad table"):
+        image_io.write(tmp_path / "a.png", image_io.from_array(RGB))
+    assert _leftovers(tmp_path) == ["home"]
+
+
+def test_a_result_that_reads_back_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(_job: Any, file: Any) -> None:
+        file.write(png_bytes(RGB[:5]))
+
+    monkeypatch.setattr(image_io, "encode", wrong)
+    with pytest.raises(image_io.WriteFailed, match="reads back"):
+        image_io.write(tmp_path / "a.png", image_io.from_array(RGB))
+    assert _leftovers(tmp_path) == ["home"]
+
+
+def test_being_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_job: Any, file: Any) -> None:
+        file.write(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(image_io, "encode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        image_io.write(tmp_path / "a.png", image_io.from_array(RGB))
+    assert _leftovers(tmp_path) == ["home"]
+
+
+# --- the sidecar ---------------------------------------------------------------------------------
+
+
+def test_sidecar_where_the_format_has_no_place(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "a.bmp"
+    receipt = image_io.write(target, image_io.from_array(RGB), provenance={"model": "é"})
+    assert receipt.sidecar == target.with_name("a.bmp.json")
+    assert image_io.read_provenance(target) == {"model": "é"}
+    assert "é" in receipt.sidecar.read_text("utf-8")
+    image_io.write(target, image_io.from_array(RGB), WriteOptions(overwrite=True), {"model": "2"})
+    assert image_io.read_provenance(target) == {"model": "2"}
+
+
+def test_someone_elses_file_of_the_sidecars_name_is_kept(tmp_path: Path) -> None:
+    other = tmp_path / "a.bmp.json"
+    other.write_text('{"mine": true}')
+    with pytest.raises(image_io.WouldOverwrite) as caught:
+        image_io.write(
+            tmp_path / "a.bmp", image_io.from_array(RGB), WriteOptions(overwrite=True), {"model": "2"}
+        )
+    assert caught.value.path == other
+    assert not (tmp_path / "a.bmp").exists()
+    for text in ("[1]", "not json", '{"namespace": "other"}'):
+        other.write_text(text)
+        image_io.write(tmp_path / "b.bmp", image_io.from_array(RGB), WriteOptions(overwrite=True))
+        (tmp_path / "b.bmp").replace(tmp_path / "a.bmp")
+        assert image_io.read_provenance(tmp_path / "a.bmp") is None
+
+
+@pytest.mark.parametrize("failing_call", [1, 2])
+@pytest.mark.parametrize("existing", [False, True])
+def test_picture_and_sidecar_come_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing_call: int, existing: bool
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    target = folder / "a.bmp"
+    if existing:
+        image_io.write(target, image_io.from_array(RGB), provenance={"model": "old"})
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    real, calls = os.replace, []
+
+    def replace_(source: Any, destination: Any) -> None:
+        calls.append(destination)
+        if len(calls) == failing_call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, destination)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace_)
+        with pytest.raises(image_io.WriteFailed):
+            image_io.write(
+                target, image_io.from_array(255 - RGB), WriteOptions(overwrite=True), {"model": "new"}
+            )
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_files_get_the_rights_of_any_new_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        image_io.write(tmp_path / "a.png", image_io.from_array(RGB))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o640
+    (tmp_path / "a.png").chmod(0o604)
+    image_io.write(tmp_path / "a.png", image_io.from_array(RGB), WriteOptions(overwrite=True))
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o604
