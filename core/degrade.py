@@ -45,20 +45,20 @@ class Bounds:
 class RainParams:
     """Ranges of the rain model. Lengths and widths in pixels, angles in degrees from the vertical."""
 
-    layers: tuple[float, ...] = (0.55, 0.25, 0.13, 0.07)  # probability of 1, 2, 3, ... layers
+    layers: tuple[float, ...] = (0.65, 0.23, 0.08, 0.04)  # probability of 1, 2, 3, ... layers
     drawn: float = 0.6  # share of layers made of single drawn streaks; the rest is smeared noise
     length_px: Bounds = field(default_factory=lambda: Bounds(5.0, 90.0))
     width_px: Bounds = field(default_factory=lambda: Bounds(0.6, 4.5))
     angle_spread_deg: float = 24.0  # standard deviation of a picture's direction
-    any_angle: float = 0.12  # share of pictures whose direction is uniform over the half circle
+    any_angle: float = 0.02  # share of pictures whose direction is uniform over the half circle
     scatter_deg: Bounds = field(default_factory=lambda: Bounds(0.2, 6.0))
     cover: Bounds = field(default_factory=lambda: Bounds(0.004, 0.16))  # share of pixels under streaks
     strength: Bounds = field(default_factory=lambda: Bounds(0.12, 0.95))
-    screen: float = 0.3  # share composed by screen blending; the rest is added
-    mist: float = 0.12  # share of pictures with a veil
+    screen: float = 0.25  # share composed by screen blending; the rest is added
+    mist: float = 0.05  # share of pictures with a veil
     mist_strength: Bounds = field(default_factory=lambda: Bounds(0.03, 0.3))
-    jpeg: float = 0.08  # share compressed after raining
-    untouched: float = 0.04  # share left clean, so that a clean photo comes back as it went in
+    jpeg: float = 0.05  # share compressed after raining
+    untouched: float = 0.06  # share left clean, so that a clean photo comes back as it went in
 
     def __post_init__(self) -> None:
         if not self.layers or abs(sum(self.layers) - 1) > 1e-6 or min(self.layers) < 0:
@@ -81,7 +81,7 @@ def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None 
     if rng.random() < p.any_angle:
         angle = float(rng.uniform(-90, 90))
     else:
-        angle = float(np.clip(rng.normal(0, p.angle_spread_deg), -75, 75))
+        angle = float(np.clip(rng.normal(0, p.angle_spread_deg), -60, 60))
     count = int(rng.choice(len(p.layers), p=np.asarray(p.layers))) + 1
     light = np.zeros((height, width), np.float32)
     for _ in range(count):
