@@ -207,7 +207,7 @@ class MainWindow(QWidget):
         if found is None:
             log.warning("no sample photo with its truth")
             return
-        self.page.open_paths([found.path])
+        self.open_paths([found.path])
 
     # --- actions ---------------------------------------------------------------------------------
 
