@@ -118,6 +118,7 @@ QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit {
     background: $field; color: $text; border: 2px solid $field; border-radius: 4px;
     padding: 3px 8px; min-height: 18px;
     selection-background-color: $selection; selection-color: $selection_text;
+    placeholder-text-color: $secondary;
 }
 QPlainTextEdit, QTextEdit { padding: 4px; }
 *[role="mono"] { font-family: "$mono"; font-size: 12px; }
@@ -131,14 +132,14 @@ QComboBox:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QPlainTe
     border-color: $focus;
 }
 QComboBox:disabled, QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled { color: $disabled; }
-QComboBox { padding-right: 20px; }
+QComboBox { padding-right: 20px; combobox-popup: 0; }  /* a list below, not a framed menu over it */
 QComboBox::drop-down { border: none; width: 20px; subcontrol-position: center right; }
 QComboBox::down-arrow { image: url("$art-down.svg"); width: 12px; height: 12px; }
 QComboBox::down-arrow:disabled { image: url("$art-down-disabled.svg"); }
 QComboBox QAbstractItemView {
-    background: $field; color: $text; border: none; padding: 4px;
+    background: $field; border: none; padding: 4px;
     selection-background-color: $selection; selection-color: $selection_text;
-}
+}  /* no colour of text here: it would overrule the palette's for what cannot be chosen */
 QSpinBox::up-button, QDoubleSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::down-button {
     border: none; background: transparent; width: 18px; subcontrol-origin: border;
 }
@@ -198,7 +199,8 @@ QMenu { background: $field; color: $text; border: none; padding: 4px; }
 QMenu::item { padding: 5px 24px 5px 28px; border-radius: 4px; background: transparent; }
 QMenu::item:selected { background: $selection; color: $selection_text; }
 QMenu::item:disabled { color: $disabled; background: transparent; }
-QMenu::icon { left: 8px; }
+QMenu::icon { left: 8px; padding: 2px; border-radius: 4px; }
+QMenu::icon:checked { background: $menu_checked; }
 QMenu::separator { height: 1px; background: $control_pressed; margin: 4px 8px; }
 QMenu::right-arrow { image: url("$art-right.svg"); width: 12px; height: 12px; right: 6px; }
 QMenu::indicator { width: 12px; height: 12px; left: 8px; }
@@ -254,6 +256,7 @@ def sheet(tokens: Mapping[str, str], name: str, art_dir: Path, mono: str = "mono
         box=tokens["control_hover"] if dark else "#d0d0d0",
         box_hover="#4a4a4a" if dark else "#c2c2c2",
         handle=tokens["text"],
+        menu_checked="#4a4a4a" if dark else "#cdcdcd",
         mono=mono,
         art=(art_dir / name).as_posix(),
         text_px=TEXT_PX,

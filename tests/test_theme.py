@@ -85,7 +85,7 @@ def test_meanings_have_the_colours_agreed_upon() -> None:
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_the_sheet_names_only_art_that_is_there(name: str) -> None:
+def test_the_sheet_names_only_art_that_is_there(qapp: QApplication, name: str) -> None:
     sheet = theme_sheet.sheet(TOKENS[name], name, ART_DIR)
     assert "$" not in sheet
     files = set(re.findall(r'url\("([^"]+)"\)', sheet))
@@ -176,6 +176,23 @@ def test_buttons_look_as_the_tokens_say(app: QApplication, qtbot: QtBot, name: s
     assert image.pixelColor(plain.geometry().center().x(), plain.geometry().top()) == theme.token("control")
     set_role(plain, "primary")
     assert window.grab().toImage().pixelColor(plain.geometry().center()) == theme.token("accent")
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_quiet_words_are_the_secondary_colour(app: QApplication, qtbot: QtBot, name: str) -> None:
+    """Left alone, Qt paints them as text of half opacity, too faint on the light theme's greys."""
+    theme = Theme(app, name)
+    window = every_widget()
+    qtbot.addWidget(window)
+    window.show()
+    for kind in (QComboBox, QLineEdit, QSpinBox):
+        for widget in window.findChildren(kind):
+            placeholder = widget.palette().color(QPalette.ColorRole.PlaceholderText)
+            assert placeholder == theme.token("secondary"), widget
+    popup = window.findChild(QComboBox).view()  # type: ignore[union-attr]
+    popup.ensurePolished()
+    assert popup.palette().color(QPalette.ColorRole.PlaceholderText) == theme.token("secondary")
+    assert popup.palette().color(QPalette.ColorRole.HighlightedText) == theme.token("selection_text")
 
 
 def test_the_mode_can_change_while_running(app: QApplication) -> None:
