@@ -420,9 +420,6 @@ class RestorePage(Page):
                 self.stage.loader.forget(item_id)
                 self.thumbnails.forget(item.path)
             self.flow.run_one(item_id, choice)
-        current = self.session.current
-        if current is not None and current.id in again and self.stage.problem is not None:
-            self.stage.reopen()
 
     def _started(self, item_id: str) -> None:
         self.stage.started(item_id)
@@ -470,7 +467,7 @@ class RestorePage(Page):
     def _fill_models(self) -> None:
         from core import catalog
 
-        self._inspector.set_models((*catalog.models(), *self._extra_models))
+        self._inspector.set_models(catalog.models(), self._extra_models)
 
     def _open_model(self) -> None:
         settings = self.context.settings
@@ -612,7 +609,7 @@ class RestorePage(Page):
         suggested = self.saver.plan(item).path
         if settings.save_folder is not None:
             suggested = settings.save_folder / suggested.name
-        dialog = SaveAsDialog(suggested, shown.info, self)
+        dialog = SaveAsDialog(suggested, shown.info, settings.save_quality, settings.strip_gps, self)
 
         def chosen(path: Path, options: WriteOptions) -> None:
             settings.save_folder = path.parent

@@ -95,18 +95,19 @@ class Saver(QObject):
         )
 
     def _done(self, item: Item, done: _Saved) -> None:
-        self._end(item)
         now = self._session.get(item.id)
         if now is not None and now.result == item.result:  # not restored anew meanwhile
             self._session.update(item.id, saved=done.note, receipt=done.receipt)
+        self.saving_ids.discard(item.id)
         self.saved.emit(item.id)
+        self._ended()
 
     def _not_done(self, item: Item, error: Exception) -> None:
-        self._end(item)
-        self.failed.emit(item.id, describe(error))
-
-    def _end(self, item: Item) -> None:
         self.saving_ids.discard(item.id)
+        self.failed.emit(item.id, describe(error))
+        self._ended()
+
+    def _ended(self) -> None:
         self.done_count += 1
         self.progressed.emit()
         if not self.saving_ids:

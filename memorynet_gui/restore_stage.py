@@ -177,6 +177,8 @@ class Stage(QObject):
             self.shown = replace(self.shown, restored=None, restored_is_saved_file=False)
             self._canvas.set_restored(None)
             self._apply_strength()
+        else:
+            self._reopen_if_unseen(item_id)
 
     def stopped(self, item_id: str) -> None:
         """A run was cancelled or failed: half a restoration is none; an earlier one is shown again."""
@@ -184,6 +186,12 @@ class Stage(QObject):
         current = self._session.current
         if current is not None and current.id == item_id:
             self._current_changed(current)
+
+    def _reopen_if_unseen(self, item_id: str) -> None:
+        """The current photo could not be shown before; it may have been repaired since."""
+        current = self._session.current
+        if current is not None and current.id == item_id and self.problem is not None:
+            self.reopen()
 
     def _tile_came(self, tile: TileShown) -> None:
         if self._is_on_canvas(tile.item_id):
@@ -202,6 +210,7 @@ class Stage(QObject):
             self._ask_quality(at_once=True)
         else:
             self.loader.forget(outcome.item_id)
+            self._reopen_if_unseen(outcome.item_id)
 
     # --- strength and quality --------------------------------------------------------------------
 

@@ -70,6 +70,7 @@ class Inspector(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._entries: tuple[ModelEntry, ...] = ()
+        self._opened: tuple[ModelEntry, ...] = ()
         self._devices: tuple[Device, ...] = ()
         self._item: Item | None = None
         self._problem: Problem | None = None
@@ -101,6 +102,9 @@ class Inspector(QWidget):
         self.problem_box.setProperty("role", "problem")
         self.problem_what, self.problem_why, self.problem_todo = QLabel(), QLabel(), QLabel()
         self.problem_what.setProperty("role", "strong")
+        self.problem_what.setAccessibleName("What happened")
+        self.problem_why.setAccessibleName("Why")
+        self.problem_todo.setAccessibleName("What to do")
         for label in (self.problem_why, self.problem_todo):
             label.setProperty("role", "secondary")
         for label in (self.problem_what, self.problem_why, self.problem_todo):
@@ -244,13 +248,14 @@ class Inspector(QWidget):
 
     # --- what can be chosen ----------------------------------------------------------------------
 
-    def set_models(self, entries: Sequence[ModelEntry]) -> None:
-        """Every model at hand; tasks without a usable one are there but cannot be chosen."""
+    def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
+        """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
         from core.catalog import TASKS
 
         before = self.choice()
-        self._entries = tuple(entries)
-        usable = {entry.task for entry in entries if entry.error is None}
+        self._opened = tuple(opened)
+        self._entries = (*entries, *opened)
+        usable = {entry.task for entry in self._entries if entry.error is None}
         with QSignalBlocker(self.task):
             self.task.clear()
             for key, info in TASKS.items():
@@ -273,7 +278,7 @@ class Inspector(QWidget):
             for entry in self._entries:
                 if entry.error is None and entry.task != task:
                     continue
-                name = model_argument(entry, self._entries)
+                name = self._argument(entry)
                 size = f"{entry.parameters / 1e6:.1f} M" if entry.parameters else ""
                 origin = "bundled" if entry.bundled else "yours"
                 detail = " · ".join(part for part in (size, origin) if part)
@@ -284,12 +289,17 @@ class Inspector(QWidget):
                     tooltip=f"{entry.path}\n{entry.error or ''}".strip(),
                 )
             self.model.add("Open a model file…", "", OPEN_MODEL)
-            names = [model_argument(entry, self._entries) for entry in self._usable(task)]
+            names = [self._argument(entry) for entry in self._usable(task)]
             choice = wanted if wanted in names else next(iter(names), "")
             self.model.setCurrentIndex(self.model.findData(choice) if choice else -1)
         self._last_model = choice
         self._model_problem("" if choice else "No model for this task is at hand.")
         self.choice_changed.emit()
+
+    def _argument(self, entry: ModelEntry) -> str:
+        """What ``--model`` takes for it: its name when the catalogue finds it by that, else its path."""
+        first = next((other for other in self._entries if other.name == entry.name), entry)
+        return entry.name if first is entry and entry not in self._opened else str(entry.path)
 
     def _usable(self, task: str | None) -> Iterable[ModelEntry]:
         found = [entry for entry in self._entries if entry.error is None and entry.task == task]
@@ -351,7 +361,7 @@ class Inspector(QWidget):
         """Choose this model, with its task; a broken one says why below the list."""
         if entry.error is None:
             self.task.setCurrentIndex(self.task.findData(entry.task))
-        self.model.setCurrentIndex(self.model.findData(model_argument(entry, self._entries)))
+        self.model.setCurrentIndex(self.model.findData(self._argument(entry)))
         self._model_picked(self.model.currentIndex())
 
     def _task_picked(self, _row: int) -> None:
@@ -367,9 +377,7 @@ class Inspector(QWidget):
             self.model.setCurrentIndex(max(self.model.findData(self._last_model), -1))
             self.open_model_requested.emit()
             return
-        broken = next(
-            (e for e in self._entries if e.error and model_argument(e, self._entries) == name), None
-        )
+        broken = next((e for e in self._entries if e.error and self._argument(e) == name), None)
         self._model_problem(f"{broken.name} cannot be used: {broken.error}" if broken else "")
         if broken is None:
             self._last_model = name
@@ -397,8 +405,8 @@ class Inspector(QWidget):
         with QSignalBlocker(self.strength):
             self.strength.setValue(item.strength_percent if item is not None else 100)
         self._say_strength()
-        self.strength.setEnabled(item is not None)
         baked = done and not can_blend
+        self.strength.setEnabled(item is not None and not baked)
         self.strength_row.setToolTip(
             "The full result is not kept any more; restore again to change the strength." if baked else ""
         )
@@ -424,9 +432,11 @@ class Inspector(QWidget):
             self.save.setToolTip(f"Saved as {item.saved.path}. Click to show it in its folder.")
         else:
             self.save.setToolTip("Save the result beside the original (Ctrl+S)")
-        for widget in (self.save, self.save_as, self.copy, self.drag):
-            widget.setEnabled(done and not saving)
-        self.comparison.setEnabled(done)
+        for widget in (self.save_as, self.copy):
+            widget.setEnabled(done and not saving and can_blend)
+        for widget in (self.save, self.drag):
+            widget.setEnabled(done and not saving and (can_blend or saved))
+        self.comparison.setEnabled(done and can_blend)
         self.command.setEnabled(done)
 
     def _restore_or_cancel(self) -> None:
@@ -492,12 +502,6 @@ class Inspector(QWidget):
                 else f"against {reference.name}"
             )
             self.reference_name.setToolTip(f"{reference}\n{PROTOCOLS[protocol]}")
-
-
-def model_argument(entry: ModelEntry, entries: Sequence[ModelEntry]) -> str:
-    """What ``--model`` takes for this entry: its name when that names it alone, else its path."""
-    first = next((other for other in entries if other.name == entry.name), entry)
-    return entry.name if first is entry and not entry.path.is_file() else str(entry.path)
 
 
 def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, str]]:

@@ -21,6 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from memorynet_gui.queue_item import DEFAULT_QUALITY
+
 if TYPE_CHECKING:
     from core.image_io import PictureInfo, WriteOptions
 
@@ -42,7 +44,14 @@ class SaveAsDialog(QDialog):
 
     chosen = Signal(object, object)  # Path, WriteOptions
 
-    def __init__(self, suggested: Path, info: PictureInfo, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        suggested: Path,
+        info: PictureInfo,
+        quality: int = DEFAULT_QUALITY,
+        strip_gps: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Save as")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -62,18 +71,19 @@ class SaveAsDialog(QDialog):
             self.format.addItem(title, key)
         self.quality = QSlider(Qt.Orientation.Horizontal)
         self.quality.setRange(1, 100)
-        self.quality.setValue(95)
+        self.quality.setValue(quality)
         self.quality.setAccessibleName("Quality")
         self.quality.setToolTip("Higher is closer to the result and larger; 95 shows no loss to the eye")
-        self.quality_value = QLabel("95")
+        self.quality_value = QLabel(str(quality))
         self.quality_value.setMinimumWidth(28)
         self.quality_value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.bit_depth = QComboBox()
         self.bit_depth.setAccessibleName("Bit depth")
         self.bit_depth.setToolTip("16 bit keeps every level of a 16-bit original")
-        self.strip_gps = QCheckBox("Leave the place it was taken out (GPS)")
+        self.strip_gps = QCheckBox("Leave out where it was taken (GPS)")
         self.strip_gps.setToolTip("Removes GPS positions from the metadata of the result")
         self.strip_gps.setAccessibleName("Leave GPS out")
+        self.strip_gps.setChecked(strip_gps)
         self.note = QLabel()
         self.note.setProperty("role", "caption")
         self.note.setWordWrap(True)
@@ -87,17 +97,18 @@ class SaveAsDialog(QDialog):
         cancel.setAccessibleName("Cancel")
 
         place = QHBoxLayout()
+        place.setSpacing(8)
         place.addWidget(self.name, 1)
         place.addWidget(self.browse)
-        quality = QHBoxLayout()
-        quality.addWidget(self.quality, 1)
-        quality.addWidget(self.quality_value)
+        quality_row = QHBoxLayout()
+        quality_row.addWidget(self.quality, 1)
+        quality_row.addWidget(self.quality_value)
         form = QFormLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(12)
         form.addRow("File", place)
         form.addRow("Format", self.format)
-        form.addRow("Quality", quality)
+        form.addRow("Quality", quality_row)
         form.addRow("Bit depth", self.bit_depth)
         form.addRow("", self.strip_gps)
         buttons = QHBoxLayout()
@@ -126,7 +137,7 @@ class SaveAsDialog(QDialog):
         key = self.format.currentData()
         return WriteOptions(
             format=key,
-            quality=self.quality.value() if key in WITH_QUALITY else 95,
+            quality=self.quality.value() if key in WITH_QUALITY else DEFAULT_QUALITY,
             bit_depth=self.bit_depth.currentData(),
             strip_gps=self.strip_gps.isChecked(),
             overwrite=self._confirmed == self.path(),
