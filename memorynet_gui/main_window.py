@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 MIN_SIZE = QSize(800, 520)
 DEFAULT_SIZE = QSize(1440, 900)
 INSPECTOR_PX = 300
+_SHARE_OF_SCREEN = 0.8  # of a large one, the first time
 _INSPECTOR_MIN_PX = 248
 _TOOL = QSize(32, 28)
 _PANEL = "window"
@@ -400,7 +401,7 @@ class MainWindow(QWidget):
         if not geometry or not self.restoreGeometry(QByteArray(geometry)):
             screen = QGuiApplication.primaryScreen()
             room = screen.availableSize() if screen else DEFAULT_SIZE
-            self.resize(DEFAULT_SIZE.boundedTo(room))
+            self.resize(DEFAULT_SIZE.expandedTo(room * _SHARE_OF_SCREEN).boundedTo(room))
         self.inspectors.setVisible(self.settings.inspector_shown)
         self._place_panel()
 
