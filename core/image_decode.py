@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import ImageFile
+from PIL import Image
 
 from core.image_colour import cmyk_to_srgb, row_bands, srgb_profile
 from core.image_sniff import ByteSource, unreadable
@@ -96,7 +96,7 @@ def decode(source: ByteSource, header: Header, about_px: int | None = None) -> C
 # --- Pillow --------------------------------------------------------------------------------------
 
 
-def _open_pillow(source: ByteSource, header: Header) -> ImageFile.ImageFile:
+def _open_pillow(source: ByteSource, header: Header) -> Any:
     # The plug-in is called itself, not Image.open: that one refuses large pictures by a global limit
     # of its own, and ours has been applied to the header already.
     from PIL import (
@@ -118,7 +118,11 @@ def _open_pillow(source: ByteSource, header: Header) -> ImageFile.ImageFile:
     }[header.format]
     source.file.seek(0)
     file: Any = _WithoutExif(source.file, header.exif_at) if header.exif_at else source.file
-    image: ImageFile.ImageFile = plugin(file)
+    image: Any = plugin(file)
+    if header.format == "TIFF":
+        # This plug-in asks for the global limit when it makes its image; so it finds one made.
+        core: Any = Image.core
+        image.im = core.new(image.mode, getattr(image, "_tile_size", image.size))
     return image
 
 
