@@ -125,9 +125,7 @@ class SettingsDialog(QDialog):
         form.addRow("Device", self.device)
         form.addRow("Precision", self.precision)
         form.addRow("Tile", self.tile)
-        form.addRow(
-            "", _caption("For photos added from now on. Each photo's own choice is in the inspector.")
-        )
+        form.addRow("", _caption("The same choices stand in the inspector."))
         return _tab(form)
 
     def _saving(self) -> QWidget:
