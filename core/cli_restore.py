@@ -183,7 +183,7 @@ class _Batch:
         def watch(event: object) -> None:
             if isinstance(event, TileDone):
                 share = event.index / event.count
-                left = event.seconds_left or 0.0
+                left = self._seconds_left(index + share) if count > 1 else event.seconds_left or 0.0
                 note = f"tile {event.index} of {event.count}, {common.clock(left)} left"
                 progress.show(label, index + share, count, note)
             elif isinstance(event, LadderStep):
@@ -197,6 +197,10 @@ class _Batch:
         item.target = receipt.path
         item.status = "restored"
         item.restored = _facts(restored, receipt, (*restored.notes, *notes))
+
+    def _seconds_left(self, done: float) -> float:
+        """For the whole run, ``done`` photos (and parts of one) into it."""
+        return (time.monotonic() - self.began) / done * (len(self.items) - done)
 
     def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
         """How to write this result; None: it is there already. Raises WouldOverwrite before time is spent."""

@@ -36,7 +36,7 @@ class SnapshotError(Exception):
 class Scene:
     """What the picture shows."""
 
-    photos: tuple[Path, ...]  # the first one is shown; bundled samples bring their truth
+    photos: tuple[Path, ...]  # bundled samples bring their truth; none: the empty state
     width: int = 1440
     height: int = 900
     theme: str = "dark"  # "dark" | "light"
@@ -67,10 +67,11 @@ def draw(scene: Scene, target: Path) -> None:
             window.show()
             thread = program.load_torch(window)
             _wait(lambda: not thread.is_alive() and bool(window.context.devices()), "PyTorch")
-            window.open_paths(list(scene.photos))
-            _wait(lambda: window.page.can("run_all"), "the photo")
+            if scene.photos:
+                window.open_paths(list(scene.photos))
+                _wait(lambda: window.page.can("run_all"), "the photo")
             _settle()
-            if scene.restore:
+            if scene.photos and scene.restore:
                 window.page.handle("run_all")
                 _wait(lambda: not window.runner.busy and not window.page.can("run_all"), "the restored photo")
                 if not window.page.can("save"):
@@ -103,7 +104,7 @@ def _settle() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when the picture was written, else 1 and a sentence on stderr."""
     parser = argparse.ArgumentParser(prog="memorynet_gui.snapshot", description=__doc__.partition("\n")[0])
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    parser.add_argument("photos", nargs="*", type=Path, metavar="PHOTO")
     parser.add_argument("target", type=Path, metavar="TARGET")
     parser.add_argument("--size", default="1440x900", metavar="WxH")
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))

@@ -1,43 +1,49 @@
-"""The pictures of the window that the README shows, from photos that ship: ``make screenshots``.
+"""Draw the pictures of the window that the README shows: ``make screenshots``.
 
-Written to ``docs/pictures/`` as WebP, drawn offscreen by the window itself.
+From bundled photos, which may be redistributed, with the bundled model, without a display.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-RAINY = ROOT / "resources" / "samples" / "rainy"
+SIZE = "1280x800"
+SAMPLES = "resources/samples/rainy"
 
-# name, further options; the last photo opened is the one restored and shown
-_SHOTS: tuple[tuple[str, tuple[str, ...], list[str]], ...] = (
-    ("restore-dark", ("dogs", "hill", "launchpad", "stream"), ["--theme", "dark"]),
-    ("restore-light", ("stream", "dogs", "launchpad", "hill"), ["--theme", "light"]),
-    ("side-by-side-dark", ("hill", "stream", "dogs", "launchpad"), ["--theme", "dark", "--mode", "side"]),
-    ("empty-light", (), ["--theme", "light", "--size", "1024x640"]),
-)
+# name: photos in the queue (the last in the order of the samples is shown), options
+SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "restore-dark": (("dogs.jpg", "hill.jpg"), ("--theme", "dark", "--mode", "wipe")),
+    "restore-light": (("dogs.jpg", "hill.jpg", "stream.jpg"), ("--theme", "light", "--mode", "side")),
+    "start-dark": ((), ("--theme", "dark")),
+}
 
 
 def main() -> int:
-    from PIL import Image
-
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, photos, options in _SHOTS:
-            drawn = Path(folder) / f"{name}.png"
-            files = [str(RAINY / f"{photo}.jpg") for photo in photos]
-            command = [sys.executable, "-m", "memorynet_gui.snapshot", *files, str(drawn), *options]
-            subprocess.run(command, check=True, cwd=ROOT, env=environment)
-            target = PICTURES / f"{name}.webp"
-            Image.open(drawn).save(target, quality=86, method=6)
-            print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1000:.0f} kB")
+    parser = argparse.ArgumentParser(description="Draw the pictures of the window that the README shows.")
+    parser.add_argument("--out", type=Path, default=PICTURES, metavar="DIR", help="[docs/pictures]")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(SCENES)} [all]")
+    args = parser.parse_args()
+    unknown = sorted(set(args.names) - set(SCENES))
+    if unknown:
+        parser.error(f"no picture {', '.join(unknown)} (known: {', '.join(SCENES)})")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in args.names or SCENES:
+        photos, options = SCENES[name]
+        target = args.out.resolve() / f"{name}.png"
+        command = [sys.executable, "-m", "memorynet_gui.snapshot"]
+        command += [*(f"{SAMPLES}/{photo}" for photo in photos), str(target), "--size", SIZE, *options]
+        # a process each: a window that was shown leaves fonts, themes and threads behind
+        environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+        if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
+            print(f"{name}: not drawn", file=sys.stderr)
+            return 1
+        print(f"{target} ({target.stat().st_size / 1000:.0f} kB)")
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -175,6 +177,25 @@ def test_qt_starts_here() -> None:
     environment["QT_QPA_PLATFORM"] = "no-such-platform"
     bad = subprocess.run([sys.executable, "-c", trial], env=environment, capture_output=True, check=False)
     assert bad.returncode != 0
+
+
+def test_the_readme_shows_pictures_that_exist() -> None:
+    """Each is one that "make screenshots" draws, from photos that ship."""
+    scenes = runpy.run_path(str(ROOT / "scripts/make_screenshots.py"))
+    shown = re.findall(r"\]\((docs/pictures/[^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert shown
+    for picture in shown:
+        assert (ROOT / picture).is_file()
+        assert Path(picture).stem in scenes["SCENES"]
+    for photos, _options in scenes["SCENES"].values():
+        assert all((ROOT / scenes["SAMPLES"] / photo).is_file() for photo in photos)
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text("utf-8")):
+            if "://" not in link:
+                assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
 # --- system libraries, with a stage of fake programs ---------------------------------------------
