@@ -345,7 +345,17 @@ def write(
     format_name = options.format or named or picture.info.format
     if named is not None and named != format_name:
         raise ValueError(f"{target.name}: the extension says {named}, the options say {format_name}")
-    height, width = picture.pixels.shape[:2]
+    pixels, alpha = picture.pixels, picture.alpha
+    if (
+        pixels.ndim != 3
+        or pixels.shape[2] != 3
+        or pixels.size == 0
+        or pixels.dtype not in (np.uint8, np.uint16)
+    ):
+        raise ValueError(f"pixels of shape {pixels.shape}, {pixels.dtype}; need (H, W, 3) uint8 or uint16")
+    if alpha is not None and (alpha.shape != pixels.shape[:2] or alpha.dtype != pixels.dtype):
+        raise ValueError(f"alpha {alpha.shape} {alpha.dtype} beside pixels {pixels.shape} {pixels.dtype}")
+    height, width = pixels.shape[:2]
     if not can_hold(format_name, width, height):
         raise UnsupportedImage(target, f"{format_name} cannot hold {width} x {height} px", format=format_name)
     sidecar = sidecar_path(target) if provenance and not CAPABILITIES[format_name].metadata else None

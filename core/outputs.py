@@ -121,8 +121,11 @@ def save(
     At strength 1 the pixels are the restored ones exactly. Raises what :func:`core.image_io.write`
     raises, and ValueError when the two pictures do not match.
     """
-    if strength == 1.0 and restored.pixels.shape == picture.pixels.shape:
-        pixels = restored.pixels
+    same_kind = (
+        restored.pixels.shape == picture.pixels.shape and restored.pixels.dtype == picture.pixels.dtype
+    )
+    if strength == 1.0 and same_kind:
+        pixels = restored.pixels  # spares a copy of the whole picture
     else:
         pixels = blend(picture.pixels, restored.pixels, strength)
     record = provenance(restored, strength) | _source_and_options(picture, options)

@@ -76,6 +76,31 @@ def png_bytes(
     )
 
 
+def interlaced_png_bytes(pixels: np.ndarray) -> bytes:
+    """The same by Adam7: seven passes, each over a coarser grid than the next."""
+    height, width = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    raw = b""
+    passes = [
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ]
+    for x, y, step_x, step_y in passes:
+        part = pixels[y::step_y, x::step_x]
+        if part.size:
+            rows = part.astype(pixels.dtype.newbyteorder(">")).reshape(part.shape[0], -1)
+            raw += b"".join(b"\0" + row.tobytes() for row in rows)
+    depth, colour = 8 * pixels.dtype.itemsize, {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 1)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
 # --- EXIF ----------------------------------------------------------------------------------------
 
 MAKER_NOTE = b"MAKER\0" + bytes(range(200))

@@ -25,6 +25,7 @@ from core.image_io import WriteOptions
 from tests.image_makers import (
     XMP,
     exif_block,
+    interlaced_png_bytes,
     photo,
     pillow_bytes,
     png_bytes,
@@ -45,7 +46,7 @@ def _written(extension: str, picture: image_io.Picture, folder: Path) -> bytes:
 MAKERS: dict[str, Callable[[Path], bytes]] = {
     "png": lambda _: pillow_bytes(RGB, "PNG"),
     "palette.png": lambda _: pillow_bytes(Image.fromarray(RGB).quantize(16), "PNG"),
-    "interlaced.png": lambda _: png_bytes(RGB[..., 0]),
+    "interlaced.png": lambda _: interlaced_png_bytes(RGB),
     "deep.png": lambda folder: _written(".png", image_io.from_array(DEEP), folder),
     "jpeg": lambda _: pillow_bytes(RGB, "JPEG", exif=b"Exif\0\0" + exif_block()),
     "progressive.jpeg": lambda _: pillow_bytes(RGB, "JPEG", progressive=True),
@@ -509,6 +510,20 @@ def test_a_target_that_appears_meanwhile_is_kept(tmp_path: Path, monkeypatch: py
 def test_options_that_contradict(tmp_path: Path, options: dict, name: str) -> None:
     with pytest.raises(ValueError, match=r"extension says|is none of|outside|neither"):
         image_io.write(tmp_path / name, image_io.from_array(RGB), WriteOptions(**options))
+
+
+def test_arrays_that_are_no_picture(tmp_path: Path) -> None:
+    good = image_io.from_array(np.dstack([RGB, RGB[..., 0]]))
+    assert good.alpha is not None
+    for changes in (
+        {"pixels": RGB[..., 0]},
+        {"pixels": RGB.astype(np.float32)},
+        {"pixels": RGB[:10]},
+        {"alpha": good.alpha.astype(np.uint16)},
+    ):
+        with pytest.raises(ValueError, match=r"pixels"):
+            image_io.write(tmp_path / "a.png", replace(good, **changes))
+    assert _leftovers(tmp_path) == ["home"]
 
 
 def test_a_size_the_format_cannot_hold(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.image_makers import (
     cmyk_profile,
     exif_block,
     grey_profile,
+    interlaced_png_bytes,
     photo,
     pillow_bytes,
     png_bytes,
@@ -220,6 +221,15 @@ def test_png_with_one_transparent_colour(tmp_path: Path, depth: type, channels: 
     assert picture.alpha is not None and picture.alpha.dtype == depth
     assert np.array_equal(picture.alpha, np.where(hit, 0, np.iinfo(depth).max))
     assert np.array_equal(picture.pixels, np.broadcast_to(pixels, (9, 8, 3)))
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (33, 20)])
+def test_interlaced_png(tmp_path: Path, depth: type, size: tuple[int, int]) -> None:
+    pixels = photo(*size, depth, 4)
+    picture = image_io.read(put(tmp_path, "i.png", interlaced_png_bytes(pixels)))
+    assert np.array_equal(picture.pixels, pixels[..., :3])
+    assert picture.alpha is not None and np.array_equal(picture.alpha, pixels[..., 3])
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP"])
