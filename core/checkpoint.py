@@ -172,7 +172,7 @@ def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{file.name}: refused, it holds more than tensors and could run code: {error}"
+            f"{file.name}: refused, it holds more than tensors and could run code"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{file.name}: damaged or not a PyTorch file: {error}") from error

@@ -105,7 +105,7 @@ def _model(args: argparse.Namespace) -> int:
     try:
         model = checkpoint.load(path)
     except checkpoint.CheckpointError as error:
-        print(f"memorynet info: {error}", file=sys.stderr)
+        print(" ".join(f"memorynet info: {error}".splitlines()), file=sys.stderr)
         return common.EXIT_FAILED
     if args.json:
         common.print_json(_facts(model))

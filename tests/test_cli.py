@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -373,6 +374,83 @@ def test_ctrl_c_stops_and_keeps_what_is_done(tmp_path: Path, model: Path) -> Non
     assert "Stopped: 1 of 2 photos are restored and kept" in err and "Traceback" not in err
     assert time.monotonic() - asked < 10
     assert sorted(p.name for p in folder.iterdir()) == ["1.derained.png", "1.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "left"),
+    [("load_model", []), ("read", []), ("restore", []), ("save", ["a.derained.png"])],
+)
+def test_ctrl_c_at_every_stage(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, stage: str, left: list[str],
+) -> None:  # fmt: skip
+    """What the stage was writing is finished or gone, and nothing after it is begun."""
+    from core import outputs, restore
+
+    owner = {"load_model": restore, "read": image_io, "restore": restore, "save": outputs}[stage]
+    real = getattr(owner, stage)
+
+    def interrupted(*args: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(*args, **options)
+
+    monkeypatch.setattr(owner, stage, interrupted)
+    out_dir = tmp_path / "out"
+    code, _, err = run(capsys, "restore", photos, "--model", model, "--out", out_dir)
+    assert code == 130 and "Stopped" in err
+    assert sorted(path.name for path in out_dir.rglob("*")) == left
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (7, 9)])
+def test_odd_sizes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, size: tuple[int, int]
+) -> None:
+    write(tmp_path / "odd.png", photo(*size))
+    assert run(capsys, "restore", tmp_path / "odd.png", "--model", model)[0] == 0
+    info = image_io.read_info(tmp_path / "odd.derained.png")
+    assert (info.width, info.height) == size
+
+
+def test_a_model_that_would_run_code_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path
+) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (os.mkdir, (str(tmp_path / "exploded"),))
+
+    bomb = tmp_path / "bomb.pth"
+    bomb.write_bytes(pickle.dumps({"state_dict": Bomb()}))
+    for words in (("restore", photos, "--model", bomb), ("info", bomb)):
+        code, _, err = run(capsys, *words)
+        assert code != 0 and "bomb.pth" in err and err.count("\n") == 1
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_folders_that_may_not_be_used(
+    capsys: pytest.CaptureFixture[str],
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = os.scandir
+
+    def locked(path: Any = ".") -> Any:
+        if str(path).endswith("deeper"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    code, out, err = run(
+        capsys, "restore", photos, "--recursive", "--model", model, "--out", tmp_path / "out"
+    )
+    assert code == 1 and "2 restored, 1 failed" in out
+    assert "deeper could not be read. Permission denied." in err
+    (tmp_path / "taken").write_text("a file where a folder is needed")
+    code, _, err = run(
+        capsys, "restore", photos / "a.png", "--model", model, "--out", tmp_path / "taken/below"
+    )
+    assert code == 1 and err.count("\n") == 1
 
 
 # --- evaluate ------------------------------------------------------------------------------------
