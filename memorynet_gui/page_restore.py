@@ -7,17 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, QUrl
-from PySide6.QtGui import QDrag, QGuiApplication, QKeyEvent, QShowEvent
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from core.problems import Problem, describe
-from memorynet_gui.collector import Collector
 from memorynet_gui.page import AppContext, Page
-from memorynet_gui.queue_item import Choice, Item, ItemState, Origin
-from memorynet_gui.restore_command import command
+from memorynet_gui.queue_item import Choice, Item, ItemState
 from memorynet_gui.restore_flow import RestoreFlow
-from memorynet_gui.restore_menu import photo_menu, show_in_folder
+from memorynet_gui.restore_inputs import PhotosIn
+from memorynet_gui.restore_menu import photo_menu
+from memorynet_gui.restore_outputs import ResultsOut
 from memorynet_gui.restore_saves import Saver, sweep_dragged
 from memorynet_gui.restore_stage import Stage
 from memorynet_gui.restore_toolbar import RestoreToolbar
@@ -30,15 +29,14 @@ from memorynet_gui.view_filmstrip import Filmstrip
 from memorynet_gui.view_inspector import Inspector
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QImage
-
-    from core.catalog import ModelEntry, Sample
-    from core.image_io import WriteOptions
+    from core.catalog import ModelEntry
 
 log = logging.getLogger(__name__)
 
 QUEUE_NAME = "queue.json"
 _ZOOM_STEP = 1.5
+_SPREAD_MS = 250
+_COUNT_MS = 150
 _TICK_MS = 500  # the time left goes on between tiles
 
 
@@ -54,11 +52,12 @@ class RestorePage(Page):
         self.session = Session(settings.data_dir / QUEUE_NAME, self)
         self.store = ResultStore(settings.cache_dir / "results")
         self.thumbnails = Thumbnails(parent=self)
-        self.collector = Collector(self)
         self.canvas = CompareView()
         self.flow = RestoreFlow(self.session, context.runner, self.store, self._focus, self)
         self.stage = Stage(self.session, self.flow, self.store, self.canvas, self.thumbnails, self)
         self.saver = Saver(self.session, self.store, settings, self)
+        self.photos_in = PhotosIn(context, self.session, self.saver, self)
+        self.results_out = ResultsOut(context, self.session, self.stage, self.flow, self.saver, self)
         self.filmstrip = Filmstrip(self.session, self.thumbnails)
         self.empty = EmptyState(self.thumbnails)
         self.toolbar = RestoreToolbar(self)
@@ -66,14 +65,16 @@ class RestorePage(Page):
         self._extra_models: tuple[ModelEntry, ...] = ()
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
-        self._go_on_when_saved = False
-        self._drag_path: Path | None = None
-        self._told_running: str | None = None
         self._build()
         self._connect()
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK_MS)
         self._tick.timeout.connect(self._say_progress)
+        self._strength_for: list[str] = []
+        self._spread = QTimer(self, singleShot=True, interval=_SPREAD_MS)
+        self._spread.timeout.connect(self._spread_strength)
+        self._count = QTimer(self, singleShot=True, interval=_COUNT_MS)
+        self._count.timeout.connect(self._count_unsaved)
         self.canvas.set_mode(settings.compare_mode)
         self.toolbar.set_mode(settings.compare_mode)
         self.toolbar.set_recent(settings.recent_files)
@@ -108,37 +109,36 @@ class RestorePage(Page):
         layout.addWidget(self._outer)
 
     def _connect(self) -> None:
-        context, session, flow, saver = self.context, self.session, self.flow, self.saver
+        context, session, flow, out = self.context, self.session, self.flow, self.results_out
         context.devices_ready.connect(lambda: self._inspector.set_devices(context.devices()))
         session.current_changed.connect(lambda _item: self._refresh())
         session.changed.connect(self._row_changed)
+        session.many_changed.connect(self._rows_changed)
         session.summary_changed.connect(self._summary_changed)
         session.notice.connect(context.banner)
         session.loaded.connect(self._queue_loaded)
-        self.collector.found.connect(self._found)
-        self.collector.finished.connect(self._collected)
+        self.photos_in.recent_changed.connect(lambda: self.toolbar.set_recent(context.settings.recent_files))
+        self.photos_in.reference_set.connect(self.stage.ask_quality)
         self.stage.changed.connect(self._refresh)
         self.stage.quality_changed.connect(self._show_quality)
         flow.started.connect(self._started)
         flow.finished.connect(lambda _outcome: self._refresh())
         flow.failed.connect(self.stage.stopped)
         flow.told.connect(context.banner)
-        flow.stopped_by.connect(lambda problem: self._banner_problem("Nothing more was restored.", problem))
+        flow.stopped_by.connect(lambda problem: out.say("Nothing more was restored.", problem))
         flow.out_of_room.connect(self._out_of_room)
         flow.progressed.connect(self._say_progress)
         flow.cancelled.connect(self.stage.stopped)
         flow.idle.connect(self._flow_idle)
-        saver.saved.connect(lambda _id: self._refresh())
-        saver.failed.connect(self._save_failed)
-        saver.progressed.connect(self._saving_progressed)
-        saver.idle.connect(self._saves_done)
+        out.changed.connect(self._refresh)
+        out.go_on.connect(self._run_all)
         self.canvas.mode_changed.connect(self._mode_changed)
         self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
-        self.canvas.drag_out_requested.connect(self._drag_out)
+        self.canvas.drag_out_requested.connect(out.drag_out)
         self.toolbar.wanted.connect(self._do)
         self.toolbar.recent_wanted.connect(lambda path: self.open_paths([path]))
         self.empty.open_requested.connect(lambda: self._do("open"))
-        self.empty.sample_requested.connect(self.open_sample)
+        self.empty.sample_requested.connect(self.photos_in.open_sample)
         self.filmstrip.remove_requested.connect(lambda _ids: self._do("remove"))
         self.filmstrip.retry_requested.connect(self._retry)
         self.filmstrip.save_all_requested.connect(lambda: self._do("save_all"))
@@ -154,8 +154,8 @@ class RestorePage(Page):
         panel.copy_requested.connect(lambda: self._do("copy"))
         panel.comparison_requested.connect(lambda: self._do("save_comparison"))
         panel.command_requested.connect(lambda: self._do("copy_command"))
-        panel.drag_prepare_requested.connect(self._prepare_drag)
-        panel.drag_requested.connect(self._drag_out)
+        panel.drag_prepare_requested.connect(out.prepare_drag)
+        panel.drag_requested.connect(out.drag_out)
         panel.open_model_requested.connect(self._open_model)
         panel.reference_chosen.connect(self.stage.set_reference)
         panel.reference_browse_requested.connect(self._browse_reference)
@@ -192,27 +192,7 @@ class RestorePage(Page):
         return self.toolbar.widgets()
 
     def open_paths(self, paths: list[Path]) -> None:
-        """Queue files and whole folders; found off this thread. Bundled samples bring their truth."""
-        from core import catalog
-
-        root = catalog.RESOURCES / "samples"
-        samples = [path for path in paths if path.is_relative_to(root) and path.is_file()]
-        for sample in catalog.samples() if samples else ():
-            if sample.path in samples:
-                self.open_sample(sample)
-        others = [path for path in paths if path not in samples]
-        if others:
-            self.context.settings.add_recent(*[path for path in others[:12] if path.suffix])
-            self.toolbar.set_recent(self.context.settings.recent_files)
-            self.collector.collect(others)
-
-    def open_sample(self, sample: Sample) -> None:
-        self.session.add([sample.path], Origin.SAMPLE)
-        item = self.session.find(sample.path)
-        if item is not None and item.reference is None and sample.truth is not None:
-            self.session.update(item.id, reference=sample.truth)
-            self.session.set_current(item.id)
-            self.stage.ask_quality()
+        self.photos_in.open_paths(paths)
 
     def can(self, action_id: str) -> bool:
         item = self.session.current
@@ -246,20 +226,20 @@ class RestorePage(Page):
         return shown if action_id.startswith(("mode_", "zoom_", "toggle_zoom")) else False
 
     def handle(self, action_id: str) -> None:
-        canvas, session = self.canvas, self.session
+        canvas, session, out = self.canvas, self.session, self.results_out
         if action_id.startswith("mode_"):
             canvas.set_mode(action_id.removeprefix("mode_"))
             return
         handlers: dict[str, Callable[[], object]] = {
-            "open": self._open_dialog,
-            "open_folder": self._open_folder_dialog,
-            "paste": self.paste,
-            "save": self._save,
-            "save_as": self._save_as,
-            "save_all": self._save_all,
-            "save_comparison": self._save_comparison,
-            "copy": self._copy,
-            "copy_command": self._copy_command,
+            "open": self.photos_in.ask_for_files,
+            "open_folder": self.photos_in.ask_for_folder,
+            "paste": self.photos_in.paste,
+            "save": out.save,
+            "save_as": out.save_as,
+            "save_all": out.save_all,
+            "save_comparison": out.ask_for_comparison,
+            "copy": out.copy,
+            "copy_command": out.copy_command,
             "next": lambda: session.step(1),
             "previous": lambda: session.step(-1),
             "select_all": self.filmstrip.list.selectAll,
@@ -297,9 +277,10 @@ class RestorePage(Page):
         if self._shut:
             return
         self._shut = True
-        self._tick.stop()
+        for timer in (self._tick, self._spread, self._count):
+            timer.stop()
         self.flow.shut_down()
-        self.collector.shut_down()
+        self.photos_in.shut_down()
         self.stage.shut_down()
         self.saver.shut_down()
         self.thumbnails.shut_down()
@@ -312,65 +293,6 @@ class RestorePage(Page):
     def _do(self, action_id: str) -> None:
         if self.can(action_id):
             self.handle(action_id)
-
-    # --- photos in -------------------------------------------------------------------------------
-
-    def _open_dialog(self) -> None:
-        self._file_dialog(QFileDialog.FileMode.ExistingFiles, "Open photos")
-
-    def _open_folder_dialog(self) -> None:
-        self._file_dialog(QFileDialog.FileMode.Directory, "Open a folder of photos")
-
-    def _file_dialog(self, mode: QFileDialog.FileMode, title: str) -> None:
-        from core.image_types import EXTENSIONS
-
-        settings = self.context.settings
-        dialog = QFileDialog(self, title, str(settings.open_folder or Path.home()))
-        dialog.setFileMode(mode)
-        if mode is QFileDialog.FileMode.ExistingFiles:
-            patterns = " ".join(f"*{extension}" for extension in sorted(EXTENSIONS))
-            dialog.setNameFilters([f"Photos ({patterns})", "All files (*)"])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-
-        def chosen(names: list[str]) -> None:
-            paths = [Path(name) for name in names]
-            if paths:
-                settings.open_folder = paths[0].parent
-                self.open_paths(paths)
-
-        dialog.filesSelected.connect(chosen)
-        dialog.open()
-
-    def paste(self) -> None:
-        """Files or a picture from the clipboard."""
-        mime = QGuiApplication.clipboard().mimeData()
-        files = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
-        if files:
-            self.open_paths(files)
-            return
-        image: QImage = QGuiApplication.clipboard().image()
-        if image.isNull():
-            self.context.banner("There is no photo on the clipboard.")
-            return
-        self.saver.keep_pasted(
-            image,
-            lambda path: self.session.add([path], Origin.PASTED),
-            lambda error: self._banner_problem("The clipboard's photo could not be taken.", describe(error)),
-        )
-
-    def _found(self, paths: list[Path]) -> None:
-        self.session.add(paths, select=not self.session.is_adding)
-
-    def _collected(self, count: int, problems: list[str]) -> None:
-        if len(problems) == 1:
-            self.context.banner(problems[0])
-        elif problems:
-            self.context.banner(
-                f"{len(problems)} folders gave no photos.",
-                "Copy list",
-                lambda: QGuiApplication.clipboard().setText("\n".join(problems)),
-            )
-        log.info("%d photos added", count)
 
     def _queue_loaded(self) -> None:
         for item in self.session.items():
@@ -404,8 +326,7 @@ class RestorePage(Page):
         if choice is None or item is None:
             return
         selected = self.filmstrip.selected_ids()
-        for item_id in selected if item.id in selected else [item.id]:
-            self.flow.run_one(item_id, choice)
+        self.flow.run_these(selected if item.id in selected else [item.id], choice)
 
     def _retry(self, item_ids: list[str]) -> None:
         choice = self._choice_or_say()
@@ -419,7 +340,7 @@ class RestorePage(Page):
             if item is not None:
                 self.stage.loader.forget(item_id)
                 self.thumbnails.forget(item.path)
-            self.flow.run_one(item_id, choice)
+        self.flow.run_these(again, choice)
 
     def _started(self, item_id: str) -> None:
         self.stage.started(item_id)
@@ -444,13 +365,8 @@ class RestorePage(Page):
         self.context.banner(
             f"Results that are not saved fill {gigabytes:.1f} GB. Save them to go on.",
             "Save all and go on",
-            self._save_and_go_on,
+            self.results_out.save_all_and_go_on,
         )
-
-    def _save_and_go_on(self) -> None:
-        self._go_on_when_saved = True
-        if not self.saver.save_all():
-            self._saves_done()
 
     def _choice_changed(self) -> None:
         choice, settings = self._inspector.choice(), self.context.settings
@@ -515,6 +431,9 @@ class RestorePage(Page):
         shown = self.stage.shown is not None
         for button in (*self.toolbar.modes.values(), self.toolbar.fit, self.toolbar.actual):
             button.setEnabled(shown)
+        self._count.start()
+
+    def _count_unsaved(self) -> None:
         self.filmstrip.set_unsaved(len(self.saver.unsaved()) if self.session.summary.done else 0)
 
     def _row_changed(self, row: int) -> None:
@@ -524,6 +443,13 @@ class RestorePage(Page):
         progress = item.state is ItemState.RUNNING and item.tile
         if row == self.session.current_row and not progress:
             self._refresh()
+
+    def _rows_changed(self, first: int, last: int) -> None:
+        for row in range(first, last + 1):
+            item = self.session.at(row)
+            if item.state is ItemState.DONE:
+                self.store.set_expendable(item.id, item.is_saved)
+        self._refresh()
 
     def _summary_changed(self) -> None:
         if (len(self.session) > 0) != (self._outer.currentIndex() == 1):
@@ -546,10 +472,15 @@ class RestorePage(Page):
         current = self.session.current
         selected = self.filmstrip.selected_ids()
         self.stage.set_strength(percent)
-        if current is not None and current.id in selected:
-            for item_id in selected:
-                if item_id != current.id:
-                    self.session.update(item_id, strength_percent=percent)
+        if current is not None and len(selected) > 1 and current.id in selected:
+            self._strength_for = selected
+            self._spread.start()  # ten thousand photos need not follow every pixel of the slider
+
+    def _spread_strength(self) -> None:
+        """The other selected photos take the strength of the current one."""
+        current = self.session.current
+        if current is not None and current.id in self._strength_for:
+            self.session.update_many(self._strength_for, strength_percent=current.strength_percent)
 
     def _mode_changed(self, mode: str) -> None:
         self.toolbar.set_mode(mode)
@@ -583,134 +514,6 @@ class RestorePage(Page):
             self.context.banner(
                 f"{count:,} {noun} taken off the list; the files stay.", "Undo", self.session.undo
             )
-
-    # --- results out -----------------------------------------------------------------------------
-
-    def _save(self) -> None:
-        item = self.session.current
-        if item is None:
-            return
-        if item.is_saved and item.saved is not None and item.saved.path.exists():
-            show_in_folder(item.saved.path)
-        else:
-            self.saver.save(item)
-
-    def _save_all(self) -> None:
-        if not self.saver.save_all():
-            self.context.banner("Every result is saved already.")
-
-    def _save_as(self) -> None:
-        item, shown = self.session.current, self.stage.shown
-        if item is None or shown is None:
-            return
-        from memorynet_gui.view_save_as import SaveAsDialog
-
-        settings = self.context.settings
-        suggested = self.saver.plan(item).path
-        if settings.save_folder is not None:
-            suggested = settings.save_folder / suggested.name
-        dialog = SaveAsDialog(suggested, shown.info, settings.save_quality, settings.strip_gps, self)
-
-        def chosen(path: Path, options: WriteOptions) -> None:
-            settings.save_folder = path.parent
-            self.saver.save(self.session.get(item.id) or item, path, options)
-
-        dialog.chosen.connect(chosen)
-        dialog.show()
-
-    def _save_failed(self, item_id: str, problem: Problem) -> None:
-        item = self.session.get(item_id)
-        name = item.name if item is not None else "The photo"
-        self._go_on_when_saved = False
-        self._banner_problem(f"{name} was not saved.", problem)
-        self._refresh()
-
-    def _saving_progressed(self) -> None:
-        open_count = len(self.saver.saving_ids)
-        if open_count > 1 and not self.flow.busy:
-            total = open_count + self.saver.done_count
-            self.context.job_bar.set_job(
-                f"Saving {self.saver.done_count + 1} of {total}", self.saver.done_count / total, None
-            )
-        self._refresh()
-
-    def _saves_done(self) -> None:
-        if not self.flow.busy:
-            self.context.job_bar.clear_job()
-        if self.saver.done_count > 1:
-            self.context.banner(f"{self.saver.done_count:,} photos saved.")
-        if self._go_on_when_saved:
-            self._go_on_when_saved = False
-            self._run_all()
-
-    def _copy(self) -> None:
-        item = self.session.current
-        if item is not None:
-            self.saver.copy(
-                item,
-                lambda image: QGuiApplication.clipboard().setImage(image),
-                lambda error: self._banner_problem("The result was not copied.", describe(error)),
-            )
-
-    def _copy_command(self) -> None:
-        item = self.session.current
-        if item is not None:
-            QGuiApplication.clipboard().setText(command(item, self.saver.plan(item)))
-            self.context.banner("The command is on the clipboard.")
-
-    def _save_comparison(self) -> None:
-        item = self.session.current
-        if item is None:
-            return
-        folder = self.context.settings.save_folder or self.saver.plan(item).path.parent
-        dialog = QFileDialog(
-            self, "Save before and after", str(folder / f"{item.path.stem}.before-after.png")
-        )
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilters(["PNG (*.png)", "JPEG (*.jpg)"])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: self.save_comparison(Path(name)))
-        dialog.open()
-
-    def save_comparison(self, target: Path) -> None:
-        item = self.session.current
-        if item is not None:
-            self.saver.comparison(
-                item,
-                target,
-                lambda path: self.context.banner(
-                    f"Saved as {path.name}.", "Show in folder", lambda: show_in_folder(path)
-                ),
-                lambda error: self._banner_problem("The picture was not saved.", describe(error)),
-            )
-
-    def _prepare_drag(self) -> None:
-        item = self.session.current
-        self._drag_path = None
-        if item is not None:
-            self.saver.drag_file(item, self._drag_ready, lambda error: log.info("no file to drag: %s", error))
-
-    def _drag_ready(self, path: Path) -> None:
-        self._drag_path = path
-
-    def _drag_out(self) -> None:
-        if self._drag_path is None or not self._drag_path.exists():
-            self._prepare_drag()
-        if self._drag_path is None:
-            self.context.banner("The file is being made ready; drag once more in a moment.")
-            return
-        drag = QDrag(self)
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(self._drag_path))])
-        drag.setMimeData(data)
-        drag.exec(Qt.DropAction.CopyAction)
-
-    def _banner_problem(self, what: str, problem: Problem) -> None:
-        self.context.banner(
-            f"{what} {problem.sentence}",
-            "Copy details",
-            lambda: QGuiApplication.clipboard().setText(problem.details),
-        )
 
     def showEvent(self, event: QShowEvent) -> None:
         """The photo has the keys, not the first button of the toolbar."""

@@ -7,8 +7,7 @@ row with a sentence, and the batch goes on. What would fail every photo alike (m
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +60,7 @@ class RestoreFlow(QObject):
         self._session, self._runner, self._store, self._focus = session, runner, store, focus
         self._choice: Choice | None = None
         self._all = False
-        self._first: deque[str] = deque()  # asked for by name
+        self._first: dict[str, None] = {}  # asked for by name, in this order
         self._running_id: str | None = None
         self._tiles: list[TileShown] = []
         self._began = self._item_began = 0.0
@@ -135,31 +134,31 @@ class RestoreFlow(QObject):
 
     def run_all(self, choice: Choice) -> bool:
         """Restore every waiting photo. False when there is none or another job runs."""
-        if self._session.next_waiting() is None:
+        if self._session.next_waiting() is None or (not self.busy and self._refuse()):
             return False
         return self._begin(choice, everything=True)
 
-    def run_one(self, item_id: str, choice: Choice) -> bool:
-        """Restore this photo (again) now; while a batch runs, right after the present photo."""
-        self._session.set_waiting([item_id])
-        item = self._session.get(item_id)
-        if item is None or item.state is not ItemState.WAITING:
+    def _refuse(self) -> bool:
+        """Whether another page's work has the runner; says so."""
+        if self._runner.busy:
+            self.told.emit("Something else is running. Wait for it or cancel it, then restore.")
+        return self._runner.busy
+
+    def run_these(self, item_ids: Iterable[str], choice: Choice) -> bool:
+        """Restore these photos (again) now; while a batch runs, right after the present photo."""
+        wanted = list(item_ids)
+        if not self.busy and self._refuse():
             return False
-        if item_id not in self._first:
-            self._first.append(item_id)
-        if self.busy:
-            return True
-        return self._begin(choice, everything=False)
+        self._session.set_waiting(wanted)
+        items = [item for item in map(self._session.get, wanted) if item is not None]
+        self._first.update({item.id: None for item in items if item.state is ItemState.WAITING})
+        return bool(self._first) and self._begin(choice, everything=False)
 
     def _begin(self, choice: Choice, everything: bool) -> bool:
         if self.busy:
             self._all = self._all or everything
             self.progressed.emit()
             return True
-        if self._runner.busy:
-            self._first.clear()
-            self.told.emit("Something else is running. Wait for it or cancel it, then restore.")
-            return False
         self._choice = choice
         self._all = everything
         self._began = time.monotonic()
@@ -220,7 +219,9 @@ class RestoreFlow(QObject):
 
     def _take(self) -> Item | None:
         while self._first:
-            item = self._session.get(self._first.popleft())
+            item_id = next(iter(self._first))
+            del self._first[item_id]
+            item = self._session.get(item_id)
             if item is not None and item.state is ItemState.WAITING:
                 return item
         return self._session.next_waiting() if self._all else None
@@ -330,11 +331,14 @@ class RestoreFlow(QObject):
 
     def _forget_asked(self) -> None:
         self._all = False
-        while self._first:
-            item_id = self._first.popleft()
-            item = self._session.get(item_id)
-            if item is not None and item.state is ItemState.WAITING:
-                self._session.update(item_id, state=self._state_before(item_id, ItemState.WAITING))
+        asked, self._first = self._first, {}
+        waiting = [
+            item
+            for item in map(self._session.get, asked)
+            if item is not None and item.state is ItemState.WAITING
+        ]
+        done = [item.id for item in waiting if item.result is not None and self._store.has(item.id)]
+        self._session.update_many(done, state=ItemState.DONE)
 
     def _name(self, item_id: str) -> str:
         item = self._session.get(item_id)

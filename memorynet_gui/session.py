@@ -72,6 +72,7 @@ class Session(QObject):
     about_to_reset = Signal()
     was_reset = Signal()
     changed = Signal(int)  # row
+    many_changed = Signal(int, int)  # first row, last row: some of these
     current_changed = Signal(object)  # Item or None: another photo is shown
     summary_changed = Signal()
     adding_finished = Signal(int, int)  # added, were there already
@@ -234,19 +235,31 @@ class Session(QObject):
             self._counts[new.state] += 1
         self.changed.emit(row)
         only_progress = not (set(changes) - {"tile", "tile_count", "seconds_left"})
-        self._touched(save=not only_progress, summary=new.state is not old.state or only_progress)
+        self._touched(save=not only_progress, summary=new.state is not old.state)
         return new
+
+    def update_many(self, item_ids: Iterable[str], **changes: Any) -> int:
+        """As :meth:`update` for many at once, told by one ``many_changed``. Returns how many changed."""
+        rows = [row for row in map(self.row_of, item_ids) if row is not None]
+        changed_rows = []
+        for row in rows:
+            old = self._items[row]
+            new = replace(old, **changes)
+            if new != old:
+                self._items[row] = new
+                self._counts[old.state] -= 1
+                self._counts[new.state] += 1
+                changed_rows.append(row)
+        if changed_rows:
+            self.many_changed.emit(min(changed_rows), max(changed_rows))
+            self._touched()
+        return len(changed_rows)
 
     def set_waiting(self, item_ids: Iterable[str]) -> int:
         """Queue photos (again): failed, cancelled and finished ones become waiting. Running ones stay."""
-        count = 0
-        for item_id in tuple(item_ids):
-            item = self.get(item_id)
-            if item is None or item.state in (ItemState.RUNNING, ItemState.WAITING):
-                continue
-            self.update(item_id, state=ItemState.WAITING, problem=None, tile=0, tile_count=0)
-            count += 1
-        return count
+        busy = (ItemState.RUNNING, ItemState.WAITING)
+        again = [item.id for item in map(self.get, item_ids) if item is not None and item.state not in busy]
+        return self.update_many(again, state=ItemState.WAITING, problem=None, tile=0, tile_count=0)
 
     def retry_failed(self) -> int:
         return self.set_waiting(

@@ -90,9 +90,9 @@ class Thumbnails(QObject):
             self._busy.add(path)
         image: QImage | None = None
         try:
-            from core import image_io  # here: OpenCV takes its time to load
+            from core.image_io import thumbnail  # here: it takes its time to load
 
-            image = image_from_rgb(image_io.thumbnail(path, self.max_px))
+            image = image_from_rgb(thumbnail(path, self.max_px))
         except (
             Exception
         ) as exc:  # any file may be in a queue; the photo itself says what is wrong when opened

@@ -18,7 +18,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPalette, QPen, QWheelEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPalette, QPen, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -43,6 +43,7 @@ THUMB = QSize(120, 68)
 PAD = 4
 CAPTION_PX = 20
 CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
+STATE_PX = 56  # at the right of the caption: the state, which can be clicked
 SUMMARY_WIDTH_PX = 208
 
 Index = QModelIndex | QPersistentModelIndex
@@ -62,6 +63,7 @@ class FilmstripModel(QAbstractListModel):
         session.about_to_reset.connect(self.beginResetModel)
         session.was_reset.connect(self.endResetModel)
         session.changed.connect(self._row_changed)
+        session.many_changed.connect(lambda a, b: self.dataChanged.emit(self.index(a), self.index(b)))
         thumbnails.ready.connect(self._thumbnail_came)
         thumbnails.failed.connect(self._thumbnail_came)
 
@@ -210,6 +212,7 @@ class FilmstripList(QListView):
     """One row of cells. The plain wheel scrolls it sideways, Delete asks for removal."""
 
     remove_requested = Signal()
+    state_clicked = Signal(int)  # row whose words at the lower right were clicked
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -233,6 +236,15 @@ class FilmstripList(QListView):
         bar = self.horizontalScrollBar()
         bar.setValue(bar.value() - by)
         event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        at = event.position().toPoint()
+        index = self.indexAt(at)
+        if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
+            inside = at - self.visualRect(index).topLeft()
+            if inside.y() > PAD + THUMB.height() and inside.x() > CELL.width() - STATE_PX:
+                self.state_clicked.emit(index.row())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
@@ -302,7 +314,7 @@ class Filmstrip(QWidget):
         self.list.customContextMenuRequested.connect(
             lambda at: self.menu_requested.emit(self.list.viewport().mapToGlobal(at))
         )
-        self.list.clicked.connect(self._clicked)
+        self.list.state_clicked.connect(self._state_clicked)
         self.retry.clicked.connect(lambda: self.retry_requested.emit([]))
         self.save_all.clicked.connect(self.save_all_requested)
         session.current_changed.connect(self._session_moved)
@@ -348,14 +360,10 @@ class Filmstrip(QWidget):
         self._syncing = False
         self.list.viewport().update()
 
-    def _clicked(self, index: QModelIndex) -> None:
+    def _state_clicked(self, row: int) -> None:
         """A click on "⚠ retry" itself retries."""
-        item = self._session.at(index.row())
-        if item.state is not ItemState.FAILED:
-            return
-        cell = self.list.visualRect(index)
-        at = self.list.viewport().mapFromGlobal(self.cursor().pos()) - cell.topLeft()
-        if at.y() > PAD + THUMB.height() and at.x() > cell.width() - 60:
+        item = self._session.at(row)
+        if item.state is ItemState.FAILED:
             self.retry_requested.emit([item.id])
 
     def changeEvent(self, event: QEvent) -> None:

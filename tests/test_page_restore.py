@@ -388,7 +388,7 @@ def test_strength_of_all_selected_photos(at: Desk, place: dict[str, Path]) -> No
     at.add(place["png"], place["second"], place["jpeg"])
     at.page.handle("select_all")
     at.panel.strength.setValue(70)
-    assert [item.strength_percent for item in at.page.session.items()] == [70, 70, 70]
+    wait(lambda: [item.strength_percent for item in at.page.session.items()] == [70, 70, 70])
 
 
 def test_a_reference_gives_the_protocols_numbers(at: Desk, place: dict[str, Path]) -> None:
@@ -604,22 +604,22 @@ def test_save_all_copy_before_after_and_drag(at: Desk, place: dict[str, Path], t
     wait(lambda: not QGuiApplication.clipboard().image().isNull())
     np.testing.assert_array_equal(pixels_of(QGuiApplication.clipboard().image())[:, :, :3], pixels)
 
-    at.page.save_comparison(tmp_path / "both.png")
+    at.page.results_out.save_comparison(tmp_path / "both.png")
     wait(lambda: (tmp_path / "both.png").exists() and at.said)
     both = image_io.read(tmp_path / "both.png").pixels
     assert both.shape[1] > 2 * 256
     np.testing.assert_array_equal(both[:192, :256], rainy()[0])
 
-    at.page._prepare_drag()
-    wait(lambda: at.page._drag_path is not None)
-    np.testing.assert_array_equal(image_io.read(at.page._drag_path).pixels, pixels)
-    assert at.page._drag_path.is_relative_to(at.settings.cache_dir)
+    at.page.results_out.prepare_drag()
+    wait(lambda: at.page.results_out.drag_path is not None)
+    np.testing.assert_array_equal(image_io.read(at.page.results_out.drag_path).pixels, pixels)
+    assert at.page.results_out.drag_path.is_relative_to(at.settings.cache_dir)
 
     at.page.handle("save_all")
     wait(lambda: all(item.is_saved for item in at.page.session.items()))
-    at.page._prepare_drag()
+    at.page.results_out.prepare_drag()
     saved = at.item(place["png"]).saved
-    assert saved is not None and at.page._drag_path == saved.path
+    assert saved is not None and at.page.results_out.drag_path == saved.path
 
 
 def test_a_full_store_stops_the_queue_and_saving_goes_on(at: Desk, place: dict[str, Path]) -> None:
