@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # argparse: --help, --version, bad arguments
         return leaving.code if isinstance(leaving.code, int) else common.EXIT_OK
     except common.UsageError as error:
-        command = next((word for word in words if word in COMMANDS), "")
-        print(" ".join(f"memorynet {command}: {error}".replace(" :", ":", 1).splitlines()), file=sys.stderr)
+        command = next((f" {word}" for word in words if word in COMMANDS), "")
+        print(" ".join(f"memorynet{command}: {error}".splitlines()), file=sys.stderr)
         return common.EXIT_USAGE
     except (KeyboardInterrupt, Cancelled):
         print("Stopped. What was finished before is kept.", file=sys.stderr)
