@@ -146,10 +146,10 @@ def desk(qapp: QApplication, home: Path) -> Iterator[Desk]:
 
 
 def rainy() -> tuple[np.ndarray, np.ndarray]:
-    """A corner of the first sample: (192, 256, 3) uint8 in the rain and without."""
+    """A corner of the first sample: (128, 160, 3) uint8 in the rain and without."""
     sample = catalog.samples()[0]
     assert sample.truth is not None
-    cut = np.s_[60 : 60 + 192, 40 : 40 + 256]
+    cut = np.s_[60 : 60 + 128, 40 : 40 + 160]
     return image_io.read(sample.path).pixels[cut].copy(), image_io.read(sample.truth).pixels[cut].copy()
 
 

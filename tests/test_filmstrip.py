@@ -84,7 +84,7 @@ def test_thumbnails_are_made_for_what_is_seen_only(
     wait(lambda: len(session) == 303)
     wait(lambda: all(thumbnails.get(path) is not None for path in photos))
     image = thumbnails.get(photos[0])
-    assert image is not None and max(image.width(), image.height()) == 256
+    assert image is not None and max(image.width(), image.height()) == 160
     assert len(thumbnails) < 40, "only some ten cells are in sight"
 
 

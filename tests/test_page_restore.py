@@ -30,7 +30,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     wet, dry = rainy()
     return {
         "png": write(folder / "rain.png", wet),
-        "second": write(folder / "second.png", wet[:128, :160]),
+        "second": write(folder / "second.png", wet[:80, :96]),
         "truth": write(folder / "truth.png", dry),
         "jpeg": write(folder / "Zoë's rain; & more.jpg", wet, quality=90),
     }
@@ -148,7 +148,7 @@ def test_a_photo_is_restored_tile_by_tile_on_the_canvas(at: Desk, place: dict[st
     at.wait_idle()
     item = at.item(place["png"])
     assert item.state is ItemState.DONE and item.result is not None
-    assert item.result.tile_px == TILE_PX and len(set(seen)) == len(seen) == 12
+    assert item.result.tile_px == TILE_PX and len(set(seen)) == len(seen) == 6
     expected = restore.restore(
         image_io.read(place["png"]),
         restore.RestoreRequest(tile_px=TILE_PX),
@@ -157,7 +157,7 @@ def test_a_photo_is_restored_tile_by_tile_on_the_canvas(at: Desk, place: dict[st
     )
     np.testing.assert_array_equal(at.page.store.get(item.id), expected.pixels)
     at.page.canvas.set_mode("restored")
-    for x, y in ((0, 0), (100, 90), (255, 191)):
+    for x, y in ((0, 0), (100, 90), (159, 127)):
         assert at.page.canvas.sample(x, y) == tuple(expected.pixels[y, x])
     assert not np.array_equal(expected.pixels, wet)
     assert any(text.startswith("Restoring rain.png · tile ") for text in at.bar.texts)
@@ -173,7 +173,7 @@ def test_what_is_in_sight_comes_first(at: Desk, place: dict[str, Path]) -> None:
     canvas.zoom_by(3.0)
     canvas.pan_by(-5000, -5000)  # the lower right corner
     region = canvas.visible_region()
-    assert region is not None and region[0] > 128 and region[1] > 100
+    assert region is not None and region[0] > 100 and region[1] > 80
     first: list[tuple[int, int]] = []
     at.page.flow.tile_came.connect(lambda tile: first.append((tile.x, tile.y)))
     at.page.handle("run")
@@ -325,7 +325,7 @@ def test_cancelling_a_second_run_keeps_the_first_result(at: Desk, place: dict[st
     at.wait_shown(place["png"])
     at.page.canvas.set_mode("restored")
     assert pixels is not None
-    assert at.page.canvas.sample(200, 150) == tuple(pixels[150, 200])
+    assert at.page.canvas.sample(150, 120) == tuple(pixels[120, 150])
 
 
 def test_pause_holds_and_resume_goes_on(at: Desk, place: dict[str, Path]) -> None:
@@ -378,7 +378,7 @@ def test_strength_is_live_and_runs_nothing(at: Desk, place: dict[str, Path]) -> 
     assert not at.runner.busy
     assert at.item(place["png"]).strength_percent == 40
     expected = blend(wet, pixels, 0.4)
-    for x, y in ((3, 3), (120, 100), (250, 10)):
+    for x, y in ((3, 3), (120, 100), (150, 10)):
         shown = np.array(at.page.canvas.sample(x, y), np.int16)
         assert np.abs(shown - expected[y, x].astype(np.int16)).max() <= 1
     assert at.panel.strength_row.value.full == "40 %"
@@ -418,7 +418,7 @@ def test_a_reference_of_another_size_is_a_sentence(at: Desk, place: dict[str, Pa
     at.add(place["png"])
     at.page.stage.set_reference(place["second"])
     wait(lambda: "another size" in at.panel.quality_note.text())
-    assert "second.png has 160×128 px, rain.png 256×192 px" in at.panel.quality_note.text()
+    assert "second.png has 96×80 px, rain.png 160×128 px" in at.panel.quality_note.text()
     at.page.stage.set_reference(place["png"].parent / "gone.png")
     wait(lambda: "gone.png" in at.panel.quality_note.text())
 
@@ -498,8 +498,8 @@ def test_sixteen_bits_alpha_and_save_as_by_command_too(
     at: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wet, _ = rainy()
-    deep = wet.astype(np.uint16) * 257 + np.arange(256, dtype=np.uint16)[None, :, None] % 200
-    alpha = np.linspace(0, 65535, 192 * 256).astype(np.uint16).reshape(192, 256, 1)
+    deep = wet.astype(np.uint16) * 257 + np.arange(160, dtype=np.uint16)[None, :, None] % 200
+    alpha = np.linspace(0, 65535, 128 * 160).astype(np.uint16).reshape(128, 160, 1)
     source = write(tmp_path / "deep.tif", np.concatenate([deep, alpha], axis=2))
     at.restored(source)
     at.panel.strength.setValue(90)
@@ -545,7 +545,7 @@ def test_save_as_refuses_the_original_and_asks_before_replacing(at: Desk, place:
     assert path == other and options.overwrite
     at.page.saver.save(at.item(place["png"]), path, options)
     wait(lambda: at.item(place["png"]).is_saved)
-    assert image_io.read(other).pixels.shape == (192, 256, 3)
+    assert image_io.read(other).pixels.shape == (128, 160, 3)
     assert place["png"].read_bytes() == before
 
 
@@ -607,8 +607,8 @@ def test_save_all_copy_before_after_and_drag(at: Desk, place: dict[str, Path], t
     at.page.results_out.save_comparison(tmp_path / "both.png")
     wait(lambda: (tmp_path / "both.png").exists() and at.said)
     both = image_io.read(tmp_path / "both.png").pixels
-    assert both.shape[1] > 2 * 256
-    np.testing.assert_array_equal(both[:192, :256], rainy()[0])
+    assert both.shape[1] > 2 * 160
+    np.testing.assert_array_equal(both[:128, :160], rainy()[0])
 
     at.page.results_out.prepare_drag()
     wait(lambda: at.page.results_out.drag_path is not None)
@@ -623,7 +623,7 @@ def test_save_all_copy_before_after_and_drag(at: Desk, place: dict[str, Path], t
 
 
 def test_a_full_store_stops_the_queue_and_saving_goes_on(at: Desk, place: dict[str, Path]) -> None:
-    at.page.store.budget_bytes = 200_000  # one result of 256x192 fits, two do not
+    at.page.store.budget_bytes = 100_000  # one result of 160x128 fits, two do not
     at.add(place["png"], place["jpeg"], place["second"])
     at.page.session.set_current(at.item(place["png"]).id)
     at.run_all()
