@@ -18,10 +18,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QLabel
 
 from core.problems import describe
+
+if TYPE_CHECKING:
+    from memorynet_gui.main_window import MainWindow
 
 TIMEOUT_S = 150.0
 _POLL_MS = 20
@@ -77,6 +82,7 @@ def draw(scene: Scene, target: Path) -> None:
                 if not window.page.can("save"):
                     raise SnapshotError("the photo could not be restored")
             _settle()
+            _wait(lambda: not _says(window, "Measuring…"), "the scores")
             if not window.grab().save(str(target), "PNG"):
                 raise OSError(f"{target}: the picture could not be written")
         finally:
@@ -94,6 +100,10 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
     clock.stop()
     if not condition():
         raise SnapshotError(f"waited {TIMEOUT_S:.0f} s for {what}")
+
+
+def _says(window: MainWindow, text: str) -> bool:
+    return any(label.isVisible() and label.text() == text for label in window.findChildren(QLabel))
 
 
 def _settle() -> None:
