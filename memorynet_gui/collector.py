@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
-from core.problems import describe
+from memorynet_gui.problems import describe
 
 BATCH = 500
 

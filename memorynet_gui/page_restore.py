@@ -71,6 +71,7 @@ class RestorePage(Page):
         self._tick.setInterval(_TICK_MS)
         self._tick.timeout.connect(self._say_progress)
         self._strength_for: list[str] = []
+        self._removing: set[str] = set()
         self._spread = QTimer(self, singleShot=True, interval=_SPREAD_MS)
         self._spread.timeout.connect(self._spread_strength)
         self._count = QTimer(self, singleShot=True, interval=_COUNT_MS)
@@ -110,7 +111,7 @@ class RestorePage(Page):
 
     def _connect(self) -> None:
         context, session, flow, out = self.context, self.session, self.flow, self.results_out
-        context.devices_ready.connect(lambda: self._inspector.set_devices(context.devices()))
+        context.devices_ready.connect(self._devices_ready)
         session.current_changed.connect(lambda _item: self._refresh())
         session.changed.connect(self._row_changed)
         session.many_changed.connect(self._rows_changed)
@@ -128,7 +129,7 @@ class RestorePage(Page):
         flow.stopped_by.connect(lambda problem: out.say("Nothing more was restored.", problem))
         flow.out_of_room.connect(self._out_of_room)
         flow.progressed.connect(self._say_progress)
-        flow.cancelled.connect(self.stage.stopped)
+        flow.cancelled.connect(self._stopped)
         flow.idle.connect(self._flow_idle)
         out.changed.connect(self._refresh)
         out.go_on.connect(self._run_all)
@@ -168,9 +169,16 @@ class RestorePage(Page):
         from core import catalog
 
         self._fill_models()
-        panel, settings = self._inspector, self.context.settings
-        panel.set_devices(self.context.devices())
-        panel.set_choice(
+        self._remembered_choice()
+        self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
+        self.session.load_in_background()
+        cache_dir = self.context.settings.cache_dir
+        self.saver.run(lambda: sweep_dragged(cache_dir), lambda _none: None)
+
+    def _remembered_choice(self) -> None:
+        settings = self.context.settings
+        self._inspector.set_devices(self.context.devices())
+        self._inspector.set_choice(
             Choice(
                 settings.task,
                 settings.models.get(settings.task, ""),
@@ -179,9 +187,10 @@ class RestorePage(Page):
                 settings.tile_px,
             )
         )
-        self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
-        self.session.load_in_background()
-        self.saver.run(lambda: sweep_dragged(settings.cache_dir), lambda _none: None)
+
+    def _devices_ready(self) -> None:
+        """Only now can a device chosen last time be chosen again."""
+        self._remembered_choice()
 
     # --- the window's side -----------------------------------------------------------------------
 
@@ -347,6 +356,13 @@ class RestorePage(Page):
         self._tick.start()
         self._refresh()
 
+    def _stopped(self, item_id: str) -> None:
+        if item_id in self._removing:
+            self._removing.discard(item_id)
+            self.session.remove([item_id])
+        else:
+            self.stage.stopped(item_id)
+
     def _flow_idle(self) -> None:
         self._tick.stop()
         self.filmstrip.set_time_left("")
@@ -373,11 +389,9 @@ class RestorePage(Page):
         settings.task = choice.task
         if choice.model:
             settings.set_model(choice.task, choice.model)
-        settings.device, settings.precision, settings.tile_px = (
-            choice.device,
-            choice.precision,
-            choice.tile_px,
-        )
+        settings.tile_px = choice.tile_px
+        if self.context.devices():  # before, the list holds "auto" alone and means nothing
+            settings.device, settings.precision = choice.device, choice.precision
         self.stage.set_task(choice.task)
 
     def _fill_models(self) -> None:
@@ -505,9 +519,9 @@ class RestorePage(Page):
         current = self.session.current
         if not wanted and current is not None:
             wanted = [current.id]
-        if self.flow.running_id in wanted:
-            self.flow.cancel()
-            self.context.banner("The photo being restored was stopped; remove it again to take it off.")
+        if self.flow.running_id in wanted:  # it goes as soon as it has stopped
+            self._removing.add(self.flow.running_id)
+            self.flow.skip()
         count = self.session.remove(wanted)
         if count:
             noun = "photo" if count == 1 else "photos"

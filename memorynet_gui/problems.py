@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from core.problems import Problem
 from core.problems import describe as describe_in_core
+from memorynet_gui.restore_errors import ResultGone, SizeMismatch, SourceChanged
 
 __all__ = ["ClipboardError", "Problem", "describe", "for_window", "summary", "title"]
 
@@ -77,6 +78,21 @@ _OF_THE_WINDOW: tuple[tuple[Callable[[BaseException], bool], str, str], ...] = (
         _is_missing_torch,
         "Photos can be viewed, but not restored: PyTorch could not be loaded.",
         "Install the program again as the README says, then start it anew.",
+    ),
+    (
+        lambda exc: isinstance(exc, SourceChanged),
+        "The photo was changed after it had been restored.",
+        "Restore it again, then save.",
+    ),
+    (
+        lambda exc: isinstance(exc, ResultGone),
+        "The result is not kept any more.",
+        "Restore the photo again, then save.",
+    ),
+    (
+        lambda exc: isinstance(exc, SizeMismatch),
+        "The reference is of another size.",
+        "Choose the same photo undamaged, in the same size.",
     ),
     (_is_missing_part, "A part of the program is missing.", "Install it again as the README says."),
 )

@@ -14,8 +14,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from core.events import LadderStep, Notice, RestoreStarted
-from core.problems import describe
 from memorynet_gui.jobs import JobRunner
+from memorynet_gui.problems import describe
 from memorynet_gui.queue_item import Choice, Item, ItemState
 from memorynet_gui.restore_job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
 from memorynet_gui.results import ResultStore
@@ -65,7 +65,7 @@ class RestoreFlow(QObject):
         self._tiles: list[TileShown] = []
         self._began = self._item_began = 0.0
         self._done_count = 0
-        self._closing = self._ours = False
+        self._closing = self._ours = self._skipping = False
         self._last_bytes = FIRST_GUESS_BYTES
         runner.event.connect(self._event)
         runner.finished.connect(self._finished)
@@ -176,7 +176,14 @@ class RestoreFlow(QObject):
     def cancel(self) -> None:
         """Stop the present photo and the batch; what was finished is kept."""
         if self.busy:
+            self._skipping = False
             self._forget_asked()
+            self._runner.cancel()
+
+    def skip(self) -> None:
+        """Stop the present photo only; the batch goes on with the next."""
+        if self.busy:
+            self._skipping = True
             self._runner.cancel()
 
     # --- one after the other ---------------------------------------------------------------------
@@ -207,6 +214,7 @@ class RestoreFlow(QObject):
             self._store,
         )
         self._running_id = item.id
+        self._skipping = False
         self._ours = True
         self._tiles = []
         self._item_began = time.monotonic()
@@ -307,7 +315,10 @@ class RestoreFlow(QObject):
         item_id = self._release()
         if item_id is None:
             return
-        self._forget_asked()
+        if self._skipping:
+            self._skipping = False
+        else:
+            self._forget_asked()
         self._session.update(
             item_id,
             state=self._state_before(item_id, ItemState.WAITING if self._closing else ItemState.CANCELLED),

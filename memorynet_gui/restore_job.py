@@ -14,22 +14,15 @@ import numpy as np
 
 from core.events import LadderStep, Notice, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
-from core.problems import Problem, describe
+from memorynet_gui.problems import Problem, describe
 from memorynet_gui.queue_item import Item, ResultNote
+from memorynet_gui.restore_errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.results import ResultStore
 
 if TYPE_CHECKING:
     from core.image_io import Picture, Receipt, WriteOptions
     from core.metrics import Score
     from core.restore import Restored
-
-
-class SourceChanged(Exception):
-    """The photo on the disk is not the one that was restored; a blend of the two would be nonsense."""
-
-
-class ResultGone(Exception):
-    """The restored pixels are not kept any more; the photo has to be restored again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +132,10 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
     note = item.result
     pixels = store.get(item.id)
     if note is None or pixels is None:
-        raise ResultGone(f"{item.name}: the restored pixels are not kept any more")
+        raise ResultGone(item.name)
     picture = image_io.read(item.path)
     if not is_same_source(item.path, note) or picture.pixels.shape != pixels.shape:
-        raise SourceChanged(f"{item.name} was changed after it had been restored")
+        raise SourceChanged(item.name)
     from core.restore import Restored
 
     restored = Restored(
@@ -190,10 +183,6 @@ class Quality:
     after: Score | None
 
 
-class SizeMismatch(Exception):
-    """The reference does not show the same pixels."""
-
-
 def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quality:
     """PSNR and SSIM by the task's protocol. Raises SizeMismatch, ImageError, MetricError."""
     from core import image_io, metrics
@@ -202,7 +191,7 @@ def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quali
     picture = image_io.read(item.path)
     if truth.pixels.shape != picture.pixels.shape:
         raise SizeMismatch(
-            f"The reference is of another size: {reference.name} has {truth.info.width}×{truth.info.height} px, "
+            f"{reference.name} has {truth.info.width}×{truth.info.height} px, "
             f"{item.name} {picture.info.width}×{picture.info.height} px"
         )
     protocol = metrics.TASK_PROTOCOL[task]

@@ -10,8 +10,8 @@ from PySide6.QtCore import QMimeData, QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDrag, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.problems import Problem, describe
 from memorynet_gui.page import AppContext
+from memorynet_gui.problems import Problem, describe
 from memorynet_gui.restore_command import command
 from memorynet_gui.restore_flow import RestoreFlow
 from memorynet_gui.restore_menu import show_in_folder

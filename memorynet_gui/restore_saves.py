@@ -14,8 +14,8 @@ import numpy as np
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtGui import QImage
 
-from core.problems import describe
 from memorynet_gui.background import Background
+from memorynet_gui.problems import describe
 from memorynet_gui.queue_item import Item, ItemState, Origin, ReceiptNote, SaveNote
 from memorynet_gui.restore_job import blended_rgb, save_photo
 from memorynet_gui.results import ResultStore

@@ -9,9 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage
 
-from core.problems import Problem, describe
 from memorynet_gui.background import Background
 from memorynet_gui.photo_loader import PhotoLoader, Shown
+from memorynet_gui.problems import Problem, describe
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.restore_flow import Region, RestoreFlow
 from memorynet_gui.restore_job import Quality, RestoreOutcome, TileShown, measure
@@ -287,9 +287,7 @@ class Stage(QObject):
         self._measurer.call(
             lambda: measure(subject, reference, task, store),
             lambda quality: self._measured_now(key, quality),
-            lambda error: self._measured_now(
-                key, describe(error).sentence if not _plain(error) else f"{error}."
-            ),
+            lambda error: self._measured_now(key, describe(error).sentence),
         )
 
     def _measured_now(self, key: tuple[object, ...], answer: Quality | str) -> None:
@@ -300,10 +298,3 @@ class Stage(QObject):
         self.quality_changed.emit()
         if key != self._key():
             self._ask_quality(at_once=True)
-
-
-def _plain(error: Exception) -> bool:
-    """Whether the exception's own words are the sentence."""
-    from memorynet_gui.restore_job import SizeMismatch
-
-    return isinstance(error, SizeMismatch)

@@ -18,7 +18,17 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPalette, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPalette,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -44,7 +54,8 @@ PAD = 4
 CAPTION_PX = 20
 CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
 STATE_PX = 56  # at the right of the caption: the state, which can be clicked
-SUMMARY_WIDTH_PX = 208
+SUMMARY_WIDTH_PX, SUMMARY_NARROW_PX = 208, 148
+ROOMY_PX = 840
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -293,9 +304,8 @@ class Filmstrip(QWidget):
         buttons.addStretch(1)
         buttons.addWidget(self.retry)
         buttons.addWidget(self.save_all)
-        side_widget = QWidget()
-        side_widget.setFixedWidth(SUMMARY_WIDTH_PX)
-        side = QVBoxLayout(side_widget)
+        self._side = QWidget()
+        side = QVBoxLayout(self._side)
         side.setContentsMargins(8, 4, 0, 4)
         side.setSpacing(4)
         side.addWidget(self.summary)
@@ -306,7 +316,7 @@ class Filmstrip(QWidget):
         layout.setContentsMargins(8, 4, 16, 4)
         layout.setSpacing(8)
         layout.addWidget(self.list, 1)
-        layout.addWidget(side_widget)
+        layout.addWidget(self._side)
 
         self._syncing = False
         self.list.selectionModel().currentChanged.connect(self._view_moved)
@@ -365,6 +375,10 @@ class Filmstrip(QWidget):
         item = self._session.at(row)
         if item.state is ItemState.FAILED:
             self.retry_requested.emit([item.id])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._side.setFixedWidth(SUMMARY_WIDTH_PX if self.width() >= ROOMY_PX else SUMMARY_NARROW_PX)
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.PaletteChange:

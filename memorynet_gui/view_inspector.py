@@ -161,8 +161,10 @@ class Inspector(QWidget):
                 layout.addWidget(widget)
             layout.addSpacing(8)
         layout.addWidget(heading("How"))
+        how = column(4)
         for title, combo in (("Device", self.device), ("Precision", self.precision), ("Tile", self.tile)):
-            layout.addLayout(_labelled(title, combo))
+            how.addLayout(_labelled(title, combo))
+        layout.addLayout(how)
         self._choices.setLayout(layout)
         self.task.currentIndexChanged.connect(self._task_picked)
         self.model.activated.connect(self._model_picked)

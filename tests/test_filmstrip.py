@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication
 
+from core import image_io
 from core.problems import Problem
 from memorynet_gui import thumbnails as thumbnails_module
 from memorynet_gui.queue_item import ItemState, SaveNote
@@ -93,6 +95,14 @@ def test_the_cache_is_bounded_and_the_newest_wish_comes_first(
 ) -> None:
     monkeypatch.setattr(thumbnails_module, "CACHE_ENTRIES", 5)
     monkeypatch.setattr(thumbnails_module, "WAITING_LIMIT", 8)
+    go = threading.Event()
+    real = image_io.thumbnail
+
+    def held(path: Path, max_px: int) -> object:
+        assert go.wait(30)
+        return real(path, max_px)
+
+    monkeypatch.setattr(image_io, "thumbnail", held)
     made = Thumbnails(32)
     order: list[Path] = []
     made.ready.connect(order.append)
@@ -100,10 +110,12 @@ def test_the_cache_is_bounded_and_the_newest_wish_comes_first(
     for path in copies:
         path.write_bytes(photos[0].read_bytes())
         assert made.get(path) is None
-    wait(lambda: copies[-1] in order)
-    wait(lambda: len(order) >= 8)
+    go.set()
+    wait(lambda: copies[-8] in order)
     QTest.qWait(50)
-    assert len(made) == 5 and len(order) <= 11
+    assert len(made) == 5 and 8 <= len(order) <= 9, (
+        "one was under way, eight were waiting, the rest forgotten"
+    )
     assert order.index(copies[-1]) < order.index(copies[-2]) < order.index(copies[-3])
     made.shut_down()
     assert made.get(copies[3]) is None

@@ -352,6 +352,19 @@ def test_photos_added_while_it_runs_join_and_choices_are_frozen(at: Desk, place:
     assert [note.tile_px for note in notes if note] == [TILE_PX, TILE_PX]
 
 
+def test_removing_the_photo_that_runs_stops_it_alone(at: Desk, place: dict[str, Path]) -> None:
+    at.add(place["png"], place["second"])
+    at.page.session.set_current(at.item(place["png"]).id)
+    at.page.handle("run_all")
+    wait(lambda: at.item(place["png"]).tile >= 1)
+    at.page.handle("remove")
+    at.wait_idle()
+    assert [item.path for item in at.page.session.items()] == [place["second"]]
+    assert at.states() == ["done"]
+    at.page.handle("undo")
+    assert sorted(at.states()) == ["cancelled", "done"]
+
+
 def test_a_busy_runner_is_said_not_queued_behind(at: Desk, place: dict[str, Path]) -> None:
     at.add(place["png"])
     go = threading.Event()
@@ -575,7 +588,7 @@ def test_a_source_changed_since_is_not_blended_with_an_old_result(at: Desk, plac
     write(place["png"], 255 - wet, overwrite=True)
     at.page.handle("save")
     wait(lambda: at.said)
-    assert "was changed after it had been restored" in at.said[-1].text
+    assert "The photo was changed after it had been restored. rain.png." in at.said[-1].text
     assert at.item(place["png"]).saved is None
 
 
@@ -742,6 +755,27 @@ def test_tasks_without_a_model_cannot_be_chosen(at: Desk) -> None:
         enabled = bool(index.flags() & Qt.ItemFlag.ItemIsEnabled)
         assert enabled == (at.panel.task.itemData(row) in usable)
     assert at.panel.task.currentText() == "Remove rain"
+
+
+def test_choices_are_remembered_also_when_devices_come_late(
+    qapp: QApplication, tmp_path: Path, place: dict[str, Path]
+) -> None:
+    from core.tensors import Device
+
+    devices = (
+        Device("mps", "Apple GPU", ("fp32", "bf16")),
+        Device("cpu", "CPU, 2 threads", ("bf16", "fp32")),
+    )
+    home = tmp_path / "own"
+    with desk(qapp, home) as at:
+        at.context.set_devices(devices)
+        at.panel.device.setCurrentIndex(at.panel.device.findData("cpu"))
+        at.panel.precision.setCurrentIndex(at.panel.precision.findData("fp32"))
+    with desk(qapp, home) as at:
+        assert at.panel.choice().device == "auto", "nobody knows yet what there is"
+        at.context.set_devices(devices)
+        choice = at.panel.choice()
+        assert (choice.device, choice.precision, choice.tile_px) == ("cpu", "fp32", TILE_PX)
 
 
 # --- a restart -------------------------------------------------------------------------------------

@@ -1,0 +1,15 @@
+"""What can go wrong on the Restore page alone. :mod:`memorynet_gui.problems` has the words."""
+
+from __future__ import annotations
+
+
+class SourceChanged(Exception):
+    """The photo on the disk is not the one that was restored; a blend of the two would be nonsense."""
+
+
+class ResultGone(Exception):
+    """The restored pixels are not kept any more; the photo has to be restored again."""
+
+
+class SizeMismatch(Exception):
+    """The reference does not show the same pixels."""
