@@ -34,7 +34,7 @@ _R = TypeVar("_R")
 class Capability:
     """What a format can hold, as this project writes it."""
 
-    deep: bool  # 16 bits per channel
+    bits: int  # per channel, at most
     alpha: bool
     grey: bool
     metadata: bool  # ICC, EXIF and XMP
@@ -43,13 +43,13 @@ class Capability:
 
 
 CAPABILITIES = {
-    "PNG": Capability(True, True, True, True, 2**31 - 1),
-    "JPEG": Capability(False, False, True, True, 65_500),
-    "TIFF": Capability(True, True, True, True, 2**31 - 1),
-    "WEBP": Capability(False, True, False, True, 16_383),
-    "AVIF": Capability(False, True, True, True, 32_768, 16_384**2),
-    "BMP": Capability(False, False, True, False, 2**31 - 1),
-    "JPEG2000": Capability(True, True, True, True, 2**31 - 1),
+    "PNG": Capability(16, True, True, True, 2**31 - 1),
+    "JPEG": Capability(8, False, True, True, 65_500),
+    "TIFF": Capability(16, True, True, True, 2**31 - 1),
+    "WEBP": Capability(8, True, False, True, 16_383),
+    "AVIF": Capability(12, True, True, True, 32_768, 16_384**2),
+    "BMP": Capability(8, False, True, False, 2**31 - 1),
+    "JPEG2000": Capability(16, True, True, True, 2**31 - 1),
 }
 # OpenCV's encoder, the one that keeps 16 bits, halves the picture five times whatever its size.
 MIN_DEEP_JPEG2000_EDGE_PX = 64
@@ -64,7 +64,7 @@ class EncodeJob:
     pixels: np.ndarray  # (H, W, 3) uint8 | uint16
     alpha: np.ndarray | None
     grey: bool
-    depth: int  # 8 | 16: what to write
+    depth: int  # 8 | 16: what to write (16 means 12 in AVIF)
     quality: int
     icc: bytes | None
     exif: bytes | None
@@ -100,6 +100,8 @@ def encode(job: EncodeJob, file: BinaryIO) -> None:
         _write_png(job, file)
     elif job.format == "JPEG2000":
         _write_jpeg2000(job, file)
+    elif job.format == "AVIF" and job.depth == 16:
+        _write_avif12(job, file)
     else:
         _write_pillow(job, file)
 
@@ -370,18 +372,42 @@ def _jpeg2000_deep(job: EncodeJob) -> bytes:
     """Lossless: whoever keeps 16 bits in this format wants them all."""
     cv2 = quiet_cv2()
     height, width = job.pixels.shape[:2]
-    colour = job.grey and job.alpha is None
-    planes = np.empty(
-        (height, width) if colour else (height, width, 4 if job.alpha is not None else 3), np.uint16
-    )
+    planes = _bgr(job, 65535)
+    done, data = cv2.imencode(".jp2", planes, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
+    if not done:
+        raise ValueError(f"JPEG 2000 encoder refused {width} x {height} px at 16 bits")
+    return bytes(data)
+
+
+# --- OpenCV's order ------------------------------------------------------------------------------
+
+
+def _bgr(job: EncodeJob, top: int) -> np.ndarray:
+    """A 16-bit picture as OpenCV wants it, with values 0..``top``: grey, BGR or BGRA."""
+    height, width = job.pixels.shape[:2]
+    shape = (height, width) if job.channels == 1 else (height, width, 3 if job.alpha is None else 4)
+    planes = np.empty(shape, np.uint16)
     for rows in row_bands(job.pixels, _BAND_PIXELS):
         band = job.band(rows)
         if job.channels == 2:
             band = band[..., [0, 0, 0, 1]]
         elif job.channels >= 3:
             band = band[..., [2, 1, 0, 3][: job.channels]]
-        planes[rows] = band
-    done, data = cv2.imencode(".jp2", planes, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
+        planes[rows] = band if top == 65535 else (band.astype(np.uint32) * top + 32767) // 65535
+    return planes
+
+
+def _write_avif12(job: EncodeJob, file: BinaryIO) -> None:
+    cv2 = quiet_cv2()
+    kinds = (cv2.IMAGE_METADATA_EXIF, cv2.IMAGE_METADATA_XMP, cv2.IMAGE_METADATA_ICCP)
+    blocks = [(k, b) for k, b in zip(kinds, (job.exif, job.xmp, job.icc), strict=True) if b]
+    done, data = cv2.imencodeWithMetadata(
+        ".avif",
+        _bgr(job, 4095),
+        [kind for kind, _ in blocks],
+        [np.frombuffer(block, np.uint8) for _, block in blocks],
+        [cv2.IMWRITE_AVIF_DEPTH, 12, cv2.IMWRITE_AVIF_QUALITY, job.quality],
+    )
     if not done:
-        raise ValueError(f"JPEG 2000 encoder refused {width} x {height} px at 16 bits")
-    return bytes(data)
+        raise ValueError("AVIF encoder refused the picture")
+    file.write(data.data)

@@ -150,6 +150,5 @@ def avif(source: ByteSource, thorough: bool) -> Header:
     header.exif = image_exif.strip_prefix(image.info.get("exif"))
     header.xmp = image.info.get("xmp") or None
     header.orientation = image_exif.orientation(header.exif)
-    if deep:
-        header.notes.append(f"{12 if twelve else 10}-bit values were read as 8-bit")
+    header.stored_bits = (12 if twelve else 10) if deep else 8
     return header

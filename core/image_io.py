@@ -11,8 +11,8 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -433,26 +433,19 @@ class _TemporaryFile:
 @contextmanager
 def _temporary(target: Path) -> Iterator[_TemporaryFile]:
     """A hidden file in the target's folder that is gone afterwards, unless it was renamed."""
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=".part", dir=target.parent)
-    path = Path(name)
+    path = target.with_name(f".writing-{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "w+b") as file:
-            with contextlib.suppress(OSError, AttributeError):
-                os.fchmod(file.fileno(), _file_mode(target))
+        with _create(path) as file:
+            with contextlib.suppress(OSError, AttributeError):  # a file that is replaced passes on its rights
+                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield _TemporaryFile(path, file)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def _file_mode(target: Path) -> int:
-    """mkstemp makes files for their owner only; a photo gets what any new file would get."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except OSError:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        return 0o666 & ~umask
+def _create(path: Path) -> BinaryIO:
+    return path.open("x+b")
 
 
 def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:

@@ -40,7 +40,7 @@ def plan(
         pixels, alpha = flattened(pixels, alpha), None
         lines.append(ReceiptLine("Transparency", False, f"laid on white: {format_name} has none"))
     elif alpha is not None:
-        lossy = format_name in ("AVIF", "JPEG2000") and depth == 8 and options.quality < 100
+        lossy = format_name == "AVIF" or (format_name == "JPEG2000" and depth == 8 and options.quality < 100)
         lines.append(ReceiptLine("Transparency", True, "kept, compressed" if lossy else "unchanged"))
     icc = _plan_profile(format_name, picture, grey, lines)
     exif, exif_gps = _plan_exif(format_name, picture, options, lines)
@@ -60,17 +60,19 @@ def plan(
 
 def _plan_depth(format_name: str, picture: Picture, options: WriteOptions, lines: list[ReceiptLine]) -> int:
     have = 16 if picture.pixels.dtype == np.uint16 else 8
-    want = options.bit_depth or have
-    depth = want if CAPABILITIES[format_name].deep else 8
+    most = CAPABILITIES[format_name].bits
+    depth = (options.bit_depth or have) if most > 8 else 8
     reason = f"{format_name} holds no more"
     small = min(picture.pixels.shape[:2]) < MIN_DEEP_JPEG2000_EDGE_PX
     if format_name == "JPEG2000" and depth == 16 and small:
         depth, reason = 8, f"16-bit JPEG 2000 needs {MIN_DEEP_JPEG2000_EDGE_PX} px"
-    if depth >= have:
-        lines.append(ReceiptLine("Depth", True, f"{depth} bits per channel"))
+    written = min(depth, most)
+    came_so = format_name == picture.info.format == "AVIF"  # its 10 or 12 bits were spread over 16
+    if written >= have or (came_so and depth >= have):
+        lines.append(ReceiptLine("Depth", True, f"{written} bits per channel"))
     else:
         why = "as asked" if options.bit_depth == 8 else reason
-        lines.append(ReceiptLine("Depth", False, f"reduced from {have} to {depth} bits: {why}"))
+        lines.append(ReceiptLine("Depth", False, f"reduced from {have} to {written} bits: {why}"))
     return depth
 
 

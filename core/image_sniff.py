@@ -43,6 +43,10 @@ _UNSUPPORTED_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"qoif", "a QOI picture"),
     (b"gimp xcf", "a GIMP document; export it as TIFF or PNG first"),
     (b"DDS ", "a DDS texture"),
+    (b"SDPX", "a DPX film frame"),
+    (b"XPDS", "a DPX film frame"),
+    (b"SIMPLE  =", "a FITS picture"),
+    *((b"P%d%c" % (kind, space), "a PNM picture") for kind in range(1, 8) for space in b"\n\r\t "),
 )
 _NOT_IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a zip archive"),

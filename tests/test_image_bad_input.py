@@ -173,6 +173,7 @@ UNSUPPORTED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "hdr": ("a.hdr", lambda: b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", "HDR"),
     "hdr png": ("a.png", lambda: png_bytes(RGB, png_chunk(b"cICP", bytes([9, 16, 0, 1]))), "HDR"),
     "jxl": ("a.jxl", lambda: b"\xff\x0a" + bytes(50), "JPEG XL"),
+    "pnm": ("a.ppm", lambda: b"P6\n2 2\n255\n" + bytes(12), "PNM"),
     "pdf": ("a.pdf", lambda: b"%PDF-1.7\n" + bytes(50), "PDF"),
     "lossless jpeg": ("a.jpg", lambda: pillow_bytes(RGB, "JPEG").replace(b"\xff\xc0", b"\xff\xc3", 1), "lossless"),
     "12 bit jpeg": (
@@ -547,19 +548,18 @@ def _raise(number: int) -> Callable[..., None]:
     return fail
 
 
-STAGES = ["mkdir", "mkstemp", "write", "fsync", "replace"]
+STAGES = ["mkdir", "create", "write", "fsync", "replace"]
 FORMATS = [".png", ".jpg", ".tif", ".webp", ".avif", ".bmp", ".jp2"]
 
 
 def _break(monkeypatch: pytest.MonkeyPatch, stage: str, number: int, after: int = 0) -> None:
     if stage == "mkdir":
         monkeypatch.setattr(Path, "mkdir", _raise(number))
-    elif stage == "mkstemp":
-        monkeypatch.setattr("tempfile.mkstemp", _raise(number))
+    elif stage == "create":
+        monkeypatch.setattr(image_io, "_create", _raise(number))
     elif stage in ("fsync", "replace"):
         monkeypatch.setattr(os, stage, _raise(number))
     else:
-        real = os.fdopen
 
         class FullDisk(io.FileIO):
             """Takes ``after`` bytes, as a disk that fills up."""
@@ -572,9 +572,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, stage: str, number: int, after: int 
                     raise OSError(number, os.strerror(number))
                 return super().write(data) or 0
 
-        monkeypatch.setattr(
-            os, "fdopen", lambda fd, mode: FullDisk(fd, "w") if "w" in mode else real(fd, mode)
-        )
+        monkeypatch.setattr(image_io, "_create", lambda path: FullDisk(path, "x+"))
 
 
 @pytest.mark.parametrize("extension", FORMATS)

@@ -284,6 +284,36 @@ def test_16_bit_jpeg2000_keeps_every_level(tmp_path: Path, alpha: bool) -> None:
     assert not alpha or (picture.alpha is not None and np.array_equal(picture.alpha, pixels[..., 3]))
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_avif_keeps_12_bits(tmp_path: Path, channels: int) -> None:
+    picture = replace(
+        image_io.from_array(photo(90, 70, np.uint16, channels)), exif=exif_block(), xmp=XMP, icc=None
+    )
+    receipt = image_io.write(tmp_path / "a.avif", picture, WriteOptions(quality=100), PROVENANCE)
+    assert lines(receipt)["Depth"] == (False, "reduced from 16 to 12 bits: AVIF holds no more")
+    first = image_io.read(tmp_path / "a.avif")
+    assert first.info.bit_depth == image_io.read_info(tmp_path / "a.avif").bit_depth == 16
+    assert first.info.mode == picture.info.mode
+    assert image_io.read_provenance(tmp_path / "a.avif") == PROVENANCE and first.exif
+    assert np.abs(first.pixels.astype(int) - picture.pixels).mean() < 64, "8 bits would be 64 off by rounding"
+    assert len(np.unique(first.pixels)) > 1000
+    assert lines(image_io.write(tmp_path / "b.avif", first))["Depth"] == (True, "12 bits per channel")
+    receipt = image_io.write(tmp_path / "c.avif", first, WriteOptions(bit_depth=8))
+    assert lines(receipt)["Depth"][0] is False
+    assert image_io.read_info(tmp_path / "c.avif").bit_depth == 8
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_reads_deep_avif_of_another_library(tmp_path: Path, bits: int) -> None:
+    pixels = photo(60, 40, np.uint16) >> (16 - bits)
+    path = tmp_path / "deep.avif"
+    params = [cv2.IMWRITE_AVIF_DEPTH, bits, cv2.IMWRITE_AVIF_QUALITY, 100]
+    assert cv2.imwrite(str(path), np.ascontiguousarray(pixels[..., ::-1]), params)
+    read = image_io.read(path).pixels
+    assert np.abs(read / 65535 - pixels / (2**bits - 1)).max() < 0.01
+    assert image_io.thumbnail(path, 30).shape == (20, 30, 3)
+
+
 def test_the_content_decides_not_the_extension(tmp_path: Path) -> None:
     path = put(tmp_path, "photo.png", pillow_bytes(photo(9, 9), "JPEG"))
     assert image_io.read_info(path).format == image_io.read(path).info.format == "JPEG"
