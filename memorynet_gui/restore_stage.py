@@ -61,6 +61,7 @@ class Stage(QObject):
         self._measure_soon.setInterval(MEASURE_AFTER_MS)
         self._measure_soon.timeout.connect(self._measure)
         self.task = "derain"
+        self._shut = False
         session.current_changed.connect(self._current_changed)
         self.loader.opened.connect(self._opened)
         self.loader.failed.connect(self._open_failed)
@@ -68,6 +69,7 @@ class Stage(QObject):
         flow.finished.connect(self._restored)
 
     def shut_down(self) -> None:
+        self._shut = True
         self._preview.stop()
         self._measure_soon.stop()
         self.loader.shut_down()
@@ -89,6 +91,8 @@ class Stage(QObject):
         return self.shown is not None and self.shown.item_id == item_id
 
     def _current_changed(self, item: Item | None) -> None:
+        if self._shut:  # the queue of last time came when the window was closing already
+            return
         self._preview.stop()
         self.shown = None
         self.problem = None
