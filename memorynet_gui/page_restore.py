@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,7 @@ class RestorePage(Page):
         self._extra_models: tuple[ModelEntry, ...] = ()
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
+        self._knows_queue = False
         self._build()
         self._connect()
         self._tick = QTimer(self)
@@ -124,6 +126,7 @@ class RestorePage(Page):
         self.stage.quality_changed.connect(self._show_quality)
         flow.started.connect(self._started)
         flow.finished.connect(lambda _outcome: self._refresh())
+        flow.finished.connect(self._first_finished)
         flow.failed.connect(self.stage.stopped)
         flow.told.connect(context.banner)
         flow.stopped_by.connect(lambda problem: out.say("Nothing more was restored.", problem))
@@ -191,6 +194,12 @@ class RestorePage(Page):
     def _devices_ready(self) -> None:
         """Only now can a device chosen last time be chosen again."""
         self._remembered_choice()
+        _spare_the_collector()
+
+    def _first_finished(self) -> None:
+        """The first run has imported the rest of torch."""
+        self.flow.finished.disconnect(self._first_finished)
+        _spare_the_collector()
 
     # --- the window's side -----------------------------------------------------------------------
 
@@ -226,7 +235,7 @@ class RestorePage(Page):
             "redo": lambda: self.session.can_redo,
             "retry": lambda: summary.failed + summary.cancelled > 0,
             "run": lambda: item is not None and item.state is not ItemState.RUNNING,
-            "run_all": lambda: summary.waiting > 0,
+            "run_all": lambda: summary.waiting + summary.cancelled > 0,
             "cancel": lambda: self.flow.busy,
             "toggle_filmstrip": lambda: True,
         }
@@ -293,17 +302,22 @@ class RestorePage(Page):
         self.stage.shut_down()
         self.saver.shut_down()
         self.thumbnails.shut_down()
+        if not self._knows_queue:  # closed before it was read: what lies on the disk is truer than nothing
+            return
         try:
             self.session.save()
         except OSError as exc:
             log.warning("the queue could not be kept: %s", exc)
-        self.store.keep_only({item.id for item in self.session.items()})
+        self.store.keep_only(self.session.known_ids())
 
     def _do(self, action_id: str) -> None:
         if self.can(action_id):
             self.handle(action_id)
 
     def _queue_loaded(self) -> None:
+        if self._shut:
+            return
+        self._knows_queue = True
         for item in self.session.items():
             self.store.set_expendable(item.id, item.is_saved)
             if item.state is ItemState.DONE and not item.is_saved and not self.store.has(item.id):
@@ -324,8 +338,12 @@ class RestorePage(Page):
         return choice
 
     def _run_all(self) -> None:
+        """Everything that is neither done nor in need of a look; what was cancelled is wanted again."""
         choice = self._choice_or_say()
         if choice is not None:
+            if not self.flow.busy:
+                cancelled = [item.id for item in self.session.items() if item.state is ItemState.CANCELLED]
+                self.session.set_waiting(cancelled)
             self.flow.run_all(choice)
 
     def _run_one(self) -> None:
@@ -439,7 +457,7 @@ class RestorePage(Page):
         self.status_changed.emit()
 
     def _toolbar_state(self) -> None:
-        waiting = self.session.summary.waiting
+        waiting = self.session.summary.waiting + self.session.summary.cancelled
         self.toolbar.set_running(self.flow.busy, waiting)
         self.toolbar.run.setEnabled(self.flow.busy or waiting > 0)
         shown = self.stage.shown is not None
@@ -556,6 +574,12 @@ class RestorePage(Page):
             self.canvas.set_show_original(down)
         event.accept()
         return True
+
+
+def _spare_the_collector() -> None:
+    """Torch's modules are half a million objects that stay for good. Walking them all, as Python's collector
+    does now and then on whichever thread is at it, holds up the window for 150 ms."""
+    gc.freeze()
 
 
 def _clock(seconds: float) -> str:

@@ -34,6 +34,7 @@ class PhotosIn(QObject):
     def __init__(self, context: AppContext, session: Session, saver: Saver, over: QWidget) -> None:
         super().__init__(over)
         self._context, self._session, self._saver, self._over = context, session, saver, over
+        self._show_next = True  # the first photo of what is being collected
         self._collector = Collector(self)
         self._collector.found.connect(self._found)
         self._collector.finished.connect(self._collected)
@@ -113,10 +114,12 @@ class PhotosIn(QObject):
         )
 
     def _found(self, paths: list[Path]) -> None:
-        self._session.add(paths, select=not self._session.is_adding)
+        self._session.add(paths, select=self._show_next)
+        self._show_next = False
 
     def _collected(self, count: int, problems: list[str]) -> None:
         log.info("%d photos found", count)
+        self._show_next = True
         if len(problems) == 1:
             self._context.banner(problems[0])
         elif problems:

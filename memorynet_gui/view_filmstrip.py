@@ -198,7 +198,9 @@ class FilmstripDelegate(QStyledItemDelegate):
         painter.drawText(caption, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, status)
         name_rect = caption.adjusted(0, 0, -(width + 8), 0)
         painter.setPen(bright if current else secondary)
-        name = metrics.elidedText(item.name, Qt.TextElideMode.ElideMiddle, name_rect.width())
+        name = item.name
+        if metrics.horizontalAdvance(name) > name_rect.width():  # the number matters more than ".JPG"
+            name = metrics.elidedText(item.path.stem, Qt.TextElideMode.ElideMiddle, name_rect.width())
         painter.drawText(name_rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
         painter.restore()
 

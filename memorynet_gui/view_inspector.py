@@ -490,7 +490,9 @@ class Inspector(QWidget):
             row.setToolTip(PROTOCOLS[protocol])
             row.setVisible(quality is not None)
         if quality is not None:
-            self.psnr.set_values(_number(quality.before, "psnr_db"), _number(quality.after, "psnr_db"))
+            before = _number(quality.before, "psnr_db")
+            after = _number(quality.after, "psnr_db")
+            self.psnr.set_values(before.removesuffix(" dB") if after else before, after)
             self.ssim.set_values(_number(quality.before, "ssim"), _number(quality.after, "ssim"))
         self.quality_note.setText(note)
         self.quality_note.setVisible(bool(note))

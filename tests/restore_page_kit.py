@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -143,6 +144,17 @@ def desk(qapp: QApplication, home: Path) -> Iterator[Desk]:
         yield made
     finally:
         made.close()
+
+
+@contextmanager
+def heap_of_its_own() -> Iterator[None]:
+    """What the tests before have left is not walked by the collector meanwhile: it would be timed, too."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def rainy() -> tuple[np.ndarray, np.ndarray]:

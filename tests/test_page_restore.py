@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +20,11 @@ from PySide6.QtWidgets import QApplication
 from core import catalog, cli, image_io, metrics, restore
 from core.blend import blend
 from memorynet_gui import restore_job
+from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.queue_item import ItemState, Origin
 from memorynet_gui.restore_command import arguments, command, quote
 from memorynet_gui.restore_saves import pixels_of
-from tests.restore_page_kit import TILE_PX, Desk, desk, rainy, wait, write
+from tests.restore_page_kit import TILE_PX, Desk, desk, heap_of_its_own, rainy, wait, write
 
 
 @pytest.fixture(scope="module")
@@ -412,6 +415,7 @@ def test_a_reference_gives_the_protocols_numbers(at: Desk, place: dict[str, Path
     wait(at.panel.psnr.isVisible)
     before = metrics.score(wet, dry, "Y")
     assert at.panel.psnr.before.text() == f"{before.psnr_db:.2f} dB"
+    assert not at.panel.psnr.after.isVisible()
     assert at.panel.psnr.name.text() == "PSNR (Y)"
     assert "MATLAB" in at.panel.psnr.toolTip()
     at.page.handle("run")
@@ -834,7 +838,92 @@ def test_an_unsaved_result_that_was_swept_away_waits_again(
         assert not at.panel.save_as.isEnabled()
 
 
+# --- in the window ---------------------------------------------------------------------------------
+
+
+def test_the_window_hands_keys_and_drops_to_the_page(
+    qapp: QApplication, tmp_path: Path, place: dict[str, Path]
+) -> None:
+    from memorynet_gui.main_window import MainWindow
+    from memorynet_gui.settings import Settings
+    from memorynet_gui.theme import Theme
+
+    window = MainWindow(Settings(tmp_path / "own"), Theme(qapp, "light"))
+    window.resize(1024, 640)
+    window.show()
+    page = window.page
+    assert isinstance(page, RestorePage)
+    try:
+        window.activateWindow()
+        drop(window, [place["png"], place["second"]])
+        wait(lambda: len(page.session) == 2)
+        wait(lambda: page.stage.shown is not None and page.stage.shown.path == place["png"])
+        panel = page.inspector()
+        panel.tile.add("64 px", "", TILE_PX)
+        panel.tile.setCurrentIndex(panel.tile.findData(TILE_PX))
+        key, control = Qt.Key, Qt.KeyboardModifier.ControlModifier
+        QTest.keyClick(window, key.Key_Return, control)
+        wait(lambda: page.session.at(0).tile >= 1)
+        QTest.keyClick(window, key.Key_Escape)
+        wait(lambda: not page.flow.busy)
+        assert page.session.at(0).state is ItemState.CANCELLED
+        QTest.keyClick(window, key.Key_Return, control | Qt.KeyboardModifier.ShiftModifier)
+        wait(lambda: page.session.summary.done == 2)
+        wait(lambda: not page.flow.busy)
+        for pressed, mode in ((key.Key_2, "side"), (key.Key_3, "difference"), (key.Key_4, "restored")):
+            QTest.keyClick(window, pressed)
+            assert page.canvas.mode == mode and page.toolbar.modes[mode].isChecked()
+            assert window.settings.compare_mode == mode
+        fitted = page.canvas.zoom
+        QTest.keyClick(window, key.Key_Z)
+        assert page.canvas.zoom == 1.0 != fitted
+        QTest.keyClick(window, key.Key_S, control)
+        wait(lambda: page.session.at(0).is_saved)
+        QTest.keyClick(window, key.Key_PageDown)
+        assert page.session.current == page.session.at(1)
+        QTest.keyClick(window, key.Key_Delete)
+        assert len(page.session) == 1
+        wait(window.actions_by_id["undo"].isEnabled)
+        QTest.keyClick(window, key.Key_Z, control)
+        assert len(page.session) == 2
+    finally:
+        window.close_now()
+        window.deleteLater()
+
+
 # --- many, and everybody ---------------------------------------------------------------------------
+
+
+def test_a_folder_of_ten_thousand_is_collected_without_a_stall(at: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(10_000):
+        (folder / f"{index:05}.png").touch()
+    worst = 0.0  # of this thread's own time: what else the machine does is not the window's fault
+    with heap_of_its_own():
+        at.page.open_paths([folder])
+        while len(at.page.session) < 10_000:
+            began = time.thread_time()
+            QApplication.processEvents()
+            worst = max(worst, time.thread_time() - began)
+        assert at.page.session.current == at.page.session.at(0)
+        began = time.thread_time()
+        at.page.handle("select_all")
+        worst = max(worst, time.thread_time() - began)
+    assert worst < 0.1, f"the window was held for {1000 * worst:.0f} ms"
+
+
+def test_a_name_that_is_no_text_is_shown_restored_and_saved(at: Desk, place: dict[str, Path]) -> None:
+    odd = Path(os.fsdecode(os.fsencode(place["second"].parent) + b"/caf\xe9 \xff.png"))
+    try:
+        odd.write_bytes(place["second"].read_bytes())
+    except OSError:
+        return  # this file system takes text only
+    item = at.restored(odd)
+    at.page.filmstrip.grab()
+    assert at.save(odd).exists()
+    at.page.handle("copy_command")
+    assert item.result is not None
 
 
 def test_every_control_has_a_name_and_a_tooltip(at: Desk, place: dict[str, Path]) -> None:

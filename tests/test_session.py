@@ -24,6 +24,7 @@ from memorynet_gui.queue_item import (
     write_queue,
 )
 from memorynet_gui.session import Session
+from tests.restore_page_kit import heap_of_its_own
 
 NOTE = ResultNote(
     task="derain",
@@ -309,11 +310,12 @@ def test_ten_thousand_files_never_hold_the_event_loop(qapp: QCoreApplication, tm
     file = tmp_path / "queue.json"
     session = Session(file)
     many = paths(10_000)
-    assert longest_turn_ms(lambda: len(session) == 10_000, lambda: session.add(many)) < 100
-    session.save()
-    again = Session(file)
-    assert longest_turn_ms(lambda: len(again) == 10_000, again.load_in_background) < 100
-    every_second = [item.id for item in again.items()[::2]]
-    assert longest_turn_ms(lambda: len(again) == 5_000, lambda: again.remove(every_second)) < 100
-    assert longest_turn_ms(lambda: len(again) == 10_000, again.undo) < 100
-    assert again.items() == session.items()
+    with heap_of_its_own():
+        assert longest_turn_ms(lambda: len(session) == 10_000, lambda: session.add(many)) < 100
+        session.save()
+        again = Session(file)
+        assert longest_turn_ms(lambda: len(again) == 10_000, again.load_in_background) < 100
+        every_second = [item.id for item in again.items()[::2]]
+        assert longest_turn_ms(lambda: len(again) == 5_000, lambda: again.remove(every_second)) < 100
+        assert longest_turn_ms(lambda: len(again) == 10_000, again.undo) < 100
+        assert again.items() == session.items()
