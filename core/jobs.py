@@ -7,6 +7,7 @@ its steps (and the network calls it between its blocks), so that a cancel takes 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 Emit = Callable[[object], None]
@@ -24,6 +25,7 @@ class JobControl:
         self._may_run = threading.Event()
         self._may_run.set()
         self._cancelled = threading.Event()
+        self._waited_s = 0.0
 
     @property
     def paused(self) -> bool:
@@ -33,8 +35,15 @@ class JobControl:
     def cancelled(self) -> bool:
         return self._cancelled.is_set()
 
+    @property
+    def waited_s(self) -> float:
+        """Seconds the job has spent waiting in :meth:`checkpoint`: what a rate must not count as work."""
+        return self._waited_s
+
     def pause(self) -> None:
         self._may_run.clear()
+        if self._cancelled.is_set():  # too late, and a cancelled job must not be held up
+            self._may_run.set()
 
     def resume(self) -> None:
         self._may_run.set()
@@ -45,7 +54,10 @@ class JobControl:
 
     def checkpoint(self) -> None:
         """Wait while paused. Raises :class:`Cancelled` once the job was cancelled."""
-        self._may_run.wait()
+        if not self._may_run.is_set():
+            since = time.monotonic()
+            self._may_run.wait()
+            self._waited_s += time.monotonic() - since
         if self._cancelled.is_set():
             raise Cancelled
 

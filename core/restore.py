@@ -74,7 +74,7 @@ class Restored:
     device: str
     precision: str
     tile_px: int
-    seconds: float  # without loading the model
+    seconds: float  # without loading the model and without pauses
     megapixels_per_s: float
     notes: tuple[str, ...]  # what the person should know, such as steps down the memory ladder
 
@@ -144,7 +144,7 @@ class _Job:
             )
         )
         out = np.empty_like(self.picture.pixels)
-        began = time.monotonic()
+        began = self._worked_s()
         done, done_px, total_px = 0, 0, self.width * self.height
         while pending:
             self.control.checkpoint()
@@ -159,7 +159,7 @@ class _Job:
                 out[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = pixels
                 done += 1
                 done_px += tile.width * tile.height
-                left = (time.monotonic() - began) * (total_px - done_px) / done_px
+                left = (self._worked_s() - began) * (total_px - done_px) / done_px
                 self.emit(
                     TileDone(done, done + len(pending), tile.x, tile.y, tile.width, tile.height, pixels, left)
                 )
@@ -172,7 +172,7 @@ class _Job:
                 for part in tiling.split(waiting, self.tile_px, STRIDE_PX)
             ]
             pending = deque(smaller)
-        seconds = max(time.monotonic() - began, 1e-9)
+        seconds = max(self._worked_s() - began, 1e-9)
         return Restored(
             pixels=out,
             task=self.request.task,
@@ -185,6 +185,10 @@ class _Job:
             megapixels_per_s=total_px / 1e6 / seconds,
             notes=tuple(self.notes),
         )
+
+    def _worked_s(self) -> float:
+        """A clock that stands still while the job is paused."""
+        return time.monotonic() - self.control.waited_s
 
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
         region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)

@@ -245,6 +245,23 @@ def test_pause_holds_and_resume_goes_on(model: Path) -> None:
     assert results
 
 
+def test_a_pause_counts_neither_as_work_nor_into_the_time_left(model: Path) -> None:
+    control, left = JobControl(), []
+
+    def emit(event: object) -> None:
+        if isinstance(event, TileDone):
+            left.append(event.seconds_left)
+            if event.index == 1:
+                control.pause()
+                threading.Timer(1.0, control.resume).start()
+
+    began = time.monotonic()
+    result = restore(picture(200, 64), RestoreRequest(model=model, device="cpu", tile_px=64), emit, control)
+    assert time.monotonic() - began > 1
+    assert result.seconds < time.monotonic() - began - 0.9
+    assert left[1] < 1  # two tiles of four are left, and one took milliseconds
+
+
 # --- requests that cannot be met -----------------------------------------------------------------------
 
 
