@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -15,11 +16,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMessageBox, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from core.image_io import from_array, write
 from core.jobs import Emit, JobControl
 from core.tensors import Device
 from memorynet_gui import actions
 from memorynet_gui.main_window import INSPECTOR_PX, MainWindow
 from memorynet_gui.page import AppContext, Page
+from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.settings import Settings
 from memorynet_gui.theme import Theme
 from tests.ui import settle, tab_order, wait_until
@@ -628,3 +631,33 @@ def test_the_window_says_when_it_was_first_painted(make: Make) -> None:
     QApplication.sendEvent(window, QEvent(QEvent.Type.PaletteChange))
     settle()
     assert len(again) == count
+
+
+def test_closing_before_the_queue_was_read_loses_nothing(qapp: QApplication, tmp_path: Path) -> None:
+    """The results of last time belong to photos the session does not know yet."""
+    theme = Theme(qapp, "dark")
+    photo = tmp_path / "photo.png"
+    write(photo, from_array(np.full((40, 60, 3), 90, np.uint8)))
+    window = MainWindow(Settings(tmp_path / "home"), theme)
+    window.show()
+    page = window.page
+    assert isinstance(page, RestorePage)
+    wait_until(lambda: page._knows_queue)
+    window.open_paths([photo])
+    wait_until(lambda: page.session.current is not None)
+    item = page.session.current
+    assert item is not None
+    assert page.store.put(item.id, np.zeros((40, 60, 3), np.uint8)) is None
+    window.close_now()
+
+    hasty = MainWindow(Settings(tmp_path / "home"), theme)
+    hasty.show()
+    hasty.close_now()
+    settle()
+
+    again = MainWindow(Settings(tmp_path / "home"), theme)
+    page = again.page
+    assert isinstance(page, RestorePage)
+    wait_until(lambda: len(page.session) == 1)
+    assert page.store.has(item.id)
+    again.close_now()
