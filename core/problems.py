@@ -109,10 +109,16 @@ def _out_of_memory(exc: BaseException) -> Words:
     )
 
 
+def speaks_of_short_memory(text: str) -> bool:
+    """Whether this is how torch or a library below it says that memory ran out; only the text tells."""
+    signs = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
+    return any(sign in text.lower() for sign in signs)
+
+
 def _runtime_error(exc: BaseException) -> Words | None:
     """torch reports most of what goes wrong as a bare RuntimeError; its text says which."""
     text = _message(exc).lower()
-    if "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text:
+    if speaks_of_short_memory(text):
         return _out_of_memory(exc)
     if "cuda" in text or "hip error" in text or "mps backend" in text:
         first_line = _message(exc).splitlines()[0]

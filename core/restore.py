@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from core.events import LadderStep, RestoreStarted, TileDone
 from core.image_io import Picture
 from core.jobs import Emit, JobControl
 from core.network import STRIDE_PX, MemoryNet
+from core.problems import speaks_of_short_memory
 from core.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 
 __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
@@ -93,11 +95,21 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
     device = choose_device(request.device)
     precision = choose_precision(request.precision, device)
     path = request.model if request.model is not None else catalog.default_model(request.task)
-    model = load_model(path, device, precision)
-    if model.task != request.task:
-        raise RestoreError(f"model {model.name} is for {model.task}, not for {request.task}")
-    control.checkpoint()
-    return _Job(picture, request, model, device, precision, emit, control).run()
+    try:
+        job = _Job(picture, request, load_model(path, device, precision), device, precision, emit, control)
+    except (RuntimeError, MemoryError) as error:
+        if device == "cpu" or not is_out_of_memory(error):
+            raise
+        reason = _first_line(error)
+    else:
+        return job.run()
+    # a device whose memory others have filled cannot even take the model
+    precision = choose_precision(request.precision, "cpu")
+    job = _Job(picture, request, load_model(path, "cpu", precision), "cpu", precision, emit, control)
+    job.say(
+        LadderStep(reason, "cpu", job.tile_px), "the device had no memory for the model; used the processor"
+    )
+    return job.run()
 
 
 def load_model(path: Path, device: str, precision: str) -> checkpoint.LoadedModel:
@@ -128,6 +140,9 @@ class _Job:
         emit: Emit,
         control: JobControl,
     ) -> None:
+        if model.task != request.task:
+            raise RestoreError(f"model {model.name} is for {model.task}, not for {request.task}")
+        control.checkpoint()
         self.picture, self.request, self.model = picture, request, model
         self.device, self.precision, self.emit, self.control = device, precision, emit, control
         self.height, self.width = picture.pixels.shape[:2]
@@ -137,7 +152,8 @@ class _Job:
 
     def run(self) -> Restored:
         tiles = tiling.plan(self.width, self.height, self.tile_px, STRIDE_PX, self.request.focus)
-        pending = deque(tiles)
+        # what is to be done, with the tile of the first plan that it is a part of
+        pending = deque((tile, tile) for tile in tiles)
         self.emit(
             RestoreStarted(
                 self.width, self.height, len(tiles), self.tile_px, self.halo_px, self.device, self.precision
@@ -148,13 +164,13 @@ class _Job:
         done, done_px, total_px = 0, 0, self.width * self.height
         while pending:
             self.control.checkpoint()
-            tile = pending.popleft()
+            tile, whole = pending.popleft()
             try:
                 pixels = self._restore_tile(tile)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                reason = _first_line(error)
             else:
                 out[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = pixels
                 done += 1
@@ -165,13 +181,16 @@ class _Job:
                 )
                 continue
             # outside the except block, so that the failed tile's tensors are let go first
+            pending.appendleft((tile, whole))
+            had_device = self.device
             self._step_down(reason)
-            smaller = [
-                part
-                for waiting in (tile, *pending)
+            if self.device != had_device:  # with room again: what was cut up for the old one is put together
+                pending = _rejoined(pending)
+            pending = deque(
+                (part, whole)
+                for waiting, whole in pending
                 for part in tiling.split(waiting, self.tile_px, STRIDE_PX)
-            ]
-            pending = deque(smaller)
+            )
         seconds = max(self._worked_s() - began, 1e-9)
         return Restored(
             pixels=out,
@@ -220,16 +239,36 @@ class _Job:
             note = "the device's memory ran short even for small tiles; went on with the processor"
         else:
             raise MemoryError(f"not enough memory even for tiles of {self.tile_px} px: {reason}")
+        self.say(LadderStep(reason, self.device, self.tile_px), note)
+
+    def say(self, step: LadderStep, note: str) -> None:
         self.notes.append(note)
-        self.emit(LadderStep(reason, self.device, self.tile_px))
+        self.emit(step)
+
+
+def _rejoined(pending: Iterable[tuple[tiling.Tile, tiling.Tile]]) -> deque[tuple[tiling.Tile, tiling.Tile]]:
+    """Parts of tiles, each with its whole: wholes of which every part is still waiting stand for their parts."""
+    parts_of: dict[tiling.Tile, list[tiling.Tile]] = {}
+    for part, whole in pending:
+        parts_of.setdefault(whole, []).append(part)
+    joined: deque[tuple[tiling.Tile, tiling.Tile]] = deque()
+    for whole, parts in parts_of.items():
+        waiting_px = sum(part.width * part.height for part in parts)
+        joined.extend(
+            (part, whole) for part in ([whole] if waiting_px == whole.width * whole.height else parts)
+        )
+    return joined
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """torch says so with a RuntimeError; only its text tells an exhausted device from a bug."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    return speaks_of_short_memory(str(error))
 
 
 def _tile_for(network: MemoryNet, width: int, height: int, device: str, precision: str) -> int:

@@ -19,6 +19,7 @@ from core.degrade import RainParams, rain
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.jobs import Cancelled, JobControl, ignore
 from core.network import MemoryNet
+from core.problems import describe
 from core.restore import RestoreError, RestoreRequest, restore
 from core.tensors import DeviceError
 from tests.small import photo, save_small_model
@@ -198,6 +199,75 @@ def test_from_a_card_to_the_processor(model: Path, monkeypatch: pytest.MonkeyPat
     result = job.run()
     assert result.device == "cpu"
     assert any("processor" in note for note in result.notes)
+
+
+def test_the_processor_gets_tiles_of_its_own_size(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was cut into small pieces for a full card is not left in pieces: each costs a halo."""
+    job = restoring._Job(
+        picture(400, 300), RestoreRequest(model=model, precision="fp32"), restoring.load_model(model, "cpu", "fp32"), "cpu",
+        "fp32", ignore, JobControl(),
+    )  # fmt: skip
+    job.device, job.tile_px = "mps", 256
+    to_tensor = restoring.to_tensor
+    calls: list[str] = []
+
+    def room_for_one(pixels: np.ndarray, device: str) -> torch.Tensor:
+        calls.append(device)
+        if device == "mps" and len(calls) != 3:  # 256 px and 128 px fail, one tile of 64 px passes
+            raise RuntimeError("MPS backend out of memory")
+        return to_tensor(pixels, "cpu")
+
+    monkeypatch.setattr(restoring, "to_tensor", room_for_one)
+    events: list[object] = []
+    job.emit = events.append
+    result = job.run()
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    covered = np.zeros((300, 400), int)
+    for tile in tiles:
+        covered[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] += 1
+    assert (covered == 1).all()
+    assert calls.count("mps") == 4
+    # three tiles of the first plan in one piece each; of the fourth, one part was done already
+    assert len(tiles) == 1 + 15 + 3
+    assert max(tile.width for tile in tiles) == 256
+    assert tiles[-1].index == tiles[-1].count
+    monkeypatch.undo()
+    assert (
+        np.abs(result.pixels.astype(int) - run(picture(400, 300), model, precision="fp32").pixels).max() <= 1
+    )
+
+
+def test_a_card_too_full_for_the_model_means_the_processor(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_model = restoring.load_model
+
+    def full(path: Path, device: str, precision: str) -> object:
+        if device == "mps":
+            raise torch.OutOfMemoryError("MPS backend out of memory (allocated 17 GiB)\nmore")
+        return load_model(path, device, precision)
+
+    monkeypatch.setattr(restoring, "load_model", full)
+    monkeypatch.setattr(restoring, "choose_device", lambda name: "mps")
+    events: list[object] = []
+    result = restore(picture(40, 30), RestoreRequest(model=model), events.append, JobControl())
+    assert result.device == "cpu"
+    assert result.notes
+    assert isinstance(events[0], LadderStep)
+    assert events[0].reason == "MPS backend out of memory (allocated 17 GiB)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA out of memory. Tried",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUBLAS_STATUS_ALLOC_FAILED when",
+    ],
+)
+def test_the_libraries_below_have_words_of_their_own_for_it(text: str) -> None:
+    assert restoring.is_out_of_memory(RuntimeError(text))
+    assert describe(RuntimeError(text)).what == "There was not enough memory."
 
 
 # --- stopping ------------------------------------------------------------------------------------------
