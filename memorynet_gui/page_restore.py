@@ -13,7 +13,8 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from memorynet_gui.page import AppContext, Page
-from memorynet_gui.queue_item import Choice, Item, ItemState
+from memorynet_gui.queue_item import Item, ItemState
+from memorynet_gui.restore_chooser import Chooser
 from memorynet_gui.restore_flow import RestoreFlow
 from memorynet_gui.restore_inputs import PhotosIn
 from memorynet_gui.restore_menu import photo_menu
@@ -28,9 +29,10 @@ from memorynet_gui.view_compare import CompareView
 from memorynet_gui.view_empty import EmptyState
 from memorynet_gui.view_filmstrip import Filmstrip
 from memorynet_gui.view_inspector import Inspector
+from memorynet_gui.view_jobbar import clock
 
 if TYPE_CHECKING:
-    from core.catalog import ModelEntry
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class RestorePage(Page):
         self.empty = EmptyState(self.thumbnails)
         self.toolbar = RestoreToolbar(self)
         self._inspector = Inspector()
-        self._extra_models: tuple[ModelEntry, ...] = ()
+        self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
         self._knows_queue = False
@@ -113,7 +115,8 @@ class RestorePage(Page):
 
     def _connect(self) -> None:
         context, session, flow, out = self.context, self.session, self.flow, self.results_out
-        context.devices_ready.connect(self._devices_ready)
+        context.devices_ready.connect(_spare_the_collector)
+        self.chooser.task_changed.connect(self.stage.set_task)
         session.current_changed.connect(lambda _item: self._refresh())
         session.changed.connect(self._row_changed)
         session.many_changed.connect(self._rows_changed)
@@ -149,7 +152,6 @@ class RestorePage(Page):
         self.filmstrip.menu_requested.connect(lambda at: photo_menu(self).popup(at))
         panel = self._inspector
         panel.installEventFilter(self)
-        panel.choice_changed.connect(self._choice_changed)
         panel.strength_changed.connect(self._strength_changed)
         panel.restore_requested.connect(lambda: self._do("run"))
         panel.cancel_requested.connect(lambda: self._do("cancel"))
@@ -160,7 +162,6 @@ class RestorePage(Page):
         panel.command_requested.connect(lambda: self._do("copy_command"))
         panel.drag_prepare_requested.connect(out.prepare_drag)
         panel.drag_requested.connect(out.drag_out)
-        panel.open_model_requested.connect(self._open_model)
         panel.reference_chosen.connect(self.stage.set_reference)
         panel.reference_browse_requested.connect(self._browse_reference)
         panel.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
@@ -171,30 +172,11 @@ class RestorePage(Page):
             return
         from core import catalog
 
-        self._fill_models()
-        self._remembered_choice()
+        self.chooser.fill()
         self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
         self.session.load_in_background()
         cache_dir = self.context.settings.cache_dir
         self.saver.run(lambda: sweep_dragged(cache_dir), lambda _none: None)
-
-    def _remembered_choice(self) -> None:
-        settings = self.context.settings
-        self._inspector.set_devices(self.context.devices())
-        self._inspector.set_choice(
-            Choice(
-                settings.task,
-                settings.models.get(settings.task, ""),
-                settings.device,
-                settings.precision,
-                settings.tile_px,
-            )
-        )
-
-    def _devices_ready(self) -> None:
-        """Only now can a device chosen last time be chosen again."""
-        self._remembered_choice()
-        _spare_the_collector()
 
     def _first_finished(self) -> None:
         """The first run has imported the rest of torch."""
@@ -330,16 +312,9 @@ class RestorePage(Page):
     def _focus(self, item: Item) -> tuple[int, int, int, int] | None:
         return self.stage.focus(item)
 
-    def _choice_or_say(self) -> Choice | None:
-        choice = self._inspector.choice()
-        if not choice.model:
-            self.context.banner("There is no model to restore with.", "Open a model file…", self._open_model)
-            return None
-        return choice
-
     def _run_all(self) -> None:
         """Everything that is neither done nor in need of a look; what was cancelled is wanted again."""
-        choice = self._choice_or_say()
+        choice = self.chooser.choice_or_say()
         if choice is not None:
             if not self.flow.busy:
                 cancelled = [item.id for item in self.session.items() if item.state is ItemState.CANCELLED]
@@ -348,7 +323,7 @@ class RestorePage(Page):
 
     def _run_one(self) -> None:
         """The shown photo; several when several are selected."""
-        choice = self._choice_or_say()
+        choice = self.chooser.choice_or_say()
         item = self.session.current
         if choice is None or item is None:
             return
@@ -356,7 +331,7 @@ class RestorePage(Page):
         self.flow.run_these(selected if item.id in selected else [item.id], choice)
 
     def _retry(self, item_ids: list[str]) -> None:
-        choice = self._choice_or_say()
+        choice = self.chooser.choice_or_say()
         if choice is None:
             return
         again = item_ids or [
@@ -392,7 +367,7 @@ class RestorePage(Page):
             return
         left = self.flow.seconds_left()
         self.context.job_bar.set_job(self.flow.text(), self.flow.share(), left)
-        self.filmstrip.set_time_left("" if left is None else f"about {_clock(left)} left")
+        self.filmstrip.set_time_left("" if left is None else f"about {clock(left)} left")
 
     def _out_of_room(self) -> None:
         gigabytes = self.store.budget_bytes / 1e9
@@ -401,41 +376,6 @@ class RestorePage(Page):
             "Save all and go on",
             self.results_out.save_all_and_go_on,
         )
-
-    def _choice_changed(self) -> None:
-        choice, settings = self._inspector.choice(), self.context.settings
-        settings.task = choice.task
-        if choice.model:
-            settings.set_model(choice.task, choice.model)
-        settings.tile_px = choice.tile_px
-        if self.context.devices():  # before, the list holds "auto" alone and means nothing
-            settings.device, settings.precision = choice.device, choice.precision
-        self.stage.set_task(choice.task)
-
-    def _fill_models(self) -> None:
-        from core import catalog
-
-        self._inspector.set_models(catalog.models(), self._extra_models)
-
-    def _open_model(self) -> None:
-        settings = self.context.settings
-        dialog = QFileDialog(self, "Open a model", str(settings.model_folder or Path.home()))
-        dialog.setNameFilters(["Models (*.safetensors *.pth *.ckpt *.pt)", "All files (*)"])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: self.open_model(Path(name)))
-        dialog.open()
-
-    def open_model(self, path: Path) -> None:
-        """Offer a model file beside the catalogue's; checked in the background, a broken one says why."""
-        from memorynet_gui.restore_models import entry_of
-
-        self.context.settings.model_folder = path.parent
-        self.saver.run(lambda: entry_of(path), self._model_opened)
-
-    def _model_opened(self, entry: ModelEntry) -> None:
-        self._extra_models = (*(e for e in self._extra_models if e.path != entry.path), entry)
-        self._fill_models()
-        self._inspector.pick_model(entry)
 
     # --- what is shown ---------------------------------------------------------------------------
 
@@ -494,7 +434,7 @@ class RestorePage(Page):
         item = self.session.current
         answer = self.stage.quality()
         reference = item.reference if item is not None else None
-        task = item.result.task if item is not None and item.result else self._inspector.choice().task
+        task = item.result.task if item is not None and item.result else self._inspector.choices.choice().task
         if isinstance(answer, str):
             self._inspector.show_quality(reference, None, answer, task)
         else:
@@ -580,9 +520,3 @@ def _spare_the_collector() -> None:
     """Torch's modules are half a million objects that stay for good. Walking them all, as Python's collector
     does now and then on whichever thread is at it, holds up the window for 150 ms."""
     gc.freeze()
-
-
-def _clock(seconds: float) -> str:
-    minutes, second = divmod(max(0, round(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"

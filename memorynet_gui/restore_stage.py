@@ -249,11 +249,9 @@ class Stage(QObject):
         self._ask_quality(at_once=True)
 
     def quality(self) -> Quality | str | None:
-        """Numbers, a sentence why there are none, or None: no reference."""
+        """Numbers, a sentence why there are none, or None: no reference, or still being measured."""
         key = self._key()
-        if key is None:
-            return None
-        return self._measured.get(key, "Measuring…")
+        return None if key is None else self._measured.get(key)
 
     def _key(self) -> tuple[object, ...] | None:
         item = self._session.current

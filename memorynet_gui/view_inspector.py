@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from core.problems import Problem
 from memorynet_gui.actions import ACTIONS
 from memorynet_gui.inspector_parts import (
     ChangeRow,
-    DetailCombo,
     DragHandle,
     DropButton,
     Elided,
@@ -31,26 +29,22 @@ from memorynet_gui.inspector_parts import (
     column,
     heading,
 )
-from memorynet_gui.queue_item import Choice, Item, ItemState
+from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.theme import set_role
+from memorynet_gui.view_choices import Choices
 from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:
-    from core.catalog import ModelEntry
     from core.image_io import PictureInfo
     from core.metrics import Score
-    from core.tensors import Device
     from memorynet_gui.restore_job import Quality
 
 GLYPH = QSize(32, 28)
-TILES_PX = (256, 384, 512, 768, 1024, 1536)
-OPEN_MODEL = "open…"
 
 
 class Inspector(QWidget):
     """Shows one photo and the choices for the next run. Every wish is a signal; the page fulfils it."""
 
-    choice_changed = Signal()
     strength_changed = Signal(int)  # percent, while dragging
     restore_requested = Signal()
     cancel_requested = Signal()
@@ -61,30 +55,24 @@ class Inspector(QWidget):
     command_requested = Signal()
     drag_prepare_requested = Signal()
     drag_requested = Signal()
-    show_saved_requested = Signal()
-    open_model_requested = Signal()
     reference_chosen = Signal(object)  # Path, or None to take it away
     reference_browse_requested = Signal()
     details_requested = Signal(str)  # text for the clipboard
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._entries: tuple[ModelEntry, ...] = ()
-        self._opened: tuple[ModelEntry, ...] = ()
-        self._devices: tuple[Device, ...] = ()
         self._item: Item | None = None
         self._problem: Problem | None = None
-        self._last_model = ""
 
         self._build_problem()
-        self._build_choices()
+        self.choices = Choices(self._build_strength())
         self._build_quality()
         self._build_receipt()
         inside = QWidget()
         inside_layout = QVBoxLayout(inside)
         inside_layout.setContentsMargins(16, 16, 16, 8)
         inside_layout.setSpacing(16)
-        for part in (self.problem_box, self._choices, self._quality, self._receipt):
+        for part in (self.problem_box, self.choices, self._quality, self._receipt):
             inside_layout.addWidget(part)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -123,13 +111,7 @@ class Inspector(QWidget):
         inner.addLayout(row)
         self.problem_box.setLayout(inner)
 
-    def _build_choices(self) -> None:
-        self.task = DetailCombo("Task", "What to take out of the photo")
-        self.model = DetailCombo("Model", "The network that does it")
-        self.model_error = QLabel()
-        self.model_error.setProperty("role", "warning")
-        self.model_error.setWordWrap(True)
-        self.model_error.hide()
+    def _build_strength(self) -> QWidget:
         self.strength = QSlider(Qt.Orientation.Horizontal)
         self.strength.setRange(0, 100)
         self.strength.setPageStep(10)
@@ -138,40 +120,10 @@ class Inspector(QWidget):
             "How much of the restored photo is blended over the original. Takes effect at once, nothing is run again."
         )
         self.strength_row = Row("Blend with the original", "100 %")
-        self.device = DetailCombo("Device", "Where the network runs; auto takes the fastest")
-        self.precision = DetailCombo(
-            "Precision", "auto takes bf16 where the hardware has it (twice as fast), fp32 elsewhere"
-        )
-        self.tile = DetailCombo(
-            "Tile", "Edge of the pieces the photo is restored in; auto follows the free memory"
-        )
-        self.tile.add("auto", "", None)
-        for edge in TILES_PX:
-            self.tile.add(f"{edge} px", "", edge)
-        self.set_devices(())
-        self._choices = QWidget()
-        layout = column(8)
-        for title, widgets in (
-            ("Task", (self.task,)),
-            ("Model", (self.model, self.model_error)),
-            ("Strength", (self.strength, self.strength_row)),
-        ):
-            layout.addWidget(heading(title))
-            for widget in widgets:
-                layout.addWidget(widget)
-            layout.addSpacing(8)
-        layout.addWidget(heading("How"))
-        how = column(4)
-        for title, combo in (("Device", self.device), ("Precision", self.precision), ("Tile", self.tile)):
-            how.addLayout(_labelled(title, combo))
-        layout.addLayout(how)
-        self._choices.setLayout(layout)
-        self.task.currentIndexChanged.connect(self._task_picked)
-        self.model.activated.connect(self._model_picked)
         self.strength.valueChanged.connect(self._strength_moved)
-        self.device.currentIndexChanged.connect(self._device_picked)
-        for combo in (self.precision, self.tile):
-            combo.currentIndexChanged.connect(lambda _row: self.choice_changed.emit())
+        box = QWidget()
+        box.setLayout(column(8, heading("Strength"), self.strength, self.strength_row))
+        return box
 
     def _build_quality(self) -> None:
         self.psnr, self.ssim = ChangeRow("PSNR"), ChangeRow("SSIM")
@@ -247,147 +199,6 @@ class Inspector(QWidget):
         self.drag.pressed.connect(self.drag_prepare_requested)
         self.drag.drag_started.connect(self.drag_requested)
         return box
-
-    # --- what can be chosen ----------------------------------------------------------------------
-
-    def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
-        """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
-        from core.catalog import TASKS
-
-        before = self.choice()
-        self._opened = tuple(opened)
-        self._entries = (*entries, *opened)
-        usable = {entry.task for entry in self._entries if entry.error is None}
-        with QSignalBlocker(self.task):
-            self.task.clear()
-            for key, info in TASKS.items():
-                able = key in usable
-                self.task.add(
-                    info.verb,
-                    "" if able else "no model yet",
-                    key,
-                    able,
-                    key if able else f"{key}: no model for this task is at hand",
-                )
-            wanted = before.task if before.task in usable else next(iter(usable & set(TASKS)), None)
-            self.task.setCurrentIndex(-1 if wanted is None else self.task.findData(wanted))
-        self._fill_models(before.model)
-
-    def _fill_models(self, wanted: str) -> None:
-        task = self.task.currentData()
-        with QSignalBlocker(self.model):
-            self.model.clear()
-            for entry in self._entries:
-                if entry.error is None and entry.task != task:
-                    continue
-                name = self._argument(entry)
-                size = f"{entry.parameters / 1e6:.1f} M" if entry.parameters else ""
-                origin = "bundled" if entry.bundled else "yours"
-                detail = " · ".join(part for part in (size, origin) if part)
-                self.model.add(
-                    entry.name,
-                    "cannot be used" if entry.error else detail,
-                    name,
-                    tooltip=f"{entry.path}\n{entry.error or ''}".strip(),
-                )
-            self.model.add("Open a model file…", "", OPEN_MODEL)
-            names = [self._argument(entry) for entry in self._usable(task)]
-            choice = wanted if wanted in names else next(iter(names), "")
-            self.model.setCurrentIndex(self.model.findData(choice) if choice else -1)
-        self._last_model = choice
-        self._model_problem("" if choice else "No model for this task is at hand.")
-        self.choice_changed.emit()
-
-    def _argument(self, entry: ModelEntry) -> str:
-        """What ``--model`` takes for it: its name when the catalogue finds it by that, else its path."""
-        first = next((other for other in self._entries if other.name == entry.name), entry)
-        return entry.name if first is entry and entry not in self._opened else str(entry.path)
-
-    def _usable(self, task: str | None) -> Iterable[ModelEntry]:
-        found = [entry for entry in self._entries if entry.error is None and entry.task == task]
-        # as catalog.default_model: the small bundled one first
-        return sorted(found, key=lambda entry: (not entry.bundled, entry.name != f"{task}-s"))
-
-    def set_devices(self, devices: Sequence[Device]) -> None:
-        """What the machine has; empty while torch is still loading: then only "auto" is there."""
-        before = self.choice() if self.device.count() else None
-        self._devices = tuple(devices)
-        with QSignalBlocker(self.device):
-            self.device.clear()
-            self.device.add("auto", _kind(devices[0]) if devices else "", "auto")
-            for device in devices:
-                self.device.add(device.name, _kind(device), device.name, tooltip=device.title)
-            row = self.device.findData(before.device) if before else 0
-            self.device.setCurrentIndex(max(row, 0))
-        self._fill_precisions(before.precision if before else "auto")
-
-    def _fill_precisions(self, wanted: str) -> None:
-        name = self.device.currentData()
-        chosen = next((device for device in self._devices if device.name == name), None)
-        chosen = chosen or (self._devices[0] if self._devices else None)
-        with QSignalBlocker(self.precision):
-            self.precision.clear()
-            best = chosen.precisions[0] if chosen else ""
-            self.precision.add("auto", best, "auto")
-            for precision in chosen.precisions if chosen else ("fp32", "bf16"):
-                self.precision.add(precision, "", precision)
-            self.precision.setCurrentIndex(max(self.precision.findData(wanted), 0))
-
-    def choice(self) -> Choice:
-        model = self.model.currentData()
-        return Choice(
-            self.task.currentData() or "derain",
-            "" if model in (None, OPEN_MODEL) or self.model_error.isVisibleTo(self) else model,
-            self.device.currentData() or "auto",
-            self.precision.currentData() or "auto",
-            self.tile.currentData(),
-        )
-
-    def set_choice(self, choice: Choice) -> None:
-        """As far as it can be had here: a device or model that is gone leaves the present one."""
-        for combo, value in ((self.task, choice.task), (self.device, choice.device)):
-            row = combo.findData(value)
-            if row >= 0 and combo.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled:
-                combo.setCurrentIndex(row)
-        if self.model.findData(choice.model) >= 0 and choice.model:
-            self.model.setCurrentIndex(self.model.findData(choice.model))
-            self._model_picked(self.model.currentIndex())
-        self.precision.setCurrentIndex(max(self.precision.findData(choice.precision), 0))
-        row = self.tile.findData(choice.tile_px)
-        if row < 0 and choice.tile_px is not None:
-            self.tile.add(f"{choice.tile_px} px", "", choice.tile_px)
-            row = self.tile.count() - 1
-        self.tile.setCurrentIndex(max(row, 0))
-
-    def pick_model(self, entry: ModelEntry) -> None:
-        """Choose this model, with its task; a broken one says why below the list."""
-        if entry.error is None:
-            self.task.setCurrentIndex(self.task.findData(entry.task))
-        self.model.setCurrentIndex(self.model.findData(self._argument(entry)))
-        self._model_picked(self.model.currentIndex())
-
-    def _task_picked(self, _row: int) -> None:
-        self._fill_models(self._last_model)
-
-    def _device_picked(self, _row: int) -> None:
-        self._fill_precisions(self.precision.currentData() or "auto")
-        self.choice_changed.emit()
-
-    def _model_picked(self, row: int) -> None:
-        name = self.model.itemData(row)
-        if name == OPEN_MODEL:
-            self.model.setCurrentIndex(max(self.model.findData(self._last_model), -1))
-            self.open_model_requested.emit()
-            return
-        broken = next((e for e in self._entries if e.error and self._argument(e) == name), None)
-        self._model_problem(f"{broken.name} cannot be used: {broken.error}" if broken else "")
-        if broken is None:
-            self._last_model = name
-        self.choice_changed.emit()
-
-    def _model_problem(self, text: str) -> None:
-        self.model_error.setText(text)
-        self.model_error.setVisible(bool(text))
 
     # --- one photo -------------------------------------------------------------------------------
 
@@ -481,19 +292,19 @@ class Inspector(QWidget):
     def show_quality(
         self, reference: Path | None, quality: Quality | None = None, note: str = "", task: str = "derain"
     ) -> None:
-        """No reference, being measured (``note``), a sentence why it cannot be, or the numbers."""
+        """No reference; the numbers; a sentence why there are none; or neither yet: they are being measured."""
         from core.metrics import PROTOCOLS, TASK_PROTOCOL
 
         protocol = quality.before.protocol if quality else TASK_PROTOCOL[task]
-        for row, name in ((self.psnr, "PSNR"), (self.ssim, "SSIM")):
+        for row, name, what in ((self.psnr, "PSNR", "psnr_db"), (self.ssim, "SSIM", "ssim")):
             row.name.setText(f"{name} ({protocol})")
             row.setToolTip(PROTOCOLS[protocol])
-            row.setVisible(quality is not None)
-        if quality is not None:
-            before = _number(quality.before, "psnr_db")
-            after = _number(quality.after, "psnr_db")
-            self.psnr.set_values(before.removesuffix(" dB") if after else before, after)
-            self.ssim.set_values(_number(quality.before, "ssim"), _number(quality.after, "ssim"))
+            row.setVisible(reference is not None and not note)
+            if quality is None:
+                row.set_values("…", "")
+            else:
+                before, after = _number(quality.before, what), _number(quality.after, what)
+                row.set_values(before.removesuffix(" dB") if after else before, after)
         self.quality_note.setText(note)
         self.quality_note.setVisible(bool(note))
         self._against.setVisible(reference is not None)
@@ -544,11 +355,6 @@ def _number(score: Score | None, what: str) -> str:
     return "equal" if math.isinf(value) else f"{value:.2f} dB"
 
 
-def _kind(device: Device) -> str:
-    """ "CPU" of "CPU, 2 threads" """
-    return device.title.partition(", ")[0]
-
-
 def _glyph(tooltip: str, icon: str, action_id: str) -> GlyphButton:
     button = GlyphButton(tooltip, icon, GLYPH, filled=True)
     keys = ACTIONS[action_id].shortcut_text
@@ -561,15 +367,3 @@ def _button(text: str, tooltip: str) -> QPushButton:
     button.setToolTip(tooltip)
     button.setAccessibleName(text.rstrip("…"))
     return button
-
-
-def _labelled(name: str, combo: QWidget) -> QHBoxLayout:
-    label = QLabel(name)
-    label.setProperty("role", "secondary")
-    label.setBuddy(combo)
-    label.setMinimumWidth(72)
-    row = QHBoxLayout()
-    row.setSpacing(8)
-    row.addWidget(label)
-    row.addWidget(combo, 1)
-    return row

@@ -73,8 +73,8 @@ class Desk:
         self.loaded = False
         self.page.session.loaded.connect(self._loaded)
         wait(lambda: self.loaded)
-        self.panel.tile.add(f"{TILE_PX} px", "", TILE_PX)
-        self.panel.tile.setCurrentIndex(self.panel.tile.findData(TILE_PX))
+        self.panel.choices.tile.add(f"{TILE_PX} px", "", TILE_PX)
+        self.panel.choices.tile.setCurrentIndex(self.panel.choices.tile.findData(TILE_PX))
 
     def _loaded(self) -> None:
         self.loaded = True

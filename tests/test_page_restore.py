@@ -348,7 +348,7 @@ def test_pause_holds_and_resume_goes_on(at: Desk, place: dict[str, Path]) -> Non
 def test_photos_added_while_it_runs_join_and_choices_are_frozen(at: Desk, place: dict[str, Path]) -> None:
     at.add(place["png"])
     at.page.handle("run_all")
-    at.panel.tile.setCurrentIndex(at.panel.tile.findData(256))
+    at.panel.choices.tile.setCurrentIndex(at.panel.choices.tile.findData(256))
     at.add(place["second"])
     at.wait_idle()
     notes = [item.result for item in at.page.session.items()]
@@ -412,7 +412,7 @@ def test_a_reference_gives_the_protocols_numbers(at: Desk, place: dict[str, Path
     at.add(place["png"])
     at.wait_shown(place["png"])
     drop(at.panel.reference, [place["truth"]])
-    wait(at.panel.psnr.isVisible)
+    wait(lambda: at.panel.psnr.isVisible() and at.panel.psnr.before.text() != "…")
     before = metrics.score(wet, dry, "Y")
     assert at.panel.psnr.before.text() == f"{before.psnr_db:.2f} dB"
     assert not at.panel.psnr.after.isVisible()
@@ -722,19 +722,19 @@ def test_space_held_shows_the_original(at: Desk, place: dict[str, Path]) -> None
 
 def test_a_broken_model_file_shows_why(at: Desk, place: dict[str, Path], tmp_path: Path) -> None:
     at.add(place["png"])
-    good = at.panel.choice().model
+    good = at.panel.choices.choice().model
     assert good == "derain-s"
     bad = tmp_path / "mine.safetensors"
     bad.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-    at.page.open_model(bad)
-    wait(at.panel.model_error.isVisible)
-    assert "mine.safetensors cannot be used" in at.panel.model_error.text()
-    assert at.panel.choice().model == ""
+    at.page.chooser.open_model(bad)
+    wait(at.panel.choices.model_error.isVisible)
+    assert "mine.safetensors cannot be used" in at.panel.choices.model_error.text()
+    assert at.panel.choices.choice().model == ""
     at.page.handle("run")
     assert at.states() == ["waiting"] and "no model" in at.said[-1].text
-    at.panel.model.setCurrentIndex(at.panel.model.findData(good))
-    at.panel.model.activated.emit(at.panel.model.currentIndex())
-    assert at.panel.choice().model == good
+    at.panel.choices.model.setCurrentIndex(at.panel.choices.model.findData(good))
+    at.panel.choices.model.activated.emit(at.panel.choices.model.currentIndex())
+    assert at.panel.choices.choice().model == good
 
 
 def test_a_model_opened_by_its_path_restores_and_repeats(
@@ -745,8 +745,8 @@ def test_a_model_opened_by_its_path_restores_and_repeats(
     for file in (catalog.RESOURCES / "weights" / "derain-s").iterdir():
         if file.is_file():
             (folder / file.name).write_bytes(file.read_bytes())
-    at.page.open_model(folder / "model.safetensors")
-    wait(lambda: at.panel.choice().model == str(folder))
+    at.page.chooser.open_model(folder / "model.safetensors")
+    wait(lambda: at.panel.choices.choice().model == str(folder))
     at.restored(place["second"])
     saved = at.save(place["second"])
     window_and_command(at, place["second"], saved, capsys)
@@ -754,11 +754,11 @@ def test_a_model_opened_by_its_path_restores_and_repeats(
 
 def test_tasks_without_a_model_cannot_be_chosen(at: Desk) -> None:
     usable = {entry.task for entry in catalog.models() if entry.error is None}
-    for row in range(at.panel.task.count()):
-        index = at.panel.task.model().index(row, 0)
+    for row in range(at.panel.choices.task.count()):
+        index = at.panel.choices.task.model().index(row, 0)
         enabled = bool(index.flags() & Qt.ItemFlag.ItemIsEnabled)
-        assert enabled == (at.panel.task.itemData(row) in usable)
-    assert at.panel.task.currentText() == "Remove rain"
+        assert enabled == (at.panel.choices.task.itemData(row) in usable)
+    assert at.panel.choices.task.currentText() == "Remove rain"
 
 
 def test_choices_are_remembered_also_when_devices_come_late(
@@ -773,12 +773,12 @@ def test_choices_are_remembered_also_when_devices_come_late(
     home = tmp_path / "own"
     with desk(qapp, home) as at:
         at.context.set_devices(devices)
-        at.panel.device.setCurrentIndex(at.panel.device.findData("cpu"))
-        at.panel.precision.setCurrentIndex(at.panel.precision.findData("fp32"))
+        at.panel.choices.device.setCurrentIndex(at.panel.choices.device.findData("cpu"))
+        at.panel.choices.precision.setCurrentIndex(at.panel.choices.precision.findData("fp32"))
     with desk(qapp, home) as at:
-        assert at.panel.choice().device == "auto", "nobody knows yet what there is"
+        assert at.panel.choices.choice().device == "auto", "nobody knows yet what there is"
         at.context.set_devices(devices)
-        choice = at.panel.choice()
+        choice = at.panel.choices.choice()
         assert (choice.device, choice.precision, choice.tile_px) == ("cpu", "fp32", TILE_PX)
 
 
@@ -859,8 +859,8 @@ def test_the_window_hands_keys_and_drops_to_the_page(
         wait(lambda: len(page.session) == 2)
         wait(lambda: page.stage.shown is not None and page.stage.shown.path == place["png"])
         panel = page.inspector()
-        panel.tile.add("64 px", "", TILE_PX)
-        panel.tile.setCurrentIndex(panel.tile.findData(TILE_PX))
+        panel.choices.tile.add("64 px", "", TILE_PX)
+        panel.choices.tile.setCurrentIndex(panel.choices.tile.findData(TILE_PX))
         key, control = Qt.Key, Qt.KeyboardModifier.ControlModifier
         QTest.keyClick(window, key.Key_Return, control)
         wait(lambda: page.session.at(0).tile >= 1)

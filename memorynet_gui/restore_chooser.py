@@ -1,0 +1,100 @@
+"""Remembers what was chosen for restoring, and takes models that are opened by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from memorynet_gui.page import AppContext
+from memorynet_gui.queue_item import Choice
+from memorynet_gui.restore_models import entry_of
+from memorynet_gui.restore_saves import Saver
+from memorynet_gui.view_choices import Choices
+
+if TYPE_CHECKING:
+    from core.catalog import ModelEntry
+
+
+class Chooser(QObject):
+    """Between the lists of the inspector and the settings."""
+
+    task_changed = Signal(str)
+
+    def __init__(self, context: AppContext, choices: Choices, saver: Saver, over: QWidget) -> None:
+        super().__init__(over)
+        self._context, self._choices, self._saver, self._over = context, choices, saver, over
+        self._opened: tuple[ModelEntry, ...] = ()
+        self._is_filling = False
+        choices.changed.connect(self._remember)
+        choices.open_model_requested.connect(self.ask_for_model)
+        context.devices_ready.connect(self._recall)  # only then can a device chosen last time be chosen again
+
+    def fill(self) -> None:
+        """List the models and choose as last time."""
+        self._list_models()
+        self._recall()
+
+    def choice_or_say(self) -> Choice | None:
+        """What to restore with; a banner when there is nothing."""
+        choice = self._choices.choice()
+        if choice.model:
+            return choice
+        self._context.banner("There is no model to restore with.", "Open a model file…", self.ask_for_model)
+        return None
+
+    def _list_models(self) -> None:
+        from core import catalog
+
+        self._choices.set_models(catalog.models(), self._opened)
+
+    def _recall(self) -> None:
+        settings = self._context.settings
+        wanted = Choice(
+            settings.task,
+            settings.models.get(settings.task, ""),
+            settings.device,
+            settings.precision,
+            settings.tile_px,
+        )
+        self._choices.remembered = settings.models
+        self._is_filling = True
+        try:
+            self._choices.set_devices(self._context.devices())
+            self._choices.set_choice(wanted)
+        finally:
+            self._is_filling = False
+        self.task_changed.emit(self._choices.choice().task)
+
+    def _remember(self) -> None:
+        if self._is_filling:
+            return
+        choice, settings = self._choices.choice(), self._context.settings
+        settings.task = choice.task
+        if choice.model:
+            settings.set_model(choice.task, choice.model)
+            self._choices.remembered = settings.models
+        settings.tile_px = choice.tile_px
+        if self._context.devices():  # before, the list holds "auto" alone and means nothing
+            settings.device, settings.precision = choice.device, choice.precision
+        self.task_changed.emit(choice.task)
+
+    def ask_for_model(self) -> None:
+        settings = self._context.settings
+        dialog = QFileDialog(self._over, "Open a model", str(settings.model_folder or Path.home()))
+        dialog.setNameFilters(["Models (*.safetensors *.pth *.ckpt *.pt)", "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.open_model(Path(name)))
+        dialog.open()
+
+    def open_model(self, path: Path) -> None:
+        """Offer a model file beside the catalogue's; checked in the background, a broken one says why."""
+        self._context.settings.model_folder = path.parent
+        self._saver.run(lambda: entry_of(path), self._model_opened)
+
+    def _model_opened(self, entry: ModelEntry) -> None:
+        self._opened = (*(e for e in self._opened if e.path != entry.path), entry)
+        self._list_models()
+        self._choices.pick_model(entry)
