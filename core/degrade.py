@@ -4,8 +4,8 @@ Every function takes a clean picture (H, W, 3) float32 in 0..1, RGB as stored (g
 ``numpy.random.Generator`` and its parameters, and returns a new float32 array in 0..1. The same generator
 state gives the same picture. :data:`DEGRADATIONS` registers them by the task that undoes them.
 
-Rain. Streaks are drawn two ways, because rain in photos looks two ways: single sharp lines along a common
-direction with some scatter, and fields of motion-blurred drops (noise, thresholded and smeared along the
+Rain. Streaks are drawn three ways, because rain in photos looks so: single sharp lines along a common direction
+with some scatter, the same at several depths at once (near ones large and soft, far ones small), and fields of motion-blurred drops (noise, thresholded and smeared along the
 direction of fall, the recipe known from image editors). Layers differ in size and direction like rain at
 different distances. They are composed additively, or by screen blending (light over light), and a smooth
 veil (mist) may lie over the picture. Streak geometry follows the observations of Garg & Nayar,
@@ -45,8 +45,9 @@ class Bounds:
 class RainParams:
     """Ranges of the rain model. Lengths and widths in pixels, angles in degrees from the vertical."""
 
-    layers: tuple[float, ...] = (0.65, 0.23, 0.08, 0.04)  # probability of 1, 2, 3, ... layers
-    drawn: float = 0.6  # share of layers made of single drawn streaks; the rest is smeared noise
+    layers: tuple[float, ...] = (0.78, 0.15, 0.05, 0.02)  # probability of 1, 2, 3, ... layers
+    drawn: float = 0.35  # share of layers made of single drawn streaks of one size
+    deep: float = 0.3  # share of layers made of streaks at several depths; the rest is smeared noise
     length_px: Bounds = field(default_factory=lambda: Bounds(5.0, 90.0))
     width_px: Bounds = field(default_factory=lambda: Bounds(0.6, 4.5))
     angle_spread_deg: float = 24.0  # standard deviation of a picture's direction
@@ -54,19 +55,21 @@ class RainParams:
     scatter_deg: Bounds = field(default_factory=lambda: Bounds(0.2, 6.0))
     cover: Bounds = field(default_factory=lambda: Bounds(0.004, 0.16))  # share of pixels under streaks
     strength: Bounds = field(default_factory=lambda: Bounds(0.12, 0.95))
-    screen: float = 0.25  # share composed by screen blending; the rest is added
-    mist: float = 0.05  # share of pictures with a veil
+    screen: float = 0.12  # share composed by screen blending; the rest is added
+    mist: float = 0.03  # share of pictures with a veil
     mist_strength: Bounds = field(default_factory=lambda: Bounds(0.03, 0.3))
-    jpeg: float = 0.05  # share compressed after raining
+    jpeg: float = 0.04  # share compressed after raining
     untouched: float = 0.06  # share left clean, so that a clean photo comes back as it went in
 
     def __post_init__(self) -> None:
         if not self.layers or abs(sum(self.layers) - 1) > 1e-6 or min(self.layers) < 0:
             raise ValueError(f"layers {self.layers}: need probabilities that sum to 1")
-        for name in ("drawn", "any_angle", "screen", "mist", "jpeg", "untouched"):
+        for name in ("drawn", "deep", "any_angle", "screen", "mist", "jpeg", "untouched"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} {value}: need a share from 0 to 1")
+        if self.drawn + self.deep > 1:
+            raise ValueError(f"drawn {self.drawn} and deep {self.deep}: together at most 1")
         for name in ("length_px", "width_px", "cover"):
             if getattr(self, name).low <= 0:
                 raise ValueError(f"{name} {getattr(self, name)}: must be above 0")
@@ -86,8 +89,8 @@ def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None 
     light = np.zeros((height, width), np.float32)
     for _ in range(count):
         layer_angle = angle + float(rng.normal(0, 8.0)) * (count > 1)
-        make = _drawn_layer if rng.random() < p.drawn else _smeared_layer
-        layer = make(height, width, layer_angle, rng, p)
+        kind = rng.choice(3, p=_shares(p))
+        layer = (_drawn_layer, _deep_layer, _smeared_layer)[kind](height, width, layer_angle, rng, p)
         layer *= p.strength.draw(rng) / count**0.5
         light += layer
     if rng.random() < 0.25:  # nearer and farther parts of a scene carry more and less rain
@@ -113,40 +116,94 @@ def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None 
     return levels.astype(np.float32) / 255
 
 
+def _shares(p: RainParams) -> tuple[float, float, float]:
+    return p.drawn, p.deep, max(0.0, 1 - p.drawn - p.deep)
+
+
 def _drawn_layer(
     height: int, width: int, angle_deg: float, rng: np.random.Generator, p: RainParams
 ) -> np.ndarray:
     """Single streaks with scatter in direction, length and brightness; (H, W) float32, peak about 1."""
     length = p.length_px.draw_log(rng)
     thickness = p.width_px.draw_log(rng)
-    scatter = p.scatter_deg.draw(rng)
     cover = p.cover.draw_log(rng)
-    length_scatter = rng.uniform(0.05, 0.5)
+    scatter = p.scatter_deg.draw(rng)
     brightness_low = rng.uniform(0.2, 1.0)
-    margin = int(length * 1.5) + 2
-    h, w = height + 2 * margin, width + 2 * margin
-    count = int(np.clip(cover * h * w / (length * max(thickness, 1.0)), 1, 6000))
-    x = rng.uniform(0, w, count)
-    y = rng.uniform(0, h, count)
-    theta = np.deg2rad(angle_deg + rng.normal(0, scatter, count))
-    half = 0.5 * length * np.clip(1 + rng.normal(0, length_scatter, count), 0.2, 2.0)
-    dx, dy = np.sin(theta) * half, np.cos(theta) * half
-    bright = 255 * rng.uniform(brightness_low, 1.0, count)
-    shift = 4  # fractional bits of a pixel position
-    ends = np.rint(np.stack((x - dx, y - dy, x + dx, y + dy), 1) * (1 << shift)).astype(int)
-    ends -= margin << shift
-    canvas = np.zeros((height, width), np.uint8)
-    drawn_px = max(1, round(thickness))
-    for (x0, y0, x1, y1), value in zip(ends.tolist(), bright.tolist(), strict=True):
-        cv2.line(canvas, (x0, y0), (x1, y1), value, drawn_px, cv2.LINE_AA, shift)
-    layer: np.ndarray = canvas.astype(np.float32) / 255
-    if thickness < 1:
-        layer *= thickness
+    layer = _strokes(
+        height,
+        width,
+        angle_deg,
+        rng,
+        length,
+        thickness,
+        cover,
+        scatter,
+        lambda n: rng.uniform(brightness_low, 1.0, n),
+    )
     if rng.random() < 0.6:  # ends fade as the drop enters and leaves the exposure
         layer = _smear(layer, max(3.0, length * float(rng.uniform(0.1, 0.6))), angle_deg)
     if rng.random() < 0.7:
         layer = cv2.GaussianBlur(layer, (0, 0), float(rng.uniform(0.3, 0.5 + 0.25 * thickness)))
     return _normalised(layer)
+
+
+def _deep_layer(
+    height: int, width: int, angle_deg: float, rng: np.random.Generator, p: RainParams
+) -> np.ndarray:
+    """Rain in depth: near drops long, wide, soft and few, far ones short, thin and many; most are faint.
+
+    (H, W) float32, peak about 1. The number of drops at a depth grows with the square of the distance, so every
+    depth covers about the same share of the picture; brightness is drawn from an exponential distribution.
+    """
+    length = p.length_px.draw_log(rng)
+    thickness = p.width_px.draw_log(rng)
+    cover = p.cover.draw_log(rng)
+    scatter = p.scatter_deg.draw(rng)
+    faint = float(rng.uniform(0.2, 0.6))
+    focus = float(rng.uniform(0.3, 1.0))  # the depth, as a share of the nearest drop's size, that is sharp
+    total = np.zeros((height, width), np.float32)
+    for size in (1.0, 0.6, 0.35):
+        layer = _strokes(
+            height, width, angle_deg, rng, length * size, max(thickness * size, 0.6), cover / 2, scatter,
+            lambda n: np.clip(rng.exponential(faint, n), 0.05, 1.0),
+        )  # fmt: skip
+        layer = _smear(layer, max(3.0, 0.4 * length * size), angle_deg)
+        blur = 0.3 + 1.2 * thickness * size * abs(size - focus)
+        total += cv2.GaussianBlur(layer, (0, 0), min(blur, 3.0)) * float(rng.uniform(0.5, 1.0))
+    if rng.random() < 0.4:  # drops wobble as they fall, so that a streak is not evenly bright
+        grain = rng.uniform(0.4, 1.3, (max(2, height // 3), max(2, width // 3))).astype(np.float32)
+        total *= cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
+    return _normalised(total)
+
+
+def _strokes(
+    height: int,
+    width: int,
+    angle_deg: float,
+    rng: np.random.Generator,
+    length: float,
+    thickness: float,
+    cover: float,
+    scatter_deg: float,
+    brightness: Callable[[int], np.ndarray],
+) -> np.ndarray:
+    """Line segments that cover about ``cover`` of (height, width); (H, W) float32 in 0..1."""
+    margin = int(length * 1.5) + 2
+    h, w = height + 2 * margin, width + 2 * margin
+    count = int(np.clip(cover * h * w / (max(length, 2.0) * max(thickness, 1.0)), 1, 6000))
+    x, y = rng.uniform(0, w, count), rng.uniform(0, h, count)
+    theta = np.deg2rad(angle_deg + rng.normal(0, scatter_deg, count))
+    half = 0.5 * length * np.clip(1 + rng.normal(0, rng.uniform(0.05, 0.5), count), 0.2, 2.0)
+    dx, dy = np.sin(theta) * half, np.cos(theta) * half
+    shift = 4  # fractional bits of a pixel position
+    ends = np.rint(np.stack((x - dx, y - dy, x + dx, y + dy), 1) * (1 << shift)).astype(int)
+    ends -= margin << shift
+    canvas = np.zeros((height, width), np.uint8)
+    drawn_px = max(1, round(thickness))
+    for (x0, y0, x1, y1), value in zip(ends.tolist(), (255 * brightness(count)).tolist(), strict=True):
+        cv2.line(canvas, (x0, y0), (x1, y1), value, drawn_px, cv2.LINE_AA, shift)
+    layer: np.ndarray = canvas.astype(np.float32) / 255
+    return layer * thickness if thickness < 1 else layer
 
 
 def _smeared_layer(

@@ -102,12 +102,12 @@ PHOTOS = (
 
 # Light over light looks most like a photograph; no draw may give no rain, or a JPEG inside the JPEG.
 FINE = RainParams(  # distant rain: short, thin, faint and dense
-    layers=(0.0, 1.0), drawn=0.3, length_px=Bounds(14, 30), width_px=Bounds(0.6, 1.1),
+    layers=(0.0, 1.0), drawn=0.3, deep=0, length_px=Bounds(14, 30), width_px=Bounds(0.6, 1.1),
     scatter_deg=Bounds(1, 3), cover=Bounds(0.03, 0.08), strength=Bounds(0.18, 0.35), angle_spread_deg=14,
     any_angle=0, screen=1, mist=1, jpeg=0, untouched=0,
 )  # fmt: skip
 NEAR = RainParams(  # close to the camera: long, bright, well apart
-    layers=(1.0,), drawn=1, length_px=Bounds(40, 80), width_px=Bounds(0.8, 1.6),
+    layers=(1.0,), drawn=1, deep=0, length_px=Bounds(40, 80), width_px=Bounds(0.8, 1.6),
     scatter_deg=Bounds(0.5, 2.5), cover=Bounds(0.008, 0.02), strength=Bounds(0.3, 0.55), angle_spread_deg=14,
     any_angle=0, screen=1, mist=0, jpeg=0, untouched=0,
 )  # fmt: skip

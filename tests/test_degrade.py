@@ -12,6 +12,7 @@ from core.degrade import (
     Bounds,
     DegradationError,
     RainParams,
+    _deep_layer,
     _drawn_layer,
     _smeared_layer,
     rain,
@@ -67,7 +68,7 @@ def test_some_pictures_stay_clean() -> None:
 
 
 @pytest.mark.parametrize("angle_deg", [-40.0, 0.0, 40.0])
-@pytest.mark.parametrize("layer", [_drawn_layer, _smeared_layer])
+@pytest.mark.parametrize("layer", [_drawn_layer, _deep_layer, _smeared_layer])
 def test_streaks_lie_along_the_direction_of_fall(angle_deg: float, layer: Layer) -> None:
     """The structure tensor of a layer points across its streaks."""
     params = RainParams(scatter_deg=Bounds(0, 0.5), length_px=Bounds(30, 31), cover=Bounds(0.05, 0.06))
