@@ -117,17 +117,24 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
         weights, config = _load_pickled(file)
     else:
         weights, config = _load_safetensors(file)
-    if not config:
+    if config is None:
         config = _read_config(file.with_name(CONFIG_FILE))
+    if not isinstance(config, dict):
+        kind = type(config).__name__
+        raise CheckpointError(
+            f"{file.name}: its configuration cannot be used: it is a {kind}, not a dictionary"
+        )
     try:
-        network_config = NetworkConfig.from_dict(config["network"])
-        network = MemoryNet(network_config)
+        with torch.device("meta"):  # shapes only: what a stranger's file asks for must not take our memory
+            network = MemoryNet(NetworkConfig.from_dict(config["network"]))
         task = str(config["task"])
-    except (KeyError, TypeError, ValueError) as error:
+        provenance = dict(config.get("provenance") or {})
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{file.name}: its configuration cannot be used: {error}") from error
     expected = network.state_dict()
     _compare(file.name, expected, weights)
-    network.load_state_dict({key: weights[key].to(expected[key].dtype) for key in expected})
+    plain = {key: weights[key].to(tensor.dtype, copy=True) for key, tensor in expected.items()}
+    network.load_state_dict(plain, assign=True)
     network.eval().requires_grad_(False)
     return LoadedModel(
         network=network.to(device=device, memory_format=torch.channels_last),  # type: ignore[call-overload]
@@ -135,7 +142,7 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
         task=task,
         sha256=file_sha256(file),
         parameters=sum(tensor.numel() for tensor in network.parameters()),
-        provenance=dict(config.get("provenance") or {}),
+        provenance=provenance,
         path=path,
     )
 
@@ -156,16 +163,18 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, header
 
 
-def _load_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _load_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """The weights, and the configuration where the file holds one."""
     tensors, header = read_tensors(file)
     try:
-        config = json.loads(header.get("memorynet", "{}"))
+        config = json.loads(header.get("memorynet", "null"))
     except json.JSONDecodeError as error:
         raise CheckpointError(f"{file.name}: its header is not valid JSON: {error}") from error
     return tensors, config
 
 
-def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """The weights, and the configuration where the file holds one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle dialects; what matters raises
@@ -174,16 +183,17 @@ def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(
             f"{file.name}: refused, it holds more than tensors and could run code"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # nonsense breaks the reader in any way it likes
         raise CheckpointError(f"{file.name}: damaged or not a PyTorch file: {error}") from error
+    config = None
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        config = content.get("config") or {}
+        config = content.get("config")
         content = content["state_dict"]
-    else:
-        config = {}
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
         raise CheckpointError(
-            f"{file.name}: expected a dictionary of tensors, found {type(content).__name__}"
+            f"{file.name}: expected a dictionary of named tensors, found {type(content).__name__}"
         )
     return content, config
 
@@ -214,7 +224,12 @@ def _compare(name: str, expected: Mapping[str, Tensor], found: Mapping[str, Tens
             raise CheckpointError(
                 f"{name}: {key} expected shape {tuple(tensor.shape)}, found {tuple(found[key].shape)}"
             )
-        if not found[key].is_floating_point() or not bool(torch.isfinite(found[key]).all()):
+        if not found[key].is_floating_point() or found[key].is_meta or found[key].layout != torch.strided:
+            raise CheckpointError(
+                f"{name}: {key} is {found[key].dtype}, {found[key].layout} on {found[key].device}; "
+                "need plain floating-point numbers"
+            )
+        if not bool(torch.isfinite(found[key].float()).all()):
             raise CheckpointError(f"{name}: {key} holds values that are not finite numbers")
 
 

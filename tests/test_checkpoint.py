@@ -111,6 +111,62 @@ def test_other_shapes_and_broken_numbers_are_refused(tmp_path: Path) -> None:
         checkpoint.load(folder)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": []},
+        {"network": ""},
+        {"network": None},
+        {"network": {"width": 8.0}},
+        {"network": {"blocks": ["1", 1, 1]}},
+        {"network": {"width": 256, "blocks": [1, 1, 400]}},  # 60 GB, were it built
+        {"provenance": "home-made"},
+        {"provenance": 3},
+    ],
+)
+def test_a_configuration_of_nonsense_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+    network = small_network()
+    config = {"task": "derain", "network": network.config.as_dict()} | changes
+    file = tmp_path / "odd.safetensors"
+    save_file(dict(network.state_dict()), file, metadata={"memorynet": json.dumps(config)})
+    with pytest.raises(CheckpointError, match=r"^odd\.safetensors: "):
+        checkpoint.load(file)
+
+
+@pytest.mark.parametrize("header", ["[]", '"text"', "3", "{}"])
+def test_a_header_of_another_kind_is_refused(tmp_path: Path, header: str) -> None:
+    file = tmp_path / "odd.safetensors"
+    save_file(dict(small_network().state_dict()), file, metadata={"memorynet": header})
+    with pytest.raises(CheckpointError, match=r"^odd\.safetensors: its configuration"):
+        checkpoint.load(file)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {None: torch.zeros(1), "a": torch.zeros(1)},
+        {0: torch.zeros(1), "a": torch.zeros(1)},
+        {"last.bias": torch.zeros(3).to_sparse()},
+        {"last.bias": torch.zeros(3, device="meta")},
+        {"last.bias": torch.zeros(3, dtype=torch.int32)},
+    ],
+)
+def test_tensors_of_another_kind_are_refused(tmp_path: Path, weights: dict[object, torch.Tensor]) -> None:
+    network = small_network()
+    config = {"task": "derain", "network": network.config.as_dict()}
+    file = tmp_path / "odd.pth"
+    torch.save({"state_dict": {**network.state_dict(), **weights}, "config": config}, file)
+    with pytest.raises(CheckpointError, match=r"^odd\.pth: "):
+        checkpoint.load(file)
+
+
+def test_a_configuration_that_is_a_tensor_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "odd.pth"
+    torch.save({"state_dict": dict(small_network().state_dict()), "config": torch.zeros(3)}, file)
+    with pytest.raises(CheckpointError, match=r"^odd\.pth: its configuration"):
+        checkpoint.load(file)
+
+
 @pytest.mark.parametrize("broken", ["write", "fsync", "replace"])
 def test_a_failing_disk_leaves_the_old_model_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
