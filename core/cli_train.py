@@ -100,6 +100,7 @@ class _Teller:
     def __init__(self, progress: common.Progress, steps: int) -> None:
         self.progress, self.steps = progress, steps
         self.started = False
+        self.protocol = ""
         self.kept = 0  # newest step on the disk
         self.last_line = time.monotonic()
 
@@ -130,10 +131,12 @@ class _Teller:
                     flush=True,
                 )
         elif isinstance(event, Validated):
+            if event.protocol != self.protocol:  # a sentence; once is enough
+                self.protocol = event.protocol
+                print(f"Validation is measured on {event.protocol}", flush=True)
             print(
                 f"step {event.step}: validation {event.psnr_db:.3f} dB, SSIM {event.ssim:.4f} "
-                f"(input {event.input_psnr_db:.3f} dB){', the best so far' if event.is_best else ''}; "
-                f"{event.protocol}",
+                f"(input {event.input_psnr_db:.3f} dB){', the best so far' if event.is_best else ''}",
                 flush=True,
             )
         elif isinstance(event, CheckpointSaved):
