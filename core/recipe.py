@@ -178,11 +178,11 @@ class TrainRecipe:
         known = {item.name: item for item in fields(TrainRecipe)}
         flat: dict[str, Any] = {}
         for section, content in values.items():
+            if not isinstance(content, Mapping):
+                raise RecipeError(f"{section}: stands outside a section; sections are {_sections()}")
             if section == "degradation":
                 flat["degradation"] = dict(content)
                 continue
-            if not isinstance(content, Mapping):
-                raise RecipeError(f"{section}: stands outside a section; sections are {_sections()}")
             for key, value in content.items():
                 if key not in known or known[key].metadata["section"] != section:
                     raise RecipeError(f"[{section}] {key}: unknown; known here are {_keys(section)}")

@@ -107,6 +107,9 @@ class _Run:
             fused=True,
         )
         self.step = 0
+        self.is_whole = True  # False while a step has changed some of the state and not yet all of it
+        self.validated_step = 0
+        self.window: list[dict[str, Tensor]] = []  # the steps since the last report
         self.best_psnr_db, self.best_step = float("-inf"), 0
         self.started = time.monotonic()
         self.last_saved = self.started
@@ -125,47 +128,61 @@ class _Run:
             lambda step: self.source.batch(step, self.recipe.batch), self.step, self.recipe.steps
         )
         try:
+            if self._is_due() and self.validated_step < self.step:  # stopped in the midst of it
+                self._validate()
             for _ in self._steps(batches):
                 self.control.checkpoint()
         except BaseException:
             # whatever stopped us, what was learned since the last checkpoint is worth keeping
-            self._save_checkpoint()
+            if self.is_whole and self._is_finite():
+                self._save_checkpoint()
             raise
         finally:
             batches.close()
-        if self.best_step == 0:  # too short a run to have been validated
-            self._validate()
         return TrainResult(
             self.out / "model", self.step, self.best_psnr_db, self.best_step, time.monotonic() - self.started
         )
 
+    def _is_due(self) -> bool:
+        """Whether this step ends with a validation."""
+        return self.step > 0 and (
+            self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps
+        )
+
+    def _is_finite(self) -> bool:
+        """Weights that are no numbers stay so: kept, they would push the last good checkpoint out."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
+
+    def _worked_s(self) -> float:
+        """A clock that stands still while the job is paused."""
+        return time.monotonic() - self.control.waited_s
+
     def _steps(self, batches: Prefetcher) -> Iterator[int]:
         recipe = self.recipe
-        window: list[dict[str, Tensor]] = []
         waited = 0.0
-        since = time.monotonic()
+        since = self._worked_s()
         first, began = self.step, since
+        reported = first
         while self.step < recipe.steps:
             before = time.monotonic()
             degraded, truth = batches.take()
             waited += time.monotonic() - before
-            window.append(self._update(torch.from_numpy(degraded), torch.from_numpy(truth)))
-            self.step += 1
-            due = self.step % recipe.validate_every == 0 or self.step == recipe.steps
+            self._update(torch.from_numpy(degraded), torch.from_numpy(truth))
+            due = self._is_due()
             if self.step % recipe.log_every == 0 or due:
-                now = time.monotonic()
+                now = self._worked_s()
                 left = (recipe.steps - self.step) * (now - began) / (self.step - first)
-                self._report(window, now - since, waited, left)
-                window, waited, since = [], 0.0, now
+                self._report(self.step - reported, now - since, waited, left)
+                waited, reported = 0.0, self.step
                 if due:
                     self._validate()
-                if due or now - self.last_saved > 60 * recipe.checkpoint_minutes:
+                if due or time.monotonic() - self.last_saved > 60 * recipe.checkpoint_minutes:
                     self._save_checkpoint()
-                since = time.monotonic()
+                since = self._worked_s()
             yield self.step
 
-    def _update(self, degraded: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        """One step on (B, P, P, 3) crops; the loss terms, weighted, as scalars left on the device."""
+    def _update(self, degraded: Tensor, truth: Tensor) -> None:
+        """One step on (B, P, P, 3) crops; its loss terms, weighted scalars on the device, join the window."""
         recipe = self.recipe
         rate = learning_rate(recipe, self.step)
         for group in self.optimizer.param_groups:
@@ -181,11 +198,14 @@ class _Run:
         total = torch.stack(list(terms.values())).sum()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        self.is_whole = False
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self._update_average()
         kept = {key: value.detach() for key, value in terms.items()}
-        return {"loss": total.detach(), "grad_norm": norm.detach(), **kept, **curves}
+        self.window.append({"loss": total.detach(), "grad_norm": norm.detach(), **kept, **curves})
+        self.step += 1
+        self.is_whole = True
 
     def _memory_terms(
         self, x: Tensor, y: Tensor, restored: Tensor, terms: dict[str, Tensor]
@@ -233,7 +253,9 @@ class _Run:
         kind = torch.device(self.device).type
         return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def _report(self, window: list[dict[str, Tensor]], seconds: float, waited: float, left: float) -> None:
+    def _report(self, steps: int, seconds: float, waited: float, left: float) -> None:
+        """Means over the window; the speed is that of the ``steps`` of it which this process made."""
+        window, self.window = self.window, []
         names = dict.fromkeys(name for entry in window for name in entry)
         means = {
             name: float(torch.stack([entry[name].float() for entry in window if name in entry]).mean())
@@ -242,13 +264,18 @@ class _Run:
         loss, norm = means.pop("loss"), means.pop("grad_norm")
         if not np.isfinite(loss):
             raise TrainingError(f"step {self.step}: the loss is {loss}; a lower learning rate usually helps")
+        if not self._is_finite():
+            raise TrainingError(
+                f"step {self.step}: the weights are no numbers any more (loss {loss}, gradient {norm}); "
+                "a lower learning rate usually helps"
+            )
         event = StepDone(
             step=self.step,
             loss=loss,
             terms=means,
             lr=learning_rate(self.recipe, self.step - 1),
             grad_norm=norm,
-            images_per_s=len(window) * self.recipe.batch / max(seconds, 1e-9),
+            images_per_s=steps * self.recipe.batch / max(seconds, 1e-9),
             data_wait=waited / max(seconds, 1e-9),
             seconds_left=left,
         )
@@ -286,6 +313,7 @@ class _Run:
         self._append(
             {"kind": "validation", "step": self.step, "psnr_db": psnr_db, "ssim": ssim, "is_best": is_best}
         )
+        self.validated_step = self.step
         self.emit(event)
 
     def _save_model(self, psnr_db: float, ssim: float, input_psnr_db: float, protocol: str) -> None:
@@ -327,15 +355,21 @@ class _Run:
         return self._load_newest()
 
     def _load_newest(self) -> str | None:
-        for file in sorted((self.out / "checkpoints").glob("step-*.safetensors"), reverse=True):
+        """Name of the checkpoint gone on from; None when the run was stopped before its first one."""
+        files = sorted((self.out / "checkpoints").glob("step-*.safetensors"), reverse=True)
+        for file in files:
             try:
                 tensors, header = checkpoint.read_tensors(file)
                 self._restore_state(tensors, json.loads(header["training"]))
             except (checkpoint.CheckpointError, KeyError, ValueError, RuntimeError) as error:
-                self.emit(Notice(f"{file.name} cannot be read ({error}); going back to the one before"))
+                self.emit(Notice(f"{file.name} cannot be read ({error}) and is passed over"))
                 continue
             self._truncate_curve()
             return file.name
+        if files:  # beginning anew would write over the curve and the best model
+            raise TrainingError(
+                f"{self.out}: none of its {len(files)} checkpoints can be read; start again in another folder"
+            )
         self._truncate_curve()
         return None
 
@@ -349,6 +383,8 @@ class _Run:
             "step": self.step,
             "best_psnr_db": self.best_psnr_db if np.isfinite(self.best_psnr_db) else None,
             "best_step": self.best_step,
+            "validated_step": self.validated_step,
+            "window": [{name: float(value) for name, value in entry.items()} for entry in self.window],
             "recipe_sha256": self.recipe.sha256(),
         }
         checkpoint.save_tensors(file, tensors, {"training": json.dumps(state)})
@@ -378,6 +414,10 @@ class _Run:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
         self.step = int(state["step"])
+        self.validated_step = int(state.get("validated_step", self.step))
+        self.window = [
+            {name: torch.tensor(value) for name, value in entry.items()} for entry in state.get("window", ())
+        ]
         best = state["best_psnr_db"]
         self.best_psnr_db, self.best_step = (
             (float("-inf") if best is None else float(best)),

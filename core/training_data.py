@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from core import catalog, image_io
-from core.dataset import find_pairs
+from core.dataset import Pair, find_pairs
 from core.degrade import DEGRADATIONS
+from core.metrics import SSIM_MIN_PX
 from core.network import STRIDE_PX
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 from core.sampling import PhotoPool, SampleSource
@@ -28,30 +29,56 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[SampleSource
     """Training samples, validation examples and the number of training photos.
 
     Raises:
-        RecipeError: a folder does not exist, holds nothing usable, or stands in training and validation.
+        RecipeError: a folder does not exist or holds nothing usable, a photo stands in training and in
+            validation or is too small to validate on, the two sides of a pair differ in size.
+        PairingError: a folder's pictures could not be paired.
+        DegradationError: a parameter of the degradation is unknown or out of range.
+        ImageError: a photo to validate on, or the header of a pair's, could not be read.
     """
     if recipe.kind == "clean":
         make = DEGRADATIONS[recipe.task]
         params = make.params(recipe.degradation)
         truths = _photos(recipe.train, data)
         held_out = _photos(recipe.validation, data)
-        seen = {path.resolve() for path in truths}
-        if both := [path.name for path in held_out if path.resolve() in seen]:
-            raise RecipeError(f"{', '.join(both[:3])}: stands in training and in validation")
+        _refuse_common(truths, held_out)
         source = SampleSource(PhotoPool(truths), None, make.bind(params), recipe.patch_px, recipe.seed)
-        return source, _synthetic_examples(recipe, held_out), len(truths)
-    folders, apart = resolve_folders(recipe.train, data), resolve_folders(recipe.validation, data)
-    pairs = [pair for folder in folders for pair in find_pairs(folder).pairs]
-    source = SampleSource(
-        PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs]), None, recipe.patch_px, recipe.seed
-    )  # fmt: skip
-    examples = []
-    for pair in (pair for folder in apart for pair in find_pairs(folder).pairs):
-        degraded, truth = (
-            _centre(_eight_bit(path), recipe.validate_crop_px) for path in (pair.input, pair.target)
+        examples = _synthetic_examples(recipe, held_out)
+    else:
+        pairs, apart = _pairs(recipe.train, data), _pairs(recipe.validation, data)
+        truths = [pair.target for pair in pairs]
+        _refuse_common(truths, [pair.target for pair in apart])
+        source = SampleSource(
+            PhotoPool(truths), PhotoPool([pair.input for pair in pairs]), None, recipe.patch_px, recipe.seed
         )
-        examples.append(Example(pair.name, degraded, truth))
-    return source, examples, len(pairs)
+        examples = [
+            Example(pair.name, *(_centre(_eight_bit(path), recipe.validate_crop_px) for path in (pair.input, pair.target)))
+            for pair in apart
+        ]  # fmt: skip
+    for example in examples:
+        if min(example.truth.shape[:2]) < SSIM_MIN_PX:
+            height, width = example.truth.shape[:2]
+            raise RecipeError(f"{example.name}: {width}x{height} px are too few to validate on")
+    return source, examples, len(truths)
+
+
+def _refuse_common(train: list[Path], validation: list[Path]) -> None:
+    seen = {path.resolve() for path in train}
+    if both := [path.name for path in validation if path.resolve() in seen]:
+        raise RecipeError(f"{', '.join(both[:3])}: stands in training and in validation")
+
+
+def _pairs(folders: tuple[str, ...], data: tuple[Path, ...]) -> list[Pair]:
+    """Pairs of equal size: a crop at the same place of both would else show two different things."""
+    if bundled := [folder for folder in folders if folder in BUNDLED]:
+        raise RecipeError(f"{bundled[0]}: holds clean photos, no pairs")
+    found = [pair for folder in resolve_folders(folders, data) for pair in find_pairs(folder).pairs]
+    for pair in found:
+        one, other = (image_io.read_info(path) for path in (pair.input, pair.target))
+        if (one.width, one.height) != (other.width, other.height):
+            raise RecipeError(
+                f"{pair.input}: {one.width}x{one.height} px, its target {other.width}x{other.height} px"
+            )
+    return found
 
 
 def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[Example]:

@@ -64,6 +64,11 @@ def test_bad_values_are_named(section: str, key: str, value: Any, said: str) -> 
     assert said in str(caught.value)
 
 
+def test_a_degradation_outside_its_section_is_named() -> None:
+    with pytest.raises(RecipeError, match="degradation: stands outside a section"):
+        TrainRecipe.from_dict({"degradation": 3})
+
+
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     broken = tmp_path / "broken.toml"
     broken.write_text("[run\n")
