@@ -10,7 +10,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import tomli_w
@@ -216,6 +216,15 @@ class TrainRecipe:
             )
         return sections
 
+    def without_places(self) -> dict[str, Any]:
+        """As :meth:`as_dict`, for those who get the model: folders of this machine by their last name only."""
+        found = self.as_dict()
+        data, network = found["data"], found["network"]
+        for key in ("train", "validation"):
+            data[key] = [_last_name(folder) for folder in data[key]]
+        network["start_from"] = _last_name(network["start_from"])
+        return found
+
     def to_toml(self) -> str:
         return tomli_w.dumps(self.as_dict())
 
@@ -247,6 +256,12 @@ def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[P
             raise RecipeError(f"{folder}: no such folder (looked for {', '.join(map(str, options))})")
         found.append(match)
     return tuple(found)
+
+
+def _last_name(folder: str) -> str:
+    if folder in BUNDLED or folder == "DATA" or folder.startswith("DATA/"):
+        return folder
+    return PurePath(folder).name
 
 
 def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:

@@ -318,7 +318,7 @@ class _Run:
 
     def _save_model(self, psnr_db: float, ssim: float, input_psnr_db: float, protocol: str) -> None:
         provenance = {
-            "recipe": self.recipe.as_dict(),
+            "recipe": self.recipe.without_places(),
             "recipe_sha256": self.recipe.sha256(),
             "step": self.step,
             "training_photos": self.photos,

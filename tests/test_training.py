@@ -320,9 +320,14 @@ def test_photos_too_small_to_validate_on_are_named_at_once(data: Path, tmp_path:
 def test_fine_tuning_starts_where_the_model_stands(data: Path, tmp_path: Path) -> None:
     first = train(replace(RECIPE, steps=8), (data,), tmp_path / "one", ignore, JobControl())
     recipe = replace(
-        RECIPE, start_from=str(first.model), steps=2, validate_every=2, lr=1e-6, lr_end=0.0, ema=0.0
-    )
+        RECIPE, start_from=str(first.model), steps=2, validate_every=2, lr=1e-6, lr_end=0.0, ema=0.0,
+        train=(str(data / "clean"),),
+    )  # fmt: skip
     second = train(recipe, (data,), tmp_path / "two", ignore, JobControl())
+    told = checkpoint.load(second.model).provenance
+    assert str(tmp_path) not in json.dumps(dict(told))  # a model goes to others
+    assert told["recipe"]["network"]["start_from"] == "model"
+    assert told["recipe"]["data"]["train"] == ["clean"]
     one, two = (checkpoint.load(result.model).network.state_dict() for result in (first, second))
     assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in one)
 
