@@ -396,10 +396,6 @@ def block_tree(exif: bytes) -> TagTree:
         raise ExifError(str(error)) from error
 
 
-def without_gps(tree: TagTree) -> TagTree:
-    return replace(tree, gps=())
-
-
 def build_block(tree: TagTree, orientation_value: int = 1) -> bytes:
     """A self-contained EXIF block (little-endian) of these tags."""
     main = [tag for tag in tree.main if tag.tag != ORIENTATION]

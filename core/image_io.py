@@ -91,7 +91,8 @@ _DEFAULTS = WriteOptions()
 def _opened(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
     try:
         # A device or a pipe would block or never end; only regular files are opened.
-        mode = os.stat(path).st_mode  # noqa: PTH116
+        facts = os.stat(path)  # noqa: PTH116
+        mode = facts.st_mode
         if stat.S_ISDIR(mode):
             raise UnreadableFile(path, "is a folder")
         if not stat.S_ISREG(mode):
@@ -103,7 +104,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
         raise UnreadableFile(path, str(error)) from error
     with file:
         try:
-            yield ByteSource(path, file)
+            yield ByteSource(path, file, facts.st_mtime_ns)
         except OSError as error:
             raise unreadable(path, error) from error
 
@@ -159,6 +160,7 @@ def _info(source: ByteSource, header: Header) -> PictureInfo:
         orientation=header.orientation,
         icc_name=profile_name(header.icc),
         file_bytes=source.size,
+        file_mtime_ns=source.mtime_ns,
     )
 
 
@@ -293,14 +295,14 @@ def sidecar_path(path: str | os.PathLike[str]) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def read_provenance(path: str | os.PathLike[str]) -> dict[str, str] | None:
+def read_provenance(path: str | os.PathLike[str], thorough: bool = False) -> dict[str, str] | None:
     """What :func:`write` recorded about a file (software, model, ...), from its XMP or its sidecar.
 
     None when the file was not written by this project. Raises a subclass of ImageError when the file
-    cannot be opened or is not an image.
+    cannot be opened or is not an image; if ``thorough``, which reads all of it, also when it was cut short.
     """
     with _opened(path) as source:
-        header = read_header(source, thorough=False)
+        header = read_header(source, thorough)
     found = image_xmp.read_provenance(header.xmp)
     if found is None and not CAPABILITIES[header.format].metadata:
         found = _read_sidecar(sidecar_path(path))
@@ -336,8 +338,8 @@ def write(
 
     The format is ``options.format``, else the one the extension names, else the source's own. Missing
     folders are made. ``provenance`` goes into the file's XMP, or into a sidecar where the format has no
-    place for it. Raises WouldOverwrite, UnsupportedImage (the format cannot hold the size), WriteFailed;
-    after any of them the target is as it was and no temporary file remains. ValueError for options that
+    place for it. Raises WouldOverwrite, UnsupportedImage (the format cannot hold the size), WriteFailed,
+    MemoryError; after any of them the target is as it was and no temporary file remains. ValueError for options that
     contradict each other.
     """
     target = Path(path)
@@ -381,7 +383,7 @@ def write(
                         _take_place(side_file.path, sidecar, True)
                         _take_place(image_file.path, target, options.overwrite)
         _sync_folder(target.parent)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except OSError as error:
         raise WriteFailed(target, error.strerror or str(error), error.errno) from error

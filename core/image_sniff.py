@@ -94,9 +94,10 @@ _HEIC_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", 
 class ByteSource:
     """An open image file, read at any place; a short read means that the file was cut."""
 
-    def __init__(self, path: str | os.PathLike[str], file: BinaryIO) -> None:
+    def __init__(self, path: str | os.PathLike[str], file: BinaryIO, mtime_ns: int = 0) -> None:
         self.path = path
         self.file = file
+        self.mtime_ns = mtime_ns
         self.size = file.seek(0, os.SEEK_END)
 
     def at(self, offset: int, length: int) -> bytes:

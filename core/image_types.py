@@ -132,6 +132,7 @@ class PictureInfo:
     orientation: int  # EXIF 1..8 as stored in the file
     icc_name: str | None
     file_bytes: int  # 0: the picture came from memory, there is no file
+    file_mtime_ns: int = 0  # with file_bytes: which version of the file was read
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,10 +134,9 @@ def save(
 
 def _source_and_options(picture: Picture, options: WriteOptions) -> dict[str, str]:
     record = {"output": _options_text(options)}
-    if picture.info.file_bytes:
-        identity = _source_identity(picture.info.path)
-        if identity is not None:
-            record["source"] = identity
+    info = picture.info
+    if info.file_bytes:  # as it was when it was read: it may have changed while it was being restored
+        record["source"] = _identity(info.file_bytes, info.file_mtime_ns)
     return record
 
 
@@ -151,12 +150,8 @@ def _options_text(options: WriteOptions) -> str:
     return f"quality {options.quality}, depth {depth}, position {gps}"
 
 
-def _source_identity(source: Path) -> str | None:
-    try:
-        facts = source.stat()
-    except OSError:
-        return None
-    return f"{facts.st_size}-{facts.st_mtime_ns}"
+def _identity(file_bytes: int, mtime_ns: int) -> str:
+    return f"{file_bytes}-{mtime_ns}"
 
 
 def fingerprint(
@@ -174,9 +169,10 @@ def fingerprint(
     None ask for nothing in particular. Raises UnreadableFile when the source is gone.
     """
     source = Path(source)
-    identity = _source_identity(source)
-    if identity is None:
-        raise image_io.UnreadableFile(source, "does not exist or cannot be reached")
+    try:
+        facts = source.stat()
+    except OSError as error:
+        raise image_io.UnreadableFile(source, error.strerror or str(error), error.errno) from error
     wanted = {
         "software": SOFTWARE,
         "version": __version__,
@@ -184,7 +180,7 @@ def fingerprint(
         "task": task,
         "strength": _strength_text(strength),
         "output": _options_text(options),
-        "source": identity,
+        "source": _identity(facts.st_size, facts.st_mtime_ns),
     }
     if precision != "auto":
         wanted["precision"] = precision
@@ -196,9 +192,10 @@ def fingerprint(
 def is_current(path: str | os.PathLike[str], request_fingerprint: Mapping[str, str]) -> bool:
     """Whether ``path`` is a whole output of exactly this request. Never raises for a bad file."""
     try:
-        recorded = image_io.read_provenance(path)
+        recorded = image_io.read_provenance(path) or {}
+        if any(recorded.get(key) != value for key, value in request_fingerprint.items()):
+            return False
+        image_io.read_provenance(path, thorough=True)  # whole to its end; slower, so it is asked last
     except image_io.ImageError:
         return False
-    if recorded is None:
-        return False
-    return all(recorded.get(key) == value for key, value in request_fingerprint.items())
+    return True

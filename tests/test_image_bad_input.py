@@ -736,3 +736,15 @@ def test_files_get_the_rights_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").chmod(0o604)
     image_io.write(tmp_path / "a.png", image_io.from_array(RGB), WriteOptions(overwrite=True))
     assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o604
+
+
+def test_memory_that_ends_while_writing_is_no_fault_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(image_io, "encode", exhausted)
+    with pytest.raises(MemoryError):
+        image_io.write(tmp_path / "a.png", image_io.from_array(photo(8, 8)))
+    assert list(tmp_path.glob("*.p*")) == list(tmp_path.glob(".*.part")) == []

@@ -276,6 +276,28 @@ def test_a_changed_source_or_version_makes_an_output_stale(
         outputs.fingerprint(source, SHA, "derain")
 
 
+def test_a_source_that_changed_while_it_was_restored_is_done_again(tmp_path: Path) -> None:
+    picture = source_in(tmp_path)
+    source = picture.info.path
+    target = outputs.output_path(source)
+    source.write_bytes(png_bytes(photo(40, 30, np.uint16, seed=9)))
+    os.utime(source, ns=(1, picture.info.file_mtime_ns + 1))
+    outputs.save(restored(picture.pixels), picture, target)
+    assert not outputs.is_current(target, outputs.fingerprint(source, SHA, "derain"))
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".webp", ".avif", ".bmp", ".jp2"])
+def test_an_output_cut_short_is_made_again(tmp_path: Path, extension: str) -> None:
+    picture = source_in(tmp_path)
+    target = tmp_path / f"a{extension}"
+    request = outputs.fingerprint(picture.info.path, SHA, "derain")
+    outputs.save(restored(picture.pixels), picture, target)
+    assert outputs.is_current(target, request)
+    data = target.read_bytes()
+    target.write_bytes(data[: len(data) - 100])
+    assert not outputs.is_current(target, request)
+
+
 def test_foreign_damaged_or_missing_outputs_are_not_current(tmp_path: Path) -> None:
     picture = source_in(tmp_path)
     target = outputs.output_path(picture.info.path)
