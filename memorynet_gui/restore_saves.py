@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -244,8 +244,6 @@ def _write(
 
 
 def _overwriting(options: WriteOptions) -> WriteOptions:
-    from dataclasses import replace
-
     return replace(options, overwrite=True)
 
 
@@ -269,12 +267,14 @@ def _write_comparison(item: Item, store: ResultStore, target: Path) -> Path:
     from core.before_after import before_after
 
     picture = image_io.read(item.path)
-    before = _fitted(image_io.to_srgb(picture.pixels, picture.icc))
+    before, info = _fitted(image_io.to_srgb(picture.pixels, picture.icc)), picture.info
     del picture
     after = _fitted(blended_rgb(item, store))
     target.parent.mkdir(parents=True, exist_ok=True)
     sheet = image_io.from_array(before_after(before, after, ("Original", "Restored")), item.path.stem)
-    overwrite = image_io.WriteOptions(quality=92, overwrite=True)  # the file dialog has asked
+    # the dialog has asked about overwriting, but the original stays even then: the sheet is known as its child
+    sheet = replace(sheet, info=replace(sheet.info, path=info.path, file_bytes=info.file_bytes))
+    overwrite = image_io.WriteOptions(quality=92, overwrite=True)
     return image_io.write(target, sheet, overwrite).path
 
 

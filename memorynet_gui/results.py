@@ -90,12 +90,16 @@ class ResultStore:
         except OSError as exc:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # an older result must not pass for this one after a restart
+                final.unlink(missing_ok=True)
             log.warning("result %s stays in memory: %s", item_id, exc)
             with self._lock:
+                self._expendable.discard(item_id)
                 self._sizes.pop(item_id, None)
                 self._memory[item_id] = pixels
             return exc
         with self._lock:
+            self._expendable.discard(item_id)  # what was saved was an earlier result
             self._sizes.pop(item_id, None)
             self._memory.pop(item_id, None)
             self._sizes[item_id] = pixels.nbytes

@@ -627,6 +627,13 @@ def test_save_all_copy_before_after_and_drag(at: Desk, place: dict[str, Path], t
     assert both.shape[1] > 2 * 160
     np.testing.assert_array_equal(both[:128, :160], rainy()[0])
 
+    original = place["png"].read_bytes()
+    at.said.clear()
+    at.page.results_out.save_comparison(place["png"])  # and the dialog's question was answered with yes
+    wait(lambda: at.said)
+    assert "was not saved" in at.said[-1].text
+    assert place["png"].read_bytes() == original
+
     at.page.results_out.prepare_drag()
     wait(lambda: at.page.results_out.drag_path is not None)
     np.testing.assert_array_equal(image_io.read(at.page.results_out.drag_path).pixels, pixels)

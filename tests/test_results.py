@@ -72,6 +72,29 @@ def test_a_full_disk_keeps_the_pixels_in_memory(folder: Path, monkeypatch: pytes
     assert store.in_memory_only() == set()
 
 
+def test_an_older_result_never_passes_for_the_newest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second result of a photo finds the disk full; after a restart the first must not stand for it."""
+    store = ResultStore(folder)
+    store.put("a", PICTURE)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            results.np, "save", lambda *_args, **_kwargs: (_ for _ in ()).throw(OSError(28, "full"))
+        )
+        assert store.put("a", PICTURE[::-1]) is not None
+    np.testing.assert_array_equal(store.get("a"), PICTURE[::-1])
+    assert ResultStore(folder).get("a") is None
+
+
+def test_a_new_result_is_not_safe_because_the_last_one_was(folder: Path) -> None:
+    store = ResultStore(folder, budget_bytes=int(2.5 * SIZE))
+    store.put("a", PICTURE)
+    store.set_expendable("a", True)
+    store.put("a", PICTURE[::-1])
+    store.put("b", PICTURE)
+    store.make_room(SIZE)
+    assert store.has("a")
+
+
 def test_a_damaged_result_is_none_and_gone(folder: Path) -> None:
     store = ResultStore(folder)
     store.put("a", PICTURE)
