@@ -381,8 +381,9 @@ class RestorePage(Page):
 
     def _refresh(self) -> None:
         """Make inspector, middle and toolbar say what is true now."""
-        item, stage = self.session.current, self.stage
         self._outer.setCurrentIndex(1 if len(self.session) else 0)
+        # only now: a filmstrip that comes into sight with the keys makes its first photo the current one
+        item, stage = self.session.current, self.stage
         problem = stage.problem
         self._middle.setCurrentIndex(0 if problem is None else 1)
         if problem is not None:

@@ -706,6 +706,20 @@ def test_delete_removes_and_undo_brings_back(at: Desk, place: dict[str, Path]) -
     assert len(at.page.session) == 2 and not at.page.empty.isVisible()
 
 
+def test_undo_of_everything_leaves_the_inspector_at_work(at: Desk, place: dict[str, Path]) -> None:
+    at.add(place["png"], place["second"])
+    at.page.activateWindow()
+    strip = at.page.filmstrip.list
+    strip.setFocus()
+    wait(strip.hasFocus)
+    at.page.handle("select_all")
+    QTest.keyClick(strip, Qt.Key.Key_Delete)
+    assert at.page.empty.isAncestorOf(QApplication.focusWidget()) and not at.panel.restore.isEnabled()
+    at.page.handle("undo")  # the strip has the keys again as soon as it shows
+    assert at.page.session.current is not None
+    assert at.panel.restore.isEnabled() and at.panel.strength.isEnabled()
+
+
 def test_next_and_previous_walk_the_strip(at: Desk, place: dict[str, Path]) -> None:
     at.add(place["png"], place["second"])
     at.page.session.set_current(at.item(place["png"]).id)
