@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData, QObject, Qt, QUrl, Signal
-from PySide6.QtGui import QDrag, QGuiApplication
+from PySide6.QtGui import QDrag, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from memorynet_gui.page import AppContext
@@ -44,8 +45,10 @@ class ResultsOut(QObject):
         self._context, self._session, self._stage = context, session, stage
         self._flow, self._saver, self._over = flow, saver, over
         self._go_on = False
+        self._written: list[Path] = []  # by the saves under way, told in one go when the last has ended
+        self._unwritten: list[tuple[str, Problem]] = []
         self.drag_path: Path | None = None
-        saver.saved.connect(lambda _id: self.changed.emit())
+        saver.saved.connect(self._saved)
         saver.failed.connect(self._save_failed)
         saver.progressed.connect(self._progressed)
         saver.idle.connect(self._idle)
@@ -90,10 +93,16 @@ class ResultsOut(QObject):
         dialog.chosen.connect(chosen)
         dialog.show()
 
+    def _saved(self, item_id: str) -> None:
+        item = self._session.get(item_id)
+        if item is not None and item.saved is not None:
+            self._written.append(item.saved.path)
+        self.changed.emit()
+
     def _save_failed(self, item_id: str, problem: Problem) -> None:
         item = self._session.get(item_id)
         self._go_on = False
-        self.say(f"{item.name if item is not None else 'The photo'} was not saved.", problem)
+        self._unwritten.append((item.name if item is not None else "The photo", problem))
         self.changed.emit()
 
     def _progressed(self) -> None:
@@ -106,11 +115,32 @@ class ResultsOut(QObject):
     def _idle(self) -> None:
         if not self._flow.busy:
             self._context.job_bar.clear_job()
-        if self._saver.done_count > 1:
-            self._context.banner(f"{self._saver.done_count:,} photos saved.")
+        self._say_what_was_saved()
         if self._go_on:
             self._go_on = False
             self.go_on.emit()
+
+    def _say_what_was_saved(self) -> None:
+        """One banner for what was written, one for what was not; a single save shows on its button."""
+        written, unwritten = self._written, self._unwritten
+        self._written, self._unwritten = [], []
+        if len(written) + len(unwritten) > 1 and written:
+            last = written[-1]
+            noun = "photo" if len(written) == 1 else "photos"
+            self._context.banner(
+                f"{len(written):,} {noun} saved.", "Show in folder", lambda: show_in_folder(last)
+            )
+        if not unwritten:
+            return
+        name, problem = unwritten[0]
+        if len(unwritten) == 1:
+            self.say(f"{name} was not saved.", problem)
+            return
+        details = "\n\n".join(f"{name}\n{problem.details}" for name, problem in unwritten)
+        self.say(
+            f"{len(unwritten):,} photos were not saved. The first is {name}:",
+            replace(problem, details=details),
+        )
 
     # --- clipboard -------------------------------------------------------------------------------
 
@@ -119,9 +149,13 @@ class ResultsOut(QObject):
         if item is not None:
             self._saver.copy(
                 item,
-                lambda image: QGuiApplication.clipboard().setImage(image),
+                self._copied,
                 lambda error: self.say("The result was not copied.", describe(error)),
             )
+
+    def _copied(self, image: QImage) -> None:
+        QGuiApplication.clipboard().setImage(image)
+        self._context.banner("The result is on the clipboard.")
 
     def copy_command(self) -> None:
         item = self._session.current

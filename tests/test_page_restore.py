@@ -586,6 +586,40 @@ def test_a_save_that_fails_is_said_and_loses_nothing(
     assert at.save(place["png"]).exists()
 
 
+def test_of_many_saves_only_those_that_were_written_count(
+    at: Desk, place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core import outputs
+
+    at.add(place["png"], place["jpeg"], place["second"])
+    at.run_all()
+    real = outputs.save
+
+    def full(restored: object, picture: image_io.Picture, path: Path, *rest: object) -> object:
+        if path.name.startswith("second"):
+            return real(restored, picture, path, *rest)  # type: ignore[arg-type]
+        raise image_io.WriteFailed(path, "No space left on device", 28)
+
+    monkeypatch.setattr(outputs, "save", full)
+    at.said.clear()
+    at.page.handle("save_all")
+    wait(lambda: not at.page.saver.saving_ids and len(at.said) == 2)
+    written, unwritten = at.said
+    assert written.text == "1 photo saved." and written.action == "Show in folder"
+    assert unwritten.text.startswith("2 photos were not saved. The first is ")
+    assert "No space left on device" in unwritten.text
+    assert unwritten.callback is not None
+    unwritten.callback()
+    copied = QGuiApplication.clipboard().text()
+    assert "rain.png" in copied and place["jpeg"].name in copied
+
+    monkeypatch.undo()
+    at.said.clear()
+    at.page.handle("save_all")
+    wait(lambda: at.said)
+    assert [said.text for said in at.said] == ["2 photos saved."]
+
+
 def test_a_source_changed_since_is_not_blended_with_an_old_result(at: Desk, place: dict[str, Path]) -> None:
     at.restored(place["png"])
     wet, _ = rainy()
@@ -620,7 +654,9 @@ def test_save_all_copy_before_after_and_drag(at: Desk, place: dict[str, Path], t
     at.page.handle("copy")
     wait(lambda: not QGuiApplication.clipboard().image().isNull())
     np.testing.assert_array_equal(pixels_of(QGuiApplication.clipboard().image())[:, :, :3], pixels)
+    assert at.said[-1].text == "The result is on the clipboard."
 
+    at.said.clear()
     at.page.results_out.save_comparison(tmp_path / "both.png")
     wait(lambda: (tmp_path / "both.png").exists() and at.said)
     both = image_io.read(tmp_path / "both.png").pixels
