@@ -125,6 +125,7 @@ class _Batch:
         )
         self.began = time.monotonic()
         self.items = _collect([Path(text) for text in args.inputs], args.recursive, args.out)
+        self.originals = {item.source.resolve() for item in self.items}
         self._plan_targets()
 
     # --- what there is to do ------------------------------------------------------------------------
@@ -215,10 +216,11 @@ class _Batch:
             )
             if outputs.is_current(target, wanted):
                 return None
-            if _is_ours(
-                target
-            ):  # made by another model, other settings or from an older version of the photo
-                return replace(self.options, overwrite=True)
+        if target.resolve() in self.originals:  # another photo of this run: --overwrite is about results
+            raise image_io.WouldOverwrite(target, is_source=True)
+        if self.args.resume and _is_ours(target):
+            # made by another model, other settings or from an older version of the photo
+            return replace(self.options, overwrite=True)
         if not self.options.overwrite:
             raise image_io.WouldOverwrite(target, is_source=False)
         return self.options

@@ -265,6 +265,24 @@ def test_existing_results_are_safe(capsys: pytest.CaptureFixture[str], photos: P
     assert image_io.read(target).pixels.shape == (30, 40, 3)
 
 
+@pytest.mark.parametrize("words", [["--overwrite"], ["--resume"], ["--resume", "--overwrite"]])
+def test_no_photo_of_the_run_is_written_over(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, words: list[str]
+) -> None:
+    """As with *.png in the shell, where results of earlier runs are photos too."""
+    photo, result = photos / "a.png", photos / "a.derained.png"
+    assert run(capsys, "restore", photo, "--model", model)[0] == 0
+    before = result.read_bytes()
+    if "--overwrite" not in words:
+        code, out, _ = run(capsys, "restore", photo, result, "--model", model, *words)
+        assert code == 0 and "1 restored, 1 skipped" in out
+    more = ["--model", model, *words, "--strength", "0.5"]
+    code, out, err = run(capsys, "restore", photo, result, *more)
+    assert code == 1 and "a.derained.png was not written. It is the original" in err
+    assert "1 failed" in out
+    assert result.read_bytes() == before
+
+
 def test_resume_skips_only_what_is_the_same(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:
