@@ -104,7 +104,12 @@ def _layout(folder: Path) -> tuple[Path, Path]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [child for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith(".")]
+    try:
+        return [
+            child for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith(".")
+        ]
+    except OSError as error:
+        raise UnreadableFile(folder, error.strerror or str(error), error.errno) from error
 
 
 def _candidates(children: Sequence[Path]) -> list[tuple[Path, Path]]:

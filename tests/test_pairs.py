@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset import PairingError, find_pairs
+from core.image_io import UnreadableFile
 
 
 def _fill(root: Path, **folders: list[str]) -> Path:
@@ -166,3 +167,12 @@ def test_every_picture_is_paired_once_or_named(
     everything = sorted(path for path in root.rglob("*.png"))
     assert sorted(set(used)) == everything
     assert len({pair.input for pair in pairing.pairs}) == len(pairing.pairs)
+
+
+def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", locked)
+    with pytest.raises(UnreadableFile, match="Permission denied"):
+        find_pairs(tmp_path)
