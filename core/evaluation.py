@@ -216,7 +216,9 @@ class _Runner:
         # a model or device that cannot be used fails here, once, instead of in every row
         self.device = choose_device(request.device)
         self.precision = choose_precision(request.precision, self.device)
-        loaded = load_model(self.model, self.device, self.precision)
+        loaded = load_model(
+            self.model, "cpu", self.precision
+        )  # a full card is no reason: restore() knows a way
         if loaded.task != request.task:
             raise RestoreError(f"model {loaded.name} is for {loaded.task}, not for {request.task}")
         self.name, self.sha256 = loaded.name, loaded.sha256

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from core import image_io
 from core.cv import cv2
@@ -22,9 +23,14 @@ Sample = tuple[np.ndarray, np.ndarray]
 
 
 class PhotoPool:
-    """Decoded photos, kept as 8-bit RGB while ``budget_bytes`` lasts and read again beyond it."""
+    """Decoded photos, kept as 8-bit RGB while ``budget_bytes`` lasts and read again beyond it.
 
-    def __init__(self, paths: Sequence[Path], budget_bytes: int = 4 << 30) -> None:
+    None: a quarter of the memory that is free now, at most 4 GiB; pairs take two pools.
+    """
+
+    def __init__(self, paths: Sequence[Path], budget_bytes: int | None = None) -> None:
+        if budget_bytes is None:
+            budget_bytes = min(4 << 30, psutil.virtual_memory().available // 4)
         self.paths = tuple(paths)
         self._kept: dict[int, np.ndarray] = {}
         self._left = budget_bytes

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import image_io, metrics, restore
+from core import evaluation, image_io, metrics, restore
 from core.dataset import PairingError
 from core.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
 from core.events import ItemDone, ItemStarted
@@ -148,3 +148,21 @@ def test_16_bit_inputs_are_measured_at_8_bits(tmp_path: Path, model: Path) -> No
     _write(tmp_path / "data/target/a.png", truth)
     (row,) = evaluate(EvaluateRequest(tmp_path / "data", model=model)).rows
     assert row.error is None and row.input["Y"].psnr_db == math.inf
+
+
+def test_a_card_too_full_for_the_model_is_no_end(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = restore.load_model
+
+    def full(path: Path, device: str, precision: str) -> object:
+        if device == "mps":
+            raise RuntimeError("MPS backend out of memory")
+        return load(path, device, precision)
+
+    _pairs(tmp_path / "set", [(24, 20)])
+    for module in (restore, evaluation):
+        monkeypatch.setattr(module, "load_model", full)
+        monkeypatch.setattr(module, "choose_device", lambda name: "mps")
+    table = evaluate(EvaluateRequest(tmp_path / "set", model=model))
+    assert (len(table.measured), table.device) == (1, "cpu")

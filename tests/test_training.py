@@ -397,6 +397,15 @@ def test_photos_smaller_than_the_patch_are_mirrored(data: Path) -> None:
     assert degraded.shape == clean.shape == (32, 32, 3)
 
 
+def test_the_pool_leaves_memory_to_others(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = sorted((data / "clean").iterdir())
+    one = photo(72, 64).nbytes
+    memory = type("Memory", (), {"available": 4 * (2 * one + 1)})
+    monkeypatch.setattr("core.sampling.psutil.virtual_memory", lambda: memory)
+    pool = PhotoPool(paths)
+    assert [pool[index] is pool[index] for index in range(4)] == [True, True, False, False]
+
+
 def test_the_pool_reads_again_beyond_its_budget(data: Path) -> None:
     paths = sorted((data / "clean").iterdir())
     rich, poor = PhotoPool(paths), PhotoPool(paths, budget_bytes=0)
