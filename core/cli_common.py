@@ -210,7 +210,8 @@ def clock(seconds: float) -> str:
 class Progress:
     """A bar on a terminal, a line now and then elsewhere; always on stderr, so that stdout stays clean.
 
-    Use as a context manager. ``show`` may be called as often as one likes.
+    Use as a context manager. ``show`` may be called as often as one likes. ``unit`` is what is counted, for the
+    lines; empty where the labels count already.
     """
 
     def __init__(self, unit: str = "") -> None:
@@ -250,8 +251,9 @@ class Progress:
             self._bar.update(self._row, description=what, completed=done, total=total, note=note)
         elif time.monotonic() - self._last >= _PLAIN_EVERY_S:
             self._last = time.monotonic()
-            of = f"{done:g} of {total:g} {self._unit}".rstrip()
-            print(f"{what}: {of}{', ' + note if note else ''}", file=sys.stderr, flush=True)
+            of = f"{done:g} of {total:g} {self._unit}" if self._unit else ""
+            words = ", ".join(text for text in (of, note) if text)
+            print(f"{what}: {words}" if words else what, file=sys.stderr, flush=True)
 
 
 # --- stopping ------------------------------------------------------------------------------------

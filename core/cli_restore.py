@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from core.image_io import Receipt, UnreadableFile, WriteOptions
     from core.restore import Restored, RestoreRequest
 
+_SCREENFUL = 20  # lines
+
 _EXAMPLES = """\
 examples:
   memorynet restore beach.jpg                     writes beach.derained.jpg beside it
@@ -65,6 +67,14 @@ def add(commands: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     parser.set_defaults(run=run)
+
+
+class NoPhotos(Exception):
+    """A folder with nothing to restore."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: no photos{'; ' if reason else ''}{reason}")
+        self.path, self.reason = path, reason
 
 
 @dataclass(slots=True)
@@ -154,7 +164,7 @@ class _Batch:
 
     def go(self) -> None:
         """Every item in turn. Raises Cancelled."""
-        with common.Progress("tiles") as progress:
+        with common.Progress() as progress:  # the label counts the photos
             for index, item in enumerate(self.items):
                 self.control.checkpoint()
                 if item.status == "waiting":
@@ -280,6 +290,12 @@ class _Batch:
         if not self.args.json and len(self.items) > 1:
             words = [f"{number} {status}" for status, number in counts.items() if number]
             print(f"{len(self.items)} photos in {common.clock(seconds)}: {', '.join(words)}")
+            failed = [item.source for item in self.items if item.status == "failed"]
+            if failed and len(self.items) > _SCREENFUL:  # their reasons may have scrolled away
+                for source in failed[:_SCREENFUL]:
+                    print(f"    failed: {source}")
+                if len(failed) > _SCREENFUL:
+                    print(f"    and {len(failed) - _SCREENFUL:,} more")
         return common.EXIT_FAILED if counts["failed"] else common.EXIT_OK
 
 
@@ -310,15 +326,13 @@ def _facts(restored: Restored, receipt: Receipt, notes: Sequence[str]) -> dict[s
 
 def _collect(inputs: Sequence[Path], recursive: bool, out: Path | None) -> list[_Item]:
     """Photos in the order given, folders in name order, each file once; what cannot be listed has failed."""
-    from core.image_io import UnreadableFile
-
     items: dict[Path, _Item] = {}
     for given in inputs:
-        unreadable: list[UnreadableFile] = []
+        unreadable: list[UnreadableFile | NoPhotos] = []
         if given.is_dir():
             found = [_Item(path, given) for path in _photos(given, recursive, out, unreadable.append)]
             if not found and not unreadable:
-                unreadable.append(UnreadableFile(given, "no photos in this folder"))
+                unreadable.append(NoPhotos(given, _without_photos(given, recursive)))
         else:
             found = [_Item(given, None)]
         for error in unreadable:
@@ -327,6 +341,20 @@ def _collect(inputs: Sequence[Path], recursive: bool, out: Path | None) -> list[
         for item in found:
             items.setdefault(item.source.absolute(), item)
     return list(items.values())
+
+
+def _without_photos(folder: Path, recursive: bool) -> str:
+    """What may be the reason that a folder holds nothing to restore; empty: it is just so."""
+    if recursive:
+        return ""
+    try:
+        below = sum(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
+    except OSError:
+        return ""
+    if not below:
+        return ""
+    folders = "folder below it was" if below == 1 else "folders below it were"
+    return f"the {below:,} {folders} left out; --recursive goes into them"
 
 
 def _photos(

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             device = tensors.choose_device(args.device)
         except tensors.DeviceError as error:
             raise common.UsageError(str(error)) from error
-        with common.Progress("steps") as progress:
+        with common.Progress() as progress:
             teller = _Teller(progress, recipe.steps)
             try:
                 result = training.train(
@@ -120,7 +120,10 @@ class _Teller:
             speed = f"{event.images_per_s:.1f} images/s"
             left = f"{common.clock(event.seconds_left)} left"
             self.progress.show(
-                f"step {event.step}", event.step, self.steps, f"loss {event.loss:.4f}, {speed}, {left}"
+                f"step {event.step} of {self.steps}",
+                event.step,
+                self.steps,
+                f"loss {event.loss:.4f}, {speed}, {left}",
             )
             if time.monotonic() - self.last_line >= _LINE_EVERY_S:
                 self.last_line = time.monotonic()

@@ -113,7 +113,7 @@ class ByteSource:
     def cut_short(self, needed: int) -> DamagedImage:
         return DamagedImage(
             self.path,
-            f"ends after {self.size} bytes where at least {needed} are needed",
+            f"ends too early, after {self.size:,} bytes",
             size_bytes=self.size,
             needed_bytes=needed,
         )

@@ -88,9 +88,15 @@ def _image(what: str, todo: str = "") -> Callable[[BaseException], Words]:
         path, reason = getattr(exc, "path", None), str(getattr(exc, "reason", _message(exc)))
         name = getattr(path, "name", "") or str(path)
         advice = _OS_WORDS.get(getattr(exc, "errno", None) or 0)
-        return what.format(name), _as_sentence(reason), advice[1] if advice else todo
+        return what.format(name), _closed(_as_sentence(reason)), advice[1] if advice else todo
 
     return words
+
+
+def _would_overwrite(exc: BaseException) -> Words:
+    original = getattr(exc, "is_source", False)  # nothing allows that
+    todo = "Choose another name or folder" + ("." if original else ", or allow it with --overwrite.")
+    return _image("{} was not written.", todo)(exc)
 
 
 def _as_sentence(reason: str) -> str:
@@ -140,13 +146,12 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.image_types.UnreadableFile": _image(
         "{} could not be read.", "Check that it exists and that you may read it."
     ),
-    "core.image_types.WouldOverwrite": _image(
-        "{} was not written.", "Choose another name or folder, or allow overwriting."
-    ),
+    "core.image_types.WouldOverwrite": _would_overwrite,
     "core.image_types.WriteFailed": _image(
         "{} could not be written.", "Check the free space and permissions of its folder."
     ),
     "core.image_types.ImageError": _image("{} could not be opened or saved."),
+    "core.cli_restore.NoPhotos": _image("{} holds no photos."),
     # models
     "core.checkpoint.CheckpointError": _plain(
         "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."

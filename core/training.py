@@ -341,7 +341,7 @@ class _Run:
         if stored.exists():
             if not resume:
                 raise TrainingError(
-                    f"{self.out}: already holds a run; continue it with resume or choose another folder"
+                    f"{self.out}: already holds a run; go on with it (--resume) or choose another folder"
                 )
             if TrainRecipe.from_toml(stored).sha256() != self.recipe.sha256():
                 raise TrainingError(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import __version__, catalog, cli, cli_common, cli_demo, image_io
+from core import __version__, catalog, cli, cli_common, cli_demo, cli_restore, image_io
 from core.recipe import TrainRecipe
 from tests.small import photo, save_small_model
 
@@ -323,7 +323,40 @@ def test_names_and_empty_folders(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert (tmp_path / "雨 ümlaut 🌧.derained.png").is_file()
     (tmp_path / "nothing").mkdir()
     code, _, err = run(capsys, "restore", tmp_path / "nothing", "--model", model)
-    assert code == 1 and "No photos in this folder" in err
+    assert code == 1 and err == f"{tmp_path / 'nothing'}: nothing holds no photos.\n"
+    (tmp_path / "above" / "below").mkdir(parents=True)
+    write(tmp_path / "above" / "below" / "a.png", photo(20, 20, 1))
+    code, _, err = run(capsys, "restore", tmp_path / "above", "--model", model)
+    assert code == 1 and "The 1 folder below it was left out; --recursive goes into them." in err
+
+
+def test_failures_of_a_long_run_are_listed_once_more(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_restore, "_SCREENFUL", 2)
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_text("no picture")
+    write(tmp_path / "d.png", photo(20, 20, 1))
+    code, out, err = run(capsys, "restore", tmp_path, "--model", model)
+    assert code == 1 and err.count("It is a text file, not a picture.") == 3
+    closing = out[out.index("4 photos in") :].splitlines()
+    assert closing[0].endswith(": 1 restored, 3 failed")
+    assert closing[1:] == [
+        f"    failed: {tmp_path / 'a.png'}",
+        f"    failed: {tmp_path / 'b.png'}",
+        "    and 1 more",
+    ]
+
+
+def test_a_result_in_the_way_names_the_option(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    write(tmp_path / "a.png", photo(20, 20, 1))
+    write(tmp_path / "a.derained.png", photo(20, 20, 2))
+    code, _, err = run(capsys, "restore", tmp_path / "a.png", "--model", model)
+    assert (
+        code == 1 and "It exists already. Choose another name or folder, or allow it with --overwrite." in err
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
@@ -680,6 +713,13 @@ def test_progress_is_lines_where_nobody_watches(
         progress.show("a.png", 3, 8, "0:20 left")
         progress.show("a.png", 4, 8)
     assert capsys.readouterr() == ("", "a.png: 3 of 8 tiles, 0:20 left\n")
+    now[0] = 0.0
+    with cli_common.Progress() as progress:  # a label that counts by itself
+        now[0] = 11.0
+        progress.show("2 of 12  a.png", 1.5, 12, "tile 2 of 4")
+        now[0] = 22.0
+        progress.show("2 of 12  a.png", 2, 12)
+    assert capsys.readouterr().err == "2 of 12  a.png: tile 2 of 4\n2 of 12  a.png\n"
 
 
 def test_ctrl_c_twice_breaks_off() -> None:
