@@ -175,7 +175,8 @@ def load_model(args: argparse.Namespace) -> tuple[str, LoadedModel, Path]:
     except ValueError as error:
         raise UsageError(str(error)) from error
     try:
-        model = restore.load_model(path, device, precision)
+        # on the processor: a full card is the job's to deal with, which can go on without it
+        model = restore.load_model(path, "cpu", precision if device == "cpu" else "fp32")
     except CheckpointError as error:
         raise UsageError(str(error)) from error
     if args.task and model.task != args.task:
