@@ -34,9 +34,11 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QSlider,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionComboBox,
+    QStyleOptionSlider,
     QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
@@ -52,6 +54,33 @@ def heading(text: str) -> QLabel:
     label.setProperty("role", "heading")
     label.setAccessibleName(text)
     return label
+
+
+class DirectSlider(QSlider):
+    """A horizontal slider whose handle comes to where its line is pressed, as in a photographer's tools."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            option = QStyleOptionSlider()
+            self.initStyleOption(option)
+            kind, style = QStyle.ComplexControl.CC_Slider, self.style()
+            handle = style.subControlRect(kind, option, QStyle.SubControl.SC_SliderHandle, self)
+            groove = style.subControlRect(kind, option, QStyle.SubControl.SC_SliderGroove, self)
+            x = event.position().toPoint().x()
+            if not handle.left() <= x <= handle.right():
+                self.setValue(
+                    QStyle.sliderValueFromPosition(
+                        self.minimum(),
+                        self.maximum(),
+                        x - groove.left() - handle.width() // 2,
+                        groove.width() - handle.width(),
+                        self.layoutDirection() == Qt.LayoutDirection.RightToLeft,
+                    )
+                )
+        super().mousePressEvent(event)  # the handle lies below the pointer now and follows it
 
 
 class Elided(QLabel):

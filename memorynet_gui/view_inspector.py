@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +20,7 @@ from core.problems import Problem
 from memorynet_gui.actions import ACTIONS
 from memorynet_gui.inspector_parts import (
     ChangeRow,
+    DirectSlider,
     DragHandle,
     DropButton,
     Elided,
@@ -112,7 +112,7 @@ class Inspector(QWidget):
         self.problem_box.setLayout(inner)
 
     def _build_strength(self) -> QWidget:
-        self.strength = QSlider(Qt.Orientation.Horizontal)
+        self.strength = DirectSlider()
         self.strength.setRange(0, 100)
         self.strength.setPageStep(10)
         self.strength.setAccessibleName("Strength")

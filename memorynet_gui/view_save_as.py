@@ -16,11 +16,11 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
 
+from memorynet_gui.inspector_parts import DirectSlider
 from memorynet_gui.queue_item import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class SaveAsDialog(QDialog):
         self.format.setToolTip("File format of the result")
         for key, (title, _) in FORMATS.items():
             self.format.addItem(title, key)
-        self.quality = QSlider(Qt.Orientation.Horizontal)
+        self.quality = DirectSlider()
         self.quality.setRange(1, 100)
         self.quality.setValue(quality)
         self.quality.setAccessibleName("Quality")

@@ -208,7 +208,8 @@ class SettingsDialog(QDialog):
         self.open_buttons: dict[str, QPushButton] = {}
         for title, where in (
             ("Settings", lambda: self.settings.config_dir),
-            ("Queue, results", lambda: self.settings.data_dir),
+            ("Queue", lambda: self.settings.data_dir),
+            ("Unsaved results", lambda: self.settings.cache_dir),
             ("Log", lambda: self.settings.log_dir),
             ("Own models", lambda: self.settings.models_dir),
         ):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -398,6 +398,21 @@ def test_strength_is_live_and_runs_nothing(at: Desk, place: dict[str, Path]) -> 
         shown = np.array(at.page.canvas.sample(x, y), np.int16)
         assert np.abs(shown - expected[y, x].astype(np.int16)).max() <= 1
     assert at.panel.strength_row.value.full == "40 %"
+
+
+def test_the_strength_comes_to_where_its_line_is_pressed(at: Desk, place: dict[str, Path]) -> None:
+    at.restored(place["png"])
+    slider = at.panel.strength
+    width, y = slider.width(), slider.height() // 2
+    left = Qt.MouseButton.LeftButton
+    QTest.mousePress(slider, left, pos=QPoint(width // 4, y))
+    assert abs(slider.value() - 25) <= 3
+    QTest.mouseMove(slider, QPoint(width // 2, y))  # and the handle follows
+    QTest.mouseRelease(slider, left, pos=QPoint(width // 2, y))
+    assert abs(slider.value() - 50) <= 3
+    wait(lambda: at.item(place["png"]).strength_percent == slider.value())
+    QTest.mouseClick(slider, left, pos=QPoint(width - 2, y))
+    assert slider.value() == 100
 
 
 def test_strength_of_all_selected_photos(at: Desk, place: dict[str, Path]) -> None:
