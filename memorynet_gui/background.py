@@ -34,8 +34,8 @@ class Background(QObject):
     def call(
         self,
         work: Callable[[], Any],
-        then: Callable[[Any], None],
-        failed: Callable[[Exception], None],
+        then: Callable[[Any], object],
+        failed: Callable[[Exception], object],
     ) -> None:
         """Run ``work`` elsewhere; ``then(result)`` or ``failed(exception)`` follows here."""
         if self._closed:

@@ -319,8 +319,9 @@ class MainWindow(QWidget):
         action_text: str | None = None,
         callback: Callable[[], object] | None = None,
         kind: str = "info",
-    ) -> None:
-        self.banner.say(text, action_text, callback, kind)
+    ) -> Callable[[], None]:
+        card = self.banner.say(text, action_text, callback, kind)
+        return lambda: self.banner.withdraw(card)
 
     def show_error(self, error: BaseException) -> None:
         """Tell what nobody foresaw."""

@@ -72,7 +72,7 @@ class AppContext(QObject):
         settings: Settings,
         runner: JobRunner,
         theme: Theme,
-        banner: Callable[..., None],
+        banner: Callable[..., Callable[[], None]],
         job_bar: JobBar,
         parent: QObject | None = None,
     ) -> None:
@@ -80,7 +80,8 @@ class AppContext(QObject):
         self.settings = settings
         self.runner = runner
         self.theme = theme
-        self.banner = banner  # banner(text, action_text=None, callback=None)
+        # banner(text, action_text=None, callback=None); what it returns takes the banner away again
+        self.banner = banner
         self.job_bar = job_bar
         self._devices: tuple[Device, ...] = ()
 

@@ -6,12 +6,12 @@ import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
+from memorynet_gui.own_place import OwnPlace
 from memorynet_gui.page import AppContext, Page
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.restore_chooser import Chooser
@@ -31,12 +31,8 @@ from memorynet_gui.view_filmstrip import Filmstrip
 from memorynet_gui.view_inspector import Inspector
 from memorynet_gui.view_jobbar import clock
 
-if TYPE_CHECKING:
-    pass
-
 log = logging.getLogger(__name__)
 
-QUEUE_NAME = "queue.json"
 _ZOOM_STEP = 1.5
 _SPREAD_MS = 250
 _COUNT_MS = 150
@@ -52,8 +48,9 @@ class RestorePage(Page):
         super().__init__(parent)
         self.context = context
         settings = context.settings
-        self.session = Session(settings.data_dir / QUEUE_NAME, self)
-        self.store = ResultStore(settings.cache_dir / "results")
+        self.place = OwnPlace(settings.data_dir, settings.cache_dir)
+        self.session = Session(self.place.queue_file, self)
+        self.store = ResultStore(self.place.results_dir)
         self.thumbnails = Thumbnails(parent=self)
         self.canvas = CompareView()
         self.flow = RestoreFlow(self.session, context.runner, self.store, self._focus, self)
@@ -76,6 +73,7 @@ class RestorePage(Page):
         self._tick.timeout.connect(self._say_progress)
         self._strength_for: list[str] = []
         self._removing: set[str] = set()
+        self._take_back_offer: Callable[[], None] = lambda: None  # the banner with "Undo"
         self._spread = QTimer(self, singleShot=True, interval=_SPREAD_MS)
         self._spread.timeout.connect(self._spread_strength)
         self._count = QTimer(self, singleShot=True, interval=_COUNT_MS)
@@ -244,7 +242,7 @@ class RestorePage(Page):
             "previous": lambda: session.step(-1),
             "select_all": self.filmstrip.list.selectAll,
             "remove": self._remove,
-            "undo": session.undo,
+            "undo": self._undo,
             "redo": session.redo,
             "retry": lambda: self._retry([]),
             "run": self._run_one,
@@ -284,12 +282,12 @@ class RestorePage(Page):
         self.stage.shut_down()
         self.saver.shut_down()
         self.thumbnails.shut_down()
-        if not self._knows_queue:  # closed before it was read: what lies on the disk is truer than nothing
-            return
-        try:
-            self.session.save()
-        except OSError as exc:
-            log.warning("the queue could not be kept: %s", exc)
+        if self._knows_queue:  # else closed before it was read: what lies on the disk is truer than nothing
+            try:
+                self.session.save()
+            except OSError as exc:
+                log.warning("the queue could not be kept: %s", exc)
+        self.place.release()
         self.store.keep_only(self.session.known_ids())
 
     def _do(self, action_id: str) -> None:
@@ -484,9 +482,14 @@ class RestorePage(Page):
         count = self.session.remove(wanted)
         if count:
             noun = "photo" if count == 1 else "photos"
-            self.context.banner(
-                f"{count:,} {noun} taken off the list; the files stay.", "Undo", self.session.undo
+            self._take_back_offer()
+            self._take_back_offer = self.context.banner(
+                f"{count:,} {noun} taken off the list; the files stay.", "Undo", self._undo
             )
+
+    def _undo(self) -> None:
+        self._take_back_offer()  # it would undo something else now
+        self.session.undo()
 
     def showEvent(self, event: QShowEvent) -> None:
         """The photo has the keys, not the first button of the toolbar."""

@@ -119,20 +119,22 @@ class Saver(QObject):
 
     # --- other ways out --------------------------------------------------------------------------
 
-    def copy(self, item: Item, then: Callable[[QImage], None], failed: Callable[[Exception], None]) -> None:
+    def copy(
+        self, item: Item, then: Callable[[QImage], object], failed: Callable[[Exception], object]
+    ) -> None:
         """The result at its strength as a picture for the clipboard."""
         from memorynet_gui.thumbnails import image_from_rgb
 
         self._background.call(lambda: image_from_rgb(blended_rgb(item, self._store)), then, failed)
 
     def comparison(
-        self, item: Item, target: Path, then: Callable[[Path], None], failed: Callable[[Exception], None]
+        self, item: Item, target: Path, then: Callable[[Path], object], failed: Callable[[Exception], object]
     ) -> None:
         """One picture with the photo before and after, written to ``target``."""
         self._background.call(lambda: _write_comparison(item, self._store, target), then, failed)
 
     def drag_file(
-        self, item: Item, then: Callable[[Path], None], failed: Callable[[Exception], None]
+        self, item: Item, then: Callable[[Path], object], failed: Callable[[Exception], object]
     ) -> None:
         """A file that holds the result as it is now: the saved one, or one in the cache folder."""
         if item.saved is not None and item.is_saved and _is_ours(item.saved):
@@ -145,7 +147,7 @@ class Saver(QObject):
         )
 
     def keep_pasted(
-        self, image: QImage, then: Callable[[Path], None], failed: Callable[[Exception], None]
+        self, image: QImage, then: Callable[[Path], object], failed: Callable[[Exception], object]
     ) -> None:
         """A clipboard picture as a lossless file of its own, so that it queues like any other photo."""
         folder = self._settings.data_dir / "pasted"

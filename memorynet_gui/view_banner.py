@@ -169,6 +169,10 @@ class Banner(QWidget):
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, text))
         return card
 
+    def withdraw(self, card: BannerCard) -> None:
+        """Take a card away whose sentence is true no longer; nothing happens when it has gone already."""
+        self._remove(card)
+
     def clear(self) -> None:
         for card in tuple(self._cards):
             self._remove(card)

@@ -46,6 +46,10 @@ class Said:
     text: str
     action: str | None
     callback: Callable[[], object] | None
+    withdrawn: bool = False
+
+    def withdraw(self) -> None:
+        self.withdrawn = True
 
 
 class Desk:
@@ -61,7 +65,7 @@ class Desk:
             self.settings,
             self.runner,
             self.theme,
-            lambda text, action=None, callback=None: self.said.append(Said(text, action, callback)),
+            self._say,
             self.bar,
         )
         self.page = RestorePage(self.context)
@@ -75,6 +79,12 @@ class Desk:
         wait(lambda: self.loaded)
         self.panel.choices.tile.add(f"{TILE_PX} px", "", TILE_PX)
         self.panel.choices.tile.setCurrentIndex(self.panel.choices.tile.findData(TILE_PX))
+
+    def _say(
+        self, text: str, action: str | None = None, callback: Callable[[], object] | None = None
+    ) -> Callable[[], None]:
+        self.said.append(Said(text, action, callback))
+        return self.said[-1].withdraw
 
     def _loaded(self) -> None:
         self.loaded = True

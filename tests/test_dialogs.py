@@ -230,6 +230,9 @@ def test_the_same_counts_up_and_the_stack_stays_small(banner: Banner) -> None:
         banner.say(f"message {number}")
     assert len(banner.cards) == SHOWN_MAX
     assert texts(banner) == ["careful", "message 3", "message 4"]
+    banner.withdraw(banner.cards[1])
+    banner.withdraw(card)  # gone already
+    assert texts(banner) == ["careful", "message 4"]
     banner.clear()
     assert banner.cards == ()
 
@@ -350,7 +353,7 @@ CARD = Device("cuda:0", "NVIDIA H100", ("bf16", "fp16", "fp32"))
 def context(app: QApplication, tmp_path: Path, qtbot: QtBot) -> AppContext:
     settings = Settings(tmp_path / "kept")
     runner = JobRunner()
-    return AppContext(settings, runner, Theme(app, "dark"), lambda *_: None, _NoBar())
+    return AppContext(settings, runner, Theme(app, "dark"), lambda *_: lambda: None, _NoBar())
 
 
 class _NoBar:

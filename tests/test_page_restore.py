@@ -748,6 +748,7 @@ def test_delete_removes_and_undo_brings_back(at: Desk, place: dict[str, Path]) -
     assert at.said[-1].action == "Undo" and place["second"].exists()
     at.page.handle("undo")
     assert len(at.page.session) == 3 and at.page.session.current == at.item(place["second"])
+    assert at.said[-1].withdrawn  # its "Undo" would take back something else
     at.page.handle("redo")
     assert len(at.page.session) == 2
     at.page.handle("select_all")
