@@ -287,8 +287,8 @@ class RestorePage(Page):
                 self.session.save()
             except OSError as exc:
                 log.warning("the queue could not be kept: %s", exc)
+            self.store.keep_only(self.session.known_ids())
         self.place.release()
-        self.store.keep_only(self.session.known_ids())
 
     def _do(self, action_id: str) -> None:
         if self.can(action_id):
