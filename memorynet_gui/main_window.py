@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from memorynet_gui.view_settings import SettingsDialog
     from memorynet_gui.view_shortcuts import ShortcutsSheet
 
-MIN_SIZE = QSize(800, 520)
+MIN_SIZE = QSize(1000, 600)  # below it the toolbar's words would be cut
 DEFAULT_SIZE = QSize(1440, 900)
 INSPECTOR_PX = 300
 _SHARE_OF_SCREEN = 0.8  # of a large one, the first time

@@ -148,6 +148,7 @@ class RestorePage(Page):
         self.filmstrip.retry_requested.connect(self._retry)
         self.filmstrip.save_all_requested.connect(lambda: self._do("save_all"))
         self.filmstrip.menu_requested.connect(lambda at: photo_menu(self).popup(at))
+        self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
         panel.installEventFilter(self)
         panel.strength_changed.connect(self._strength_changed)

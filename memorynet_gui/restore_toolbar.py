@@ -7,7 +7,16 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QMenu, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 
 from memorynet_gui.actions import ACTIONS
 from memorynet_gui.theme import set_role
@@ -50,6 +59,12 @@ class RestoreToolbar(QWidget):
             row.addWidget(button)
             self.modes[mode] = button
         self.modes["wipe"].setChecked(True)
+        self.zoom = QLabel()
+        self.zoom.setProperty("role", "secondary")
+        self.zoom.setAccessibleName("Zoom")
+        self.zoom.setToolTip("Zoom: pixels of the screen for each pixel of the photo")
+        self.zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.zoom.setFixedWidth(self.zoom.fontMetrics().horizontalAdvance("3200 %") + 4)
         self.fit = self._button("Fit", "zoom_fit")
         self.actual = self._button("100 %", "zoom_100")
         self.open.setFixedHeight(self.paste.sizeHint().height())
@@ -59,8 +74,12 @@ class RestoreToolbar(QWidget):
         return {
             "left": [self.open, self.paste, self.run],
             "centre": [self.segments],
-            "right": [self.fit, self.actual],
+            "right": [self.zoom, self.fit, self.actual],
         }
+
+    def set_zoom(self, zoom: float) -> None:
+        """Screen pixels for each of the photo's; 0 without a photo."""
+        self.zoom.setText(f"{100 * zoom:.0f} %" if zoom >= 0.1 else f"{100 * zoom:.1f} %" if zoom > 0 else "")
 
     def set_mode(self, mode: str) -> None:
         self.modes[mode].setChecked(True)

@@ -793,6 +793,15 @@ def test_space_held_shows_the_original(at: Desk, place: dict[str, Path]) -> None
         assert not at.page.canvas.showing_original, widget
 
 
+def test_the_toolbar_tells_the_zoom(at: Desk, place: dict[str, Path]) -> None:
+    assert at.page.toolbar.zoom.text() == ""
+    at.restored(place["png"])
+    at.page.handle("zoom_100")
+    assert at.page.toolbar.zoom.text() == "100 %"
+    at.page.canvas.zoom_by(2.0, None)
+    assert at.page.toolbar.zoom.text() == "200 %"
+
+
 def test_a_broken_model_file_shows_why(at: Desk, place: dict[str, Path], tmp_path: Path) -> None:
     at.add(place["png"])
     good = at.panel.choices.choice().model
