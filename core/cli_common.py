@@ -49,6 +49,10 @@ class Parser(argparse.ArgumentParser):
         # argparse collects what it does not know and complains in the main parser's name; here the command
         # that was given the argument complains, and says what it may have meant
         found, unknown = super().parse_known_args(args, namespace)
+        inputs = getattr(found, "inputs", None)
+        if isinstance(inputs, list) and not any(word.startswith("-") for word in unknown):
+            inputs += unknown  # photos named after an option belong to those before it
+            unknown = []
         if unknown:
             known = [option for action in self._actions for option in action.option_strings]
             first = unknown[0].split("=")[0]

@@ -153,6 +153,17 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 # --- restore -------------------------------------------------------------------------------------
 
 
+def test_photos_may_stand_on_both_sides_of_an_option(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path
+) -> None:
+    (photos / "c.png").write_bytes((photos / "a.png").read_bytes())
+    code, _, err = run(capsys, "restore", photos / "a.png", "--model", model, photos / "c.png")
+    assert (code, err) == (0, "")
+    assert (photos / "a.derained.png").exists() and (photos / "c.derained.png").exists()
+    code, _, err = run(capsys, "restore", photos / "a.png", "--modell", model)
+    assert code == 2 and "did you mean --model?" in err
+
+
 def test_restore_writes_beside_the_photo(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path
 ) -> None:
