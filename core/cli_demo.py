@@ -14,6 +14,7 @@ from core.events import TileDone
 from core.problems import describe
 
 _WINDOW_TIMEOUT_S = 180.0
+_OWN_FOLDER = Path("output/demo")  # pictures of an earlier demo are replaced here, and nowhere else
 
 
 def add(commands: Any) -> None:
@@ -26,7 +27,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("output/demo"),
+        default=_OWN_FOLDER,
         metavar="DIR",
         help="folder for the pictures [output/demo]",
     )
@@ -70,15 +71,21 @@ def run(args: argparse.Namespace) -> int:
 
     always = image_io.WriteOptions(overwrite=True)
     args.out.mkdir(parents=True, exist_ok=True)
-    target = outputs.output_path(sample.path, args.out, None, task)
+
+    def place(wanted: Path) -> Path:
+        return wanted if args.out == _OWN_FOLDER else outputs.free_path(wanted)
+
+    target = place(outputs.output_path(sample.path, args.out, None, task))
     written = [outputs.save(restored, picture, target, 1.0, always).path]
     both = before_after(
         image_io.to_srgb(picture.pixels, picture.icc), image_io.to_srgb(restored.pixels, picture.icc)
     )
     written.append(
-        image_io.write(args.out / "before-after.png", image_io.from_array(both, "before-after"), always).path
+        image_io.write(
+            place(args.out / "before-after.png"), image_io.from_array(both, "before-after"), always
+        ).path
     )
-    window = args.out / "window.png"
+    window = place(args.out / "window.png")
     problem = _picture_of_the_window(sample.path, window, path)
     if problem is None:
         written.append(window)

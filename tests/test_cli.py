@@ -675,10 +675,14 @@ def test_demo(
         target.write_bytes(b"drawn by the window, tested with it")
 
     monkeypatch.setattr(cli_demo, "_picture_of_the_window", draw)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # in its own folder a second time replaces the first
+        assert run(capsys, "demo", "--model", model)[0] == 0
+    assert len(list((tmp_path / "output" / "demo").iterdir())) == 3
     out_dir = tmp_path / "demo"
-    for _ in range(2):  # a second time replaces the first
-        code, out, err = run(capsys, "demo", "--model", model, "--out", out_dir)
-        assert (code, err) == (0, "")
+    code, out, err = run(capsys, "demo", "--model", model, "--out", out_dir)
+    assert (code, err) == (0, "")
+    mine = (out_dir / "before-after.png").read_bytes()
     assert "Y input     PSNR" in out and "studio-range" in out and str(out_dir) in out
     sample = next(sample for sample in catalog.samples() if sample.truth)
     written = sorted(path.name for path in out_dir.iterdir())
@@ -688,6 +692,8 @@ def test_demo(
     monkeypatch.setattr(cli_demo, "_picture_of_the_window", lambda *_: "libEGL is missing")
     code, _, err = run(capsys, "demo", "--model", model, "--out", out_dir)
     assert code == 1 and "No picture of the window: libEGL is missing" in err
+    assert (out_dir / "before-after.png").read_bytes() == mine  # in anybody else's folder nothing is replaced
+    assert (out_dir / "before-after-2.png").exists()
 
 
 def test_the_window_draws_itself(model: Path, tmp_path: Path) -> None:
