@@ -64,17 +64,12 @@ def contrastive(
     return loss, near, far
 
 
-def polarity(logit_truth: Tensor, logit_degraded: Tensor, damage: Tensor) -> Tensor:
+def polarity(logit: Tensor, damage: Tensor) -> Tensor:
     """Teaches the slots their polarity: clean positions answer positive, damaged ones negative.
 
-    Binary cross-entropy on the memory's log-odds (B, h, w); ``damage`` (B, h, w) in 0..1 is the target for
-    the degraded picture, 0 the target for the truth.
+    Binary cross-entropy of the memory's log-odds (B, h, w) with ``damage`` (B, h, w) in 0..1.
     """
-    clean = F.binary_cross_entropy_with_logits(
-        logit_truth.float(), torch.zeros_like(logit_truth, dtype=torch.float32)
-    )
-    dirty = F.binary_cross_entropy_with_logits(logit_degraded.float(), damage.float())
-    return 0.5 * (clean + dirty)
+    return F.binary_cross_entropy_with_logits(logit.float(), damage.float())
 
 
 def damage_map(degraded: Tensor, truth: Tensor, cell_px: int, full_at: float = 0.06) -> Tensor:

@@ -1,12 +1,16 @@
-"""Prototype memory: features in, features and (on request) a record of what was retrieved out.
+"""Prototype memory: features in, what to change about them (and, on request, a record of what was retrieved) out.
 
 Three granularities after MemoryNet (arXiv 2309.01377): *part* prototypes are learned vectors; each
 *instance* prototype is a learned weighted summary of the parts; each *semantic* prototype is a learned
 weighted summary of the instances. Every granularity exists in two polarities: positive slots hold clean
-structure, negative slots hold degradation. What differs from the paper: the memory is addressed in deep
-feature space by cosine similarity, the weights are sparse (sparsemax, Martins & Astudillo 2016,
-arXiv 1602.02068, Alg. 1), and the read is added through a zero-initialised projection, so that a new
-memory is the identity.
+structure, negative slots hold degradation. The third memory is the *actual* one: beside what it learned, a
+slot holds what this very photo shows where the slot is addressed, clean places under the positive slots,
+damaged places under the negative ones.
+
+What differs from the paper: the memory is addressed in deep feature space by cosine similarity, the weights
+are sparse (sparsemax, Martins & Astudillo 2016, arXiv 1602.02068, Alg. 1), and what is read modulates the
+features through a zero-initialised projection without bias, so that a new memory, and one whose slots are
+all muted, is the identity.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from torch.nn import functional as F
 GRANULARITIES = ("part", "instance", "semantic")
 POLARITIES = ("positive", "negative")
 TOP_SLOTS = 4
+_EMPTY = 1e-3  # a slot claimed by less than this share of the photo fades to nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,31 @@ class Retrieval:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryRead:
-    features: Tensor  # (B, C, 2h, 2w): what to add to the backbone's features
+class Address:
+    """Where in the memory each position looks. N = h*w positions; rows are ordered as in :meth:`row_slices`."""
+
     query: Tensor  # (B, D, h, w), unit length along D, float32
+    value: Tensor  # (B, D, h, w), what a position contributes to the actual memory, float32
+    weights: Tensor  # (B, N, R), sums to 1 over the slots of each polarity and granularity
     polarity_logit: Tensor  # (B, h, w): > 0 where degradation explains the position better
+
+
+@dataclass(frozen=True, slots=True)
+class RowEdit:
+    """Contents of the memory as they are to be read instead: row r gives ``gain[r] * content[source[r]]``."""
+
+    source: Tensor  # (R,) int64
+    gain: Tensor  # (R,) float32
+    learned: bool = True  # applies to what the slots learned
+    actual: bool = True  # applies to what the photo put into them
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRead:
+    scale: Tensor  # (B, C, h, w): the features are to be multiplied by 1 + scale
+    shift: Tensor  # (B, C, h, w): and this added
+    light: Tensor  # (B, 3, h, w): the picture's red, green and blue are to be multiplied by 1 + light
+    address: Address
     retrieval: Retrieval | None
 
 
@@ -62,29 +88,52 @@ def sparsemax(scores: Tensor) -> Tensor:
 
 
 class PrototypeMemory(nn.Module):
-    """Read of a three-granularity, two-polarity prototype memory at half the resolution of its input.
+    """Three-granularity, two-polarity memory of prototypes, read at half the resolution of its input.
 
     Args:
-        channels: C of the features it reads for and adds to.
+        channels: C of the features it reads for and modulates.
         dim: D, length of a slot.
         slots: number of part, instance and semantic slots of each polarity.
+        granularities, polarities: those that are read; all exist.
+        actual: whether slots also hold the photo's own content.
     """
 
-    def __init__(self, channels: int, dim: int, slots: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        channels: int,
+        dim: int,
+        slots: tuple[int, int, int],
+        granularities: tuple[str, ...] = GRANULARITIES,
+        polarities: tuple[str, ...] = POLARITIES,
+        actual: bool = True,
+    ) -> None:
         super().__init__()
-        self.slots = slots
+        self.slots, self.granularities, self.polarities, self.actual = (
+            slots,
+            granularities,
+            polarities,
+            actual,
+        )
         part, instance, semantic = slots
         self.parts = nn.Parameter(torch.randn(len(POLARITIES), part, dim) / dim**0.5)
         self.to_instance = nn.Parameter(torch.randn(len(POLARITIES), instance, part))
         self.to_semantic = nn.Parameter(torch.randn(len(POLARITIES), semantic, instance))
         self.sharpness = nn.Parameter(torch.tensor(8.0))  # multiplies the cosine; larger is sparser
         self.query = nn.Conv2d(channels, dim, 2, stride=2)
-        self.out = nn.Conv2d(dim * len(POLARITIES) * len(GRANULARITIES), channels, 1)
-        self.actual_out = nn.Conv2d(dim, channels, 1)
-        for projection in (self.out, self.actual_out):  # a new memory is the identity
-            nn.init.zeros_(projection.weight)
-            if projection.bias is not None:
-                nn.init.zeros_(projection.bias)
+        self.value = nn.Conv2d(channels, dim, 2, stride=2)
+        read = dim * len(polarities) * len(granularities) * (2 if actual else 1)
+        self.mix = nn.Conv2d(read, channels, 1, bias=False)
+        self.out = nn.Conv2d(channels, 2 * channels + 3, 1, bias=False)
+        nn.init.zeros_(self.out.weight)  # a new memory is the identity
+
+    def row_slices(self) -> dict[tuple[str, str], slice]:
+        """(polarity, granularity) -> its rows in a table of all R slots; R = 2 (parts + instances + semantics)."""
+        found, at = {}, 0
+        for polarity in POLARITIES:
+            for granularity, count in zip(GRANULARITIES, self.slots, strict=True):
+                found[polarity, granularity] = slice(at, at + count)
+                at += count
+        return found
 
     def prototypes(self) -> list[Tensor]:
         """Part, instance and semantic slots, each (2, M, D), unit length along D, float32."""
@@ -92,6 +141,11 @@ class PrototypeMemory(nn.Module):
         instance = torch.softmax(self.to_instance.float(), -1) @ part  # (2, I, P) @ (2, P, D)
         semantic = torch.softmax(self.to_semantic.float(), -1) @ instance
         return [F.normalize(level, dim=-1, eps=1e-6) for level in (part, instance, semantic)]
+
+    def table(self) -> Tensor:
+        """All learned slots, (R, D), unit length, float32."""
+        levels = self.prototypes()
+        return torch.cat([level[p] for p in range(len(POLARITIES)) for level in levels])
 
     def embed(self, features: Tensor) -> Tensor:
         """(B, C, H, W) -> unit queries (B, D, H/2, W/2), float32."""
@@ -106,54 +160,94 @@ class PrototypeMemory(nn.Module):
             positive, negative = torch.logsumexp(score, dim=2)
         return negative - positive
 
-    def forward(
-        self, features: Tensor, summary: Tensor | None = None, want_retrieval: bool = False
-    ) -> MemoryRead:
-        """Read the memory for ``features`` (B, C, H, W), H and W even.
-
-        ``summary`` (B, M, D), when given, is the *actual* memory: the photo's own content, slot by slot.
-        """
+    def address(self, features: Tensor) -> Address:
+        """Where each position of ``features`` (B, C, H, W), H and W even, looks in the memory."""
         query = self.embed(features)
-        b, d, h, w = query.shape
-        reads: list[Tensor] = []
-        found: dict[str, dict[str, SlotRead]] = {polarity: {} for polarity in POLARITIES}
+        value = self.value(features).float()
         with torch.autocast(query.device.type, enabled=False):
-            flat = query.flatten(2).transpose(1, 2)  # (B, N, D), N = h*w
-            sharp = self.sharpness.float()
-            for granularity, slots in zip(GRANULARITIES, self.prototypes(), strict=True):
-                for index, polarity in enumerate(POLARITIES):
-                    weight = sparsemax(sharp * (flat @ slots[index].T))  # (B, N, M), cosine scores
-                    reads.append(weight @ slots[index])  # (B, N, D)
-                    if want_retrieval:
-                        top = weight.topk(min(TOP_SLOTS, weight.shape[-1]), dim=-1)
-                        found[polarity][granularity] = SlotRead(
-                            slots=top.indices.transpose(1, 2).reshape(b, -1, h, w),
-                            weights=top.values.transpose(1, 2).reshape(b, -1, h, w),
-                        )
-            read = torch.cat(reads, -1).transpose(1, 2).reshape(b, -1, h, w)
-            actual = None
-            if summary is not None:
-                own = F.normalize(summary.float(), dim=-1, eps=1e-6)
-                weight = sparsemax(sharp * (flat @ own.transpose(1, 2)))  # (B, N, M)
-                actual = (weight @ own).transpose(1, 2).reshape(b, d, h, w)
+            flat = query.flatten(2).transpose(1, 2)  # (B, N, D)
+            scores = self.sharpness.float() * (flat @ self.table().T)  # (B, N, R), cosine
+            weights = torch.cat([sparsemax(scores[..., rows]) for rows in self.row_slices().values()], -1)
             logit = self.polarity_logit(query)
-        added = self.out(read.to(features.dtype))
-        if actual is not None:
-            added = added + self.actual_out(actual.to(features.dtype))
-        added = F.interpolate(added, scale_factor=2, mode="nearest")  # 1x1 convolutions commute with nearest
-        retrieval = Retrieval(found, torch.sigmoid(logit)) if want_retrieval else None
-        return MemoryRead(added, query, logit, retrieval)
+        return Address(query, value, weights, logit)
 
-    def summarise(self, features: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The photo's own content, one row for each part slot: (B, C, H, W) -> (B, 2P, D).
+    def summarise(self, address: Address, guidance: Tensor | None = None, group: int = 1) -> Tensor:
+        """The actual memory: the mean value of the positions that claim a slot, (B / group, R, D).
 
-        Each slot collects the mean query of the positions it claims; ``weight`` (B, 1, H/2, W/2) in 0..1
-        says which positions count.
+        Positive slots collect from trusted positions, negative ones from damaged ones: by ``guidance``
+        (B, 1, h, w) in 0..1 where it says anything, else by the memory's own negative response.
+
+        Args:
+            group: this many neighbours in the batch show one photo and share a summary.
         """
-        query = self.embed(features).flatten(2).transpose(1, 2)  # (B, N, D)
-        part = self.prototypes()[0].flatten(0, 1)  # (2P, D)
-        claim = sparsemax(self.sharpness.float() * (query @ part.T))  # (B, N, 2P)
-        if weight is not None:
-            claim = claim * weight.flatten(2).transpose(1, 2).float()
-        total = claim.sum(1).clamp_min(1e-6)  # (B, 2P)
-        return (claim.transpose(1, 2) @ query) / total.unsqueeze(-1)
+        damaged = torch.sigmoid(address.polarity_logit)
+        if guidance is not None:
+            told = guidance.float()[:, 0]
+            said = told.reshape(len(told) // group, -1).amax(1).gt(0).repeat_interleave(group)
+            damaged = torch.where(said[:, None, None], told, damaged)
+        damaged = damaged.flatten(1).unsqueeze(-1)  # (B, N, 1)
+        half = address.weights.shape[-1] // 2
+        trust = torch.cat(((1 - damaged).expand(-1, -1, half), damaged.expand(-1, -1, half)), -1)
+        claim = address.weights * trust  # (B, N, R)
+        value = address.value.flatten(2).transpose(1, 2)  # (B, N, D)
+        b, n, rows = claim.shape
+        claim = claim.reshape(b // group, group * n, rows)
+        value = value.reshape(b // group, group * n, -1)
+        with torch.autocast(value.device.type, enabled=False):
+            total = claim.sum(1).unsqueeze(-1)  # (B/group, R, 1)
+            return (claim.transpose(1, 2) @ value) / (total + _EMPTY * group * n)
+
+    def read(
+        self,
+        address: Address,
+        summary: Tensor | None,
+        edit: RowEdit | None = None,
+        want_retrieval: bool = False,
+    ) -> MemoryRead:
+        """What the memory holds where ``address`` looks.
+
+        Args:
+            summary: (B, R, D) from :meth:`summarise`; None reads an actual memory without content.
+            edit: read other contents than those held.
+        """
+        b, _, h, w = address.query.shape
+        slices = self.row_slices()
+        with torch.autocast(address.query.device.type, enabled=False):
+            learned = _edited(self.table().unsqueeze(0), edit if edit is not None and edit.learned else None)
+            actual = None
+            if self.actual and summary is not None:
+                actual = _edited(summary.float(), edit if edit is not None and edit.actual else None)
+            reads: list[Tensor] = []
+            for polarity in self.polarities:
+                for granularity in self.granularities:
+                    rows = slices[polarity, granularity]
+                    weight = address.weights[..., rows]
+                    reads.append(weight @ learned[:, rows])  # (B, N, D)
+                    if self.actual:
+                        own = weight @ actual[:, rows] if actual is not None else torch.zeros_like(reads[-1])
+                        reads.append(own)
+            read = torch.cat(reads, -1).transpose(1, 2).reshape(b, -1, h, w)
+        found = self.out(torch.relu_(self.mix(read.to(self.mix.weight.dtype))))
+        channels = (found.shape[1] - 3) // 2
+        scale, shift, light = found.split((channels, channels, 3), 1)
+        retrieval = self._retrieval(address) if want_retrieval else None
+        return MemoryRead(scale, shift, light, address, retrieval)
+
+    def _retrieval(self, address: Address) -> Retrieval:
+        b, _, h, w = address.query.shape
+        reads: dict[str, dict[str, SlotRead]] = {polarity: {} for polarity in POLARITIES}
+        for (polarity, granularity), rows in self.row_slices().items():
+            weight = address.weights[..., rows]
+            top = weight.topk(min(TOP_SLOTS, weight.shape[-1]), dim=-1)
+            reads[polarity][granularity] = SlotRead(
+                slots=top.indices.transpose(1, 2).reshape(b, -1, h, w),
+                weights=top.values.transpose(1, 2).reshape(b, -1, h, w),
+            )
+        return Retrieval(reads, torch.sigmoid(address.polarity_logit))
+
+
+def _edited(content: Tensor, edit: RowEdit | None) -> Tensor:
+    """(B, R, D) with the rows exchanged and weighed as ``edit`` says."""
+    if edit is None:
+        return content
+    return content[:, edit.source.to(content.device)] * edit.gain.to(content).unsqueeze(-1)

@@ -1,8 +1,8 @@
 """The network: a small encoder-decoder of dense convolutions around a prototype memory.
 
-Chosen for exact tiling: no statistic over the whole picture inside ``forward``, a field of known radius
-(:attr:`NetworkConfig.halo_px`) and strides that divide :data:`STRIDE_PX`. So a tile computed with its halo
-equals the same pixels of the whole picture.
+Chosen for exact tiling: no statistic over the whole picture inside ``forward`` but the one that can be handed
+in (the *actual* memory), a field of known radius (:attr:`NetworkConfig.halo_px`) and strides that divide
+:data:`STRIDE_PX`. So a tile computed with its halo equals the same pixels of the whole picture.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from core.memory import PrototypeMemory, Retrieval
+from core.memory import GRANULARITIES, POLARITIES, Address, PrototypeMemory, Retrieval, RowEdit
 
 STRIDE_PX = 8  # pixels per position of the memory; tiles start at multiples of it
 
@@ -23,40 +24,61 @@ STRIDE_PX = 8  # pixels per position of the memory; tiles start at multiples of 
 class NetworkConfig:
     """Everything that decides the shapes of the weights.
 
-    ``width`` is the channel count at full resolution (doubled at 1/2 and again at 1/4); ``blocks`` the
-    residual blocks at full, 1/2 and 1/4 resolution, the first two counted once for each side.
+    ``width`` is the channel count at 1/2 (doubled at 1/4); ``blocks`` the residual blocks at 1/2, counted once
+    for each side, and at 1/4. ``granularities`` and ``polarities`` are those that are read, none for a network
+    without a memory; ``actual`` says whether slots also hold the photo's own content. ``spare`` is the inner
+    width of one more block at 1/4, for twins that spend the memory's parameters on convolutions.
     """
 
-    width: int = 32
-    blocks: tuple[int, int, int] = (2, 2, 3)
+    width: int = 64
+    blocks: tuple[int, int] = (2, 4)
     memory_dim: int = 64
     slots: tuple[int, int, int] = (64, 16, 8)
+    granularities: tuple[str, ...] = GRANULARITIES
+    polarities: tuple[str, ...] = POLARITIES
+    actual: bool = True
+    spare: int = 0
 
     def __post_init__(self) -> None:
         if not 4 <= self.width <= 256:
             raise ValueError(f"width {self.width}: need 4 to 256")
-        for name, values, low in (("blocks", self.blocks, 1), ("slots", self.slots, 1)):
-            if len(values) != 3 or any(not isinstance(v, int) or not low <= v <= 1024 for v in values):
-                raise ValueError(f"{name} {values}: need three whole numbers from {low} to 1024")
+        for name, values, count in (("blocks", self.blocks, 2), ("slots", self.slots, 3)):
+            if len(values) != count or any(not isinstance(v, int) or not 1 <= v <= 1024 for v in values):
+                raise ValueError(f"{name} {values}: need {count} whole numbers from 1 to 1024")
         if not 4 <= self.memory_dim <= 1024:
             raise ValueError(f"memory_dim {self.memory_dim}: need 4 to 1024")
+        for name, parts, known in (
+            ("granularities", self.granularities, GRANULARITIES),
+            ("polarities", self.polarities, POLARITIES),
+        ):
+            if tuple(part for part in known if part in parts) != tuple(parts):
+                raise ValueError(f"{name} {parts}: need some of {', '.join(known)}, in this order")
+        if bool(self.granularities) != bool(self.polarities):
+            raise ValueError("granularities, polarities: name some of both or none of either")
+        if not 0 <= self.spare <= 4096:
+            raise ValueError(f"spare {self.spare}: need 0 to 4096")
 
     @staticmethod
     def preset(name: str) -> NetworkConfig:
-        """``"S"`` (about 1.4 M parameters) or ``"B"`` (about 3.2 M)."""
+        """``"S"`` (about 1.8 M parameters) or ``"B"`` (about 3.8 M)."""
         try:
             return PRESETS[name.upper()]
         except KeyError:
             raise ValueError(f"preset {name!r}: known are {', '.join(PRESETS)}") from None
 
     @property
+    def has_memory(self) -> bool:
+        return bool(self.granularities)
+
+    @property
     def halo_px(self) -> int:
         """Radius in pixels beyond which the input cannot change an output pixel, rounded up to the stride."""
-        full, half, quarter = self.blocks
-        radius = 2 * (1 + 2 * full)  # in and out convolution, two convolutions a block, both sides
-        radius += 2 * (2 * half) * 2
-        radius += 4 * (2 * quarter)
-        radius += (STRIDE_PX - 1) + 3 + 1  # block of the memory's grid, of 1/4 and of 1/2
+        half, quarter = self.blocks
+        radius = 2 * (1 + 1 + 2 * 2 * half)  # in and out convolution, two convolutions a block, both sides
+        radius += 4 * 2 * (quarter + (self.spare > 0))
+        radius += 3 + 1  # the blocks of 1/4 and of 1/2
+        if self.has_memory:
+            radius += (STRIDE_PX - 1) - 3 + STRIDE_PX  # the block of the memory's grid, and its interpolation
         return -(-radius // STRIDE_PX) * STRIDE_PX
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,15 +95,14 @@ class NetworkConfig:
 
 PRESETS = {
     "S": NetworkConfig(),
-    "B": NetworkConfig(width=48),
+    "B": NetworkConfig(width=96),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutput:
     restored: Tensor  # (B, 3, H, W) float32, not clipped
-    query: Tensor  # (B, D, H/8, W/8) unit embeddings of the input
-    polarity_logit: Tensor  # (B, H/8, W/8)
+    address: Address | None  # where the memory was looked up; None without a memory
     retrieval: Retrieval | None
 
 
@@ -94,10 +115,10 @@ def _nothing() -> None:
 
 
 class ResidualBlock(nn.Module):
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int | None = None) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, inner or channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(inner or channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         # in place: a convolution's own output is not needed to differentiate it
@@ -110,54 +131,56 @@ class MemoryNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        w1, w2, w4 = config.width, 2 * config.width, 4 * config.width
-        full, half, quarter = config.blocks
-        self.first = nn.Conv2d(4, w1, 3, padding=1)  # RGB and the guidance mask
-        self.encoder1 = nn.ModuleList(ResidualBlock(w1) for _ in range(full))
-        self.down1 = nn.Conv2d(w1, w2, 2, stride=2)
-        self.encoder2 = nn.ModuleList(ResidualBlock(w2) for _ in range(half))
-        self.down2 = nn.Conv2d(w2, w4, 2, stride=2)
+        w2, w4 = config.width, 2 * config.width
+        half, quarter = config.blocks
+        self.first = nn.Conv2d(4 * 4, w2, 3, padding=1)  # RGB and the guidance mask, four pixels each
+        self.encoder = nn.ModuleList(ResidualBlock(w2) for _ in range(half))
+        self.down = nn.Conv2d(w2, w4, 2, stride=2)
         self.middle = nn.ModuleList(ResidualBlock(w4) for _ in range(quarter))
-        self.memory = PrototypeMemory(w4, config.memory_dim, config.slots)
-        self.up2 = nn.ConvTranspose2d(w4, w2, 2, stride=2)
-        self.decoder2 = nn.ModuleList(ResidualBlock(w2) for _ in range(half))
-        self.up1 = nn.ConvTranspose2d(w2, w1, 2, stride=2)
-        self.decoder1 = nn.ModuleList(ResidualBlock(w1) for _ in range(full))
-        self.last = nn.Conv2d(w1, 3, 3, padding=1)
+        if config.spare:
+            self.middle.append(ResidualBlock(w4, config.spare))
+        self.memory: PrototypeMemory | None = None
+        if config.has_memory:
+            self.memory = PrototypeMemory(
+                w4, config.memory_dim, config.slots, config.granularities, config.polarities, config.actual
+            )
+        self.up = nn.ConvTranspose2d(w4, w2, 2, stride=2)
+        self.decoder = nn.ModuleList(ResidualBlock(w2) for _ in range(half))
+        self.last = nn.Conv2d(w2, 3 * 4, 3, padding=1)
         nn.init.zeros_(self.last.weight)  # a new network returns its input
         if self.last.bias is not None:
             nn.init.zeros_(self.last.bias)
 
-    # The memory is read before the last blocks at 1/4, so that convolutions can use what was retrieved.
+    # The memory is read in the midst of the blocks at 1/4, so that convolutions can use what was retrieved.
     @property
     def _read_after(self) -> int:
-        return max(1, self.config.blocks[2] - 1)
+        return max(1, self.config.blocks[1] // 2)
 
     def _encode(
         self, image: Tensor, guidance: Tensor | None, between: Between
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Features at full, 1/2 and 1/4 resolution; the last is what addresses the memory."""
+        """The picture's pixels at 1/2, features at 1/2 and at 1/4; the last is what addresses the memory."""
         if image.shape[-1] % STRIDE_PX or image.shape[-2] % STRIDE_PX:
             raise ValueError(f"picture of {tuple(image.shape)}: edges must be multiples of {STRIDE_PX}")
         if guidance is None:
             guidance = torch.zeros_like(image[:, :1])
-        x = torch.cat((image, guidance), 1).to(self.first.weight.dtype)
-        x = x.contiguous(memory_format=torch.channels_last)
-        full = torch.relu_(self.first(x))
-        for block in self.encoder1:
-            between()
-            full = block(full)
-        between()
-        half = self.down1(full)
-        for block in self.encoder2:
+        # four pixels side by side become channels: nothing is lost, and a quarter of the positions is left
+        pixels = functional.pixel_unshuffle(torch.cat((image, guidance), 1), 2).to(self.first.weight.dtype)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        half = torch.relu_(self.first(pixels))
+        for block in self.encoder:
             between()
             half = block(half)
         between()
-        quarter = self.down2(half)
+        quarter = self.down(half)
         for block in self.middle[: self._read_after]:
             between()
             quarter = block(quarter)
-        return full, half, quarter
+        return pixels, half, quarter
+
+    def address(self, image: Tensor, guidance: Tensor | None = None, between: Between = _nothing) -> Address:
+        """Where the memory is looked up for a picture. Raises ValueError for a network without a memory."""
+        return self._memory().address(self._encode(image, guidance, between)[2])
 
     def memory_features(self, image: Tensor, guidance: Tensor | None = None) -> Tensor:
         """(B, C, H/4, W/4): the features that address the memory."""
@@ -165,18 +188,25 @@ class MemoryNet(nn.Module):
 
     def embed(self, image: Tensor, guidance: Tensor | None = None) -> Tensor:
         """Unit embeddings (B, D, H/8, W/8) of a picture, as the memory sees it."""
-        return self.memory.embed(self._encode(image, guidance, _nothing)[2])
+        return self._memory().embed(self._encode(image, guidance, _nothing)[2])
 
-    def summarise(self, image: Tensor, guidance: Tensor | None = None) -> Tensor:
-        """The *actual* memory of a (reduced) picture: (B, 2P, D), to be handed to every tile."""
-        quarter = self._encode(image, guidance, _nothing)[2]
-        return self.memory.summarise(quarter)
+    def summarise(self, image: Tensor, guidance: Tensor | None = None, between: Between = _nothing) -> Tensor:
+        """The *actual* memory of a (reduced) picture: (B, R, D), to be handed to every tile."""
+        return self._memory().summarise(self.address(image, guidance, between), _reduced(guidance))
+
+    def _memory(self) -> PrototypeMemory:
+        if self.memory is None:
+            raise ValueError("this network has no memory")
+        return self.memory
 
     def forward(
         self,
         image: Tensor,
         guidance: Tensor | None = None,
         summary: Tensor | None = None,
+        *,
+        group: int = 1,
+        edit: RowEdit | None = None,
         want_retrieval: bool = False,
         mute_memory: bool = False,
         between: Between = _nothing,
@@ -185,32 +215,53 @@ class MemoryNet(nn.Module):
 
         Args:
             guidance: (B, 1, H, W) in 0..1, where the damage is; zeros when unknown.
-            summary: (B, M, D) from :meth:`summarise`, the photo's own content.
+            summary: (B, R, D) from :meth:`summarise`, the photo's own content. None: ``image`` is all of the
+                photo, or its part of it with the ``group`` - 1 neighbours in the batch that show the same one.
+            group: see ``summary``.
+            edit: read other contents of the memory than those held.
             want_retrieval: also return what the memory answered.
-            mute_memory: leave out what the memory adds (to see what it is worth).
+            mute_memory: leave the memory out (to see what it is worth).
             between: called between blocks; may raise to stop.
 
         Raises:
             ValueError: an edge is not a multiple of :data:`STRIDE_PX`.
         """
-        full, half, quarter = self._encode(image, guidance, between)
+        pixels, half, quarter = self._encode(image, guidance, between)
         between()
-        read = self.memory(quarter, summary, want_retrieval)
-        if not mute_memory:
-            quarter = quarter + read.features
+        light: Tensor | None = None
+        address: Address | None = None
+        retrieval: Retrieval | None = None
+        if self.memory is not None and (not mute_memory or want_retrieval):
+            address = self.memory.address(quarter)
+            if summary is None and self.memory.actual:
+                summary = self.memory.summarise(address, _reduced(guidance), group)
+                summary = summary.repeat_interleave(group, 0)
+            read = self.memory.read(address, summary, edit, want_retrieval)
+            retrieval = read.retrieval
+            if not mute_memory:
+                # 1x1 convolutions commute with nearest-neighbour enlarging, so it is done last
+                scale = functional.interpolate(read.scale, scale_factor=2, mode="nearest")
+                shift = functional.interpolate(read.shift, scale_factor=2, mode="nearest")
+                quarter = torch.addcmul(quarter + shift, quarter, scale)
+                light = functional.interpolate(
+                    read.light, scale_factor=4, mode="bilinear", align_corners=False
+                )
         for block in self.middle[self._read_after :]:
             between()
             quarter = block(quarter)
         between()
-        half = self.up2(quarter).add_(half)
-        for block in self.decoder2:
+        half = self.up(quarter).add_(half)
+        for block in self.decoder:
             between()
             half = block(half)
         between()
-        full = self.up1(half).add_(full)
-        for block in self.decoder1:
-            between()
-            full = block(full)
-        between()
-        restored = image.float() + self.last(full).float()
-        return NetworkOutput(restored, read.query, read.polarity_logit, read.retrieval)
+        change = self.last(half).float()
+        if light is not None:  # shadows divide light, so what lifts them multiplies it
+            change = torch.addcmul(change, light.float().repeat_interleave(4, 1), pixels[:, :12].float())
+        restored = image.float() + functional.pixel_shuffle(change, 2)
+        return NetworkOutput(restored, address, retrieval)
+
+
+def _reduced(guidance: Tensor | None) -> Tensor | None:
+    """A mask at the memory's resolution."""
+    return None if guidance is None else functional.avg_pool2d(guidance.float(), STRIDE_PX)

@@ -68,7 +68,7 @@ class TrainRecipe:
         "S", "network", "Size", "S is fast, B is about twice the work", choices=("S", "B", "custom")
     )
     width: int = _spec(
-        32, "network", "Width", "Channels at full resolution, for size custom", low=4, high=256
+        64, "network", "Width", "Channels at half resolution, for size custom", low=4, high=256
     )
     start_from: str = _spec(
         "", "network", "Start from", "Folder of a model to fine-tune; empty: from nothing"
@@ -78,6 +78,21 @@ class TrainRecipe:
     batch: int = _spec(8, "training", "Batch", "Crops a step", low=1, high=4096)
     patch_px: int = _spec(
         128, "training", "Patch", "Edge of a crop, a multiple of 8", "px", low=16, high=2048
+    )
+    crops_per_photo: int = _spec(
+        2,
+        "training",
+        "Crops of a photo",
+        "Neighbours in a batch that show one photo and share its actual memory; the batch must be a multiple",
+        low=1,
+        high=64,
+    )
+    optimizer: str = _spec(
+        "muon",
+        "training",
+        "Optimizer",
+        "muon learns faster here; adamw is the common one",
+        choices=("muon", "adamw"),
     )
     lr: float = _spec(
         1e-3, "training", "Learning rate", "Highest rate, reached after the warm-up", low=1e-8, high=1.0
@@ -166,6 +181,10 @@ class TrainRecipe:
         if self.patch_px % 8 or self.validate_crop_px % 8:
             raise RecipeError(
                 f"patch_px {self.patch_px}, validate_crop_px {self.validate_crop_px}: need multiples of 8"
+            )
+        if self.batch % self.crops_per_photo:
+            raise RecipeError(
+                f"batch {self.batch}: need a multiple of crops_per_photo, {self.crops_per_photo}"
             )
         if not self.train or not self.validation:
             raise RecipeError("train, validation: each needs at least one folder")

@@ -19,6 +19,7 @@ import torch
 
 from core import catalog, checkpoint, tiling
 from core.blend import blend
+from core.cv import cv2
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.image_io import Picture
 from core.jobs import Emit, JobControl
@@ -30,6 +31,8 @@ __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 
 SMALLEST_TILE_PX = 64
 LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
+SUMMARY_WHOLE_PX = 640  # photos with a longer edge give their actual memory from a reduced copy
+SUMMARY_PX = 448  # of this longer edge, so that it costs less than a tenth of the time from 1 MP on
 # Working memory a window pixel takes at width 32, by measurement with benchmarks/memory.py (fp32; bf16 half)
 _BYTES_PER_WINDOW_PX = 800
 
@@ -149,6 +152,7 @@ class _Job:
         self.halo_px = model.network.config.halo_px
         self.tile_px = request.tile_px or _tile_for(model.network, self.width, self.height, device, precision)
         self.notes: list[str] = []
+        self.summary: torch.Tensor | None = None  # the actual memory, shared by the tiles
 
     def run(self) -> Restored:
         tiles = tiling.plan(self.width, self.height, self.tile_px, STRIDE_PX, self.request.focus)
@@ -166,6 +170,8 @@ class _Job:
             self.control.checkpoint()
             tile, whole = pending.popleft()
             try:
+                if self.summary is None and self._needs_summary(tile):
+                    self.summary = self._summarise()
                 pixels = self._restore_tile(tile)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -209,12 +215,32 @@ class _Job:
         """A clock that stands still while the job is paused."""
         return time.monotonic() - self.control.waited_s
 
+    def _needs_summary(self, tile: tiling.Tile) -> bool:
+        """A tile that is all of a photo too small to be reduced holds its own actual memory."""
+        memory = self.model.network.memory
+        if self.request.mute_memory or memory is None or not memory.actual:
+            return False
+        return (tile.width, tile.height) != (self.width, self.height) or is_reduced(self.width, self.height)
+
+    def _summarise(self) -> torch.Tensor:
+        """The photo's own content, from a copy small enough to be seen at once."""
+        pixels = reduced_copy(self.picture.pixels)
+        height, width = pixels.shape[:2]
+        right, bottom = -(-width // STRIDE_PX) * STRIDE_PX, -(-height // STRIDE_PX) * STRIDE_PX
+        with torch.inference_mode():
+            x = to_tensor(tiling.cut(pixels, (0, 0, right, bottom)), self.device)
+            return self.model.network.summarise(x, between=self.control.checkpoint)
+
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
         region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
         with torch.inference_mode():
             x = to_tensor(tiling.cut(self.picture.pixels, region), self.device)
+            summary = None if self.summary is None else self.summary.to(self.device)
             output = self.model.network(
-                x, mute_memory=self.request.mute_memory, between=self.control.checkpoint
+                x,
+                summary=summary,
+                mute_memory=self.request.mute_memory,
+                between=self.control.checkpoint,
             )
             rows, columns = tiling.owned(tile, region)
             return to_pixels(output.restored[..., rows, columns], self.picture.pixels.dtype)
@@ -244,6 +270,21 @@ class _Job:
     def say(self, step: LadderStep, note: str) -> None:
         self.notes.append(note)
         self.emit(step)
+
+
+def is_reduced(width: int, height: int) -> bool:
+    """Whether the actual memory of a photo of this size is made from a smaller copy of it."""
+    return max(width, height) > SUMMARY_WHOLE_PX
+
+
+def reduced_copy(pixels: np.ndarray) -> np.ndarray:
+    """What the actual memory is made from: the photo (H, W, 3) itself, or a copy of longer edge SUMMARY_PX."""
+    height, width = pixels.shape[:2]
+    if not is_reduced(width, height):
+        return pixels
+    scale = SUMMARY_PX / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def _rejoined(pending: Iterable[tuple[tiling.Tile, tiling.Tile]]) -> deque[tuple[tiling.Tile, tiling.Tile]]:

@@ -58,7 +58,8 @@ class PhotoPool:
 class SampleSource:
     """Crops for training. With ``inputs`` None, ``degrade`` makes the degraded side; else pairs are cropped.
 
-    Sizes: a photo smaller than the patch is mirrored up to it.
+    Neighbours of ``crops_per_photo`` samples show one photo, degraded in one go, so that they share what is
+    the same all over a photo. Sizes: a photo smaller than the patch is mirrored up to it.
     """
 
     truths: PhotoPool
@@ -66,23 +67,37 @@ class SampleSource:
     degrade: Degradation | None
     patch_px: int
     seed: int
+    crops_per_photo: int = 1
 
-    def sample(self, index: int) -> Sample:
+    def photo(self, index: int) -> list[Sample]:
+        """The crops of one visit to a photo, which depend on the seed and ``index`` alone."""
         epoch, place = divmod(index, len(self.truths))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.truths))
         rng = np.random.default_rng([self.seed, 1, index])
         photo = int(order[place])
         pictures = [self.truths[photo]] if self.inputs is None else [self.truths[photo], self.inputs[photo]]
-        crops = _same_crop(pictures, self.patch_px, rng, may_turn=True)
-        clean = crops[0].astype(np.float32) / 255
+        crops = [_same_crop(pictures, self.patch_px, rng, may_turn=True) for _ in range(self.crops_per_photo)]
+        cleans = [crop[0].astype(np.float32) / 255 for crop in crops]
         if self.inputs is not None:
-            return crops[1].astype(np.float32) / 255, clean
+            return [
+                (crop[1].astype(np.float32) / 255, clean) for crop, clean in zip(crops, cleans, strict=True)
+            ]
         assert self.degrade is not None
-        return self.degrade(clean, rng), clean
+        degraded = self.degrade(np.concatenate(cleans, axis=1), rng)
+        return list(zip(np.split(degraded, self.crops_per_photo, axis=1), cleans, strict=True))
+
+    def sample(self, index: int) -> Sample:
+        return self.photo(index // self.crops_per_photo)[index % self.crops_per_photo]
 
     def batch(self, step: int, size: int) -> Sample:
-        """The ``size`` samples of step ``step`` (from 0): two arrays (size, P, P, 3) float32."""
-        pairs = [self.sample(step * size + offset) for offset in range(size)]
+        """The ``size`` samples of step ``step`` (from 0): two arrays (size, P, P, 3) float32.
+
+        Raises ValueError: ``size`` is no multiple of ``crops_per_photo``.
+        """
+        if size % self.crops_per_photo:
+            raise ValueError(f"batch {size}: need a multiple of the crops per photo, {self.crops_per_photo}")
+        photos = size // self.crops_per_photo
+        pairs = [pair for offset in range(photos) for pair in self.photo(step * photos + offset)]
         return np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs])
 
 

@@ -24,7 +24,8 @@ from torch.func import functional_call
 from core import checkpoint, losses, metrics
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Emit, JobControl
-from core.network import STRIDE_PX, MemoryNet, NetworkConfig
+from core.muon import BOOST, Muon
+from core.network import STRIDE_PX, MemoryNet, NetworkConfig, NetworkOutput
 from core.recipe import TrainRecipe
 from core.sampling import Prefetcher
 from core.tensors import choose_device, choose_precision, dtype_of, to_pixels
@@ -99,13 +100,7 @@ class _Run:
         self.source, self.examples, self.photos = read_data(recipe, data)
         self.network = _new_network(recipe).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=recipe.lr,
-            betas=(0.9, 0.99),
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        self.optimizers = _optimizers(self.network, recipe)
         self.step = 0
         self.is_whole = True  # False while a step has changed some of the state and not yet all of it
         self.validated_step = 0
@@ -185,22 +180,24 @@ class _Run:
         """One step on (B, P, P, 3) crops; its loss terms, weighted scalars on the device, join the window."""
         recipe = self.recipe
         rate = learning_rate(recipe, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["boost"]
         x = degraded.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         y = truth.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         with self._autocast():
-            output = self.network(x)
+            output = self.network(x, group=recipe.crops_per_photo)
             terms = {"pixel": losses.charbonnier(output.restored, y)}
             if recipe.edge_weight:
                 terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
-            curves = self._memory_terms(x, y, output.restored, terms)
+            curves = self._memory_terms(x, y, output, terms)
         total = torch.stack(list(terms.values())).sum()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
         self.is_whole = False
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self._update_average()
         kept = {key: value.detach() for key, value in terms.items()}
         self.window.append({"loss": total.detach(), "grad_norm": norm.detach(), **kept, **curves})
@@ -208,40 +205,38 @@ class _Run:
         self.is_whole = True
 
     def _memory_terms(
-        self, x: Tensor, y: Tensor, restored: Tensor, terms: dict[str, Tensor]
+        self, x: Tensor, y: Tensor, output: NetworkOutput, terms: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Contrastive and polarity terms, every few steps and on half the batch: they shape the memory, at little cost."""
-        recipe = self.recipe
+        """What shapes the memory: polarity at every step, for it costs nothing; what needs further passes through
+        the network every few steps and on half the batch."""
+        recipe, memory, address = self.recipe, self.network.memory, output.address
+        if memory is None or address is None:
+            return {}
+        damage = losses.damage_map(x, y, STRIDE_PX)
+        if recipe.polarity_weight:
+            terms["polarity"] = recipe.polarity_weight * losses.polarity(address.polarity_logit, damage)
         if self.step % recipe.contrastive_every or not (recipe.contrastive_weight or recipe.polarity_weight):
             return {}
         half = max(1, len(x) // 2)
-        x, y, restored = x[:half], y[:half], restored[:half]
-        damage = losses.damage_map(x, y, STRIDE_PX)
+        x, y, damage, restored = x[:half], y[:half], damage[:half], output.restored[:half]
         with torch.no_grad():
-            truth_features = self.network.memory_features(y)
-            input_features = self.network.memory_features(x)
-        memory = self.network.memory
-        truth_query, input_query = memory.embed(truth_features), memory.embed(input_features)
+            truth_query = memory.embed(self.network.memory_features(y))
+        input_query = address.query[:half].detach()
         if recipe.polarity_weight:
-            loss = losses.polarity(
-                memory.polarity_logit(truth_query), memory.polarity_logit(input_query), damage
-            )
-            terms["polarity"] = recipe.polarity_weight * loss
-        curves: dict[str, Tensor] = {}
-        if recipe.contrastive_weight:
-            # the weights are held still here, so that the term moves the restoration and not the yardstick
-            still = {key: value.detach() for key, value in self.network.state_dict(keep_vars=True).items()}
-            anchor = functional_call(
-                _Embedder(self.network), {f"network.{k}": v for k, v in still.items()}, (restored,)
-            )
-            picked = input_query.detach().permute(0, 2, 3, 1)[damage > 0.5]  # (N, D), certainly degraded
-            wrong = picked[:: max(1, len(picked) // 32)][:32]
-            loss, near, far = losses.contrastive(
-                anchor, truth_query.detach(), input_query.detach(), damage, wrong
-            )
-            terms["contrastive"] = recipe.contrastive_weight * loss
-            curves = {"distance_positive": near, "distance_negative": far}
-        return curves
+            clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage))
+            terms["polarity_truth"] = recipe.polarity_weight * clean
+        if not recipe.contrastive_weight:
+            return {}
+        # the weights are held still here, so that the term moves the restoration and not the yardstick
+        still = {key: value.detach() for key, value in self.network.state_dict(keep_vars=True).items()}
+        anchor = functional_call(
+            _Embedder(self.network), {f"network.{k}": v for k, v in still.items()}, (restored,)
+        )
+        picked = input_query.permute(0, 2, 3, 1)[damage > 0.5]  # (N, D), certainly degraded
+        wrong = picked[:: max(1, len(picked) // 32)][:32]
+        loss, near, far = losses.contrastive(anchor, truth_query.detach(), input_query, damage, wrong)
+        terms["contrastive"] = recipe.contrastive_weight * loss
+        return {"distance_positive": near, "distance_negative": far}
 
     def _update_average(self) -> None:
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
@@ -377,8 +372,10 @@ class _Run:
         file = self.out / "checkpoints" / f"step-{self.step:08d}.safetensors"
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        for index, entry in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": value for key, value in entry.items()}
+        for name, parameter in self.network.named_parameters():
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"optimizer.{key}.{name}"] = value
         state = {
             "step": self.step,
             "best_psnr_db": self.best_psnr_db if np.isfinite(self.best_psnr_db) else None,
@@ -401,18 +398,16 @@ class _Run:
         self.network.load_state_dict(part["network."])
         for key, value in self.average.items():
             value.copy_(part["average."][key])
-        entries: dict[int, dict[str, Tensor]] = {}
-        parameters = [parameter.detach() for parameter in self.network.parameters()]
-        for name, tensor in part["optimizer."].items():
-            index, key = name.split(".", 1)
-            parameter = parameters[int(index)]
-            if tensor.shape == parameter.shape:
-                # the fused update walks memory, not indices: its state must lie as the parameter lies
-                entries.setdefault(int(index), {})[key] = torch.empty_like(parameter).copy_(tensor)
-            else:
-                entries.setdefault(int(index), {})[key] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        parameters = dict(self.network.named_parameters())
+        for entry, stored in part["optimizer."].items():
+            key, name = entry.split(".", 1)
+            parameter, tensor = parameters[name], stored
+            if stored.shape == parameter.shape:
+                # fused updates walk memory, not indices: their state must lie as the parameter lies
+                tensor = torch.empty_like(parameter.detach()).copy_(stored)
+            for optimizer in self.optimizers:
+                if any(known is parameter for group in optimizer.param_groups for known in group["params"]):
+                    optimizer.state[parameter][key] = tensor
         self.step = int(state["step"])
         self.validated_step = int(state.get("validated_step", self.step))
         self.window = [
@@ -456,6 +451,37 @@ def read_curve(run: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return lines
+
+
+_HIDDEN = ("encoder", "down", "middle", "up", "decoder")
+
+
+def _optimizers(network: MemoryNet, recipe: TrainRecipe) -> list[torch.optim.Optimizer]:
+    """The convolutions between hidden features go to Muon, if the recipe says so; all else to AdamW.
+
+    Every group carries a ``boost`` that multiplies the learning rate.
+    """
+    hidden = [
+        parameter
+        for name, parameter in network.named_parameters()
+        if recipe.optimizer == "muon" and parameter.ndim == 4 and name.split(".")[0] in _HIDDEN
+    ]
+    taken = {id(parameter) for parameter in hidden}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
+    found: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(
+            [{"params": rest, "boost": 1.0}],
+            lr=recipe.lr,
+            betas=(0.9, 0.99),
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+    ]
+    if hidden:
+        found.append(
+            Muon([{"params": hidden, "boost": BOOST}], lr=recipe.lr, weight_decay=recipe.weight_decay)
+        )
+    return found
 
 
 def _new_network(recipe: TrainRecipe) -> MemoryNet:

@@ -41,14 +41,17 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[SampleSource
         truths = _photos(recipe.train, data)
         held_out = _photos(recipe.validation, data)
         _refuse_common(truths, held_out)
-        source = SampleSource(PhotoPool(truths), None, make.bind(params), recipe.patch_px, recipe.seed)
+        source = SampleSource(
+            PhotoPool(truths), None, make.bind(params), recipe.patch_px, recipe.seed, recipe.crops_per_photo
+        )
         examples = _synthetic_examples(recipe, held_out)
     else:
         pairs, apart = _pairs(recipe.train, data), _pairs(recipe.validation, data)
         truths = [pair.target for pair in pairs]
         _refuse_common(truths, [pair.target for pair in apart])
+        inputs = PhotoPool([pair.input for pair in pairs])
         source = SampleSource(
-            PhotoPool(truths), PhotoPool([pair.input for pair in pairs]), None, recipe.patch_px, recipe.seed
+            PhotoPool(truths), inputs, None, recipe.patch_px, recipe.seed, recipe.crops_per_photo
         )
         examples = [
             Example(pair.name, *(_centre(_eight_bit(path), recipe.validate_crop_px) for path in (pair.input, pair.target)))

@@ -10,7 +10,7 @@ import torch
 from core import checkpoint
 from core.network import MemoryNet, NetworkConfig
 
-SMALL = NetworkConfig(width=8, blocks=(1, 1, 2), memory_dim=8, slots=(12, 6, 3))
+SMALL = NetworkConfig(width=8, blocks=(1, 2), memory_dim=8, slots=(12, 6, 3))
 
 
 def small_network(seed: int = 0, trained: bool = True) -> MemoryNet:
@@ -21,7 +21,8 @@ def small_network(seed: int = 0, trained: bool = True) -> MemoryNet:
         network = MemoryNet(SMALL)
     if trained:
         with torch.no_grad():
-            for layer in (network.last, network.memory.out, network.memory.actual_out):
+            assert network.memory is not None
+            for layer in (network.last, network.memory.out):
                 layer.weight.copy_(0.1 * torch.randn(layer.weight.shape, generator=generator))
     return network.eval()
 
