@@ -7,8 +7,8 @@ in (the *actual* memory), a field of known radius (:attr:`NetworkConfig.halo_px`
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -66,6 +66,30 @@ class NetworkConfig:
         except KeyError:
             raise ValueError(f"preset {name!r}: known are {', '.join(PRESETS)}") from None
 
+    def with_memory(self, kind: str) -> NetworkConfig:
+        """A twin with about as many parameters and only a part of the memory.
+
+        ``kind`` is one of :data:`MEMORIES`. What the memory saves is spent on one more block at 1/4.
+        """
+        try:
+            granularities, polarities, actual = MEMORIES[kind]
+        except KeyError:
+            raise ValueError(f"memory {kind!r}: known are {', '.join(MEMORIES)}") from None
+        twin = replace(self, granularities=granularities, polarities=polarities, actual=actual, spare=0)
+        missing = self._memory_parameters() - twin._memory_parameters()
+        channels = 2 * self.width
+        spare = max(0, round((missing - channels) / (2 * 9 * channels + 1)))  # inner width of two convolutions
+        return replace(twin, spare=spare)
+
+    def _memory_parameters(self) -> int:
+        if not self.has_memory:
+            return 0
+        with torch.device("meta"):
+            memory = PrototypeMemory(
+                2 * self.width, self.memory_dim, self.slots, self.granularities, self.polarities, self.actual
+            )
+        return sum(parameter.numel() for parameter in memory.parameters())
+
     @property
     def has_memory(self) -> bool:
         return bool(self.granularities)
@@ -92,6 +116,17 @@ class NetworkConfig:
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return NetworkConfig(**plain)
 
+
+MEMORIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], bool]] = {
+    "all": (GRANULARITIES, POLARITIES, True),
+    "none": ((), (), False),
+    "positive": (GRANULARITIES, ("positive",), False),
+    "prototypes": (GRANULARITIES, POLARITIES, False),
+    "part": (("part",), POLARITIES, True),
+    "instance": (("instance",), POLARITIES, True),
+    "semantic": (("semantic",), POLARITIES, True),
+}
+"""Kinds of memory for comparisons: granularities and polarities read, and whether slots hold the actual photo."""
 
 PRESETS = {
     "S": NetworkConfig(),

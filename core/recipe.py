@@ -70,6 +70,13 @@ class TrainRecipe:
     width: int = _spec(
         64, "network", "Width", "Channels at half resolution, for size custom", low=4, high=256
     )
+    memory: str = _spec(
+        "all",
+        "network",
+        "Memory",
+        "Parts of the memory to leave out, for comparisons; what they save is spent on convolutions",
+        choices=("all", "none", "positive", "prototypes", "part", "instance", "semantic"),
+    )
     start_from: str = _spec(
         "", "network", "Start from", "Folder of a model to fine-tune; empty: from nothing"
     )

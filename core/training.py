@@ -492,6 +492,8 @@ def _new_network(recipe: TrainRecipe) -> MemoryNet:
         if recipe.preset == "custom"
         else NetworkConfig.preset(recipe.preset)
     )
+    if recipe.memory != "all":
+        config = config.with_memory(recipe.memory)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return MemoryNet(config)

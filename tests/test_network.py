@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.jobs import Cancelled, JobControl
-from core.network import PRESETS, STRIDE_PX, MemoryNet, NetworkConfig
+from core.network import MEMORIES, PRESETS, STRIDE_PX, MemoryNet, NetworkConfig
 from tests.small import SMALL, small_network
 
 
@@ -105,3 +105,24 @@ def test_config_survives_its_json_form() -> None:
 def test_bad_configs_are_refused(values: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(values))):
         NetworkConfig.from_dict(values)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kind", MEMORIES)
+def test_twins_have_the_same_number_of_parameters(preset: str, kind: str) -> None:
+    config = NetworkConfig.preset(preset)
+    sizes = []
+    with torch.device("meta"):
+        for one in (config, config.with_memory(kind)):
+            sizes.append(sum(p.numel() for p in MemoryNet(one).parameters()))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.005)
+    assert config.with_memory(kind).has_memory is (kind != "none")
+
+
+def test_a_network_without_a_memory_restores_and_has_nothing_to_show() -> None:
+    network = MemoryNet(SMALL.with_memory("none"))
+    output = network(torch.rand(1, 3, 16, 16), want_retrieval=True)
+    assert output.address is None
+    assert output.retrieval is None
+    with pytest.raises(ValueError, match="no memory"):
+        network.summarise(torch.rand(1, 3, 16, 16))
