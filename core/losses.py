@@ -67,9 +67,11 @@ def contrastive(
 def polarity(logit: Tensor, damage: Tensor) -> Tensor:
     """Teaches the slots their polarity: clean positions answer positive, damaged ones negative.
 
-    Binary cross-entropy of the memory's log-odds (B, h, w) with ``damage`` (B, h, w) in 0..1.
+    Binary cross-entropy of the memory's log-odds (B, h, w) with ``damage`` (B, h, w) in 0..1, spread to the
+    neighbouring positions: between two streaks it rains, and what lies there is not to be trusted.
     """
-    return F.binary_cross_entropy_with_logits(logit.float(), damage.float())
+    around = F.max_pool2d(damage.float().unsqueeze(1), 3, stride=1, padding=1)[:, 0]
+    return F.binary_cross_entropy_with_logits(logit.float(), around)
 
 
 def damage_map(degraded: Tensor, truth: Tensor, cell_px: int, full_at: float = 0.06) -> Tensor:

@@ -76,3 +76,13 @@ def test_damage_map_marks_the_cells_that_differ() -> None:
     assert torch.equal(
         losses.damage_map(b, a, 8), torch.tensor([[[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
     )
+
+
+def test_polarity_asks_for_damage_and_its_neighbours() -> None:
+    damage = torch.zeros(1, 7, 7)
+    damage[0, 3, 3] = 1
+    asked = torch.zeros(1, 7, 7)
+    asked[0, 2:5, 2:5] = 1
+    right = losses.polarity(20 * (asked - 0.5), damage)
+    assert right.item() < 1e-3
+    assert losses.polarity(20 * (damage - 0.5), damage).item() > 1

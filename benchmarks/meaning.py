@@ -1,0 +1,219 @@
+"""What the memory means: does its negative response find damage, and does a wrong memory hurt?
+
+    python benchmarks/meaning.py MODEL --photos DATA/clean_val [--json FILE]
+
+Where: every photo is degraded inside a random region only; the negative response of each cell of the memory's
+grid is compared with whether most of the cell lies in the region (area under the ROC curve, 0.5 is chance), before
+and after restoration. The rain there is dense (DENSE), for where nothing falls there is nothing to find; even so
+some cells of the region are hardly touched, so the score of an oracle that sees the true difference stands beside it.
+Wrong memory: photos degraded all over are restored with contents exchanged or muted while the
+addresses stay as they are; the loss is against the untouched memory. Everything is seeded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import mannwhitneyu
+from torch.nn import functional as F
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from core import catalog, image_io, metrics
+from core.checkpoint import load
+from core.cv import cv2
+from core.degrade import DEGRADATIONS
+from core.losses import damage_map
+from core.memory import GRANULARITIES, POLARITIES, RowEdit
+from core.network import STRIDE_PX, MemoryNet
+from core.tensors import to_pixels, to_tensor
+
+DENSE: dict[str, dict[str, Any]] = {"derain": {"cover": (0.05, 0.2), "strength": (0.25, 0.95)}}
+EDGE_PX = 384  # centre crops, so that the numbers are those of the training's validation
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", help="name or folder")
+    parser.add_argument("--photos", type=Path, required=True, help="folder of clean photos")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    model = load(catalog.resolve(options.model))
+    photos = [centre(image_io.read(path).pixels) for path in image_io.find_images(options.photos, False)]
+    with torch.inference_mode():
+        found = {
+            "model": model.name,
+            "task": model.task,
+            "photos": len(photos),
+            "seed": options.seed,
+            "where": where(model.network, model.task, photos, options.seed),
+            "wrong_memory": wrong_memory(model.network, model.task, photos, options.seed),
+        }
+    print(as_text(found))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def centre(pixels: np.ndarray) -> np.ndarray:
+    """At most EDGE_PX square, edges multiples of the stride, 8 bit."""
+    height, width = (min(n, EDGE_PX) // STRIDE_PX * STRIDE_PX for n in pixels.shape[:2])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return metrics.to_8bit(pixels[top : top + height, left : left + width])
+
+
+def degraded(task: str, photo: np.ndarray, rng: np.random.Generator, dense: bool = False) -> np.ndarray:
+    make = DEGRADATIONS[task]
+    degrade = make.bind(make.always(make.params(DENSE.get(task, {}) if dense else {})))
+    return np.rint(degrade(photo.astype(np.float32) / 255, rng) * 255).astype(np.uint8)
+
+
+def region(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """(H, W) bool: smooth blobs over a fifth to a half of the picture."""
+    noise = cv2.resize(
+        rng.standard_normal((5, 5)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    return np.asarray(noise > np.quantile(noise, 1 - rng.uniform(0.2, 0.5)))
+
+
+def where(network: MemoryNet, task: str, photos: list[np.ndarray], seed: int) -> dict[str, Any]:
+    before_all, after_all, inside_all, single, oracle = [], [], [], [], []
+    for index, photo in enumerate(photos):
+        rng = np.random.default_rng([seed, index])
+        mask = region(photo.shape[0], photo.shape[1], rng)
+        damaged = np.where(mask[..., None], degraded(task, photo, rng, dense=True), photo)
+        x = to_tensor(damaged)
+        difference = damage_map(x, to_tensor(photo), STRIDE_PX, full_at=10.0)  # never full
+        oracle.append(F.max_pool2d(difference.unsqueeze(1), 3, 1, 1).numpy().ravel())
+        output = network(x)
+        before = response(network, x)
+        after = response(network, output.restored.clamp(0, 1))
+        share = mask.reshape(mask.shape[0] // STRIDE_PX, STRIDE_PX, -1, STRIDE_PX).mean((1, 3))
+        inside = share >= 0.5
+        before_all.append(before.ravel())
+        after_all.append(after.ravel())
+        inside_all.append(inside.ravel())
+        single.append(auroc(before.ravel(), inside.ravel()))
+    before, after, inside = (np.concatenate(parts) for parts in (before_all, after_all, inside_all))
+    return {
+        "auroc": round(auroc(before, inside), 4),
+        "auroc_oracle": round(auroc(np.concatenate(oracle), inside), 4),
+        "auroc_mean_of_photos": round(float(np.mean(single)), 4),
+        "auroc_worst_photo": round(float(np.min(single)), 4),
+        "auroc_after": round(auroc(after, inside), 4),
+        "response_inside_before": round(float(before[inside].mean()), 4),
+        "response_inside_after": round(float(after[inside].mean()), 4),
+        "response_outside_before": round(float(before[~inside].mean()), 4),
+    }
+
+
+def response(network: MemoryNet, x: torch.Tensor) -> np.ndarray:
+    """(h, w) in 0..1"""
+    return torch.sigmoid(network.address(x).polarity_logit)[0].numpy()
+
+
+def auroc(score: np.ndarray, positive: np.ndarray) -> float:
+    inside, outside = score[positive], score[~positive]
+    return float(mannwhitneyu(inside, outside).statistic / (len(inside) * len(outside)))
+
+
+def wrong_memory(network: MemoryNet, task: str, photos: list[np.ndarray], seed: int) -> dict[str, float]:
+    """Mean PSNR in dB of the task's protocol with the memory as it is, and the loss of each wrong one."""
+    protocol = metrics.TASK_PROTOCOL[task]
+    pairs = [(degraded(task, p, np.random.default_rng([seed, 1, i])), p) for i, p in enumerate(photos)]
+    inputs = [to_tensor(rainy) for rainy, _ in pairs]
+    summaries = [network.summarise(x) for x in inputs]
+
+    def mean_db(options: Callable[[int], dict[str, Any]]) -> float:
+        scores = [
+            metrics.psnr_db(to_pixels(network(x, **options(i)).restored, np.dtype(np.uint8)), truth, protocol)
+            for i, (x, (_, truth)) in enumerate(zip(inputs, pairs, strict=True))
+        ]
+        return float(np.mean(scores))
+
+    right = mean_db(lambda i: {})
+    found = {"right_psnr_db": round(right, 3)}
+    tries: dict[str, Callable[[int], dict[str, Any]]] = {
+        name: partial(_edited, edit) for name, edit in edits(network, seed).items()
+    }
+    tries["another photo's actual memory"] = lambda i: {"summary": summaries[(i + 1) % len(summaries)]}
+    tries["memory muted"] = lambda i: {"mute_memory": True}
+    for name, options in tries.items():
+        found[name] = round(mean_db(options) - right, 3)
+    return found
+
+
+def _edited(edit: RowEdit, _photo: int) -> dict[str, Any]:
+    return {"edit": edit}
+
+
+def edits(network: MemoryNet, seed: int) -> dict[str, RowEdit]:
+    assert network.memory is not None
+    slices = network.memory.row_slices()
+    rows = max(part.stop for part in slices.values())
+    same, ones = torch.arange(rows), torch.ones(rows)
+    shuffled = same.clone()
+    generator = torch.Generator().manual_seed(seed)
+    for part in slices.values():
+        order = torch.randperm(part.stop - part.start, generator=generator)
+        shuffled[part] = same[part][order]
+    half = rows // 2
+    exchanged = torch.cat((same[half:], same[:half]))
+    found = {
+        "learned slots shuffled": RowEdit(shuffled, ones, actual=False),
+        "actual slots shuffled": RowEdit(shuffled, ones, learned=False),
+        "all slots shuffled": RowEdit(shuffled, ones),
+        "polarities exchanged": RowEdit(exchanged, ones),
+        "learned muted": RowEdit(same, ones * 0, actual=False),
+        "actual muted": RowEdit(same, ones * 0, learned=False),
+    }
+    for polarity in POLARITIES:
+        gain = ones.clone()
+        for granularity in GRANULARITIES:
+            gain[slices[polarity, granularity]] = 0
+        found[f"{polarity} slots muted"] = RowEdit(same, gain)
+    for granularity in GRANULARITIES:
+        gain = ones.clone()
+        for polarity in POLARITIES:
+            gain[slices[polarity, granularity]] = 0
+        found[f"{granularity} slots muted"] = RowEdit(same, gain)
+    return found
+
+
+def as_text(found: dict[str, Any]) -> str:
+    at = found["where"]
+    lines = [
+        f"{found['model']}, {found['photos']} photos, seed {found['seed']}",
+        "",
+        "| negative response | value |",
+        "| --- | --- |",
+        f"| AUROC of the region, all cells | {at['auroc']:.3f} |",
+        f"| AUROC of the true difference around a cell | {at['auroc_oracle']:.3f} |",
+        f"| AUROC, mean of photos (worst) | {at['auroc_mean_of_photos']:.3f} ({at['auroc_worst_photo']:.3f}) |",
+        f"| AUROC after restoration | {at['auroc_after']:.3f} |",
+        f"| mean inside the region, before | {at['response_inside_before']:.3f} |",
+        f"| mean inside the region, after | {at['response_inside_after']:.3f} |",
+        f"| mean outside, before | {at['response_outside_before']:.3f} |",
+        "",
+        f"| memory | PSNR against {found['wrong_memory']['right_psnr_db']:.2f} dB |",
+        "| --- | --- |",
+        *(
+            f"| {name} | {loss:+.2f} dB |"
+            for name, loss in found["wrong_memory"].items()
+            if name != "right_psnr_db"
+        ),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
