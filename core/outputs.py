@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import __version__, image_io
+from core import __version__, image_io, memory_edit
 from core.blend import blend
 from core.catalog import TASKS
+from core.guidance import NO_MASK
 from core.image_io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def provenance(restored: Restored, strength: float) -> dict[str, str]:
         "strength": _strength_text(strength),
         "precision": restored.precision,
         "tile_px": str(restored.tile_px),
+        "memory": restored.memory,
+        "mask": restored.mask,
     }
 
 
@@ -162,11 +165,14 @@ def fingerprint(
     precision: str = "auto",
     tile_px: int | None = None,
     options: WriteOptions = _DEFAULTS,
+    memory: str = memory_edit.UNCHANGED,
+    mask: str = NO_MASK,
 ) -> dict[str, str]:
     """What an output must have recorded to count as made by this request from this very source file.
 
     The source counts as the same by its size and time of change. ``precision`` "auto" and ``tile_px``
-    None ask for nothing in particular. Raises UnreadableFile when the source is gone.
+    None ask for nothing in particular; ``memory`` and ``mask`` are the notes of :mod:`core.memory_edit` and
+    :mod:`core.guidance`. Raises UnreadableFile when the source is gone.
     """
     source = Path(source)
     try:
@@ -180,6 +186,8 @@ def fingerprint(
         "task": task,
         "strength": _strength_text(strength),
         "output": _options_text(options),
+        "memory": memory,
+        "mask": mask,
         "source": _identity(facts.st_size, facts.st_mtime_ns),
     }
     if precision != "auto":

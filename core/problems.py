@@ -171,6 +171,12 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
         "The degradation is not valid.", "Correct the value named above."
     ),
     "core.restore.RestoreError": _plain("This cannot be restored as asked."),
+    "core.memory_edit.MemoryEditError": _plain(
+        "The memory edit is not valid.", "Correct the value named above."
+    ),
+    "core.guidance.MaskError": _plain(
+        "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
+    ),
     "core.training.TrainingError": _plain("The training run cannot start or go on."),
     "core.metrics.MetricError": _plain("The pictures cannot be compared."),
     # the machine

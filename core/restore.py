@@ -9,20 +9,23 @@ import gc
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
+from torch.nn import functional
 
-from core import catalog, checkpoint, tiling
+from core import catalog, checkpoint, guidance, memory_edit, tiling
 from core.blend import blend
 from core.cv import cv2
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.image_io import Picture
 from core.jobs import Emit, JobControl
+from core.memory import Address
+from core.memory_edit import MemoryEdit
 from core.network import STRIDE_PX, MemoryNet
 from core.problems import speaks_of_short_memory
 from core.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
@@ -53,6 +56,11 @@ class RestoreRequest:
         tile_px: owned edge of a tile, at least 64; None chooses by free memory.
         focus: x, y, width, height in pixels, restored first.
         mute_memory: leave out what the network's memory adds.
+        memory_edit: read other contents of the memory than those held; not together with ``mute_memory``.
+        mask: (H, W) uint8 of the picture's size, where the damage is (255) and is not (0); None is unknown.
+
+    Raises:
+        RestoreError: a tile too small, a memory both muted and edited, a mask that is none.
     """
 
     task: str = "derain"
@@ -62,10 +70,16 @@ class RestoreRequest:
     tile_px: int | None = None
     focus: tiling.Region | None = None
     mute_memory: bool = False
+    memory_edit: MemoryEdit | None = None
+    mask: np.ndarray | None = field(default=None, compare=False, repr=False)  # arrays do not compare as one
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:
             raise RestoreError(f"tile {self.tile_px} px: need at least {SMALLEST_TILE_PX}")
+        if self.mute_memory and self.memory_edit is not None:
+            raise RestoreError("a muted memory cannot be edited: ask for one of both")
+        if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.uint8):
+            raise RestoreError(f"mask of {self.mask.shape} {self.mask.dtype}: need (height, width) uint8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,8 @@ class Restored:
     seconds: float  # without loading the model and without pauses
     megapixels_per_s: float
     notes: tuple[str, ...]  # what the person should know, such as steps down the memory ladder
+    memory: str = memory_edit.UNCHANGED  # what was read: see core.memory_edit.note
+    mask: str = guidance.NO_MASK  # what told where the damage is: see core.guidance.note
 
 
 def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Restored:
@@ -91,7 +107,7 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
     device ran out of memory and the job went on with less.
 
     Raises:
-        RestoreError, core.tensors.DeviceError, core.checkpoint.CheckpointError: the request cannot be met.
+        RestoreError, MemoryEditError, MaskError, DeviceError, CheckpointError: the request cannot be met.
         Cancelled: stopped by ``control``, which is asked between the network's blocks.
         RuntimeError, MemoryError: the device failed in a way less memory does not help.
     """
@@ -151,6 +167,10 @@ class _Job:
         self.height, self.width = picture.pixels.shape[:2]
         self.halo_px = model.network.config.halo_px
         self.tile_px = request.tile_px or _tile_for(model.network, self.width, self.height, device, precision)
+        if request.mask is not None:
+            guidance.check_size(request.mask, self.width, self.height)
+        edit, config = request.memory_edit, model.network.config
+        self.edit = edit.rows(config) if edit is not None and edit.changes(config) else None
         self.notes: list[str] = []
         self.summary: torch.Tensor | None = None  # the actual memory, shared by the tiles
 
@@ -166,12 +186,15 @@ class _Job:
         out = np.empty_like(self.picture.pixels)
         began = self._worked_s()
         done, done_px, total_px = 0, 0, self.width * self.height
+        aside_s = 0.0  # what was worked before the tiles says nothing about those left
         while pending:
             self.control.checkpoint()
             tile, whole = pending.popleft()
             try:
                 if self.summary is None and self._needs_summary(tile):
+                    since = self._worked_s()
                     self.summary = self._summarise()
+                    aside_s += self._worked_s() - since
                 pixels = self._restore_tile(tile)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -181,7 +204,7 @@ class _Job:
                 out[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = pixels
                 done += 1
                 done_px += tile.width * tile.height
-                left = (self._worked_s() - began) * (total_px - done_px) / done_px
+                left = (self._worked_s() - began - aside_s) * (total_px - done_px) / done_px
                 self.emit(
                     TileDone(done, done + len(pending), tile.x, tile.y, tile.width, tile.height, pixels, left)
                 )
@@ -209,6 +232,8 @@ class _Job:
             seconds=seconds,
             megapixels_per_s=total_px / 1e6 / seconds,
             notes=tuple(self.notes),
+            memory=memory_edit.note(self.request.memory_edit, self.request.mute_memory),
+            mask=guidance.note(self.request.mask),
         )
 
     def _worked_s(self) -> float:
@@ -223,22 +248,52 @@ class _Job:
         return (tile.width, tile.height) != (self.width, self.height) or is_reduced(self.width, self.height)
 
     def _summarise(self) -> torch.Tensor:
-        """The photo's own content, from a copy small enough to be seen at once."""
-        pixels = reduced_copy(self.picture.pixels)
+        """The photo's own content, (1, R, D), from a copy of bounded size, seen in pieces no larger than a tile:
+        so it takes no more memory than what comes after it, and the ladder holds for it too."""
+        pixels, mask = reduced_copy(self.picture.pixels), None
+        if self.request.mask is not None:
+            mask = reduced_mask(self.request.mask)
         height, width = pixels.shape[:2]
-        right, bottom = -(-width // STRIDE_PX) * STRIDE_PX, -(-height // STRIDE_PX) * STRIDE_PX
+        network = self.model.network
+        memory = network.memory
+        assert memory is not None
+        parts: list[Address] = []
+        told: list[torch.Tensor] = []
         with torch.inference_mode():
-            x = to_tensor(tiling.cut(pixels, (0, 0, right, bottom)), self.device)
-            return self.model.network.summarise(x, between=self.control.checkpoint)
+            for tile in tiling.plan(width, height, self.tile_px, STRIDE_PX):
+                region = tiling.window(tile, width, height, self.halo_px, STRIDE_PX)
+                x, guide = self._window(pixels, mask, region)
+                address = network.address(x, guide, between=self.control.checkpoint)
+                parts.append(_owned_address(address, tile, region))
+                if guide is not None:
+                    told.append(_positions(functional.avg_pool2d(guide, STRIDE_PX), tile, region).flatten(2))
+            # the summary is a mean over positions, so their order does not matter: a row of them will do
+            whole = Address(
+                query=torch.cat([part.query for part in parts], -1),
+                value=torch.cat([part.value for part in parts], -1),
+                weights=torch.cat([part.weights for part in parts], 1),
+                polarity_logit=torch.cat([part.polarity_logit for part in parts], -1),
+            )
+            return memory.summarise(whole, torch.cat(told, -1).unsqueeze(2) if told else None)
+
+    def _window(
+        self, pixels: np.ndarray, mask: np.ndarray | None, region: tiling.Region
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What the network sees of a picture and, where there is one, of its mask."""
+        x = to_tensor(tiling.cut(pixels, region), self.device)
+        if mask is None:
+            return x, None
+        return x, to_tensor(tiling.cut(mask[..., None], region), self.device)
 
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
         region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
         with torch.inference_mode():
-            x = to_tensor(tiling.cut(self.picture.pixels, region), self.device)
-            summary = None if self.summary is None else self.summary.to(self.device)
+            x, guide = self._window(self.picture.pixels, self.request.mask, region)
             output = self.model.network(
                 x,
-                summary=summary,
+                guide,
+                None if self.summary is None else self.summary.to(x.device),
+                edit=self.edit,
                 mute_memory=self.request.mute_memory,
                 between=self.control.checkpoint,
             )
@@ -282,9 +337,41 @@ def reduced_copy(pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     if not is_reduced(width, height):
         return pixels
+    return cv2.resize(pixels, _reduced_size(width, height), interpolation=cv2.INTER_AREA)
+
+
+def reduced_mask(mask: np.ndarray) -> np.ndarray:
+    """What the actual memory is split by: the mask (H, W) itself, or a copy as small as the picture's."""
+    height, width = mask.shape
+    if not is_reduced(width, height):
+        return mask
+    # 16 bit: a spot that is all the damage there is must not round to a mask that says nothing
+    return cv2.resize(
+        mask.astype(np.uint16) * 257, _reduced_size(width, height), interpolation=cv2.INTER_AREA
+    )
+
+
+def _reduced_size(width: int, height: int) -> tuple[int, int]:
     scale = SUMMARY_PX / max(width, height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _positions(grid: torch.Tensor, tile: tiling.Tile, region: tiling.Region) -> torch.Tensor:
+    """(..., h, w) on the memory's grid of a window -> the positions that the tile owns."""
+    left, top = (tile.x - region[0]) // STRIDE_PX, (tile.y - region[1]) // STRIDE_PX
+    rows, columns = -(-tile.height // STRIDE_PX), -(-tile.width // STRIDE_PX)
+    return grid[..., top : top + rows, left : left + columns]
+
+
+def _owned_address(address: Address, tile: tiling.Tile, region: tiling.Region) -> Address:
+    """The addresses of a window's positions -> of those that the tile owns, N of them in one row."""
+    weights = address.weights.transpose(1, 2).unflatten(2, address.query.shape[-2:])  # (1, R, h, w)
+    return Address(
+        query=_positions(address.query, tile, region).flatten(2).unsqueeze(2),  # (1, D, 1, N)
+        value=_positions(address.value, tile, region).flatten(2).unsqueeze(2),
+        weights=_positions(weights, tile, region).flatten(2).transpose(1, 2),  # (1, N, R)
+        polarity_logit=_positions(address.polarity_logit, tile, region).flatten(1).unsqueeze(1),  # (1, 1, N)
+    )
 
 
 def _rejoined(pending: Iterable[tuple[tiling.Tile, tiling.Tile]]) -> deque[tuple[tiling.Tile, tiling.Tile]]:

@@ -34,6 +34,8 @@ class Result:
     model_sha256: str = SHA
     precision: str = "fp32"
     tile_px: int = 512
+    memory: str = "unchanged"
+    mask: str = "none"
 
 
 def restored(pixels: np.ndarray, **changes: Any) -> Any:
@@ -254,6 +256,9 @@ def test_an_output_is_current_for_its_own_request_only(tmp_path: Path) -> None:
         outputs.fingerprint(source, SHA, "derain", 0.5, "fp32", 256),
         outputs.fingerprint(source, SHA, "derain", 0.5, options=WriteOptions(quality=80)),
         outputs.fingerprint(source, SHA, "derain", 0.5, options=WriteOptions(strip_gps=True)),
+        outputs.fingerprint(source, SHA, "derain", 0.5, memory="muted"),
+        outputs.fingerprint(source, SHA, "derain", 0.5, memory="edited 0123456789abcdef"),
+        outputs.fingerprint(source, SHA, "derain", 0.5, mask="0123456789abcdef"),
     ):
         assert not outputs.is_current(target, other)
 

@@ -1,0 +1,94 @@
+"""Masks that tell a network where the damage is: grey pictures, white where it is, black where it is not.
+
+Importing this module does not import torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from core import image_io
+from core.dataset import Pair, PairingError
+
+NO_MASK = "none"
+_GREY_LEVELS = 8  # lossy formats colour a grey picture by this much of 255
+
+
+class MaskError(ValueError):
+    """The mask cannot be used; the message names it and says why."""
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """(H, W) uint8 of a grey picture, upright; 0 no damage, 255 damage.
+
+    Raises:
+        MaskError: the picture has colours or transparency.
+        ImageError: it could not be read.
+    """
+    picture = image_io.read(path)
+    pixels = picture.pixels
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if picture.alpha is not None and picture.alpha.min() < np.iinfo(picture.alpha.dtype).max:
+        raise MaskError(f"{path.name}: is transparent in places, need a grey picture (white is damage)")
+    if picture.info.mode != "grey" and int(np.ptp(pixels, axis=-1).max()) > _GREY_LEVELS:
+        raise MaskError(f"{path.name}: has colours, need a grey picture (white is damage)")
+    return np.ascontiguousarray(pixels[..., 1])
+
+
+def check_size(mask: np.ndarray, width: int, height: int, name: str = "the mask") -> None:
+    """Raises MaskError unless the mask is of the picture's size."""
+    if mask.shape != (height, width):
+        raise MaskError(f"{name}: {mask.shape[1]}x{mask.shape[0]} px, need the photo's {width}x{height} px")
+
+
+def note(mask: np.ndarray | None) -> str:
+    """What a result records about its mask: ``"none"``, or a sum of its pixels."""
+    if mask is None:
+        return NO_MASK
+    shape = f"{mask.shape[1]}x{mask.shape[0]}:".encode()
+    return hashlib.sha256(shape + np.ascontiguousarray(mask).tobytes()).hexdigest()[:16]
+
+
+def find_masks(folder: Path, pairs: Iterable[Pair]) -> dict[Path, Path]:
+    """Input -> its mask: of the input's name, whatever its extension and case, in the same place below the folder.
+
+    Raises:
+        PairingError: an input has no mask, or two; ``.unpaired`` names all that have none.
+        UnreadableFile: a folder cannot be listed.
+    """
+    if not folder.is_dir():
+        raise PairingError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
+
+    def refuse(problem: image_io.UnreadableFile) -> None:
+        raise problem
+
+    by_name: dict[str, Path] = {}
+    for path in image_io.find_images(folder, recursive=True, on_error=refuse):
+        name = _comparable(path.relative_to(folder).with_suffix("").as_posix())
+        if name in by_name:
+            raise PairingError(f"{folder}: two masks of one name, {by_name[name].name} and {path.name}")
+        by_name[name] = path
+    found, missing = {}, []
+    for pair in pairs:
+        mask = by_name.get(_comparable(pair.name))
+        if mask is None:
+            missing.append(pair.input)
+        else:
+            found[pair.input] = mask
+    if missing:
+        names = ", ".join(path.name for path in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise PairingError(
+            f"{folder}: {len(missing)} inputs have no mask of their name: {names}{more}", tuple(missing)
+        )
+    return found
+
+
+def _comparable(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
