@@ -1,0 +1,290 @@
+"""What each part of the memory is worth: twins of equal parameters, data order, steps and seed, in one table.
+
+    python benchmarks/ablation.py --data DATA --runs FOLDER          train what is missing, then print the table
+    python benchmarks/ablation.py --table                            only print the table of what was measured
+
+A twin without a part of the memory spends its parameters on convolutions (``NetworkConfig.with_memory``). Runs are
+resumable: a finished one is not repeated, an interrupted one goes on where it stopped. Scores are those of the
+averaged weights after the last step, on photos (rain) or scenes (shadows) that were never trained on; nothing is
+chosen by them. Results are kept in ``benchmarks/results/ablation.json``; ``--write`` puts the table into
+``docs/memory.md``. The order is by worth: the two ends first, then the parts, then further seeds of the ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import torch
+
+from core import catalog
+from core.checkpoint import write_atomically
+from core.events import StepDone
+from core.jobs import JobControl
+from core.network import MEMORIES, MemoryNet, NetworkConfig
+from core.recipe import TrainRecipe
+from core.training import read_curve, train
+
+RESULTS = Path(__file__).parent / "results" / "ablation.json"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "memory.md"
+BEGIN, END = "<!-- ablation -->", "<!-- /ablation -->"
+
+# title -> memory, whether slots are told their polarity, whether the contrastive term is on
+VARIANTS: dict[str, tuple[str, bool, bool]] = {
+    "no memory": ("none", False, False),
+    "all": ("all", True, True),
+    "positive prototypes only": ("positive", False, False),
+    "+ negative polarity": ("prototypes", True, False),
+    "+ actual memory": ("all", True, False),
+    "all, part only": ("part", True, True),
+    "all, instance only": ("instance", True, True),
+    "all, semantic only": ("semantic", True, True),
+}
+SHOWN = (
+    "no memory", "positive prototypes only", "+ negative polarity", "+ actual memory", "all",
+    "all, part only", "all, instance only", "all, semantic only",
+)  # fmt: skip
+ENDS = ("no memory", "all")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--runs", type=Path, help="folder for the run folders")
+    parser.add_argument("--tasks", nargs="+", default=["derain", "deshadow"])
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--only", nargs="+", choices=tuple(VARIANTS), help="train these variants only")
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    parser.add_argument("--cost", action="store_true", help="measure time and memory of each variant")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/memory.md")
+    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak_of:
+        return _print_peak(options.peak_of, options.width)
+    results = read_results()
+    if not options.table:
+        if options.data is None or options.runs is None:
+            parser.error("need --data and --runs to train (--table only prints)")
+        for task, variant, seed in plan(options.tasks, options.only or list(VARIANTS), options.seeds):
+            entry = one_run(task, variant, seed, options)
+            results["runs"] = [r for r in results["runs"] if _key(r) != _key(entry)] + [entry]
+            keep_results(results)
+            print(f"{task}, {variant}, seed {seed}: {entry['psnr_db']:.3f} dB", flush=True)
+    if options.cost:
+        results["cost"] = cost(options.width)
+        keep_results(results)
+    text = table(results, options.steps, options.width)
+    print(text)
+    if options.write:
+        document = DOCUMENT.read_text(encoding="utf-8")
+        head, _, rest = document.partition(BEGIN)
+        tail = rest.partition(END)[2]
+        DOCUMENT.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+    return 0
+
+
+def plan(tasks: list[str], variants: list[str], seeds: list[int]) -> list[tuple[str, str, int]]:
+    first = [(task, variant, seeds[0]) for variant in variants if variant in ENDS for task in tasks]
+    further = [
+        (task, variant, seed)
+        for seed in seeds[1:]
+        for task in tasks
+        for variant in variants
+        if variant in ENDS
+    ]
+    parts = [(task, variant, seeds[0]) for variant in variants if variant not in ENDS for task in tasks]
+    return first + parts + further
+
+
+def recipe_of(task: str, variant: str, seed: int, steps: int, width: int) -> TrainRecipe:
+    """The shipped recipe of the task with a narrower network, fewer steps and the variant's memory."""
+    memory, polarity, contrastive = VARIANTS[variant]
+    base = TrainRecipe.from_toml(catalog.recipe(task))
+    return replace(
+        base,
+        name=f"{task}-ablation",
+        seed=seed,
+        preset="custom",
+        width=width,
+        memory=memory,
+        steps=steps,
+        validate_every=steps,
+        polarity_weight=base.polarity_weight if polarity else 0.0,
+        contrastive_weight=base.contrastive_weight if contrastive else 0.0,
+    )
+
+
+def one_run(task: str, variant: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    recipe = recipe_of(task, variant, seed, options.steps, options.width)
+    name = "".join(c if c.isalnum() else "-" for c in variant).strip("-")
+    out = options.runs / f"{task}-{name}-{seed}-{options.steps}-{options.width}"
+    last = [0.0]
+
+    def emit(event: object) -> None:
+        if isinstance(event, StepDone) and time.monotonic() - last[0] > 30:
+            last[0] = time.monotonic()
+            print(f"  {out.name}: step {event.step}, {event.seconds_left / 60:.0f} min left", flush=True)
+
+    train(recipe, (options.data,), out, emit, JobControl(), resume=True, device="auto")
+    curve = read_curve(out)
+    final = [line for line in curve if line["kind"] == "validation"][-1]
+    speeds = [line["images_per_s"] for line in curve if line["kind"] == "step"]
+    with torch.device("meta"):
+        network = MemoryNet(NetworkConfig(width=options.width).with_memory(VARIANTS[variant][0]))
+    return {
+        "task": task,
+        "variant": variant,
+        "seed": seed,
+        "steps": options.steps,
+        "width": options.width,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "psnr_db": round(final["psnr_db"], 4),
+        "ssim": round(final["ssim"], 5),
+        **({"psnr_guided_db": round(final["psnr_guided_db"], 4)} if final.get("psnr_guided_db") else {}),
+        "images_per_s": float(np.median(speeds)),
+        "recipe_sha256": recipe.sha256(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(entry[name] for name in ("task", "variant", "seed", "steps", "width"))
+
+
+def read_results() -> dict[str, Any]:
+    if not RESULTS.exists():
+        return {"runs": [], "cost": {}}
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return found
+
+
+def keep_results(results: dict[str, Any]) -> None:
+    text = json.dumps(results, indent=1) + "\n"
+    write_atomically(RESULTS, lambda temporary: _write(temporary, text))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+# --- cost ----------------------------------------------------------------------------------------------
+
+
+def cost(width: int, edge_px: int = 512, rounds: int = 15) -> dict[str, Any]:
+    """Time of a restoration against the twin without a memory, taken in turns, and peak memory of each."""
+    networks = {kind: _network(kind, width) for kind in MEMORIES}
+    x = torch.rand(1, 3, edge_px, edge_px)
+    times: dict[str, list[float]] = {kind: [] for kind in networks}
+    with torch.inference_mode():
+        for turn in range(rounds + 2):
+            for kind, network in networks.items():
+                began = time.perf_counter()
+                network(x)
+                if turn >= 2:
+                    times[kind].append(time.perf_counter() - began)
+    ratios = {
+        kind: float(np.median(np.asarray(values) / np.asarray(times["none"])))
+        for kind, values in times.items()
+    }
+    peaks = {kind: _peak_mb(kind, width) for kind in networks}
+    return {
+        "width": width,
+        "edge_px": edge_px,
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, bf16",
+        "date": datetime.date.today().isoformat(),
+        "time_ratio": {kind: round(value, 3) for kind, value in ratios.items()},
+        "peak_mb": {kind: round(value) for kind, value in peaks.items()},
+    }
+
+
+def _network(kind: str, width: int) -> MemoryNet:
+    network = MemoryNet(NetworkConfig(width=width).with_memory(kind)).eval().to(torch.bfloat16)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _peak_mb(kind: str, width: int) -> float:
+    command = [sys.executable, __file__, "--peak-of", kind, "--width", str(width)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _print_peak(kind: str, width: int) -> int:
+    with torch.inference_mode():
+        _network(kind, width)(torch.rand(1, 3, 1024, 1024))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return 0
+
+
+# --- the table -----------------------------------------------------------------------------------------
+
+
+def table(results: dict[str, Any], steps: int, width: int) -> str:
+    runs = [r for r in results["runs"] if (r["steps"], r["width"]) == (steps, width)]
+    tasks = sorted({r["task"] for r in runs})
+    ratio = results.get("cost", {}).get("time_ratio", {})
+    peak = results.get("cost", {}).get("peak_mb", {})
+    columns = [column for task in tasks for column in _columns(task)]
+    lines = [
+        f"{steps} steps of 8 crops of 128 px, width {width}; PSNR of the task's protocol in dB, seed 1; in brackets the "
+        "mean and spread of the difference to no memory over paired seeds.",
+        "",
+        f"| memory | parameters | {' | '.join(title for title, _, _ in columns)} | time | peak MB |",
+        f"| --- |{' --- |' * (len(columns) + 3)}",
+    ]
+    for variant in SHOWN:
+        of_variant = [r for r in runs if r["variant"] == variant]
+        if not of_variant:
+            continue
+        kind = VARIANTS[variant][0]
+        cells = [_cell(runs, variant, task, field) for _, task, field in columns]
+        time_text = f"x{ratio[kind]:.2f}" if kind in ratio else ""
+        lines.append(
+            f"| {variant} | {of_variant[0]['parameters']:,} | {' | '.join(cells)} | {time_text} | {peak.get(kind, '')} |"
+        )
+    if cost_of := results.get("cost"):
+        lines += [
+            "",
+            f"Time against no memory (median of ratios taken in turns, {cost_of['edge_px']} px square) and peak memory of the "
+            f"process (1024 px square): {cost_of['machine']}, {cost_of['date']}.",
+        ]
+    return "\n".join(lines)
+
+
+def _columns(task: str) -> list[tuple[str, str, str]]:
+    if task == "deshadow":
+        return [("shadow, no mask", task, "psnr_db"), ("shadow, mask given", task, "psnr_guided_db")]
+    return [("rain", task, "psnr_db")]
+
+
+def _cell(runs: list[dict[str, Any]], variant: str, task: str, field: str) -> str:
+    found = {
+        r["seed"]: r[field] for r in runs if r["variant"] == variant and r["task"] == task and field in r
+    }
+    base = {r["seed"]: r[field] for r in runs if r["variant"] == ENDS[0] and r["task"] == task and field in r}
+    if not found:
+        return ""
+    text = f"{found[min(found)]:.2f}"
+    both = sorted(set(found) & set(base))
+    if variant != ENDS[0] and both:
+        gains = [found[seed] - base[seed] for seed in both]
+        text += f" ({np.mean(gains):+.2f}"
+        text += f" ± {np.std(gains, ddof=1):.2f}, {len(both)} seeds)" if len(both) > 1 else ")"
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
