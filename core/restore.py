@@ -257,24 +257,35 @@ class _Job:
         network = self.model.network
         memory = network.memory
         assert memory is not None
-        parts: list[Address] = []
-        told: list[torch.Tensor] = []
+        canvas: dict[str, torch.Tensor] = {}
         with torch.inference_mode():
             for tile in tiling.plan(width, height, self.tile_px, STRIDE_PX):
                 region = tiling.window(tile, width, height, self.halo_px, STRIDE_PX)
                 x, guide = self._window(pixels, mask, region)
                 address = network.address(x, guide, between=self.control.checkpoint)
-                parts.append(_owned_address(address, tile, region))
+                grid = address.query.shape[-2:]
+                found = {
+                    "query": address.query,
+                    "value": address.value,
+                    "weights": address.weights.transpose(1, 2).unflatten(2, grid),  # (1, R, h, w)
+                    "logit": address.polarity_logit.unsqueeze(1),
+                }
                 if guide is not None:
-                    told.append(_positions(functional.avg_pool2d(guide, STRIDE_PX), tile, region).flatten(2))
-            # the summary is a mean over positions, so their order does not matter: a row of them will do
+                    found["told"] = functional.avg_pool2d(guide, STRIDE_PX)
+                for name, values in found.items():
+                    # in the picture's own order, not piece by piece: sums in another order round otherwise,
+                    # and in bf16 the network makes whole levels of that
+                    if name not in canvas:
+                        size = -(-height // STRIDE_PX), -(-width // STRIDE_PX)
+                        canvas[name] = values.new_empty((1, values.shape[1], *size))
+                    _put(canvas[name], values, tile, region)
             whole = Address(
-                query=torch.cat([part.query for part in parts], -1),
-                value=torch.cat([part.value for part in parts], -1),
-                weights=torch.cat([part.weights for part in parts], 1),
-                polarity_logit=torch.cat([part.polarity_logit for part in parts], -1),
+                query=canvas["query"],
+                value=canvas["value"],
+                weights=canvas["weights"].flatten(2).transpose(1, 2).contiguous(),
+                polarity_logit=canvas["logit"][:, 0],
             )
-            return memory.summarise(whole, torch.cat(told, -1).unsqueeze(2) if told else None)
+            return memory.summarise(whole, canvas.get("told"))
 
     def _window(
         self, pixels: np.ndarray, mask: np.ndarray | None, region: tiling.Region
@@ -356,22 +367,14 @@ def _reduced_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _positions(grid: torch.Tensor, tile: tiling.Tile, region: tiling.Region) -> torch.Tensor:
-    """(..., h, w) on the memory's grid of a window -> the positions that the tile owns."""
-    left, top = (tile.x - region[0]) // STRIDE_PX, (tile.y - region[1]) // STRIDE_PX
+def _put(canvas: torch.Tensor, grid: torch.Tensor, tile: tiling.Tile, region: tiling.Region) -> None:
+    """Positions of a window on the memory's grid (..., h, w): those that the tile owns into their place."""
     rows, columns = -(-tile.height // STRIDE_PX), -(-tile.width // STRIDE_PX)
-    return grid[..., top : top + rows, left : left + columns]
-
-
-def _owned_address(address: Address, tile: tiling.Tile, region: tiling.Region) -> Address:
-    """The addresses of a window's positions -> of those that the tile owns, N of them in one row."""
-    weights = address.weights.transpose(1, 2).unflatten(2, address.query.shape[-2:])  # (1, R, h, w)
-    return Address(
-        query=_positions(address.query, tile, region).flatten(2).unsqueeze(2),  # (1, D, 1, N)
-        value=_positions(address.value, tile, region).flatten(2).unsqueeze(2),
-        weights=_positions(weights, tile, region).flatten(2).transpose(1, 2),  # (1, N, R)
-        polarity_logit=_positions(address.polarity_logit, tile, region).flatten(1).unsqueeze(1),  # (1, 1, N)
-    )
+    left, top = tile.x // STRIDE_PX, tile.y // STRIDE_PX
+    inner_left, inner_top = left - region[0] // STRIDE_PX, top - region[1] // STRIDE_PX
+    canvas[..., top : top + rows, left : left + columns] = grid[
+        ..., inner_top : inner_top + rows, inner_left : inner_left + columns
+    ]
 
 
 def _rejoined(pending: Iterable[tuple[tiling.Tile, tiling.Tile]]) -> deque[tuple[tiling.Tile, tiling.Tile]]:
