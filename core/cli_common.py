@@ -23,6 +23,8 @@ from core.jobs import JobControl
 
 if TYPE_CHECKING:
     from core.checkpoint import LoadedModel
+    from core.memory_edit import MemoryEdit
+    from core.network import NetworkConfig
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -159,6 +161,41 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--tile", type=tile_type, default=None, metavar="PX",
         help="edge of the tiles in pixels, at least 64, or auto [auto: by free memory]",
     )  # fmt: skip
+
+
+def add_memory_options(parser: argparse.ArgumentParser) -> None:
+    """The options that every command that restores shares."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--no-memory", action="store_true", help="leave out what the network's memory adds, to see its worth"
+    )
+    group.add_argument(
+        "--memory-edit", type=Path, metavar="FILE",
+        help="mute, boost or swap slots of the memory as a JSON file says",
+    )  # fmt: skip
+
+
+def memory_edit(args: argparse.Namespace) -> MemoryEdit | None:
+    """What --memory-edit names. Raises :class:`UsageError`; whether a model has these slots is asked later."""
+    if args.memory_edit is None:
+        return None
+    from core.memory_edit import MemoryEdit, MemoryEditError
+
+    try:
+        return MemoryEdit.read(args.memory_edit)
+    except MemoryEditError as error:
+        raise UsageError(f"--memory-edit {error}") from error
+
+
+def check_memory_edit(args: argparse.Namespace, edit: MemoryEdit | None, config: NetworkConfig) -> None:
+    """Raises :class:`UsageError` when the model lacks what the edit speaks of."""
+    from core.memory_edit import MemoryEditError
+
+    if edit is not None:
+        try:
+            edit.table(config)
+        except MemoryEditError as error:
+            raise UsageError(f"--memory-edit {args.memory_edit}: {error}") from error
 
 
 def load_model(args: argparse.Namespace) -> tuple[str, LoadedModel, Path]:

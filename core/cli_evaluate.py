@@ -21,6 +21,9 @@ folders it understands:
 
 example:
   memorynet evaluate rain100l --task derain --json > scores.json
+  memorynet evaluate rain100l --no-memory         says what the memory is worth
+
+memorynet restore --help explains the memory and how to edit it.
 """
 
 
@@ -33,6 +36,11 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that holds inputs and truths")
     common.add_model_options(parser)
+    common.add_memory_options(parser)
+    parser.add_argument(
+        "--masks", type=Path, metavar="FOLDER",
+        help="grey pictures, white where the damage is, each of its input's name and size",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     parser.set_defaults(run=run)
 
@@ -41,20 +49,38 @@ def run(args: argparse.Namespace) -> int:
     if not args.folder.is_dir():
         reason = "is not a folder" if args.folder.exists() else "does not exist"
         raise common.UsageError(f"{args.folder} {reason}")
+    if args.masks is not None and not args.masks.is_dir():
+        reason = "is not a folder" if args.masks.exists() else "does not exist"
+        raise common.UsageError(f"--masks {args.masks} {reason}")
+    edit = common.memory_edit(args)
     from core.dataset import PairingError, find_pairs
+    from core.guidance import find_masks
 
     try:
-        find_pairs(args.folder)  # before torch is loaded: names are quick to check
+        pairing = find_pairs(args.folder)  # before torch is loaded: names are quick to check
+        if args.masks is not None:
+            find_masks(args.masks, pairing.pairs)
     except PairingError as error:
         print(f"{error}.", file=sys.stderr)
         for path in error.unpaired:
             print(f"  {path}", file=sys.stderr)
         return common.EXIT_FAILED
     with common.interruptible() as control:
-        task, _model, path = common.load_model(args)
+        task, model, path = common.load_model(args)
+        common.check_memory_edit(args, edit, model.network.config)
         from core.evaluation import EvaluateRequest, evaluate
 
-        request = EvaluateRequest(args.folder, task, path, args.device, args.precision, args.tile)
+        request = EvaluateRequest(
+            args.folder,
+            task,
+            path,
+            args.device,
+            args.precision,
+            args.tile,
+            mute_memory=args.no_memory,
+            memory_edit=edit,
+            masks=args.masks,
+        )
         with common.Progress("pairs") as progress:
 
             def watch(event: object) -> None:
@@ -80,12 +106,17 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(table: EvaluationTable) -> list[str]:
     """The table in words, every number with its protocol."""
+    from core.memory_edit import UNCHANGED
     from core.metrics import PROTOCOLS
 
     found = [
         f"{table.folder}: {len(table.measured)} pairs measured ({table.layout}), "
         f"{table.model} on {table.device} in {table.precision}"
     ]
+    if table.memory != UNCHANGED:
+        found.append(f"  memory {table.memory}")
+    if table.masks is not None:
+        found.append(f"  told where the damage is by {table.masks}")
     if not table.measured:
         return found
     for protocol in table.protocols:

@@ -17,8 +17,11 @@ from core.jobs import Cancelled, JobControl
 from core.problems import describe
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from core.checkpoint import LoadedModel
     from core.image_io import Receipt, UnreadableFile, WriteOptions
+    from core.memory_edit import MemoryEdit
     from core.restore import Restored, RestoreRequest
 
 _SCREENFUL = 20  # lines
@@ -29,6 +32,24 @@ examples:
   memorynet restore photos/ --out dry/ --recursive    keeps the folders below photos/
   memorynet restore scan.tif --strength 0.7 --format png
   memorynet restore photos/ --out dry/ --resume   goes on where it was stopped
+  memorynet restore beach.jpg --memory-edit calm.json
+
+the three memories:
+  The positive memory holds what clean pictures are made of, learned from many of them. A
+  place that resembles one of its slots reads there what sound structure looks like.
+  The negative memory holds what damage looks like: streaks, veils, shadows. A place that
+  resembles one of its slots counts as damaged, and reads there what has to be taken back.
+  The actual memory holds this very photo: under each slot, what the photo itself shows where
+  that slot is found, sound places apart from damaged ones. So every place can read from all
+  of the photo, however far away; it is made anew for each photo and then forgotten.
+
+a memory edit says in JSON which slots to mute, boost (1 to 8 times) or swap, numbered from 0:
+  {"version": 1, "contents": "both", "steps": [
+    {"action": "mute", "polarity": "negative", "granularity": "part", "slots": [3, 17]},
+    {"action": "boost", "polarity": "positive", "gain": 2},
+    {"action": "swap", "polarity": "positive", "with": {"polarity": "negative"}}]}
+  contents: learned, actual or both; polarity: positive or negative; granularity: part,
+  instance or semantic. What is left out means all.
 """
 
 
@@ -46,6 +67,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--strength", type=common.strength_type, default=1.0, metavar="0..1",
         help="blend with the original: 0.0 leaves it, 1.0 restores fully [1.0]",
+    )  # fmt: skip
+    common.add_memory_options(parser)
+    parser.add_argument(
+        "--mask", type=Path, metavar="FILE",
+        help="where the damage is: a grey picture of the photo's size, white on damage; for one photo",
     )  # fmt: skip
     parser.add_argument("--recursive", action="store_true", help="go into folders below the given ones")
     parser.add_argument(
@@ -104,9 +130,11 @@ class _Item:
 def run(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.exists() and not args.out.is_dir():
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
+    edit = common.memory_edit(args)  # before torch is loaded: a slip of the pen is quick to find
     with common.interruptible() as control:
         task, model, path = common.load_model(args)
-        batch = _Batch(args, task, model, path, control)
+        common.check_memory_edit(args, edit, model.network.config)
+        batch = _Batch(args, task, model, path, edit, control)
         stopped = False
         try:
             batch.go()
@@ -117,15 +145,19 @@ def run(args: argparse.Namespace) -> int:
 
 class _Batch:
     def __init__(
-        self, args: argparse.Namespace, task: str, model: LoadedModel, path: Path, control: JobControl
+        self,
+        args: argparse.Namespace,
+        task: str,
+        model: LoadedModel,
+        path: Path,
+        edit: MemoryEdit | None,
+        control: JobControl,
     ) -> None:
+        from core import guidance, memory_edit
         from core.image_io import WriteOptions
         from core.restore import RestoreRequest
 
         self.args, self.task, self.model, self.control = args, task, model, control
-        self.request: RestoreRequest = RestoreRequest(
-            task=task, model=path, device=args.device, precision=args.precision, tile_px=args.tile
-        )
         self.options: WriteOptions = WriteOptions(
             format=args.format,
             quality=args.quality,
@@ -135,6 +167,18 @@ class _Batch:
         )
         self.began = time.monotonic()
         self.items = _collect([Path(text) for text in args.inputs], args.recursive, args.out)
+        mask = _mask(args.mask, self.items)
+        self.request: RestoreRequest = RestoreRequest(
+            task=task,
+            model=path,
+            device=args.device,
+            precision=args.precision,
+            tile_px=args.tile,
+            mute_memory=args.no_memory,
+            memory_edit=edit,
+            mask=mask,
+        )
+        self.memory_note, self.mask_note = memory_edit.note(edit, args.no_memory), guidance.note(mask)
         self.originals = {item.source.resolve() for item in self.items}
         self._plan_targets()
 
@@ -222,7 +266,15 @@ class _Batch:
         if self.args.resume:
             args = self.args
             wanted = outputs.fingerprint(
-                source, self.model.sha256, self.task, args.strength, args.precision, args.tile, self.options
+                source,
+                self.model.sha256,
+                self.task,
+                args.strength,
+                args.precision,
+                args.tile,
+                self.options,
+                self.memory_note,
+                self.mask_note,
             )
             if outputs.is_current(target, wanted):
                 return None
@@ -272,6 +324,8 @@ class _Batch:
                     "model": self.model.name,
                     "model_sha256": self.model.sha256,
                     "strength": self.args.strength,
+                    "memory": self.memory_note,
+                    "mask": str(self.args.mask) if self.args.mask is not None else None,
                     "count": len(self.items),
                     **{status: counts[status] for status in ("restored", "skipped", "failed")},
                     "stopped": stopped,
@@ -297,6 +351,32 @@ class _Batch:
                 if len(failed) > _SCREENFUL:
                     print(f"    and {len(failed) - _SCREENFUL:,} more")
         return common.EXIT_FAILED if counts["failed"] else common.EXIT_OK
+
+
+def _mask(path: Path | None, items: Sequence[_Item]) -> np.ndarray | None:
+    """What --mask names, for the one photo there is. Raises UsageError."""
+    if path is None:
+        return None
+    from core import image_io
+    from core.guidance import MaskError, check_size, read_mask
+
+    if len(items) != 1:
+        raise common.UsageError(f"--mask {path}: goes with one photo, {len(items)} were given")
+    try:
+        mask = read_mask(path)
+    except MaskError as error:
+        raise common.UsageError(f"--mask {error}") from error
+    except image_io.ImageError as error:
+        raise common.UsageError(f"--mask {path}: {describe(error).sentence}") from error
+    if items[0].status != "failed":
+        try:
+            info = image_io.read_info(items[0].source)
+            check_size(mask, info.width, info.height, str(path))
+        except MaskError as error:
+            raise common.UsageError(f"--mask {error}") from error
+        except image_io.ImageError:
+            pass  # the photo's own trouble is told where photos are
+    return mask
 
 
 def _is_ours(path: Path) -> bool:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from core import catalog, image_io, metrics
+from core import catalog, guidance, image_io, memory_edit, metrics
 from core.dataset import Pair, find_pairs
 from core.events import ItemDone, ItemStarted
 from core.jobs import Cancelled, Emit, JobControl, ignore
+from core.memory_edit import MemoryEdit
 from core.metrics import MetricError, Score
 from core.problems import describe
 from core.restore import Restored, RestoreError, RestoreRequest, load_model, restore
@@ -31,6 +32,8 @@ class EvaluateRequest:
     precision: str = "auto"
     tile_px: int | None = None
     mute_memory: bool = False  # leave out what the network's memory adds, to see what it is worth
+    memory_edit: MemoryEdit | None = None
+    masks: Path | None = None  # folder of guidance masks, each of its input's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class EvaluationTable:
     precision: str
     model: str
     model_sha256: str
+    memory: str = memory_edit.UNCHANGED  # see core.memory_edit.note
+    masks: Path | None = None
 
     @property
     def measured(self) -> tuple[EvaluationRow, ...]:
@@ -131,6 +136,8 @@ class EvaluationTable:
             "precision": self.precision,
             "model": self.model,
             "model_sha256": self.model_sha256,
+            "memory": self.memory,
+            "masks": str(self.masks) if self.masks is not None else None,
             "folder": str(self.folder),
             "layout": self.layout,
             "images": [self._row_dict(row) for row in self.rows],
@@ -171,15 +178,16 @@ def evaluate(
     A pair that cannot be read, restored or compared becomes a row with an error; the others go on.
 
     Raises:
-        PairingError: no layout, or pictures without a partner.
-        CatalogError, CheckpointError, DeviceError, RestoreError: the model or the device cannot be used at all.
+        PairingError: no layout, or pictures without a partner or a mask.
+        CatalogError, CheckpointError, DeviceError, RestoreError, MemoryEditError: the model or the device cannot be used at all.
         Cancelled: stopped by ``control``.
     """
     control = control or JobControl()
     info = catalog.task_info(request.task)
     pairing = find_pairs(request.folder)
     protocols = (info.protocol, "RGB") if info.protocol != "RGB" else ("RGB",)
-    runner = _Runner(request, protocols, control)
+    masks = guidance.find_masks(request.masks, pairing.pairs) if request.masks is not None else {}
+    runner = _Runner(request, protocols, masks, control)
     rows = []
     began = time.monotonic()
     count = len(pairing.pairs)
@@ -204,6 +212,8 @@ def evaluate(
         folder=request.folder,
         layout=pairing.layout,
         rows=tuple(rows),
+        memory=memory_edit.note(request.memory_edit, request.mute_memory),
+        masks=request.masks,
         **runner.summary(),
     )
 
@@ -211,7 +221,13 @@ def evaluate(
 class _Runner:
     """Restores and measures one pair after the other, and knows what it ran on."""
 
-    def __init__(self, request: EvaluateRequest, protocols: tuple[str, ...], control: JobControl) -> None:
+    def __init__(
+        self,
+        request: EvaluateRequest,
+        protocols: tuple[str, ...],
+        masks: Mapping[Path, Path],
+        control: JobControl,
+    ) -> None:
         self.model = request.model or catalog.default_model(request.task)
         # a model or device that cannot be used fails here, once, instead of in every row
         self.device = choose_device(request.device)
@@ -222,7 +238,9 @@ class _Runner:
         if loaded.task != request.task:
             raise RestoreError(f"model {loaded.name} is for {loaded.task}, not for {request.task}")
         self.name, self.sha256 = loaded.name, loaded.sha256
-        self.task, self.protocols, self.control = request.task, protocols, control
+        if request.memory_edit is not None:
+            request.memory_edit.table(loaded.network.config)
+        self.task, self.protocols, self.masks, self.control = request.task, protocols, masks, control
         self.request = RestoreRequest(
             task=request.task,
             model=self.model,
@@ -230,6 +248,7 @@ class _Runner:
             precision=request.precision,
             tile_px=request.tile_px,
             mute_memory=request.mute_memory,
+            memory_edit=request.memory_edit,
         )
         self.pixels, self.seconds = 0, 0.0
 
@@ -239,7 +258,12 @@ class _Runner:
         if picture.pixels.shape != truth.shape:  # before the time is spent on restoring it
             (h, w), (th, tw) = picture.pixels.shape[:2], truth.shape[:2]
             raise MetricError(f"{pair.name}: sizes differ, input {w}x{h} px, target {tw}x{th} px")
-        restored = restore(picture, self.request, ignore, self.control)
+        request = self.request
+        if pair.input in self.masks:
+            mask = guidance.read_mask(self.masks[pair.input])
+            guidance.check_size(mask, picture.info.width, picture.info.height, self.masks[pair.input].name)
+            request = replace(request, mask=mask)
+        restored = restore(picture, request, ignore, self.control)
         self._note(restored)
         shadow = self.task == "deshadow"
         return EvaluationRow(

@@ -85,7 +85,7 @@ def find_masks(folder: Path, pairs: Iterable[Pair]) -> dict[Path, Path]:
         names = ", ".join(path.name for path in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise PairingError(
-            f"{folder}: {len(missing)} inputs have no mask of their name: {names}{more}", tuple(missing)
+            f"{folder}: no mask for {len(missing)} of the inputs: {names}{more}", tuple(missing)
         )
     return found
 

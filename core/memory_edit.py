@@ -154,9 +154,9 @@ class MemoryEdit:
             MemoryEditError: the network lacks the memory or a slot, slots that cannot be swapped, a gain that
                 several steps raise beyond 8.
         """
-        if not config.has_memory:
+        if self.steps and not config.has_memory:
             raise MemoryEditError("this model has no memory to edit")
-        if self.contents == "actual" and not config.actual:
+        if self.steps and self.contents == "actual" and not config.actual:
             raise MemoryEditError("contents 'actual': this model has no actual memory")
         count = len(POLARITIES) * sum(config.slots)
         source, gain = list(range(count)), [1.0] * count

@@ -1,0 +1,215 @@
+"""The command line's memory and masks: --no-memory, --memory-edit, --mask and --masks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core import cli, image_io
+from core.memory_edit import MemoryEdit, Slots, Step
+from tests.small import photo, save_small_model
+
+SWAP = MemoryEdit((Step("swap", Slots("positive"), other=Slots("negative")),))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_small_model(tmp_path / "small")
+
+
+@pytest.fixture
+def shot(tmp_path: Path) -> Path:
+    return write(tmp_path / "photos/a.png", photo(40, 30, 1))
+
+
+@pytest.fixture
+def edit(tmp_path: Path) -> Path:
+    path = tmp_path / "edit.json"
+    path.write_text(SWAP.to_json())
+    return path
+
+
+def write(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image_io.write(path, image_io.from_array(pixels))
+    return path
+
+
+def grey(width: int = 40, height: int = 30) -> np.ndarray:
+    left = np.arange(width) < width // 2
+    return np.tile(left[:, None] * np.uint8(255), (height, 1, 1))
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = cli.main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("restore {shot} --memory-edit {tmp}/none.json", "none.json: No such file or directory"),
+        ("restore {shot} --memory-edit {shot}", "a.png: not a text in UTF-8"),
+        ("restore {shot} --memory-edit {tmp}/bad.json", "bad.json: not valid JSON: Expecting value in line 1, column 13"),
+        ("restore {shot} --memory-edit {tmp}/key.json", "key.json: step 1: unknown key 'slot' (known: action, polarity, granularity, slots, gain, with); did you mean slots?"),
+        ("restore {shot} --memory-edit {tmp}/slot.json", "slot.json: step 1, mute: slots 12: this model has 12 part slots, 0 to 11"),
+        ("restore {shot} --memory-edit {tmp}/edit.json --no-memory", "not allowed with argument"),
+        ("restore {shot} --mask {tmp}/none.png", "none.png could not be read. No such file or directory."),
+        ("restore {shot} --mask {tmp}/key.json", "key.json cannot be opened."),
+        ("restore {shot} --mask {shot}", "--mask a.png: has colours, need a grey picture"),
+        ("restore {shot} --mask {tmp}/small.png", "small.png: 10x30 px, need the photo's 40x30 px"),
+        ("restore {shot} {tmp}/small.png --mask {tmp}/small.png", "goes with one photo, 2 were given"),
+        ("evaluate {pairs} --memory-edit {tmp}/slot.json", "this model has 12 part slots"),
+        ("evaluate {pairs} --memory-edit {tmp}/none.json", "No such file"),
+        ("evaluate {pairs} --memory-edit {tmp}/edit.json --no-memory", "not allowed with argument"),
+        ("evaluate {pairs} --masks {tmp}/none", "--masks {tmp}/none does not exist"),
+        ("evaluate {pairs} --masks {shot}", "is not a folder"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shot: Path, model: Path, edit: Path, words: str, expected: str
+) -> None:  # fmt: skip
+    (tmp_path / "bad.json").write_text('{"version": ')
+    (tmp_path / "key.json").write_text('{"version": 1, "steps": [{"action": "mute", "slot": [1]}]}')
+    lacking = MemoryEdit((Step("mute", Slots("", "part", (3, 12))),))
+    (tmp_path / "slot.json").write_text(lacking.to_json())
+    write(tmp_path / "small.png", grey(10))
+    places = {"shot": shot, "tmp": tmp_path, "pairs": pairs_in(tmp_path)}
+    code, out, err = run(capsys, *words.format(**places).split(), "--model", model)
+    assert (code, out) == (2, "")
+    assert expected.format(**places) in err
+    assert err.count("\n") == 1 and err.startswith("memorynet")
+    assert list(shot.parent.iterdir()) == [shot]
+
+
+def pixels_of(
+    capsys: pytest.CaptureFixture[str], shot: Path, model: Path, *words: object
+) -> tuple[np.ndarray, dict[str, str]]:
+    code, _, err = run(
+        capsys, "restore", shot, "--model", model, "--precision", "fp32", "--overwrite", *words
+    )
+    assert (code, err) == (0, "")
+    path = shot.with_name("a.derained.png")
+    record = image_io.read_provenance(path)
+    assert record is not None
+    return image_io.read(path).pixels, record
+
+
+def test_results_differ_and_say_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shot: Path, model: Path, edit: Path
+) -> None:
+    mask = write(tmp_path / "mask.png", grey())
+    mute = tmp_path / "mute.json"
+    mute.write_text(MemoryEdit((Step("mute"),)).to_json())
+    plain, record = pixels_of(capsys, shot, model)
+    assert (record["memory"], record["mask"]) == ("unchanged", "none")
+    without, record = pixels_of(capsys, shot, model, "--no-memory")
+    assert record["memory"] == "muted"
+    edited, record = pixels_of(capsys, shot, model, "--memory-edit", edit)
+    assert record["memory"] == f"edited {SWAP.sha256()[:16]}"
+    masked, record = pixels_of(capsys, shot, model, "--mask", mask)
+    assert record["memory"] == "unchanged" and len(record["mask"]) == 16
+    silent, _ = pixels_of(capsys, shot, model, "--memory-edit", mute)
+    assert np.array_equal(silent, without)
+    for one, other in ((plain, without), (plain, edited), (edited, without), (plain, masked)):
+        assert not np.array_equal(one, other)
+
+
+def test_resume_tells_edits_and_masks_apart(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shot: Path, model: Path, edit: Path
+) -> None:
+    mask = write(tmp_path / "mask.png", grey())
+
+    def status(*words: object) -> tuple[str, Any, Any]:
+        code, out, _ = run(capsys, "restore", shot, "--model", model, "--resume", "--json", *words)
+        assert code == 0
+        found = json.loads(out)
+        return found["images"][0]["status"], found["memory"], found["mask"]
+
+    edited = f"edited {SWAP.sha256()[:16]}"
+    for words, memory, told in (
+        ([], "unchanged", None),
+        (["--no-memory"], "muted", None),
+        (["--memory-edit", edit], edited, None),
+        (["--mask", mask], "unchanged", str(mask)),
+        (["--mask", mask, "--memory-edit", edit], edited, str(mask)),
+        ([], "unchanged", None),
+    ):
+        assert status(*words) == ("restored", memory, told)
+        assert status(*words) == ("skipped", memory, told)
+    assert status("--mask", mask)[0] == "restored"
+    mask.unlink()
+    write(mask, grey()[:, ::-1])
+    assert status("--mask", mask)[0] == "restored", "another mask of the same name"
+
+
+def test_a_photo_that_cannot_be_read_says_so_and_not_the_mask(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    mask = write(tmp_path / "mask.png", grey())
+    code, _, err = run(capsys, "restore", tmp_path / "absent.png", "--model", model, "--mask", mask)
+    assert code == 1 and "absent.png could not be read" in err and err.count("\n") == 1
+
+
+# --- evaluate ------------------------------------------------------------------------------------
+
+
+def pairs_in(tmp_path: Path) -> Path:
+    folder = tmp_path / "pairs"
+    for index in range(2):
+        truth = photo(40, 30, index)
+        if not (folder / f"rain/{index}.png").exists():
+            write(folder / f"rain/{index}.png", np.minimum(truth.astype(int) + 40, 255).astype(np.uint8))
+            write(folder / f"norain/{index}.png", truth)
+    return folder
+
+
+def test_scores_with_other_memories_and_masks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, edit: Path
+) -> None:
+    folder, masks = pairs_in(tmp_path), tmp_path / "masks"
+    for index in range(2):
+        write(masks / f"{index}.png", grey())
+
+    def scores(*words: object) -> dict[str, Any]:
+        code, out, err = run(capsys, "evaluate", folder, "--model", model, "--json", *words)
+        assert (code, err) == (0, "")
+        found: dict[str, Any] = json.loads(out)
+        return found
+
+    plain, without = scores(), scores("--no-memory")
+    edited, masked = scores("--memory-edit", edit), scores("--masks", masks)
+    assert (plain["memory"], plain["masks"]) == ("unchanged", None)
+    assert without["memory"] == "muted" and edited["memory"].startswith("edited ")
+    assert masked["masks"] == str(masks)
+    assert len({found["restored"]["psnr_db"] for found in (plain, without, edited, masked)}) == 4
+    assert len({found["input"]["psnr_db"] for found in (plain, without, edited, masked)}) == 1
+    code, out, _ = run(capsys, "evaluate", folder, "--model", model, "--no-memory", "--masks", masks)
+    assert code == 0 and "\n  memory muted\n" in out and f"damage is by {masks}\n" in out
+
+
+def test_inputs_without_a_mask_are_named_before_anything_is_measured(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    folder, masks = pairs_in(tmp_path), tmp_path / "masks"
+    write(masks / "0.png", grey())
+    code, out, err = run(capsys, "evaluate", folder, "--model", model, "--masks", masks)
+    assert (code, out) == (1, "")
+    assert "no mask for 1 of the inputs" in err and str(folder / "rain/1.png") in err
+
+
+def test_a_mask_of_another_size_is_a_row(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path
+) -> None:
+    folder, masks = pairs_in(tmp_path), tmp_path / "masks"
+    write(masks / "0.png", grey(20))
+    write(masks / "1.png", grey())
+    code, out, err = run(capsys, "evaluate", folder, "--model", model, "--masks", masks, "--json")
+    found = json.loads(out)
+    assert code == 1 and (found["count"], found["failed"]) == (1, 1)
+    assert "0.png: 20x30 px, need the photo's 40x30 px" in err
