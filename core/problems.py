@@ -156,6 +156,10 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.checkpoint.CheckpointError": _plain(
         "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."
     ),
+    "core.exemplars.SampleError": _plain(
+        "The sample memory cannot be used.",
+        "Photos are restored without it; it can be filled anew from clean photos.",
+    ),
     "core.catalog.CatalogError": _plain(
         "The model, recipe or task was not found.", "memorynet info lists what is at hand."
     ),
