@@ -6,6 +6,7 @@ room that was paid for and holds nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -170,7 +171,7 @@ def _entropy(used: np.ndarray) -> tuple[float, float]:
         return 0.0, 0.0
     share = used[used > 0] / total
     nats = max(0.0, float(-(share * np.log(share)).sum()))
-    return (min(1.0, nats / np.log(len(used))) if len(used) > 1 else 1.0), float(np.exp(nats))
+    return (min(1.0, nats / math.log(len(used))) if len(used) > 1 else 1.0), math.exp(nats)
 
 
 def _duplicates(rows: np.ndarray, cosine: float) -> tuple[tuple[int, int], ...]:

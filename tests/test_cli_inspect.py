@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core import catalog, checkpoint, cli, exemplars, image_io, inspection
+from core.inspection_pictures import PICTURES
+from core.jobs import JobControl
+from core.network import MemoryNet
+from tests.small import SMALL, photo, save_small_model
+
+FILES = sorted([*PICTURES, "inspection.json"])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_small_model(tmp_path / "small")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for index, name in enumerate(("a.png", "b.png")):
+        write(folder / name, photo(40, 30 + index, index))
+    return folder
+
+
+def write(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image_io.write(path, image_io.from_array(pixels))
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = cli.main(["inspect", *(str(word) for word in words)])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return code, out, err
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_pictures_and_numbers_go_to_a_folder_of_their_own(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    out_dir = tmp_path / "seen"
+    code, out, err = run(capsys, photos / "a.png", photos / "b.png", "--model", model, "--out", out_dir)
+    assert (code, err) == (0, "")
+    assert names(out_dir) == ["a", "b"] and names(out_dir / "a") == names(out_dir / "b") == FILES
+    for name in PICTURES:
+        assert image_io.read_info(out_dir / "a" / name).width >= 600
+    numbers = json.loads((out_dir / "a/inspection.json").read_text())
+    assert numbers["software"] == "MemoryNet" and set(numbers["versions"]) == {"memorynet", "torch", "python"}
+    assert numbers["model_sha256"] == checkpoint.load(model).sha256
+    assert (numbers["width"], numbers["height"], numbers["grid"]) == (
+        40, 30, {"columns": 5, "rows": 4, "cell_px": 8},
+    )  # fmt: skip
+    before, after = (numbers["negative_response"][side] for side in ("before", "after"))
+    assert 0 <= after["area"] <= 1 and 0 < before["mean"] < 1
+    assert len(numbers["usage"]["negative"]["part"]) == 12
+    assert numbers["health_on_this_photo"]["slots"] == 42 and len(numbers["top_slots"]) > 6
+    assert "looks like damage:" in out and "2 photos in" in out
+    assert "Health of the memory over these 2 photos" in out
+    assert out.count("negative  semantic") == 2
+    assert "show no learned samples" in out and "samples.safetensors" in out
+
+
+def test_without_a_place_they_go_beside_the_photo(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path
+) -> None:
+    assert run(capsys, photos / "a.png", "--model", model)[0] == 0
+    assert names(photos) == ["a.inspected", "a.png", "b.png"]
+    assert names(photos / "a.inspected") == FILES
+
+
+def test_a_folder_is_its_photos(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run(capsys, photos, photos / "a.png", "--model", model, "--out", tmp_path / "x", "--json")
+    found = json.loads(out)
+    assert code == 0 and [Path(row["input"]).name for row in found["images"]] == ["a.png", "b.png"]
+    (tmp_path / "none").mkdir()
+    code, _, err = run(capsys, tmp_path / "none", "--model", model)
+    assert code == 1 and "no photos" in err
+
+
+def test_json_is_all_there_is_on_stdout(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    code, out, err = run(capsys, photos, "--model", model, "--out", tmp_path / "x", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["count"], found["inspected"], found["failed"], found["stopped"]) == (2, 2, 0, False)
+    assert found["model"] == "small" and found["health"]["slots"] == 42
+    usage = [np.concatenate([np.ravel(row["usage"][p][g]) for p in ("positive", "negative") for g in row["usage"][p]])
+             for row in found["images"]]  # fmt: skip
+    dead = sum(len(group["dead"]) for group in found["health"]["groups"])
+    assert dead <= sum(np.mean(usage, 0) < 0.01 / 3)  # over both photos, not over one
+    one = json.loads((tmp_path / "x/b/inspection.json").read_text())
+    assert {key: one[key] for key in found["images"][1] if key in one and key != "input"} == {
+        key: found["images"][1][key] for key in one if key in found["images"][1] and key != "input"
+    }
+    assert found["images"][1]["files"] == [*PICTURES, "inspection.json"]
+
+
+def test_one_bad_file_never_stops_the_rest(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    (photos / "empty.png").write_bytes(b"")
+    (photos / "cut.png").write_bytes((photos / "a.png").read_bytes()[:200])
+    out_dir = tmp_path / "x"
+    words = (photos / "absent.png", photos, "--model", model, "--out", out_dir, "--json")
+    code, out, err = run(capsys, *words)
+    found = json.loads(out)
+    assert code == 1 and (found["count"], found["inspected"], found["failed"]) == (5, 2, 3)
+    for row in found["images"]:
+        name = Path(row["input"]).name
+        if name in ("a.png", "b.png"):
+            assert row["status"] == "inspected" and row["error"] is None
+        else:
+            assert row["status"] == "failed" and name in row["error"] and row["output"] is None
+            assert row["error"] in err
+    assert err.count("\n") == 3
+    assert names(out_dir) == ["a", "b"]
+
+
+def test_nothing_is_replaced_without_being_told(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    out_dir = tmp_path / "x"
+    (out_dir / "a").mkdir(parents=True)
+    mine = out_dir / "a/contact-sheet.png"
+    mine.write_bytes(b"mine")
+    words = (photos / "a.png", photos / "b.png", "--model", model, "--out", out_dir)
+    code, _, err = run(capsys, *words)
+    assert code == 1 and "contact-sheet.png was not written" in err and "--overwrite" in err
+    assert names(out_dir / "a") == ["contact-sheet.png"] and mine.read_bytes() == b"mine"
+    assert names(out_dir / "b") == FILES
+    (out_dir / "a/notes.txt").write_text("stay")
+    assert run(capsys, *words, "--overwrite")[0] == 0
+    assert names(out_dir / "a") == sorted([*FILES, "notes.txt"]) and mine.read_bytes() != b"mine"
+
+
+def test_a_photo_is_never_replaced(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "contact-sheet/contact-sheet.png"
+    write(source, photo(16, 16))
+    before = source.read_bytes()
+    code, _, err = run(capsys, source, "--model", model, "--out", tmp_path, "--overwrite")
+    assert code == 1 and "was not written" in err and "--overwrite" not in err
+    assert source.read_bytes() == before and names(source.parent) == ["contact-sheet.png"]
+
+
+def test_two_photos_of_one_name_do_not_share_a_folder(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    write(photos / "a.bmp", photo(20, 20))
+    code, out, err = run(capsys, photos, "--model", model, "--out", tmp_path / "x", "--json")
+    assert code == 1 and json.loads(out)["inspected"] == 2 and "a" in err
+    rows = {Path(row["input"]).name: row["status"] for row in json.loads(out)["images"]}
+    assert sorted([rows["a.bmp"], rows["a.png"]]) == ["failed", "inspected"]
+
+
+def test_a_mask_goes_with_one_photo(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    mask = np.zeros((30, 40, 3), np.uint8)
+    mask[:, :20] = 255
+    write(tmp_path / "mask.png", mask)
+    write(tmp_path / "colour.png", photo(40, 30))
+    words = ("--model", model, "--mask")
+    out_dir = tmp_path / "x"
+    code, out, _ = run(capsys, photos / "a.png", "--out", out_dir, "--json", *words, tmp_path / "mask.png")
+    assert code == 0 and json.loads(out)["images"][0]["mask"] != "none"
+    code, out, err = run(capsys, photos / "b.png", *words, tmp_path / "mask.png")
+    assert code == 1 and "40x30 px, need the photo's 40x31 px" in err
+    for expected, given in (("goes with one photo, 2", (photos,)), ("has colours", (photos / "a.png",))):
+        path = tmp_path / ("colour.png" if "colours" in expected else "mask.png")
+        code, out, err = run(capsys, *given, *words, path)
+        assert (code, out) == (2, "") and expected in err and err.count("\n") == 1
+    assert run(capsys, photos / "a.png", *words, tmp_path / "none.png")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", "required: IMAGE"),
+        ("a.png --out {root}/pyproject.toml", "is a file, need a folder"),
+        ("a.png --model no-such-model", "no model 'no-such-model'"),
+        ("a.png --tile 3", "need 64 to 65536 px"),
+        ("a.png --jsno", "did you mean --json?"),
+    ],
+)
+def test_bad_arguments_are_one_clear_line(
+    capsys: pytest.CaptureFixture[str], words: str, expected: str
+) -> None:
+    root = catalog.RESOURCES.parent
+    code, out, err = run(capsys, *words.format(root=root).split())
+    assert (code, out) == (2, "") and expected in err and err.count("\n") == 1
+
+
+def test_a_model_without_a_memory_is_a_bad_argument(
+    capsys: pytest.CaptureFixture[str], photos: Path, tmp_path: Path
+) -> None:
+    network = MemoryNet(replace(SMALL, granularities=(), polarities=()))
+    path = checkpoint.save(tmp_path / "plain", network, name="plain", task="derain", provenance={})
+    code, out, err = run(capsys, photos / "a.png", "--model", path)
+    assert (code, out) == (2, "") and "plain has no memory to inspect" in err
+
+
+def test_learned_samples_are_shown_and_named(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    weights = model / checkpoint.WEIGHTS_FILE
+    memory = exemplars.SampleMemory(8, weights_sha256=checkpoint.file_sha256(weights))
+    rng = np.random.default_rng(0)
+    for kind in ("positive", "degraded"):
+        memory.add(
+            kind,
+            torch.from_numpy(rng.normal(size=(6, 8)).astype(np.float32)),
+            rng.integers(0, 255, (6, 32, 32, 3), dtype=np.uint8),
+            f"{kind}.jpg",
+            rng.integers(0, 99, (6, 2)),
+        )
+    exemplars.save(memory, model)
+    code, out, _ = run(capsys, photos / "a.png", "--model", model, "--out", tmp_path / "x", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["without_samples"] is None
+    for top in found["images"][0]["top_slots"]:
+        near = top["nearest_samples"]
+        expected = "positive.jpg" if top["polarity"] == "positive" else "degraded.jpg"
+        assert len(near) == 4 and {sample["source"] for sample in near} == {expected}
+        assert [s["similarity"] for s in near] == sorted((s["similarity"] for s in near), reverse=True)
+    (model / exemplars.SAMPLES_FILE).write_bytes(b"damaged")
+    code, out, _ = run(capsys, photos / "b.png", "--model", model, "--out", tmp_path / "x", "--json")
+    assert code == 0 and json.loads(out)["without_samples"]
+
+
+def test_stopping_keeps_what_is_finished(
+    capsys: pytest.CaptureFixture[str],
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = inspection.inspect
+    seen: list[JobControl] = []
+
+    def second_is_stopped(*args: object) -> object:
+        control = args[3]
+        assert isinstance(control, JobControl)
+        seen.append(control)
+        if len(seen) == 2:
+            control.cancel()
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inspection, "inspect", second_is_stopped)
+    code, out, err = run(capsys, photos, "--model", model, "--out", tmp_path / "x", "--json")
+    found = json.loads(out)
+    assert code == 130 and found["stopped"] and found["inspected"] == 1
+    assert "Stopped: 1 of 2" in err and names(tmp_path / "x") == ["a"]
