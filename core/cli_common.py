@@ -198,6 +198,16 @@ def check_memory_edit(args: argparse.Namespace, edit: MemoryEdit | None, config:
             raise UsageError(f"--memory-edit {args.memory_edit}: {error}") from error
 
 
+def check_takes_masks(model: LoadedModel) -> None:
+    """Raises :class:`UsageError` when the model was trained without masks."""
+    from core import restore
+
+    try:
+        restore.check_takes_masks(model)
+    except restore.RestoreError as error:
+        raise UsageError(str(error)) from error
+
+
 def load_model(args: argparse.Namespace) -> tuple[str, LoadedModel, Path]:
     """Task, model and its path by the shared options. Loads torch.
 

@@ -39,7 +39,8 @@ def add(commands: Any) -> None:
     common.add_memory_options(parser)
     parser.add_argument(
         "--masks", type=Path, metavar="FOLDER",
-        help="grey pictures, white where the damage is, each of its input's name and size",
+        help="grey pictures, white where the damage is, each of its input's name and size; for models "
+        "trained with masks",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     parser.set_defaults(run=run)
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     with common.interruptible() as control:
         task, model, path = common.load_model(args)
         common.check_memory_edit(args, edit, model.network.config)
+        if args.masks is not None:
+            common.check_takes_masks(model)
         from core.evaluation import EvaluateRequest, evaluate
 
         request = EvaluateRequest(

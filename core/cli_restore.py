@@ -71,7 +71,8 @@ def add(commands: Any) -> None:
     common.add_memory_options(parser)
     parser.add_argument(
         "--mask", type=Path, metavar="FILE",
-        help="where the damage is: a grey picture of the photo's size, white on damage; for one photo",
+        help="where the damage is: a grey picture of the photo's size, white on damage; for one photo and "
+        "models trained with masks",
     )  # fmt: skip
     parser.add_argument("--recursive", action="store_true", help="go into folders below the given ones")
     parser.add_argument(
@@ -167,6 +168,8 @@ class _Batch:
         )
         self.began = time.monotonic()
         self.items = _collect([Path(text) for text in args.inputs], args.recursive, args.out)
+        if args.mask is not None:
+            common.check_takes_masks(model)
         mask = _mask(args.mask, self.items)
         self.request: RestoreRequest = RestoreRequest(
             task=task,

@@ -19,7 +19,7 @@ from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.memory_edit import MemoryEdit
 from core.metrics import MetricError, Score
 from core.problems import describe
-from core.restore import Restored, RestoreError, RestoreRequest, load_model, restore
+from core.restore import Restored, RestoreError, RestoreRequest, check_takes_masks, load_model, restore
 from core.tensors import choose_device, choose_precision
 
 
@@ -240,6 +240,8 @@ class _Runner:
         self.name, self.sha256 = loaded.name, loaded.sha256
         if request.memory_edit is not None:
             request.memory_edit.table(loaded.network.config)
+        if masks:
+            check_takes_masks(loaded)
         self.task, self.protocols, self.masks, self.control = request.task, protocols, masks, control
         self.request = RestoreRequest(
             task=request.task,

@@ -57,7 +57,8 @@ class RestoreRequest:
         focus: x, y, width, height in pixels, restored first.
         mute_memory: leave out what the network's memory adds.
         memory_edit: read other contents of the memory than those held; not together with ``mute_memory``.
-        mask: (H, W) uint8 of the picture's size, where the damage is (255) and is not (0); None is unknown.
+        mask: (H, W) uint8 of the picture's size, where the damage is (255) and is not (0); None is unknown. For
+            models trained with masks only.
 
     Raises:
         RestoreError: a tile too small, a memory both muted and edited, a mask that is none.
@@ -148,6 +149,13 @@ def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str)
     return model
 
 
+def check_takes_masks(model: checkpoint.LoadedModel) -> None:
+    """Raises RestoreError unless the model's record says ``"guidance": true``: to a network that has never seen
+    a mask in training, its channel is noise that ruins the picture."""
+    if model.provenance.get("guidance") is not True:
+        raise RestoreError(f"model {model.name} was trained without masks and cannot use one")
+
+
 class _Job:
     def __init__(
         self,
@@ -168,6 +176,7 @@ class _Job:
         self.halo_px = model.network.config.halo_px
         self.tile_px = request.tile_px or _tile_for(model.network, self.width, self.height, device, precision)
         if request.mask is not None:
+            check_takes_masks(model)
             guidance.check_size(request.mask, self.width, self.height)
         edit, config = request.memory_edit, model.network.config
         self.edit = edit.rows(config) if edit is not None and edit.changes(config) else None

@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import cli, image_io
+from core import checkpoint, cli, image_io
 from core.memory_edit import MemoryEdit, Slots, Step
-from tests.small import photo, save_small_model
+from tests.small import photo, save_small_model, small_network
 
 SWAP = MemoryEdit((Step("swap", Slots("positive"), other=Slots("negative")),))
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return save_small_model(tmp_path / "small")
+    """One that was trained with masks, by its own account."""
+    network, told = small_network(), {"guidance": True}
+    return checkpoint.save(tmp_path / "small", network, name="small", task="derain", provenance=told)
 
 
 @pytest.fixture
@@ -146,6 +148,21 @@ def test_resume_tells_edits_and_masks_apart(
     mask.unlink()
     write(mask, grey()[:, ::-1])
     assert status("--mask", mask)[0] == "restored", "another mask of the same name"
+
+
+def test_a_model_that_never_saw_a_mask_is_given_none(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shot: Path
+) -> None:
+    blind, masks = save_small_model(tmp_path / "blind"), tmp_path / "masks"
+    for index in range(2):
+        write(masks / f"{index}.png", grey())
+    for words in (
+        ("restore", shot, "--mask", masks / "0.png"),
+        ("evaluate", pairs_in(tmp_path), "--masks", masks),
+    ):
+        code, out, err = run(capsys, *words, "--model", blind)
+        assert (code, out) == (2, "")
+        assert "model small was trained without masks and cannot use one" in err and err.count("\n") == 1
 
 
 def test_a_photo_that_cannot_be_read_says_so_and_not_the_mask(

@@ -20,7 +20,7 @@ from core.jobs import Cancelled, JobControl, ignore
 from core.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
 from core.network import MemoryNet
 from core.restore import RestoreError, RestoreRequest, restore
-from tests.small import SMALL, photo, small_network
+from tests.small import SMALL, photo, save_small_model, small_network
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             noise = torch.randn(layer.weight.shape, generator=generator)
             layer.weight.copy_(noise / layer.weight.shape[1] ** 0.5)
     folder = tmp_path_factory.mktemp("model") / "strong"
-    return checkpoint.save(folder, network, name="strong", task="derain", provenance={})
+    return checkpoint.save(folder, network, name="strong", task="derain", provenance={"guidance": True})
 
 
 @pytest.fixture(autouse=True)
@@ -272,7 +272,10 @@ def test_the_photo_s_own_content_is_split_by_the_mask(model: Path, monkeypatch: 
     assert torch.allclose(first, summary(one, 64), atol=1e-6)
 
 
-def test_requests_that_cannot_be_met(model: Path) -> None:
+def test_requests_that_cannot_be_met(model: Path, tmp_path: Path) -> None:
+    blind = save_small_model(tmp_path / "small")
+    with pytest.raises(RestoreError, match="model small was trained without masks"):
+        run(picture(8, 8), blind, mask=spot(8, 8))
     with pytest.raises(RestoreError, match="a muted memory cannot be edited"):
         RestoreRequest(mute_memory=True, memory_edit=MUTED)
     with pytest.raises(RestoreError, match=r"mask of \(4, 4, 3\) uint8"):
