@@ -22,45 +22,35 @@ def edge(restored: Tensor, truth: Tensor) -> Tensor:
 
 
 def contrastive(
-    anchor: Tensor,
-    positive: Tensor,
-    degraded: Tensor,
-    weight: Tensor,
-    wrong: Tensor | None = None,
-    temperature: float = 0.1,
+    anchor: Tensor, positives: Tensor, negatives: Tensor, weight: Tensor, temperature: float = 0.1
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """InfoNCE at each position between the restoration, its truth and the degraded input.
+    """InfoNCE at each position between the restoration and what it should and should not resemble.
 
-    After van den Oord et al. 2018 (arXiv 1807.03748, Eq. 4), the positive and negatives of a position i as
-    in MemoryNet (arXiv 2309.01377): with cosines s(·,·) and temperature t,
+    After van den Oord et al. 2018 (arXiv 1807.03748, Eq. 4), as a mean over several positives (Khosla et al.
+    2020, arXiv 2004.11362, Eq. 2), the samples as in MemoryNet (arXiv 2309.01377). With cosines s(·,·), temperature
+    t, positives p_k and negatives n_j of a position i,
 
-        L_i = -log( e^{s(a_i,p_i)/t} / (e^{s(a_i,p_i)/t} + sum_j e^{s(a_i,n_j)/t}) )
-
-    where the n_j are the degraded input's embedding at i and, when given, further wrong samples.
+        L_i = mean_k -log( e^{s(a_i,p_k)/t} / (e^{s(a_i,p_k)/t} + sum_j e^{s(a_i,n_j)/t}) )
 
     Args:
         anchor: (B, D, h, w) embeddings of the restoration.
-        positive: (B, D, h, w) embeddings of the truth.
-        degraded: (B, D, h, w) embeddings of the degraded input.
+        positives: (B, K, D, h, w) of the truth, first, and further clean samples.
+        negatives: (B, J, D, h, w) of the degraded input, first, and further wrong samples.
         weight: (B, h, w) how much each position was damaged, at least 0.
-        wrong: (N, D) further negatives.
 
     Returns:
-        The weighted mean of L_i, and the weighted mean cosine distances to positive and negative (for curves).
+        The weighted mean of L_i, and the weighted mean cosine distances to truth and degraded input (for curves).
     """
-    anchor, positive, degraded = anchor.float(), positive.float(), degraded.float()
-    to_positive = (anchor * positive).sum(1)  # (B, h, w), cosine
-    to_negative = (anchor * degraded).sum(1)
-    scores = torch.stack((to_positive, to_negative), -1)  # (B, h, w, 2)
-    if wrong is not None and len(wrong):
-        further = torch.einsum("bdhw,nd->bhwn", anchor, wrong.float())
-        scores = torch.cat((scores, further), -1)
-    per_position = -F.log_softmax(scores / temperature, -1)[..., 0]
+    anchor = anchor.float().unsqueeze(1)
+    to_positives = (anchor * positives.float()).sum(2)  # (B, K, h, w), cosine
+    to_negatives = (anchor * negatives.float()).sum(2)  # (B, J, h, w)
+    against = torch.logsumexp(to_negatives / temperature, 1, keepdim=True)  # (B, 1, h, w)
+    per_position = F.softplus(against - to_positives / temperature).mean(1)
     total = weight.sum().clamp_min(1e-6)
     loss = (per_position * weight).sum() / total
     with torch.no_grad():
-        near = 1 - (to_positive * weight).sum() / total
-        far = 1 - (to_negative * weight).sum() / total
+        near = 1 - (to_positives[:, 0] * weight).sum() / total
+        far = 1 - (to_negatives[:, 0] * weight).sum() / total
     return loss, near, far
 
 

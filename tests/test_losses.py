@@ -34,35 +34,40 @@ def unit(*shape: int, seed: int) -> torch.Tensor:
 
 def test_contrastive_by_hand() -> None:
     anchor = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1)
-    positive = torch.tensor([0.6, 0.8]).reshape(1, 2, 1, 1)  # cosine 0.6
-    degraded = torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1)  # cosine 0
+    positive = torch.tensor([0.6, 0.8]).reshape(1, 1, 2, 1, 1)  # cosine 0.6
+    degraded = torch.tensor([0.0, 1.0]).reshape(1, 1, 2, 1, 1)  # cosine 0
     weight = torch.ones(1, 1, 1)
     loss, near, far = losses.contrastive(anchor, positive, degraded, weight, temperature=0.5)
     assert loss.item() == pytest.approx(-math.log(math.exp(1.2) / (math.exp(1.2) + 1)), abs=1e-6)
     assert near.item() == pytest.approx(0.4, abs=1e-6)
     assert far.item() == pytest.approx(1.0, abs=1e-6)
-    wrong = torch.tensor([[0.0, -1.0]])
-    more, _, _ = losses.contrastive(anchor, positive, degraded, weight, wrong, temperature=0.5)
+    wrong = torch.cat((degraded, -degraded), 1)  # a second negative of cosine 0
+    more, _, _ = losses.contrastive(anchor, positive, wrong, weight, temperature=0.5)
     assert more.item() == pytest.approx(-math.log(math.exp(1.2) / (math.exp(1.2) + 2)), abs=1e-6)
+    clean = torch.cat((positive, torch.tensor([1.0, 0.0]).reshape(1, 1, 2, 1, 1)), 1)  # cosines 0.6 and 1
+    both, near, _ = losses.contrastive(anchor, clean, degraded, weight, temperature=0.5)
+    second = -math.log(math.exp(2) / (math.exp(2) + 1))
+    assert both.item() == pytest.approx((loss.item() + second) / 2, abs=1e-6)
+    assert near.item() == pytest.approx(0.4, abs=1e-6)  # the distance is that to the truth
 
 
 def test_contrastive_prefers_the_truth_and_counts_only_damage() -> None:
     truth, rain = unit(1, 8, 4, 4, seed=1), unit(1, 8, 4, 4, seed=2)
     weight = torch.zeros(1, 4, 4)
     weight[0, 0] = 1
-    good = losses.contrastive(truth, truth, rain, weight)[0]
-    bad = losses.contrastive(rain, truth, rain, weight)[0]
+    good = losses.contrastive(truth, truth[:, None], rain[:, None], weight)[0]
+    bad = losses.contrastive(rain, truth[:, None], rain[:, None], weight)[0]
     assert good < bad
     changed = truth.clone()
     changed[:, :, 1:] = rain[:, :, 1:]  # where nothing was damaged
-    assert torch.equal(losses.contrastive(changed, truth, rain, weight)[0], good)
+    assert torch.equal(losses.contrastive(changed, truth[:, None], rain[:, None], weight)[0], good)
 
 
 def test_losses_are_finite_in_bf16_and_without_damage() -> None:
     a, b = (x.bfloat16().requires_grad_() for x in pictures(3))
     q = unit(2, 8, 2, 2, seed=3).bfloat16().requires_grad_()
     total = losses.charbonnier(a, b) + losses.edge(a, b)
-    total = total + losses.contrastive(q, q.detach(), q.detach(), torch.zeros(2, 2, 2))[0]
+    total = total + losses.contrastive(q, q.detach()[:, None], q.detach()[:, None], torch.zeros(2, 2, 2))[0]
     total = total + losses.polarity(q[:, 0], losses.damage_map(a, b, 8))
     total.backward()
     assert torch.isfinite(total)

@@ -1,0 +1,150 @@
+"""What shapes the memory while a network trains: polarity, contrast over a sample memory, and new life for dead slots."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from core import losses
+from core.bank import Bank
+from core.health import MemoryHealth, dead_rows, health, reseed
+from core.network import STRIDE_PX, MemoryNet, NetworkOutput
+from core.recipe import TrainRecipe
+
+POSITIVE, DEGRADED, WRONG = "positive", "degraded", "wrong"
+_BOUND = 256  # samples of a kind
+_TAKEN = 16  # at most, from one step
+_KEPT_STEPS = 1000  # embeddings of older weights than this are forgotten
+_NEAREST = 4  # nearest wrong samples set against each anchor
+_RESEED_UNTIL = 0.6  # share of the steps; later a new slot would not find its place
+
+
+class MemoryShaper:
+    """Loss terms beside those on pixels, and the sample memory they draw on. Nothing in it is random."""
+
+    def __init__(self, network: MemoryNet, recipe: TrainRecipe, device: str) -> None:
+        self.network, self.recipe = network, recipe
+        kinds = dict.fromkeys((POSITIVE, DEGRADED, WRONG), _BOUND)
+        self.bank = Bank(network.config.memory_dim, kinds, device, max_age=_KEPT_STEPS)
+        self.still = _Embedder(network)
+
+    def terms(
+        self, step: int, x: Tensor, y: Tensor, output: NetworkOutput, terms: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Adds weighted terms to ``terms`` and returns what is only for the curves.
+
+        Polarity comes at every step, for it costs nothing; what needs further passes through the network every
+        few steps and on half the batch.
+        """
+        recipe, memory, address = self.recipe, self.network.memory, output.address
+        if memory is None or address is None:
+            return {}
+        damage = losses.damage_map(x, y, STRIDE_PX)
+        if recipe.polarity_weight:
+            terms["polarity"] = recipe.polarity_weight * losses.polarity(address.polarity_logit, damage)
+        if step % recipe.contrastive_every or not (recipe.contrastive_weight or recipe.polarity_weight):
+            return {}
+        half = max(1, len(x) // 2)
+        x, y, damage, restored = x[:half], y[:half], damage[:half], output.restored[:half]
+        with torch.no_grad():
+            truth_query = memory.embed(self.network.memory_features(y))
+        if recipe.polarity_weight:
+            clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage))
+            terms["polarity_truth"] = recipe.polarity_weight * clean
+        if not recipe.contrastive_weight:
+            return {}
+        # the weights are held still here, so that the term moves the restoration and not the yardstick
+        still = {f"network.{k}": v.detach() for k, v in self.network.state_dict(keep_vars=True).items()}
+        anchor = functional_call(self.still, still, (restored,))
+        return self._contrast(step, anchor, truth_query.detach(), address.query[:half].detach(),
+                              damage, losses.damage_map(restored.detach(), y, STRIDE_PX), terms)  # fmt: skip
+
+    def _contrast(
+        self,
+        step: int,
+        anchor: Tensor,
+        truth: Tensor,
+        given: Tensor,
+        damage: Tensor,
+        left: Tensor,
+        terms: dict[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """The contrastive term on (B, D, h, w) embeddings; afterwards the bank takes in what it has not seen.
+
+        ``damage`` (B, h, w) is what the input suffered, ``left`` what the restoration left of it.
+        """
+        clean = self._nearest(truth, (POSITIVE,), 1)
+        wrong = self._nearest(anchor.detach(), (DEGRADED, WRONG), _NEAREST)
+        positives = truth.unsqueeze(1) if clean is None else torch.stack((truth, clean[:, 0]), 1)
+        negatives = given.unsqueeze(1) if wrong is None else torch.cat((given.unsqueeze(1), wrong), 1)
+        loss, near, far = losses.contrastive(anchor, positives, negatives, damage)
+        terms["contrastive"] = self.recipe.contrastive_weight * loss
+        rows = {
+            POSITIVE: (truth, damage >= 0),
+            DEGRADED: (given, damage > 0.5),
+            WRONG: (anchor.detach(), left > 0.5),  # met again when the weights have moved on
+        }
+        for kind, (embedding, where) in rows.items():
+            picked = embedding.float().permute(0, 2, 3, 1)[where]  # (N, D)
+            self.bank.add(picked[:: max(1, len(picked) // 256)], kind, step, limit=_TAKEN)
+        return {"distance_positive": near, "distance_negative": far}
+
+    def _nearest(self, query: Tensor, kinds: tuple[str, ...], k: int) -> Tensor | None:
+        """(B, D, h, w) -> (B, K, D, h, w), the nearest samples; None while there are too few."""
+        members = self.bank.members(*kinds)
+        if len(members) < k:
+            return None
+        b, d, h, w = query.shape
+        found = self.bank.nearest(query.float().permute(0, 2, 3, 1).reshape(-1, d), kinds, k).indices
+        return members[found].reshape(b, h, w, k, d).permute(0, 3, 4, 1, 2)
+
+    # --- health --------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def reseed(self, step: int, usage: Tensor, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Fill dead slots anew from the hardest places of a batch, as long as there is time left to learn with them.
+
+        Args:
+            usage: (R,) mean weight of each slot.
+            x, y: (B, 3, P, P) degraded and clean crops to take hard samples from.
+
+        Returns:
+            For each parameter with new slots its name and which (2, M) of its rows are new: the caller's averages
+            and momenta of these rows belong to slots that are no more.
+        """
+        memory = self.network.memory
+        if memory is None or step >= _RESEED_UNTIL * self.recipe.steps:
+            return {}
+        dead = dead_rows(usage, memory.row_slices())
+        if not dead:
+            return {}
+        output = self.network(x, group=self.recipe.crops_per_photo)
+        assert output.address is not None
+        queries = output.address.query.float().permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
+        left = losses.damage_map(output.restored, y, STRIDE_PX, full_at=10.0).flatten()  # never full
+        damaged = losses.damage_map(x, y, STRIDE_PX).flatten() > 0.5
+        hardest = left.argsort(descending=True, stable=True)
+        candidates = {
+            "positive": queries[hardest[~damaged[hardest]]],
+            "negative": queries[hardest[damaged[hardest]]],
+        }
+        slots = {"parts": memory.parts, "to_instance": memory.to_instance, "to_semantic": memory.to_semantic}
+        before = {name: value.clone() for name, value in slots.items()}
+        reseed(memory, dead, {name: rows for name, rows in candidates.items() if len(rows)}, step)
+        new = {f"memory.{name}": (value != before[name]).any(-1) for name, value in slots.items()}
+        return {name: rows for name, rows in new.items() if bool(rows.any())}
+
+    def health(self, usage: Tensor) -> MemoryHealth | None:
+        """``usage`` (R,) as :func:`core.health.usage_of` gives it."""
+        memory = self.network.memory
+        return None if memory is None else health(usage, memory.table(), memory.row_slices())
+
+
+class _Embedder(nn.Module):
+    def __init__(self, network: MemoryNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return self.network.embed(picture)
