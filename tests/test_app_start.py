@@ -115,7 +115,7 @@ def test_photos_folders_and_the_sample_open_the_window(
         (["--sampel"], 'did you mean "--sample"?'),
         (["gone.png"], 'no file or folder "gone.png"'),
         (["--sample", "gone.png"], 'no file or folder "gone.png"'),
-        (["frobnicate"], "neither a command (restore, evaluate"),
+        (["frobnicate"], "neither a command (restore, inspect"),
         (["--frobnicate"], 'no option "--frobnicate"'),
         (["x\0y"], "neither a command"),
         (["a" * 5000], "neither a command"),
