@@ -106,6 +106,10 @@ class SampleMemory:
         """(M, D) float32 on the processor, of unit length to float16's precision."""
         return self._bank.members(*_parts(kind))
 
+    def weights(self, kind: str) -> Tensor:
+        """(M,) float32: how many cells each sample of one of the four kinds stands for."""
+        return self._bank.weights(kind)
+
     def smallest_distance(self, kind: str) -> float:
         """Distance between the two closest samples of one of the four kinds; inf for fewer than two."""
         return self._bank.smallest_distance(kind)
@@ -189,6 +193,7 @@ def save(memory: SampleMemory, folder: Path, made_by: Mapping[str, Any] | None =
     tensors: dict[str, Tensor] = {}
     for kind in _SAVED:
         tensors[f"{kind}.embedding"] = memory.embeddings(kind).half()
+        tensors[f"{kind}.weight"] = memory.weights(kind)
         tensors[f"{kind}.at"] = torch.from_numpy(memory._at[kind]).to(torch.int32)
         sources = [number[name] for name in memory._sources[kind]]
         tensors[f"{kind}.source"] = torch.tensor(sources, dtype=torch.int32)
@@ -265,23 +270,24 @@ def _from_tensors(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> S
     bounds = {str(kind): _whole(bound, 1, LARGEST_BOUND) for kind, bound in header["bounds"].items()}
     names = [str(name) for name in header["sources"]]
     memory = SampleMemory(dim, bounds, edge, str(header["weights_sha256"]))
+    state = memory._bank.state_dict()
     for kind in _SAVED:
         embedding, at, source = (tensors[f"{kind}.{part}"] for part in ("embedding", "at", "source"))
         count = len(embedding)
         if embedding.shape != (count, dim) or at.shape != (count, 2) or source.shape != (count,):
             raise ValueError(f"{kind}: {tuple(embedding.shape)}, {tuple(at.shape)}, {tuple(source.shape)}")
-        if count > memory.bounds[kind]:
-            raise ValueError(f"{kind}: {count} samples, at most {memory.bounds[kind]} expected")
-        if not embedding.is_floating_point() or not bool(torch.isfinite(embedding.float()).all()):
-            raise ValueError(f"{kind}: embeddings that are not finite numbers")
+        if not embedding.is_floating_point():
+            raise ValueError(f"{kind}: embeddings of {embedding.dtype}")
         if at.is_floating_point() or source.is_floating_point():
             raise ValueError(f"{kind}: positions or sources that are not whole numbers")
         if count and not 0 <= int(source.min()) <= int(source.max()) < len(names):
             raise ValueError(f"{kind}: names {int(source.max())} of {len(names)} sources")
-        memory._bank.load_members(kind, embedding)
+        state[f"{kind}.embedding"], state[f"{kind}.weight"] = embedding, tensors[f"{kind}.weight"]
+        state[f"{kind}.step"] = torch.zeros(count, dtype=torch.int64)
         memory._thumbnails[kind] = _from_sheet(tensors[f"{kind}.thumbnails"], count, edge)
         memory._at[kind] = at.numpy().astype(np.int64)
         memory._sources[kind] = [_file_name(names[index]) for index in source.tolist()]
+    memory._bank.load_state_dict(state)
     return memory
 
 

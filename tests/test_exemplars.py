@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 from pathlib import Path
 
@@ -58,36 +60,68 @@ def memory(network: MemoryNet) -> SampleMemory:
 # --- banks ---------------------------------------------------------------------------------------
 
 
-def closest(members: Tensor) -> float:
-    """Smallest distance between two rows, the slow way."""
-    return min(float((a - b).norm()) for i, a in enumerate(members) for b in members[:i])
+def cheapest(bank: Bank, kind: str) -> float:
+    """Cost of letting one of two members stand for both, smallest over all pairs, the slow way."""
+    members, weights = bank.members(kind), bank.weights(kind).clamp(max=16).tolist()
+    costs = []
+    for i, (a, one) in enumerate(zip(members, weights, strict=True)):
+        for b, other in list(zip(members, weights, strict=True))[:i]:
+            costs.append(one * other / (one + other) * float((a - b).square().sum()))
+    return min(costs)
 
 
-def test_a_full_bank_keeps_its_bound_and_its_smallest_distance_never_falls() -> None:
+@pytest.mark.parametrize("limit", [5, 20, 64])
+def test_a_full_bank_keeps_its_bound_and_its_diversity(limit: int) -> None:
     bank = Bank(8, {"p": 20})
-    distances = []
-    for seed in range(12):
-        bank.add(units(50, seed=seed), "p")
-        assert bank.count("p") == 20
-        distances.append(closest(bank.members("p")))
-        assert bank.smallest_distance("p") == pytest.approx(distances[-1], abs=1e-5)
-    assert distances == sorted(distances)
-    assert distances[-1] > distances[0]
+    costs, offered = [], 0
+    for seed in range(15):
+        bank.add(units(50, seed=seed), "p", limit=limit)
+        offered += 50
+        assert bank.count("p") <= 20
+        assert float(bank.weights("p").sum()) == offered  # every candidate is stood for
+        if bank.count("p") == 20:
+            costs.append(cheapest(bank, "p"))
+    assert len(costs) > 10
+    assert all(after >= before - 1e-5 for before, after in itertools.pairwise(costs))
+    assert costs[-1] > costs[0]
+    closest = min(
+        float((a - b).norm()) for i, a in enumerate(bank.members("p")) for b in bank.members("p")[:i]
+    )
+    assert bank.smallest_distance("p") == pytest.approx(closest, abs=1e-5)
 
 
 def test_a_flood_of_near_duplicates_does_not_push_out_the_rest() -> None:
     bank = Bank(8, {"p": 8})
     spread = torch.eye(8)  # as far apart as eight can be without being opposite
-    bank.add(spread, "p")
+    assert len(bank.add(spread, "p")) == 8
     flood = F.normalize(spread[:1] + 0.02 * units(2000), dim=1)
     for at in range(0, 2000, 100):
         bank.add(flood[at : at + 100], "p")
     assert {tuple(row) for row in bank.members("p").tolist()} == {tuple(row) for row in spread.tolist()}
     # the other way round, what came first in a flood makes room for what differs
     late = Bank(8, {"p": 8})
-    late.add(flood, "p")
+    for at in range(0, 2000, 100):
+        late.add(flood[at : at + 100], "p")
     late.add(spread, "p")
-    assert late.smallest_distance("p") > 1.3
+    assert (late.nearest(spread, "p").similarities > 0.99).all()
+
+
+def test_a_bank_stands_for_what_is_common_and_not_for_outliers_alone() -> None:
+    """What farthest-point selection gets wrong: with an outlier in each batch it would keep little else."""
+    generator = torch.Generator().manual_seed(1)
+    centres = units(6, seed=2)
+    bank, seen = Bank(8, {"p": 12}), []
+    for _ in range(20):
+        common = centres[torch.randint(6, (60,), generator=generator)]
+        batch = F.normalize(common + 0.1 * torch.randn(60, 8, generator=generator), dim=1)
+        batch[17] = F.normalize(torch.randn(8, generator=generator), dim=0)
+        bank.add(batch, "p")
+        seen.append(batch)
+    assert (bank.nearest(centres, "p").similarities > 0.95).all()
+    everything = torch.cat(seen)
+    random = everything[torch.randperm(len(everything), generator=generator)[:12]]
+    ours = bank.nearest(everything, "p").similarities.mean()
+    assert ours > (everything @ random.T).amax(1).mean()
 
 
 def test_a_candidate_that_was_placed_stands_where_it_is_said() -> None:
@@ -126,11 +160,16 @@ def test_candidates_without_direction_are_passed_over() -> None:
     assert torch.equal(bank.members("p"), rows[3:])
 
 
-def test_a_limit_takes_those_that_add_most() -> None:
+def test_a_batch_is_thinned_to_medoids_that_stand_for_all() -> None:
     bank = Bank(3, {"p": 10})
-    bank.add(torch.tensor([[1.0, 0, 0]]), "p")
-    placed = bank.add(torch.tensor([[0.9, 0.1, 0], [0, 1.0, 0], [-1.0, 0, 0]]), "p", limit=1)
-    assert placed == [Placed(1, 2)]
+    axes = torch.eye(3)
+    many = F.normalize(
+        axes.repeat_interleave(20, 0) + 0.05 * torch.randn(60, 3, generator=torch.Generator().manual_seed(0)),
+        dim=1,
+    )
+    placed = bank.add(many, "p", limit=3)
+    assert sorted(at.candidate // 20 for at in placed) == [0, 1, 2]  # one for each
+    assert bank.weights("p").tolist() == [20, 20, 20]
 
 
 @pytest.mark.parametrize("count", [1, 7, 300])
@@ -189,13 +228,23 @@ def test_an_empty_bank_has_a_state_as_well() -> None:
     assert bank.count("p") == 0
 
 
+def _state(embedding: Tensor, count: int) -> dict[str, Tensor]:
+    return {
+        "p.embedding": embedding,
+        "p.weight": torch.ones(count),
+        "p.step": torch.zeros(count, dtype=torch.int64),
+    }
+
+
 @pytest.mark.parametrize(
     "state",
     [
         {},
-        {"p.embedding": torch.zeros(3, 4), "p.step": torch.zeros(3, dtype=torch.int64)},
-        {"p.embedding": torch.zeros(1, 5), "p.step": torch.zeros(1, dtype=torch.int64)},
-        {"p.embedding": torch.zeros(2, 4), "p.step": torch.zeros(1, dtype=torch.int64)},
+        _state(torch.ones(3, 4), 3),
+        _state(torch.ones(1, 5), 1),
+        _state(torch.ones(2, 4), 1),
+        _state(torch.full((2, 4), float("nan")), 2),
+        {**_state(torch.ones(2, 4), 2), "p.weight": torch.zeros(2)},
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(state: dict[str, Tensor]) -> None:
@@ -222,6 +271,7 @@ def test_a_bank_refuses_what_does_not_fit() -> None:
         lambda: bank.add(units(2, 5), "p"),
         lambda: bank.add(units(2, 4)[0], "p"),
         lambda: bank.add(units(2, 4), "q"),
+        lambda: bank.add(units(2, 4), "p", limit=0),
         lambda: bank.nearest(units(2, 5), "p"),
         lambda: bank.nearest(units(2, 4), "p", 0),
         lambda: Bank(0, {"p": 2}),
@@ -236,11 +286,13 @@ def test_a_bank_refuses_what_does_not_fit() -> None:
 def test_members_serve_as_negatives_of_the_contrastive_loss() -> None:
     bank = Bank(8, {"n": 16})
     bank.add(units(40), "n")
-    anchor = F.normalize(torch.randn(1, 8, 3, 3, generator=torch.Generator().manual_seed(1)), dim=1)
-    anchor.requires_grad_(True)
+    anchor = units(9, seed=1).T.reshape(1, 8, 3, 3).requires_grad_(True)
+    truth, given = anchor.detach()[:, None], -anchor.detach()[:, None]
+    near = bank.nearest(anchor.detach().flatten(2)[0].T, "n", 4).indices  # (9, 4)
+    wrong = bank.members("n")[near].reshape(1, 3, 3, 4, 8).permute(0, 3, 4, 1, 2)
     weight = torch.ones(1, 3, 3)
-    plain, _, _ = losses.contrastive(anchor, anchor.detach(), -anchor.detach(), weight)
-    loss, _, _ = losses.contrastive(anchor, anchor.detach(), -anchor.detach(), weight, bank.members("n"))
+    plain, _, _ = losses.contrastive(anchor, truth, given, weight)
+    loss, _, _ = losses.contrastive(anchor, truth, torch.cat((given, wrong), 1), weight)
     loss.backward()
     assert loss > plain
     assert anchor.grad is not None
@@ -493,8 +545,6 @@ def _with_tensor(file: Path, name: str, tensor: Tensor | None) -> None:
 
 
 def _webp(width: int, height: int) -> Tensor:
-    import io
-
     data = io.BytesIO()
     Image.new("RGB", (width, height)).save(data, "WEBP", lossless=True)
     return torch.frombuffer(bytearray(data.getvalue()), dtype=torch.uint8)
@@ -523,6 +573,8 @@ DAMAGE = {
     "unknown kind": lambda file: _with_header(file, bounds={"odd": 3}),
     "fewer names": lambda file: _with_header(file, sources=["one.png"]),
     "names a number": lambda file: _with_header(file, sources=3),
+    "no weights": lambda file: _with_tensor(file, "wrong.weight", None),
+    "weights below 0": lambda file: _with_tensor(file, "wrong.weight", torch.full((12,), -1.0)),
     "no embeddings": lambda file: _with_tensor(file, "wrong.embedding", None),
     "not finite": lambda file: _with_tensor(file, "wrong.embedding", torch.full((12, 8), float("nan"))),
     "whole numbers": lambda file: _with_tensor(file, "wrong.embedding", torch.ones(12, 8, dtype=torch.int32)),
@@ -582,6 +634,8 @@ def test_a_full_memory_is_small_enough_to_ship(tmp_path: Path) -> None:
     for kind in KINDS:
         corners = rng.integers(0, 668, (600, 2))
         shown = np.stack([picture[y : y + 32, x : x + 32] for x, y in corners])
-        memory.add(kind, units(600, 64, len(kind)), shown, "a.png", corners)
+        rows = units(600, 64, len(kind))
+        for at in range(0, 600, 50):
+            memory.add(kind, rows[at : at + 50], shown[at : at + 50], "a.png", corners[at : at + 50])
         assert memory.count(kind) == memory.bounds[kind]
     assert exemplars.save(memory, tmp_path).stat().st_size < 1.5e6
