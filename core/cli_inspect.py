@@ -101,10 +101,12 @@ def run(args: argparse.Namespace) -> int:
     with common.interruptible() as control:
         _task, model, path = common.load_model(args)
         from core import inspection
-        from core.restore import RestoreError
+        from core.restore import RestoreError, check_takes_masks
 
         try:
             inspection.check_memory(model)
+            if mask is not None:
+                check_takes_masks(model)
         except RestoreError as error:
             raise common.UsageError(str(error)) from error
         batch = _Batch(args, items, mask, model, path, control)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from core.exemplars import Exemplar, SampleMemory
+from core.exemplars import WRONG, Exemplar, SampleMemory
 from core.image_io import to_srgb
 from core.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
 from core.inspection_pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
@@ -24,7 +24,7 @@ _ROWS: Mapping[str, int] = {"part": 4, "instance": 3, "semantic": 2}  # of each 
 _TILE_PX = 104
 _STEP_PX = _TILE_PX + 10
 _CAPTION_PX = 13
-_ROW_PX = _TILE_PX + 34
+_ROW_PX = _TILE_PX + 48
 _LABEL_PX = 190
 _MARGIN_PX = 24
 _GAP_PX = 26  # between the photo's patches and the samples
@@ -88,7 +88,7 @@ def contact_sheet(
             is_read = inspection.is_read[polarity, granularity]
             sheet.heading(f"{WORDS[polarity]}: {granularity} slots" + ("" if is_read else " (not read)"))
             for top in rows:
-                patches = [to_srgb(_patch(pixels, place), icc) for place in top.places]
+                patches = [_patch(pixels, icc, place) for place in top.places]
                 sheet.row(top, patches, near[top.row])
     return np.asarray(sheet.image)
 
@@ -101,13 +101,27 @@ def _chosen(inspection: Inspection) -> list[TopSlot]:
     return chosen
 
 
-def _patch(pixels: np.ndarray, place: Place) -> np.ndarray:
-    """The photo around a cell; beyond its edges the last pixels repeat."""
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    pixels: np.ndarray  # (32, 32, 3) uint8 sRGB
+    left: int  # of the cell within it, pixels
+    top: int
+
+
+def _patch(pixels: np.ndarray, icc: bytes | None, place: Place) -> _Patch:
+    """The photo around a cell, moved inside at its edges; of smaller photos the last pixels repeat."""
     height, width = pixels.shape[:2]
-    x, y = place.centre_px
-    rows = np.clip(np.arange(y - PATCH_PX // 2, y + PATCH_PX // 2), 0, height - 1)
-    columns = np.clip(np.arange(x - PATCH_PX // 2, x + PATCH_PX // 2), 0, width - 1)
-    return np.ascontiguousarray(pixels[rows][:, columns])
+    x, y = (_start(centre, edge) for centre, edge in zip(place.centre_px, (width, height), strict=True))
+    rows = np.minimum(np.arange(y, y + PATCH_PX), height - 1)
+    columns = np.minimum(np.arange(x, x + PATCH_PX), width - 1)
+    patch = to_srgb(np.ascontiguousarray(pixels[rows][:, columns]), icc)
+    return _Patch(patch, place.column * STRIDE_PX - x, place.row * STRIDE_PX - y)
+
+
+def _start(centre: int, edge: int) -> int:
+    """Of a patch around ``centre``. It ends with the last cell, which may reach beyond the photo."""
+    cells_edge = -(-edge // STRIDE_PX) * STRIDE_PX
+    return max(0, min(centre - PATCH_PX // 2, cells_edge - PATCH_PX))
 
 
 class _Sheet:
@@ -117,12 +131,19 @@ class _Sheet:
         self.tops = tops
         groups = len({(top.polarity, top.granularity) for top in tops})
         self.samples_x = _MARGIN_PX + _LABEL_PX + SHOWN_CELLS * _STEP_PX + _GAP_PX
-        width = self.samples_x + (SHOWN_SAMPLES * _STEP_PX if has_samples else 0) + _MARGIN_PX - _GAP_PX
+        gap = _STEP_PX - _TILE_PX
+        width = self.samples_x + (SHOWN_SAMPLES * _STEP_PX if has_samples else -_GAP_PX) - gap + _MARGIN_PX
         words = (
-            "Each row is one slot of the memory. The framed square is the place that looks the slot up; "
-            "the number, how much of its attention the slot gets there."
+            "Each row is one slot of the memory. The framed square is the place that looks the slot up; the number "
+            "below it says how much of that place's attention the slot gets (1: all of it), and where that is in pixels."
         )
-        lines = wrapped(words + (f" {why}" if why and not has_samples else ""), width - 2 * _MARGIN_PX, 16)
+        after = (
+            " The number below a learned sample says how like the slot it is (1: the same); wrong ones are mistakes "
+            "the network itself once made."
+            if has_samples
+            else f" {why}"
+        )
+        lines = wrapped(words + after, width - 2 * _MARGIN_PX, 16)
         top = _MARGIN_PX + 40 + 23 * len(lines) + 14
         self.image = Image.new(
             "RGB", (width, top + 26 + 46 * groups + _ROW_PX * len(tops) + _MARGIN_PX), PAPER
@@ -142,7 +163,7 @@ class _Sheet:
         self.draw.text((_MARGIN_PX, self.y + 14), text, fill=INK, font=font(18))
         self.y += 46
 
-    def row(self, top: TopSlot, patches: Sequence[np.ndarray], near: Sequence[NearSample]) -> None:
+    def row(self, top: TopSlot, patches: Sequence[_Patch], near: Sequence[NearSample]) -> None:
         x = _MARGIN_PX
         self.draw.rectangle((x, self.y + 2, x + 20, self.y + 22), fill=slot_colour(top.slot))
         self.draw.text((x + 30, self.y + 12), f"slot {top.slot}", fill=INK, font=font(18), anchor="lm")
@@ -150,31 +171,32 @@ class _Sheet:
         self.draw.text((x, self.y + 50), f"leads in {top.leads:.1%} of places", fill=QUIET, font=font(14))
         x += _LABEL_PX
         for patch, place in zip(patches, top.places, strict=True):
-            self._tile(x, patch)
-            self._frame(x)
+            self._tile(x, patch.pixels)
+            self._frame(x, patch)
             px, py = place.centre_px
-            self._caption(x, f"{place.weight:.2f} at {px}, {py}")
+            self._caption(x, f"{place.weight:.2f}", f"at {px}, {py}")
             x += _STEP_PX
         for index, sample in enumerate(near):
             x = self.samples_x + index * _STEP_PX
             self._tile(x, sample.exemplar.thumbnail)
-            wrong = "wrong, " if sample.exemplar.kind == "wrong" else ""
-            self._caption(x, f"{wrong}{sample.similarity:.2f} {sample.exemplar.source}")
+            wrong = ", wrong" if sample.exemplar.kind == WRONG else ""
+            self._caption(x, f"{sample.similarity:.2f}{wrong}", sample.exemplar.source)
         self.y += _ROW_PX
 
     def _tile(self, x: int, pixels: np.ndarray) -> None:
         patch = Image.fromarray(pixels).resize((_TILE_PX, _TILE_PX), Image.Resampling.BICUBIC)
         self.image.paste(patch, (x, self.y))
 
-    def _frame(self, x: int) -> None:
-        """Around the cell, in the middle of its patch."""
-        half = _TILE_PX * STRIDE_PX / PATCH_PX / 2
-        cx, cy = x + _TILE_PX / 2, self.y + _TILE_PX / 2
-        for grow, colour in ((1, (0, 0, 0)), (0, (255, 255, 255))):
-            self.draw.rectangle(
-                (cx - half - grow, cy - half - grow, cx + half + grow, cy + half + grow), outline=colour
-            )
+    def _frame(self, x: int, patch: _Patch) -> None:
+        """Around the cell within its patch."""
+        scale = _TILE_PX / PATCH_PX
+        left, top = x + patch.left * scale, self.y + patch.top * scale
+        right, bottom = left + STRIDE_PX * scale - 1, top + STRIDE_PX * scale - 1
+        self.draw.rectangle((left, top, right, bottom), outline=(0, 0, 0))
+        self.draw.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline=(255, 255, 255))
 
-    def _caption(self, x: int, text: str) -> None:
-        words = shortened(text, _TILE_PX, _CAPTION_PX)
-        self.draw.text((x, self.y + _TILE_PX + 4), words, fill=QUIET, font=font(_CAPTION_PX))
+    def _caption(self, x: int, *lines: str) -> None:
+        for index, text in enumerate(lines):
+            words = shortened(text, _TILE_PX, _CAPTION_PX)
+            y = self.y + _TILE_PX + 4 + 16 * index
+            self.draw.text((x, y), words, fill=QUIET, font=font(_CAPTION_PX))

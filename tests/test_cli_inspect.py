@@ -12,7 +12,7 @@ from core import catalog, checkpoint, cli, exemplars, image_io, inspection
 from core.inspection_pictures import PICTURES
 from core.jobs import JobControl
 from core.network import MemoryNet
-from tests.small import SMALL, photo, save_small_model
+from tests.small import SMALL, photo, save_small_model, small_network
 
 FILES = sorted([*PICTURES, "inspection.json"])
 
@@ -173,7 +173,10 @@ def test_a_mask_goes_with_one_photo(
     mask[:, :20] = 255
     write(tmp_path / "mask.png", mask)
     write(tmp_path / "colour.png", photo(40, 30))
-    words = ("--model", model, "--mask")
+    told = checkpoint.save(
+        tmp_path / "told", small_network(), name="told", task="derain", provenance={"guidance": True}
+    )
+    words = ("--model", told, "--mask")
     out_dir = tmp_path / "x"
     code, out, _ = run(capsys, photos / "a.png", "--out", out_dir, "--json", *words, tmp_path / "mask.png")
     assert code == 0 and json.loads(out)["images"][0]["mask"] != "none"
@@ -184,6 +187,8 @@ def test_a_mask_goes_with_one_photo(
         code, out, err = run(capsys, *given, *words, path)
         assert (code, out) == (2, "") and expected in err and err.count("\n") == 1
     assert run(capsys, photos / "a.png", *words, tmp_path / "none.png")[0] == 2
+    code, _, err = run(capsys, photos / "a.png", "--model", model, "--mask", tmp_path / "mask.png")
+    assert code == 2 and "trained without masks" in err
 
 
 @pytest.mark.parametrize(

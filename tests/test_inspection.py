@@ -152,7 +152,10 @@ def test_of_equally_strong_places_the_most_alike_comes_first() -> None:
     assert inspection._places(np.zeros((2, 2)), np.ones((2, 2))) == ()
 
 
-def test_a_mask_guides_the_look_up_and_has_no_say_in_the_response(model: Path) -> None:
+def test_a_mask_guides_the_look_up_and_has_no_say_in_the_response(tmp_path: Path) -> None:
+    model = checkpoint.save(
+        tmp_path / "told", small_network(), name="told", task="derain", provenance={"guidance": True}
+    )
     mask = np.zeros((56, 72), np.uint8)
     mask[:, :36] = 255
     plain, told = inspected(model), inspected(model, mask=mask)
