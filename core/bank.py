@@ -10,9 +10,10 @@ compete for places with the members. Letting one of two stand for both costs
 room. So the smallest cost within a full bank never falls, and a flood of near-duplicates takes few places: by the
 bound on w it cannot push out anything that lies four times as far away as they scatter.
 
-Farthest-point selection (Gonzalez 1985), which keeps whatever lies farthest from all else, was tried first. It fills
-a bank with outliers: the nearest samples then told clean from damaged places no better than chance (area
-under the curve 0.48 on held-out photos), where these tell them apart (0.99, as all candidates together do).
+Farthest-point selection (Gonzalez 1985, "Clustering to minimize the maximum intercluster distance"), which keeps
+whatever lies farthest from all else, was tried first. It fills a bank with outliers: by the four nearest samples of
+each kind, clean and rainy cells of held-out photos were told apart no better than by chance (area under the
+curve 0.48); by the same number chosen as above they are at 0.97, by all candidates together at 0.99.
 """
 
 from __future__ import annotations
