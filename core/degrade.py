@@ -2,7 +2,8 @@
 
 Every function takes a clean picture (H, W, 3) float32 in 0..1, RGB as stored (gamma-encoded), a
 ``numpy.random.Generator`` and its parameters, and returns a new float32 array in 0..1. The same generator
-state gives the same picture. :data:`DEGRADATIONS` registers them by the task that undoes them.
+state gives the same picture. :data:`DEGRADATIONS` registers them by the task that undoes them. Rain is here,
+shadows are in :mod:`core.degrade_shadow`.
 
 Rain. Streaks are drawn three ways, because rain in photos looks so: single sharp lines along a common direction
 with some scatter, the same at several depths at once (near ones large and soft, far ones small), and fields of motion-blurred drops (noise, thresholded and smeared along the
@@ -21,24 +22,8 @@ from typing import Any
 import numpy as np
 
 from core.cv import cv2
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """A range a parameter is drawn from, ``low`` to ``high`` inclusive."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not self.low <= self.high:
-            raise ValueError(f"range {self.low} to {self.high}: the first must not exceed the second")
-
-    def draw(self, rng: np.random.Generator) -> float:
-        return float(rng.uniform(self.low, self.high))
-
-    def draw_log(self, rng: np.random.Generator) -> float:
-        return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+from core.degrade_base import Bounds, as_stored, smooth_field
+from core.degrade_shadow import ShadowParams, find_shadow, shadow
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +79,7 @@ def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None 
         layer *= p.strength.draw(rng) / count**0.5
         light += layer
     if rng.random() < 0.25:  # nearer and farther parts of a scene carry more and less rain
-        light *= _smooth_field(height, width, rng, 0.35, 1.0)
+        light *= smooth_field(height, width, rng, 0.35, 1.0)
     tint = 1 + rng.normal(0, 0.02, 3).astype(np.float32)  # rain is near-neutral
     layer_rgb = light[..., None] * tint
     rainy: np.ndarray = clean.astype(np.float32, copy=True)
@@ -104,16 +89,10 @@ def rain(clean: np.ndarray, rng: np.random.Generator, params: RainParams | None 
     else:
         rainy += layer_rgb
     if rng.random() < p.mist:
-        veil = _smooth_field(height, width, rng, 0.4, 1.0)[..., None] * p.mist_strength.draw(rng)
+        veil = smooth_field(height, width, rng, 0.4, 1.0)[..., None] * p.mist_strength.draw(rng)
         airlight = float(rng.uniform(0.6, 0.95))
         rainy = rainy * (1 - veil) + airlight * veil
-    levels = np.rint(np.clip(rainy, 0, 1) * 255).astype(np.uint8)
-    if rng.random() < p.jpeg:
-        quality = int(rng.integers(75, 98))
-        ok, data = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if ok:
-            levels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1]
-    return levels.astype(np.float32) / 255
+    return as_stored(rainy, rng, p.jpeg)
 
 
 def _shares(p: RainParams) -> tuple[float, float, float]:
@@ -253,14 +232,11 @@ def _smear(layer: np.ndarray, length_px: float, angle_deg: float) -> np.ndarray:
     )
 
 
-def _smooth_field(height: int, width: int, rng: np.random.Generator, low: float, high: float) -> np.ndarray:
-    """(H, W) float32, slowly varying between ``low`` and ``high``."""
-    coarse = rng.uniform(low, high, (4, 4)).astype(np.float32)
-    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), low, high)
-
-
 Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """(clean (H, W, 3) float32 in 0..1, generator) -> degraded, same shape and range."""
+
+MaskedDegradation = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+"""As :data:`Degradation`, with where it is damaged: (H, W) float32 in 0..1."""
 
 
 class DegradationError(ValueError):
@@ -269,11 +245,28 @@ class DegradationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDegradation:
-    """A degradation with its parameters, so that a recipe can name them."""
+    """A degradation with its parameters, so that a recipe can name them.
+
+    One of ``make`` (returns the degraded picture) and ``make_with_mask`` (returns its mask, too) is given.
+    ``find_mask`` finds the mask of a real pair: (degraded, truth), both (H, W, 3) uint8 -> (H, W) uint8.
+    """
 
     name: str
-    make: Callable[[np.ndarray, np.random.Generator, Any], np.ndarray]
     defaults: Any  # a frozen dataclass
+    make: Callable[[np.ndarray, np.random.Generator, Any], np.ndarray] | None = None
+    make_with_mask: Callable[[np.ndarray, np.random.Generator, Any], tuple[np.ndarray, np.ndarray]] | None = (
+        None
+    )
+    find_mask: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.make is None) is (self.make_with_mask is None):
+            raise ValueError(f"{self.name}: need one of make and make_with_mask")
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether it is known where a picture is damaged, so that the network can be told."""
+        return self.make_with_mask is not None
 
     def params(self, values: Mapping[str, Any]) -> Any:
         """The defaults with ``values`` put in; two-number lists become ranges. Raises :class:`DegradationError`."""
@@ -301,10 +294,20 @@ class RegisteredDegradation:
         return replace(params, untouched=0.0)
 
     def bind(self, params: Any) -> Degradation:
-        return lambda clean, rng: self.make(clean, rng, params)
+        masked = self.bind_with_mask(params)
+        return lambda clean, rng: masked(clean, rng)[0]
+
+    def bind_with_mask(self, params: Any) -> MaskedDegradation:
+        """A degradation without masks gives zeros, which is to say: unknown."""
+        with_mask, make = self.make_with_mask, self.make
+        if with_mask is not None:
+            return lambda clean, rng: with_mask(clean, rng, params)
+        assert make is not None
+        return lambda clean, rng: (make(clean, rng, params), np.zeros(clean.shape[:2], np.float32))
 
 
 DEGRADATIONS: Mapping[str, RegisteredDegradation] = {
-    "derain": RegisteredDegradation("rain", rain, RainParams()),
+    "derain": RegisteredDegradation("rain", RainParams(), make=rain),
+    "deshadow": RegisteredDegradation("shadow", ShadowParams(), make_with_mask=shadow, find_mask=find_shadow),
 }
 """Task -> the degradation that it undoes."""

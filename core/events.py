@@ -92,6 +92,7 @@ class Validated:
     protocol: str
     is_best: bool
     seconds: float
+    psnr_guided_db: float | None = None  # with the masks of the damage given; None for a task without masks
 
 
 @dataclass(frozen=True, slots=True)

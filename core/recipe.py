@@ -50,19 +50,53 @@ class TrainRecipe:
     """One training run, completely. Equal recipes on equal data give equal curves."""
 
     name: str = _spec("derain-s", "run", "Name", "Name of the model that comes out")
-    task: str = _spec("derain", "run", "Task", "What the model removes", choices=("derain",))
+    task: str = _spec("derain", "run", "Task", "What the model removes", choices=("derain", "deshadow"))
     seed: int = _spec(
         1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1
     )
 
     kind: str = _spec(
-        "clean", "data", "Kind of data", "clean photos degraded on the fly, or pairs of degraded and clean",
-        choices=("clean", "pairs"),
+        "clean", "data", "Kind of data",
+        "clean photos degraded on the fly, pairs of degraded and clean, or mixed: both",
+        choices=("clean", "pairs", "mixed"),
     )  # fmt: skip
     train: tuple[str, ...] = _spec(
         ("DATA/clean",), "data", "Training folders", "DATA stands for the folder given at start"
     )
-    validation: tuple[str, ...] = _spec(("DATA/clean_val",), "data", "Validation folders", "Never trained on")
+    pairs: tuple[str, ...] = _spec(
+        (), "data", "Folders of pairs", "Trained on beside the clean photos, for kind mixed"
+    )
+    pairs_share: float = _spec(
+        0.5,
+        "data",
+        "Share of pairs",
+        "Share of training photos that are pairs, for kind mixed",
+        low=0.0,
+        high=1.0,
+    )
+    validation: tuple[str, ...] = _spec(
+        ("DATA/clean_val",),
+        "data",
+        "Validation folders",
+        "Never trained on; pairs unless the kind is clean",
+    )
+    hold_out: float = _spec(
+        0.0,
+        "data",
+        "Scenes held out",
+        "Share of scenes kept for validation where a folder of pairs is in training and in validation; "
+        "a scene is the name up to its last underscore",
+        low=0.0,
+        high=0.9,
+    )
+    guidance_share: float = _spec(
+        0.5,
+        "data",
+        "Share with a mask",
+        "Share of training photos whose mask of the damage is shown to the network, where there is one",
+        low=0.0,
+        high=1.0,
+    )
 
     preset: str = _spec(
         "S", "network", "Size", "S is fast, B is about twice the work", choices=("S", "B", "custom")
@@ -195,6 +229,12 @@ class TrainRecipe:
             )
         if not self.train or not self.validation:
             raise RecipeError("train, validation: each needs at least one folder")
+        if (self.kind == "mixed") is not bool(self.pairs):
+            raise RecipeError(
+                f"kind {self.kind!r}, pairs {list(self.pairs)}: kind mixed needs folders of pairs, other kinds none"
+            )
+        if self.hold_out and self.kind == "clean":
+            raise RecipeError(f"hold_out {self.hold_out}: only pairs have scenes, and the kind is clean")
         if self.lr_end > self.lr:
             raise RecipeError(f"lr_end {self.lr_end}: must not exceed lr {self.lr}")
 
@@ -246,7 +286,7 @@ class TrainRecipe:
         """As :meth:`as_dict`, for those who get the model: folders of this machine by their last name only."""
         found = self.as_dict()
         data, network = found["data"], found["network"]
-        for key in ("train", "validation"):
+        for key in ("train", "pairs", "validation"):
             data[key] = [_last_name(folder) for folder in data[key]]
         network["start_from"] = _last_name(network["start_from"])
         return found

@@ -5,7 +5,9 @@ That is what makes a resumed run equal an uninterrupted one, and a prefetching t
 
 from __future__ import annotations
 
+import math
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +18,15 @@ import psutil
 
 from core import image_io
 from core.cv import cv2
-from core.degrade import Degradation
+from core.degrade import MaskedDegradation
 
-Sample = tuple[np.ndarray, np.ndarray]
-"""Degraded and clean crop, each (P, P, 3) float32 in 0..1."""
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Degraded and clean crop, each (P, P, 3), and where it is damaged (P, P, 1), all float32 in 0..1.
+
+The mask is zero all over where it is unknown or withheld."""
+
+FindMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(degraded, truth), both (H, W, 3) uint8 -> (H, W) uint8, 255 where it is damaged."""
 
 
 class PhotoPool:
@@ -54,56 +61,164 @@ class PhotoPool:
         return pixels
 
 
-@dataclass(frozen=True, slots=True)
-class SampleSource:
-    """Crops for training. With ``inputs`` None, ``degrade`` makes the degraded side; else pairs are cropped.
+class MaskPool:
+    """Masks of real pairs, found once and kept while the budget lasts, as in :class:`PhotoPool`."""
 
-    Neighbours of ``crops_per_photo`` samples show one photo, degraded in one go, so that they share what is
-    the same all over a photo. Sizes: a photo smaller than the patch is mirrored up to it.
-    """
+    def __init__(
+        self, inputs: PhotoPool, truths: PhotoPool, find: FindMask, budget_bytes: int = 1 << 30
+    ) -> None:
+        self._inputs, self._truths, self._find = inputs, truths, find
+        self._kept: dict[int, np.ndarray] = {}
+        self._left = budget_bytes
+        self._lock = threading.Lock()
 
-    truths: PhotoPool
-    inputs: PhotoPool | None
-    degrade: Degradation | None
-    patch_px: int
-    seed: int
-    crops_per_photo: int = 1
+    def __getitem__(self, index: int) -> np.ndarray:
+        """(H, W) uint8. Raises what :func:`core.image_io.read` raises."""
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        mask = self._find(self._inputs[index], self._truths[index])
+        with self._lock:
+            if mask.nbytes <= self._left:
+                self._kept[index] = mask
+                self._left -= mask.nbytes
+        return mask
 
+
+class Source(ABC):
+    """Crops for training, ``crops_per_photo`` neighbours of one photo."""
+
+    crops_per_photo: int
+
+    @property
+    @abstractmethod
+    def has_masks(self) -> bool:
+        """Whether any sample's mask says something."""
+
+    @abstractmethod
     def photo(self, index: int) -> list[Sample]:
         """The crops of one visit to a photo, which depend on the seed and ``index`` alone."""
-        epoch, place = divmod(index, len(self.truths))
-        order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.truths))
-        rng = np.random.default_rng([self.seed, 1, index])
-        photo = int(order[place])
-        pictures = [self.truths[photo]] if self.inputs is None else [self.truths[photo], self.inputs[photo]]
-        crops = [_same_crop(pictures, self.patch_px, rng, may_turn=True) for _ in range(self.crops_per_photo)]
-        cleans = [crop[0].astype(np.float32) / 255 for crop in crops]
-        if self.inputs is not None:
-            return [
-                (crop[1].astype(np.float32) / 255, clean) for crop, clean in zip(crops, cleans, strict=True)
-            ]
-        assert self.degrade is not None
-        degraded = self.degrade(np.concatenate(cleans, axis=1), rng)
-        return list(zip(np.split(degraded, self.crops_per_photo, axis=1), cleans, strict=True))
 
     def sample(self, index: int) -> Sample:
         return self.photo(index // self.crops_per_photo)[index % self.crops_per_photo]
 
     def batch(self, step: int, size: int) -> Sample:
-        """The ``size`` samples of step ``step`` (from 0): two arrays (size, P, P, 3) float32.
+        """The ``size`` samples of step ``step`` (from 0), stacked: (size, P, P, 3) twice and (size, P, P, 1).
 
         Raises ValueError: ``size`` is no multiple of ``crops_per_photo``.
         """
         if size % self.crops_per_photo:
             raise ValueError(f"batch {size}: need a multiple of the crops per photo, {self.crops_per_photo}")
         photos = size // self.crops_per_photo
-        pairs = [pair for offset in range(photos) for pair in self.photo(step * photos + offset)]
-        return np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs])
+        samples = [sample for offset in range(photos) for sample in self.photo(step * photos + offset)]
+        degraded, clean, mask = (np.stack(parts) for parts in zip(*samples, strict=True))
+        return degraded, clean, mask
+
+
+@dataclass(frozen=True)
+class SampleSource(Source):
+    """With ``inputs`` None, ``degrade`` makes the degraded side; else pairs are cropped.
+
+    Neighbours show one photo, degraded in one go, so that they share what is the same all over a photo. A photo
+    smaller than the patch is mirrored up to it. ``guidance_share`` of the visits come with their mask.
+    """
+
+    truths: PhotoPool
+    inputs: PhotoPool | None
+    degrade: MaskedDegradation | None
+    patch_px: int
+    seed: int
+    crops_per_photo: int = 1
+    guidance_share: float = 0.0
+    masks: MaskPool | None = None  # of pairs
+
+    @property
+    def has_masks(self) -> bool:
+        return self.guidance_share > 0 and (self.inputs is None or self.masks is not None)
+
+    def photo(self, index: int) -> list[Sample]:
+        epoch, place = divmod(index, len(self.truths))
+        order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.truths))
+        rng = np.random.default_rng([self.seed, 1, index])
+        number = int(order[place])
+        if self.inputs is None:
+            degraded, cleans, masks = self._degraded(number, rng)
+        else:
+            degraded, cleans, masks = self._paired(number, self.inputs, rng)
+        # a generator of its own: whether a mask is given changes nothing else
+        if not np.random.default_rng([self.seed, 2, index]).random() < self.guidance_share:
+            masks = [np.zeros_like(mask) for mask in masks]
+        return [
+            (one, clean, np.ascontiguousarray(mask[..., None]))
+            for one, clean, mask in zip(degraded, cleans, masks, strict=True)
+        ]
+
+    def _degraded(
+        self, number: int, rng: np.random.Generator
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        assert self.degrade is not None
+        count, truth = self.crops_per_photo, self.truths[number]
+        cleans = [_unit(_same_crop([truth], self.patch_px, rng, may_turn=True)[0]) for _ in range(count)]
+        degraded, mask = self.degrade(np.concatenate(cleans, axis=1), rng)
+        return np.split(degraded, count, axis=1), cleans, np.split(mask, count, axis=1)
+
+    def _paired(
+        self, number: int, inputs: PhotoPool, rng: np.random.Generator
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        pictures = [self.truths[number], inputs[number]]
+        if self.masks is not None and self.guidance_share > 0:
+            pictures.append(self.masks[number])
+        crops = [
+            [_unit(crop) for crop in _same_crop(pictures, self.patch_px, rng, may_turn=True)]
+            for _ in range(self.crops_per_photo)
+        ]
+        unknown = np.zeros((self.patch_px, self.patch_px), np.float32)
+        return (
+            [crop[1] for crop in crops],
+            [crop[0] for crop in crops],
+            [crop[2] if len(crop) > 2 else unknown for crop in crops],
+        )
+
+
+@dataclass(frozen=True)
+class MixedSource(Source):
+    """Photos of two sources in turns, spread evenly: a share ``second_share`` of the visits is the second's."""
+
+    first: Source
+    second: Source
+    second_share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.second_share <= 1:
+            raise ValueError(f"second_share {self.second_share}: need 0 to 1")
+        if self.first.crops_per_photo != self.second.crops_per_photo:
+            raise ValueError(
+                f"crops per photo {self.first.crops_per_photo} and {self.second.crops_per_photo}: must be equal"
+            )
+
+    @property
+    def crops_per_photo(self) -> int:  # type: ignore[override]
+        return self.first.crops_per_photo
+
+    @property
+    def has_masks(self) -> bool:
+        return self.first.has_masks or self.second.has_masks
+
+    def photo(self, index: int) -> list[Sample]:
+        before, after = (math.floor(n * self.second_share) for n in (index, index + 1))
+        if after > before:
+            return self.second.photo(before)
+        return self.first.photo(index - before)
+
+
+def _unit(picture: np.ndarray) -> np.ndarray:
+    return picture.astype(np.float32) / 255
 
 
 def _same_crop(
     pictures: list[np.ndarray], patch: int, rng: np.random.Generator, may_turn: bool
 ) -> list[np.ndarray]:
+    """The same square of pictures (H, W, 3) or (H, W) of one size, scaled, mirrored and turned alike."""
     height, width = pictures[0].shape[:2]
     scale = 1.0
     if min(height, width) > 1.2 * patch and rng.random() < 0.3:  # other distances to the scene
@@ -118,7 +233,8 @@ def _same_crop(
         crop = picture[top : top + source, left : left + source]
         if crop.shape[0] < patch or crop.shape[1] < patch:
             down, right = max(0, patch - crop.shape[0]), max(0, patch - crop.shape[1])
-            crop = np.pad(crop, ((0, down), (0, right), (0, 0)), mode="symmetric")[:patch, :patch]
+            pad = ((0, down), (0, right), (0, 0))[: crop.ndim]
+            crop = np.pad(crop, pad, mode="symmetric")[:patch, :patch]
         if crop.shape[0] != patch:
             crop = cv2.resize(crop, (patch, patch), interpolation=cv2.INTER_AREA)
         if flip:

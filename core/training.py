@@ -19,17 +19,19 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from core import checkpoint, losses, metrics
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
+from core.health import usage_of
 from core.jobs import Emit, JobControl
+from core.memory_training import MemoryShaper
 from core.muon import BOOST, Muon
-from core.network import STRIDE_PX, MemoryNet, NetworkConfig, NetworkOutput
+from core.network import MemoryNet, NetworkConfig
 from core.recipe import TrainRecipe
 from core.sampling import Prefetcher
-from core.tensors import choose_device, choose_precision, dtype_of, to_pixels
+from core.tensors import choose_device, choose_precision, dtype_of
 from core.training_data import read_data
+from core.training_validation import Scores, score
 
 _KEEP_CHECKPOINTS = 2
 
@@ -44,7 +46,7 @@ class TrainResult:
 
     model: Path
     steps: int
-    best_psnr_db: float
+    best_psnr_db: float  # where there are masks, the mean of without and with them
     best_step: int
     seconds: float
 
@@ -101,6 +103,7 @@ class _Run:
         self.network = _new_network(recipe).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimizers = _optimizers(self.network, recipe)
+        self.shaper = MemoryShaper(self.network, recipe, self.device)
         self.step = 0
         self.is_whole = True  # False while a step has changed some of the state and not yet all of it
         self.validated_step = 0
@@ -160,9 +163,9 @@ class _Run:
         reported = first
         while self.step < recipe.steps:
             before = time.monotonic()
-            degraded, truth = batches.take()
+            degraded, truth, mask = batches.take()
             waited += time.monotonic() - before
-            self._update(torch.from_numpy(degraded), torch.from_numpy(truth))
+            self._update(torch.from_numpy(degraded), torch.from_numpy(truth), torch.from_numpy(mask))
             due = self._is_due()
             if self.step % recipe.log_every == 0 or due:
                 now = self._worked_s()
@@ -176,8 +179,10 @@ class _Run:
                 since = self._worked_s()
             yield self.step
 
-    def _update(self, degraded: Tensor, truth: Tensor) -> None:
-        """One step on (B, P, P, 3) crops; its loss terms, weighted scalars on the device, join the window."""
+    def _update(self, degraded: Tensor, truth: Tensor, mask: Tensor) -> None:
+        """One step on (B, P, P, 3) crops and their (B, P, P, 1) masks.
+
+        Its loss terms, weighted scalars on the device, join the window."""
         recipe = self.recipe
         rate = learning_rate(recipe, self.step)
         for optimizer in self.optimizers:
@@ -185,12 +190,15 @@ class _Run:
                 group["lr"] = rate * group["boost"]
         x = degraded.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         y = truth.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+        guidance = None  # costs nothing where no sample has a mask
+        if self.source.has_masks:
+            guidance = mask.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
         with self._autocast():
-            output = self.network(x, group=recipe.crops_per_photo)
+            output = self.network(x, guidance, group=recipe.crops_per_photo)
             terms = {"pixel": losses.charbonnier(output.restored, y)}
             if recipe.edge_weight:
                 terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
-            curves = self._memory_terms(x, y, output, terms)
+            curves = self.shaper.terms(self.step, x, y, output, terms)
         total = torch.stack(list(terms.values())).sum()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
@@ -203,40 +211,6 @@ class _Run:
         self.window.append({"loss": total.detach(), "grad_norm": norm.detach(), **kept, **curves})
         self.step += 1
         self.is_whole = True
-
-    def _memory_terms(
-        self, x: Tensor, y: Tensor, output: NetworkOutput, terms: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """What shapes the memory: polarity at every step, for it costs nothing; what needs further passes through
-        the network every few steps and on half the batch."""
-        recipe, memory, address = self.recipe, self.network.memory, output.address
-        if memory is None or address is None:
-            return {}
-        damage = losses.damage_map(x, y, STRIDE_PX)
-        if recipe.polarity_weight:
-            terms["polarity"] = recipe.polarity_weight * losses.polarity(address.polarity_logit, damage)
-        if self.step % recipe.contrastive_every or not (recipe.contrastive_weight or recipe.polarity_weight):
-            return {}
-        half = max(1, len(x) // 2)
-        x, y, damage, restored = x[:half], y[:half], damage[:half], output.restored[:half]
-        with torch.no_grad():
-            truth_query = memory.embed(self.network.memory_features(y))
-        input_query = address.query[:half].detach()
-        if recipe.polarity_weight:
-            clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage))
-            terms["polarity_truth"] = recipe.polarity_weight * clean
-        if not recipe.contrastive_weight:
-            return {}
-        # the weights are held still here, so that the term moves the restoration and not the yardstick
-        still = {key: value.detach() for key, value in self.network.state_dict(keep_vars=True).items()}
-        anchor = functional_call(
-            _Embedder(self.network), {f"network.{k}": v for k, v in still.items()}, (restored,)
-        )
-        picked = input_query.permute(0, 2, 3, 1)[damage > 0.5]  # (N, D), certainly degraded
-        wrong = picked[:: max(1, len(picked) // 32)][:32]
-        loss, near, far = losses.contrastive(anchor, truth_query.detach(), input_query, damage, wrong)
-        terms["contrastive"] = recipe.contrastive_weight * loss
-        return {"distance_positive": near, "distance_negative": far}
 
     def _update_average(self) -> None:
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
@@ -282,48 +256,48 @@ class _Run:
 
     def _validate(self) -> None:
         began = time.monotonic()
-        protocol = metrics.TASK_PROTOCOL[self.recipe.task]
         network = MemoryNet(self.network.config)
         network.load_state_dict(self.average)
         network = network.to(self.device, dtype_of(self.precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network.eval()
-        scores, similar, given = [], [], []
-        with torch.inference_mode():
-            for example in self.examples:
-                x = torch.from_numpy(example.degraded).to(self.device).permute(2, 0, 1)[None].float() / 255
-                restored = to_pixels(network(x).restored, np.dtype(np.uint8))
-                scores.append(metrics.psnr_db(restored, example.truth, protocol))
-                similar.append(metrics.ssim(restored, example.truth, protocol))
-                given.append(metrics.psnr_db(example.degraded, example.truth, protocol))
-                self.control.checkpoint()
-        psnr_db, ssim = float(np.mean(scores)), float(np.mean(similar))
-        is_best = psnr_db > self.best_psnr_db
+        scores = score(network, self.examples, self.recipe.task, self.device, self.control.checkpoint)
+        is_best = scores.deciding_db > self.best_psnr_db
         if is_best:
-            self.best_psnr_db, self.best_step = psnr_db, self.step
-            self._save_model(psnr_db, ssim, float(np.mean(given)), protocol)
-        seconds = time.monotonic() - began
-        event = Validated(
-            self.step, psnr_db, ssim, float(np.mean(given)), metrics.PROTOCOLS[protocol], is_best, seconds
-        )
-        self._append(
-            {"kind": "validation", "step": self.step, "psnr_db": psnr_db, "ssim": ssim, "is_best": is_best}
-        )
+            self.best_psnr_db, self.best_step = scores.deciding_db, self.step
+            self._save_model(scores)
+        guided = {} if scores.psnr_guided_db is None else {"psnr_guided_db": scores.psnr_guided_db, "ssim_guided": scores.ssim_guided}  # fmt: skip
+        self._append({"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided, "is_best": is_best})  # fmt: skip
         self.validated_step = self.step
-        self.emit(event)
+        self.emit(
+            Validated(
+                step=self.step,
+                psnr_db=scores.psnr_db,
+                ssim=scores.ssim,
+                input_psnr_db=scores.input_psnr_db,
+                protocol=metrics.PROTOCOLS[scores.protocol],
+                is_best=is_best,
+                seconds=time.monotonic() - began,
+                psnr_guided_db=scores.psnr_guided_db,
+            )
+        )
 
-    def _save_model(self, psnr_db: float, ssim: float, input_psnr_db: float, protocol: str) -> None:
+    def _save_model(self, scores: Scores) -> None:
+        validation = {
+            "psnr_db": round(scores.psnr_db, 3),
+            "ssim": round(scores.ssim, 4),
+            "input_psnr_db": round(scores.input_psnr_db, 3),
+            "protocol": metrics.PROTOCOLS[scores.protocol],
+            "photos": scores.photos,
+        }
+        if scores.psnr_guided_db is not None:
+            validation["psnr_guided_db"] = round(scores.psnr_guided_db, 3)
         provenance = {
             "recipe": self.recipe.without_places(),
             "recipe_sha256": self.recipe.sha256(),
             "step": self.step,
             "training_photos": self.photos,
-            "validation": {
-                "psnr_db": round(psnr_db, 3),
-                "ssim": round(ssim, 4),
-                "input_psnr_db": round(input_psnr_db, 3),
-                "protocol": metrics.PROTOCOLS[protocol],
-                "photos": len(self.examples),
-            },
+            "validation": validation,
+            "guidance": self.source.has_masks,
         }
         checkpoint.save(
             self.out / "model", self.network, name=self.recipe.name, task=self.recipe.task, provenance=provenance, state=self.average
@@ -372,6 +346,7 @@ class _Run:
         file = self.out / "checkpoints" / f"step-{self.step:08d}.safetensors"
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"bank.{k}": v for k, v in self.shaper.bank.state_dict().items()}
         for name, parameter in self.network.named_parameters():
             for optimizer in self.optimizers:
                 for key, value in optimizer.state.get(parameter, {}).items():
@@ -394,8 +369,9 @@ class _Run:
         if state["recipe_sha256"] != self.recipe.sha256():
             raise ValueError("it belongs to another recipe")
         part = {prefix: {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-                for prefix in ("network.", "average.", "optimizer.")}  # fmt: skip
+                for prefix in ("network.", "average.", "optimizer.", "bank.")}  # fmt: skip
         self.network.load_state_dict(part["network."])
+        self.shaper.bank.load_state_dict(part["bank."])
         for key, value in self.average.items():
             value.copy_(part["average."][key])
         parameters = dict(self.network.named_parameters())
@@ -428,15 +404,6 @@ class _Run:
         kept = [line for line in read_curve(self.out) if line["step"] <= self.step] if self.step else []
         text = "".join(json.dumps(line) + "\n" for line in kept).encode()
         checkpoint.write_atomically(self.out / "curve.jsonl", lambda temporary: _write(temporary, text))
-
-
-class _Embedder(nn.Module):
-    def __init__(self, network: MemoryNet) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, picture: Tensor) -> Tensor:
-        return self.network.embed(picture)
 
 
 def read_curve(run: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from core.degrade import DEGRADATIONS
 from core.metrics import SSIM_MIN_PX
 from core.network import STRIDE_PX
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
-from core.sampling import PhotoPool, SampleSource
+from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,45 +25,107 @@ class Example:
     name: str
     degraded: np.ndarray
     truth: np.ndarray
+    mask: np.ndarray | None = (
+        None  # (H, W) uint8, 255 where it is damaged; None where the network is trained without
+    )
 
 
-def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[SampleSource, list[Example], int]:
+def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list[Example], int]:
     """Training samples, validation examples and the number of training photos.
 
     Raises:
         RecipeError: a folder does not exist or holds nothing usable, a photo stands in training and in
-            validation or is too small to validate on, the two sides of a pair differ in size.
+            validation or is too small to validate on, the two sides of a pair differ in size, holding scenes out
+            leaves none on one side.
         PairingError: a folder's pictures could not be paired.
         DegradationError: a parameter of the degradation is unknown or out of range.
         ImageError: a photo to validate on, or the header of a pair's, could not be read.
     """
     if recipe.kind == "clean":
-        make = DEGRADATIONS[recipe.task]
-        params = make.params(recipe.degradation)
-        truths = _photos(recipe.train, data)
-        held_out = _photos(recipe.validation, data)
-        _refuse_common(truths, held_out)
-        source = SampleSource(
-            PhotoPool(truths), None, make.bind(params), recipe.patch_px, recipe.seed, recipe.crops_per_photo
-        )
-        examples = _synthetic_examples(recipe, held_out)
+        photos, held_out = _photos(recipe.train, data), _photos(recipe.validation, data)
+        _refuse_common(photos, held_out)
+        source: Source = _synthetic_source(recipe, photos)
+        examples, count = _synthetic_examples(recipe, held_out), len(photos)
     else:
-        pairs, apart = _pairs(recipe.train, data), _pairs(recipe.validation, data)
-        truths = [pair.target for pair in pairs]
-        _refuse_common(truths, [pair.target for pair in apart])
-        inputs = PhotoPool([pair.input for pair in pairs])
-        source = SampleSource(
-            PhotoPool(truths), inputs, None, recipe.patch_px, recipe.seed, recipe.crops_per_photo
-        )
-        examples = [
-            Example(pair.name, *(_centre(_eight_bit(path), recipe.validate_crop_px) for path in (pair.input, pair.target)))
-            for pair in apart
-        ]  # fmt: skip
+        folders = recipe.pairs if recipe.kind == "mixed" else recipe.train
+        pairs, apart = _split_pairs(folders, recipe.validation, recipe.hold_out, data)
+        _refuse_common([pair.target for pair in pairs], [pair.target for pair in apart])
+        source, count = _paired_source(recipe, pairs), len(pairs)
+        if recipe.kind == "mixed":
+            photos = _photos(recipe.train, data)
+            _refuse_common(photos, [pair.target for pair in apart])
+            source = MixedSource(_synthetic_source(recipe, photos), source, recipe.pairs_share)
+            count += len(photos)
+        examples = [_paired_example(recipe, pair) for pair in apart]
     for example in examples:
         if min(example.truth.shape[:2]) < SSIM_MIN_PX:
             height, width = example.truth.shape[:2]
             raise RecipeError(f"{example.name}: {width}x{height} px are too few to validate on")
-    return source, examples, len(truths)
+    return source, examples, count
+
+
+def scene_of(name: str) -> str:
+    """The scene a picture shows: ``gong_h32`` of ``gong_h32_1``. A name of less than three parts is its own."""
+    stem = PurePosixPath(name).name
+    head, _, _ = stem.rpartition("_")
+    return head.casefold() if "_" in head else stem.casefold()
+
+
+def is_held_out(scene: str, share: float) -> bool:
+    """Whether a scene is among the ``share`` kept for validation: by its name alone, whatever else is there."""
+    number = int.from_bytes(hashlib.sha256(scene.encode()).digest()[:8], "big")
+    return number < share * 2**64
+
+
+def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
+    make = DEGRADATIONS[recipe.task]
+    return SampleSource(
+        PhotoPool(photos), None, make.bind_with_mask(make.params(recipe.degradation)), recipe.patch_px, recipe.seed,
+        recipe.crops_per_photo, recipe.guidance_share if make.has_mask else 0.0,
+    )  # fmt: skip
+
+
+def _paired_source(recipe: TrainRecipe, pairs: list[Pair]) -> SampleSource:
+    truths, inputs = PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs])
+    find = DEGRADATIONS[recipe.task].find_mask
+    masks = None if find is None else MaskPool(inputs, truths, find)
+    return SampleSource(
+        truths,
+        inputs,
+        None,
+        recipe.patch_px,
+        recipe.seed,
+        recipe.crops_per_photo,
+        recipe.guidance_share,
+        masks,
+    )
+
+
+def _paired_example(recipe: TrainRecipe, pair: Pair) -> Example:
+    degraded, truth = _eight_bit(pair.input), _eight_bit(pair.target)
+    find, edge_px = DEGRADATIONS[recipe.task].find_mask, recipe.validate_crop_px
+    mask = None if find is None or not recipe.guidance_share else _centre(find(degraded, truth), edge_px)
+    return Example(pair.name, _centre(degraded, edge_px), _centre(truth, edge_px), mask)
+
+
+def _split_pairs(
+    train: tuple[str, ...], validation: tuple[str, ...], hold_out: float, data: tuple[Path, ...]
+) -> tuple[list[Pair], list[Pair]]:
+    """Pairs to train and to validate on. Folders that stand in both are split by scene, if ``hold_out`` says so."""
+    if bundled := [folder for folder in (*train, *validation) if folder in BUNDLED]:
+        raise RecipeError(f"{bundled[0]}: holds clean photos, no pairs")
+    both = {path.resolve() for path in resolve_folders(train, data)} & {
+        path.resolve() for path in resolve_folders(validation, data)
+    }
+    if not hold_out:
+        both = set()
+    kept = _pairs(train, data, lambda folder, scene: folder not in both or not is_held_out(scene, hold_out))
+    apart = _pairs(validation, data, lambda folder, scene: folder not in both or is_held_out(scene, hold_out))
+    if not kept or not apart:
+        raise RecipeError(
+            f"hold_out {hold_out}: leaves {len(kept)} pairs to train on and {len(apart)} to validate on"
+        )
+    return kept, apart
 
 
 def _refuse_common(train: list[Path], validation: list[Path]) -> None:
@@ -70,11 +134,16 @@ def _refuse_common(train: list[Path], validation: list[Path]) -> None:
         raise RecipeError(f"{', '.join(both[:3])}: stands in training and in validation")
 
 
-def _pairs(folders: tuple[str, ...], data: tuple[Path, ...]) -> list[Pair]:
+def _pairs(
+    folders: tuple[str, ...], data: tuple[Path, ...], wanted: Callable[[Path, str], bool]
+) -> list[Pair]:
     """Pairs of equal size: a crop at the same place of both would else show two different things."""
-    if bundled := [folder for folder in folders if folder in BUNDLED]:
-        raise RecipeError(f"{bundled[0]}: holds clean photos, no pairs")
-    found = [pair for folder in resolve_folders(folders, data) for pair in find_pairs(folder).pairs]
+    found = [
+        pair
+        for folder in resolve_folders(folders, data)
+        for pair in find_pairs(folder).pairs
+        if wanted(folder.resolve(), scene_of(pair.name))
+    ]
     for pair in found:
         one, other = (image_io.read_info(path) for path in (pair.input, pair.target))
         if (one.width, one.height) != (other.width, other.height):
@@ -86,13 +155,16 @@ def _pairs(folders: tuple[str, ...], data: tuple[Path, ...]) -> list[Pair]:
 
 def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[Example]:
     make = DEGRADATIONS[recipe.task]
-    degrade = make.bind(make.always(make.params(recipe.degradation)))
+    degrade = make.bind_with_mask(make.always(make.params(recipe.degradation)))
     examples = []
     for index, path in enumerate(photos):
         truth = _centre(_eight_bit(path), recipe.validate_crop_px)
         rng = np.random.default_rng([recipe.validate_seed, index])
-        degraded = np.rint(degrade(truth.astype(np.float32) / 255, rng) * 255).astype(np.uint8)
-        examples.append(Example(path.name, degraded, truth))
+        degraded, mask = (
+            np.rint(part * 255).astype(np.uint8) for part in degrade(truth.astype(np.float32) / 255, rng)
+        )
+        told = make.has_mask and recipe.guidance_share > 0
+        examples.append(Example(path.name, degraded, truth, mask if told else None))
     return examples
 
 
@@ -119,5 +191,5 @@ def _centre(picture: np.ndarray, edge_px: int) -> np.ndarray:
     height, width = (max(STRIDE_PX, min(n, edge_px) // STRIDE_PX * STRIDE_PX) for n in picture.shape[:2])
     top, left = max(0, (picture.shape[0] - height) // 2), max(0, (picture.shape[1] - width) // 2)
     crop = picture[top : top + height, left : left + width]
-    pad = ((0, height - crop.shape[0]), (0, width - crop.shape[1]), (0, 0))
+    pad = ((0, height - crop.shape[0]), (0, width - crop.shape[1]), (0, 0))[: crop.ndim]
     return np.ascontiguousarray(np.pad(crop, pad, mode="symmetric"))

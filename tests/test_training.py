@@ -346,19 +346,21 @@ def test_a_loss_that_is_no_number_stops_the_run(
 @pytest.fixture
 def source(data: Path) -> SampleSource:
     pool = PhotoPool(sorted((data / "clean").iterdir()))
-    return SampleSource(
-        pool, None, lambda clean, rng: clean + rng.normal(0, 0.1, clean.shape).astype(np.float32), 32, 3
-    )
+    return SampleSource(pool, None, noisy, 32, 3)
+
+
+def noisy(clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    noise = rng.normal(0, 0.1, clean.shape).astype(np.float32)
+    return clean + noise, (noise[..., 0] > 0).astype(np.float32)
 
 
 def test_sample_i_depends_on_seed_and_i_alone(source: SampleSource) -> None:
     forwards = [source.sample(i) for i in range(8)]
     backwards = [source.sample(i) for i in reversed(range(8))][::-1]
-    for (a, b), (c, d) in zip(forwards, backwards, strict=True):
-        assert np.array_equal(a, c)
-        assert np.array_equal(b, d)
-    other = replace(source, seed=4)
-    assert not np.array_equal(other.sample(0)[0], forwards[0][0])
+    for one, other in zip(forwards, backwards, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    elsewhere = replace(source, seed=4)
+    assert not np.array_equal(elsewhere.sample(0)[0], forwards[0][0])
 
 
 def test_an_epoch_visits_every_photo_once(source: SampleSource, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,7 +383,7 @@ def test_the_prefetcher_keeps_the_order_and_passes_errors_on() -> None:
         time.sleep(0.002 * (step % 3))
         if step == 6:
             raise OSError("photo gone")
-        return np.full(1, step), np.full(1, step)
+        return np.full(1, step), np.full(1, step), np.zeros(1)
 
     prefetcher = Prefetcher(make, 2, 9, threads=3)
     assert [int(prefetcher.take()[0][0]) for _ in range(4)] == [2, 3, 4, 5]
@@ -393,8 +395,9 @@ def test_the_prefetcher_keeps_the_order_and_passes_errors_on() -> None:
 def test_photos_smaller_than_the_patch_are_mirrored(data: Path) -> None:
     cv2.imwrite(str(data / "clean" / "9.png"), photo(9, 5))
     pool = PhotoPool([data / "clean" / "9.png"])
-    degraded, clean = SampleSource(pool, None, lambda c, _rng: c, 32, 1).sample(0)
+    degraded, clean, mask = SampleSource(pool, None, noisy, 32, 1).sample(0)
     assert degraded.shape == clean.shape == (32, 32, 3)
+    assert mask.shape == (32, 32, 1)
 
 
 def test_the_pool_leaves_memory_to_others(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
