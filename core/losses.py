@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -62,6 +64,20 @@ def polarity(logit: Tensor, damage: Tensor) -> Tensor:
     """
     around = F.max_pool2d(damage.float().unsqueeze(1), 3, stride=1, padding=1)[:, 0]
     return F.binary_cross_entropy_with_logits(logit.float(), around)
+
+
+def balance(scores: Tensor) -> Tensor:
+    """How far slots are from being used alike over a batch: 0 when they are, 1 when one does all the work.
+
+    1 minus the normalised entropy of the mean softmax over ``scores`` (N, M). As in codebooks kept alive by the
+    entropy of their mean use (Baevski et al. 2020, arXiv 2006.11477, Eq. 4): a slot that nobody looks up gets no
+    gradient from the read, but it gets one from here.
+    """
+    if scores.shape[-1] < 2:
+        return scores.sum() * 0
+    share = torch.softmax(scores.float(), -1).mean(0)
+    entropy = -(share * share.clamp_min(1e-9).log()).sum()
+    return 1 - entropy / math.log(scores.shape[-1])
 
 
 def damage_map(degraded: Tensor, truth: Tensor, cell_px: int, full_at: float = 0.06) -> Tensor:

@@ -43,6 +43,12 @@ class MemoryShaper:
         damage = losses.damage_map(x, y, STRIDE_PX)
         if recipe.polarity_weight:
             terms["polarity"] = recipe.polarity_weight * losses.polarity(address.polarity_logit, damage)
+        if recipe.balance_weight:
+            with torch.autocast(x.device.type, enabled=False):
+                query = address.query.permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
+                scores = memory.sharpness.float() * (query @ memory.table().T)
+                groups = [losses.balance(scores[:, rows]) for rows in memory.row_slices().values()]
+            terms["balance"] = recipe.balance_weight * torch.stack(groups).mean()
         if step % recipe.contrastive_every or not (recipe.contrastive_weight or recipe.polarity_weight):
             return {}
         half = max(1, len(x) // 2)
@@ -102,12 +108,14 @@ class MemoryShaper:
     # --- health --------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def reseed(self, step: int, usage: Tensor, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    def reseed(
+        self, step: int, usage: Tensor, x: Tensor, y: Tensor, guidance: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Fill dead slots anew from the hardest places of a batch, as long as there is time left to learn with them.
 
         Args:
             usage: (R,) mean weight of each slot.
-            x, y: (B, 3, P, P) degraded and clean crops to take hard samples from.
+            x, y, guidance: (B, 3, P, P) degraded and clean crops to take hard samples from, and their masks.
 
         Returns:
             For each parameter with new slots its name and which (2, M) of its rows are new: the caller's averages
@@ -119,7 +127,7 @@ class MemoryShaper:
         dead = dead_rows(usage, memory.row_slices())
         if not dead:
             return {}
-        output = self.network(x, group=self.recipe.crops_per_photo)
+        output = self.network(x, guidance, group=self.recipe.crops_per_photo)
         assert output.address is not None
         queries = output.address.query.float().permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
         left = losses.damage_map(output.restored, y, STRIDE_PX, full_at=10.0).flatten()  # never full

@@ -78,7 +78,9 @@ class NetworkConfig:
         twin = replace(self, granularities=granularities, polarities=polarities, actual=actual, spare=0)
         missing = self._memory_parameters() - twin._memory_parameters()
         channels = 2 * self.width
-        spare = max(0, round((missing - channels) / (2 * 9 * channels + 1)))  # inner width of two convolutions
+        spare = max(
+            0, round((missing - channels) / (2 * 9 * channels + 1))
+        )  # inner width of two convolutions
         return replace(twin, spare=spare)
 
     def _memory_parameters(self) -> int:

@@ -167,6 +167,9 @@ class TrainRecipe:
     polarity_weight: float = _spec(
         0.01, "loss", "Polarity weight", "Teaches memory slots clean from degraded", low=0.0, high=10.0
     )
+    balance_weight: float = _spec(
+        0.005, "loss", "Balance weight", "Keeps memory slots in use alike", low=0.0, high=10.0
+    )
     contrastive_every: int = _spec(
         4,
         "loss",

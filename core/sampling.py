@@ -28,6 +28,8 @@ The mask is zero all over where it is unknown or withheld."""
 FindMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(degraded, truth), both (H, W, 3) uint8 -> (H, W) uint8, 255 where it is damaged."""
 
+_ROUGH = 0.5  # share of the masks given that are as rough as a painted one
+
 
 class PhotoPool:
     """Decoded photos, kept as 8-bit RGB while ``budget_bytes`` lasts and read again beyond it.
@@ -120,7 +122,8 @@ class SampleSource(Source):
     """With ``inputs`` None, ``degrade`` makes the degraded side; else pairs are cropped.
 
     Neighbours show one photo, degraded in one go, so that they share what is the same all over a photo. A photo
-    smaller than the patch is mirrored up to it. ``guidance_share`` of the visits come with their mask.
+    smaller than the patch is mirrored up to it. ``guidance_share`` of the visits come with their mask, half of
+    these as a person would paint it: with a hard edge, a little too large or too small, corners cut.
     """
 
     truths: PhotoPool
@@ -146,8 +149,12 @@ class SampleSource(Source):
         else:
             degraded, cleans, masks = self._paired(number, self.inputs, rng)
         # a generator of its own: whether a mask is given changes nothing else
-        if not np.random.default_rng([self.seed, 2, index]).random() < self.guidance_share:
+        telling = np.random.default_rng([self.seed, 2, index])
+        if not telling.random() < self.guidance_share:
             masks = [np.zeros_like(mask) for mask in masks]
+        elif telling.random() < _ROUGH:
+            blur_px, level = telling.uniform(1.0, 4.0), telling.uniform(0.15, 0.85)
+            masks = [_rough(mask, blur_px, level) for mask in masks]
         return [
             (one, clean, np.ascontiguousarray(mask[..., None]))
             for one, clean, mask in zip(degraded, cleans, masks, strict=True)
@@ -209,6 +216,12 @@ class MixedSource(Source):
         if after > before:
             return self.second.photo(before)
         return self.first.photo(index - before)
+
+
+def _rough(mask: np.ndarray, blur_px: float, level: float) -> np.ndarray:
+    """(P, P) float32 in 0..1: ``mask`` blurred and cut at ``level``, over about a pixel."""
+    blurred = cv2.GaussianBlur(mask, (0, 0), blur_px, borderType=cv2.BORDER_REFLECT)
+    return np.clip((blurred - np.float32(level)) * np.float32(2 * blur_px) + np.float32(0.5), 0, 1)
 
 
 def _unit(picture: np.ndarray) -> np.ndarray:

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from core import checkpoint, losses, metrics
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
-from core.health import usage_of
 from core.jobs import Emit, JobControl
 from core.memory_training import MemoryShaper
 from core.muon import BOOST, Muon
@@ -266,7 +265,8 @@ class _Run:
             self.best_psnr_db, self.best_step = scores.deciding_db, self.step
             self._save_model(scores)
         guided = {} if scores.psnr_guided_db is None else {"psnr_guided_db": scores.psnr_guided_db, "ssim_guided": scores.ssim_guided}  # fmt: skip
-        self._append({"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided, "is_best": is_best})  # fmt: skip
+        memory = {} if scores.usage is None else self._look_after_memory(scores.usage)
+        self._append({"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided, "is_best": is_best, **memory})  # fmt: skip
         self.validated_step = self.step
         self.emit(
             Validated(
@@ -280,6 +280,29 @@ class _Run:
                 psnr_guided_db=scores.psnr_guided_db,
             )
         )
+
+    def _look_after_memory(self, usage: Tensor) -> dict[str, float]:
+        """New life for dead slots; what the curves say about the memory."""
+        health = self.shaper.health(usage)
+        if health is None:
+            return {}
+        batch = self.source.batch(self.step - 1, self.recipe.batch)  # the one just learnt from
+        x, y, mask = (torch.from_numpy(side).to(self.device).permute(0, 3, 1, 2) for side in batch)
+        with self._autocast():
+            renewed = self.shaper.reseed(self.step, usage, x, y, mask if self.source.has_masks else None)
+        parameters = dict(self.network.named_parameters())
+        for name, rows in renewed.items():
+            self.average[name][rows] = parameters[name].detach()[rows]
+            for optimizer in self.optimizers:
+                for value in optimizer.state.get(parameters[name], {}).values():
+                    if value.shape == parameters[name].shape:
+                        value[rows] = 0
+        return {
+            "memory_entropy": round(health.entropy, 4),
+            "memory_dead": health.dead,
+            "memory_duplicates": health.duplicates,
+            "memory_renewed": sum(int(rows.sum()) for rows in renewed.values()),
+        }
 
     def _save_model(self, scores: Scores) -> None:
         validation = {
@@ -297,7 +320,7 @@ class _Run:
             "step": self.step,
             "training_photos": self.photos,
             "validation": validation,
-            "guidance": self.source.has_masks,
+            "guidance": self.source.has_masks and self.recipe.guidance_share > 0,
         }
         checkpoint.save(
             self.out / "model", self.network, name=self.recipe.name, task=self.recipe.task, provenance=provenance, state=self.average

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core import metrics
+from core.health import usage_of
 from core.network import MemoryNet
 from core.tensors import to_pixels
 from core.training_data import Example
@@ -26,6 +27,7 @@ class Scores:
     input_psnr_db: float
     psnr_guided_db: float | None = None  # with the masks given; None where there are none
     ssim_guided: float | None = None
+    usage: Tensor | None = None  # (R,) mean weight of each memory slot; None without a memory
 
     @property
     def deciding_db(self) -> float:
@@ -41,10 +43,11 @@ def score(
     plain: list[tuple[float, float]] = []
     guided: list[tuple[float, float]] = []
     given: list[float] = []
+    usages: list[Tensor] = []
     with torch.inference_mode():
         for example in examples:
             x = torch.from_numpy(example.degraded).to(device).permute(2, 0, 1)[None].float() / 255
-            plain.append(_score_one(network, x, None, example, protocol))
+            plain.append(_score_one(network, x, None, example, protocol, usages))
             if example.mask is not None:
                 mask = torch.from_numpy(example.mask).to(device)[None, None].float() / 255
                 guided.append(_score_one(network, x, mask, example, protocol))
@@ -52,11 +55,20 @@ def score(
             after_each()
     psnr_db, ssim = np.mean(plain, axis=0).tolist()
     told: list[float | None] = np.mean(guided, axis=0).tolist() if guided else [None, None]
-    return Scores(protocol, len(examples), psnr_db, ssim, float(np.mean(given)), *told)
+    usage = torch.stack(usages).mean(0) if usages else None
+    return Scores(protocol, len(examples), psnr_db, ssim, float(np.mean(given)), told[0], told[1], usage)
 
 
 def _score_one(
-    network: MemoryNet, x: Tensor, mask: Tensor | None, example: Example, protocol: str
+    network: MemoryNet,
+    x: Tensor,
+    mask: Tensor | None,
+    example: Example,
+    protocol: str,
+    usages: list[Tensor] | None = None,
 ) -> tuple[float, float]:
-    restored = to_pixels(network(x, mask).restored, np.dtype(np.uint8))
+    output = network(x, mask)
+    if usages is not None and output.address is not None:
+        usages.append(usage_of(output.address.weights))
+    restored = to_pixels(output.restored, np.dtype(np.uint8))
     return metrics.psnr_db(restored, example.truth, protocol), metrics.ssim(restored, example.truth, protocol)

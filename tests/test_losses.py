@@ -91,3 +91,23 @@ def test_polarity_asks_for_damage_and_its_neighbours() -> None:
     right = losses.polarity(20 * (asked - 0.5), damage)
     assert right.item() < 1e-3
     assert losses.polarity(20 * (damage - 0.5), damage).item() > 1
+
+
+def test_balance_is_nothing_for_equal_use_and_one_for_a_single_slot() -> None:
+    assert losses.balance(torch.zeros(5, 8)).item() == pytest.approx(0, abs=1e-6)
+    one = torch.zeros(5, 8)
+    one[:, 3] = 100
+    assert losses.balance(one).item() == pytest.approx(1, abs=1e-3)
+    each = 100 * torch.eye(8)  # every position looks at one slot, together at all of them
+    assert losses.balance(each).item() == pytest.approx(0, abs=1e-3)
+    assert losses.balance(torch.zeros(5, 1)).item() == 0
+
+
+def test_balance_moves_slots_that_nobody_uses() -> None:
+    scores = torch.zeros(6, 4)
+    scores[:, 0] = 9.0
+    scores.requires_grad_()
+    losses.balance(scores).backward()
+    assert scores.grad is not None
+    assert (scores.grad[:, 0] > 0).all()  # less of what is used
+    assert (scores.grad[:, 1:] < 0).all()  # more of the rest

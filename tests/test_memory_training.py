@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from core.health import usage_of
+from core.memory_training import MemoryShaper
+from core.network import MemoryNet
+from core.recipe import TrainRecipe
+from tests.small import SMALL, small_network
+
+RECIPE = TrainRecipe(preset="custom", width=8, batch=2, crops_per_photo=1, contrastive_every=2)
+
+
+def crops(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    clean = torch.rand(2, 3, 32, 32, generator=generator) * 0.5
+    rain = (torch.rand(2, 1, 32, 32, generator=generator) > 0.8).float() * 0.4
+    return clean + rain, clean
+
+
+def test_terms_are_finite_and_move_what_they_should() -> None:
+    network = small_network(1).train()
+    shaper = MemoryShaper(network, RECIPE, "cpu")
+    for step in (0, 1, 2):
+        x, y = crops(step)
+        terms: dict[str, torch.Tensor] = {}
+        curves = shaper.terms(step, x, y, network(x), terms)
+        assert all(torch.isfinite(term) for term in terms.values())
+        expensive = {"polarity_truth", "contrastive"}
+        assert expensive <= set(terms) if step % 2 == 0 else not expensive & set(terms)
+        assert {"polarity", "balance"} <= set(terms)
+        assert set(curves) == ({"distance_positive", "distance_negative"} if step % 2 == 0 else set())
+        torch.stack(list(terms.values())).sum().backward()
+    assert shaper.bank.count("positive") > 0
+    assert shaper.bank.count("degraded") > 0
+    assert network.memory is not None
+    assert network.memory.parts.grad is not None
+    assert network.memory.parts.grad.abs().sum() > 0
+
+
+def test_contrast_moves_the_restoration_and_not_the_yardstick() -> None:
+    network = small_network(2).train()
+    recipe = replace(RECIPE, polarity_weight=0.0, balance_weight=0.0)
+    shaper = MemoryShaper(network, recipe, "cpu")
+    x, y = crops(5)
+    with torch.no_grad():
+        output = network(x)
+    restored = output.restored.clone().requires_grad_()
+    terms: dict[str, torch.Tensor] = {}
+    shaper.terms(0, x, y, replace(output, restored=restored), terms)
+    terms["contrastive"].backward()
+    assert restored.grad is not None
+    assert restored.grad.abs().sum() > 0
+    assert all(p.grad is None or not p.grad.any() for p in network.parameters())
+
+
+def test_dead_slots_get_new_life_and_living_ones_are_left_alone() -> None:
+    network = small_network(3).train()
+    assert network.memory is not None
+    with torch.no_grad():  # all part slots but two point where no query does
+        x, y = crops(7)
+        query = network(x).address.query.permute(0, 2, 3, 1).flatten(0, 2)
+        network.memory.parts[:, 2:] = -query.mean(0) * 3
+        network.memory.parts[:, :2] = query[[0, 9]]
+        network.memory.sharpness.fill_(30.0)
+    before = network.memory.parts.detach().clone()
+    usage = usage_of(network(x).address.weights)
+    shaper = MemoryShaper(network, replace(RECIPE, steps=100), "cpu")
+    report = shaper.health(usage)
+    assert report is not None
+    assert report.dead > 10
+    renewed = shaper.reseed(10, usage, x, y)
+    rows = renewed["memory.parts"]
+    assert rows.any()
+    assert not rows[:, :2].any()
+    assert torch.equal(network.memory.parts[:, :2], before[:, :2])
+    after = shaper.health(usage_of(network(x).address.weights))
+    assert after is not None
+    assert after.dead < report.dead
+    assert shaper.reseed(90, usage, x, y) == {}  # too late to learn with them
+
+
+def test_a_network_without_a_memory_has_nothing_to_shape() -> None:
+    network = MemoryNet(SMALL.with_memory("none"))
+    shaper = MemoryShaper(network, RECIPE, "cpu")
+    x, y = crops(1)
+    terms: dict[str, torch.Tensor] = {}
+    assert shaper.terms(0, x, y, network(x), terms) == {}
+    assert terms == {}
+    assert shaper.reseed(1, torch.ones(42), x, y) == {}
+    assert shaper.health(torch.ones(42)) is None
