@@ -41,7 +41,7 @@ class ShadowParams:
     shadows: tuple[float, ...] = (0.6, 0.27, 0.13)  # probability of 1, 2, 3, ... outlines
     # probability of a blob, polygon, edge, bars, limbs, leaves
     outlines: tuple[float, ...] = (0.26, 0.14, 0.16, 0.12, 0.2, 0.12)
-    size_px: Bounds = field(default_factory=lambda: Bounds(24.0, 900.0))  # radius of an outline
+    size_px: Bounds = field(default_factory=lambda: Bounds(40.0, 1000.0))  # radius of an outline
     thickness_px: Bounds = field(default_factory=lambda: Bounds(4.0, 110.0))  # of a bar or a limb
     leaf_px: Bounds = field(default_factory=lambda: Bounds(6.0, 70.0))
     penumbra_px: Bounds = field(
@@ -134,7 +134,7 @@ def _matte(height: int, width: int, rng: np.random.Generator, p: ShadowParams) -
         cover = 1 - float(light.mean())
         if _COVER[0] <= cover <= _COVER[1]:
             break
-    return 1 - light if cover <= _COVER[1] else light
+    return np.clip(1 - light if cover <= _COVER[1] else light, 0, 1)  # rounding exceeds 1 by a hair
 
 
 def _one_shadow(height: int, width: int, rng: np.random.Generator, p: ShadowParams) -> np.ndarray:

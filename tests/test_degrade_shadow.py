@@ -80,12 +80,11 @@ def test_shadows_are_of_many_sizes_and_leave_some_light_to_compare_with() -> Non
     assert np.quantile(covers, 0.15) < 0.15
     assert np.quantile(covers, 0.85) > 0.45
     # some are wider than the network's field: a whole crop of 128 px in the dark
-    whole = [
+    darkest = [
         shadow(before, np.random.default_rng([5, i]), ALWAYS)[1].reshape(128, 4, 128).mean((0, 2)).max()
-        > 0.98
         for i in range(100)
     ]
-    assert np.mean(whole) > 0.15
+    assert np.mean(np.array(darkest) > 0.9) > 0.2
 
 
 @pytest.mark.parametrize("outline", _OUTLINES)
