@@ -85,12 +85,22 @@ def region(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(noise > np.quantile(noise, 1 - rng.uniform(0.2, 0.5)))
 
 
+def damaged_inside(task: str, photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The photo with damage inside a region, and the region (H, W) bool. A shadow's region is the shadow's own."""
+    make = DEGRADATIONS[task]
+    if make.has_mask:
+        bound = make.bind_with_mask(make.always(make.defaults))
+        picture, matte = bound(photo.astype(np.float32) / 255, rng)
+        return np.rint(picture * 255).astype(np.uint8), matte.reshape(photo.shape[:2]) >= 0.5
+    mask = region(photo.shape[0], photo.shape[1], rng)
+    return np.where(mask[..., None], degraded(task, photo, rng, dense=True), photo), mask
+
+
 def where(network: MemoryNet, task: str, photos: list[np.ndarray], seed: int) -> dict[str, Any]:
     before_all, after_all, inside_all, single, oracle = [], [], [], [], []
     for index, photo in enumerate(photos):
         rng = np.random.default_rng([seed, index])
-        mask = region(photo.shape[0], photo.shape[1], rng)
-        damaged = np.where(mask[..., None], degraded(task, photo, rng, dense=True), photo)
+        damaged, mask = damaged_inside(task, photo, rng)
         x = to_tensor(damaged)
         difference = damage_map(x, to_tensor(photo), STRIDE_PX, full_at=10.0)  # never full
         oracle.append(F.max_pool2d(difference.unsqueeze(1), 3, 1, 1).numpy().ravel())
