@@ -56,15 +56,21 @@ def run(args: argparse.Namespace) -> int:
     edit = common.memory_edit(args)
     from core.dataset import PairingError, find_pairs
     from core.guidance import find_masks
+    from core.image_io import PassedOver, passed_over_line
 
+    passed_over: list[PassedOver] = []
     try:
-        pairing = find_pairs(args.folder)  # before torch is loaded: names are quick to check
+        pairing = find_pairs(
+            args.folder, on_passed_over=passed_over.append
+        )  # before torch is loaded: names are quick to check
         if args.masks is not None:
             find_masks(args.masks, pairing.pairs)
     except PairingError as error:
         print(f"{error}.", file=sys.stderr)
         for path in error.unpaired:
             print(f"  {path}", file=sys.stderr)
+        if passed_over:  # perhaps the partners
+            print(passed_over_line(passed_over), file=sys.stderr)
         return common.EXIT_FAILED
     with common.interruptible() as control:
         task, model, path = common.load_model(args)
@@ -104,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(lines(table)))
     for row in table.failed:
         print(f"{row.name}: {row.error}", file=sys.stderr)
+    if passed_over:
+        print(passed_over_line(passed_over), file=sys.stderr)
     return common.EXIT_FAILED if table.failed else common.EXIT_OK
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.checkpoint import LoadedModel
-    from core.image_io import Receipt, UnreadableFile, WriteOptions
+    from core.image_io import PassedOver, Receipt, UnreadableFile, WriteOptions
     from core.memory_edit import MemoryEdit
     from core.restore import Restored, RestoreRequest
 
@@ -58,7 +58,8 @@ def add(commands: Any) -> None:
         "restore",
         help="restore photos or folders of photos",
         description="Restore photos. Originals are never changed; results carry the model and settings\n"
-        "that made them.",
+        "that made them. Pictures in a folder of kinds that cannot be read (HEIC, camera raw, GIF,\n"
+        "Photoshop, HDR, ...) are passed over: they are named at the end and count as no failure.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a photo or a folder of photos")
@@ -167,7 +168,9 @@ class _Batch:
             overwrite=args.overwrite,
         )
         self.began = time.monotonic()
-        self.items = _collect([Path(text) for text in args.inputs], args.recursive, args.out)
+        self.items, self.passed_over = _collect(
+            [Path(text) for text in args.inputs], args.recursive, args.out
+        )
         if args.mask is not None:
             common.check_takes_masks(model)
         mask = _mask(args.mask, self.items)
@@ -315,6 +318,8 @@ class _Batch:
 
     def report(self, stopped: bool) -> int:
         """The closing words or the JSON, and the exit code."""
+        from core.image_io import passed_over_line
+
         counts = {
             status: sum(item.status == status for item in self.items)
             for status in ("restored", "skipped", "failed", "waiting")
@@ -334,8 +339,11 @@ class _Batch:
                     "stopped": stopped,
                     "seconds": round(seconds, 3),
                     "images": [item.as_dict() for item in self.items],
+                    "passed_over": [{"input": str(one.path), "kind": one.kind} for one in self.passed_over],
                 }
             )
+        if self.passed_over:
+            print(passed_over_line(self.passed_over), file=sys.stderr)
         if stopped:
             finished = counts["restored"] + counts["skipped"]
             print(
@@ -407,13 +415,24 @@ def _facts(restored: Restored, receipt: Receipt, notes: Sequence[str]) -> dict[s
     }
 
 
-def _collect(inputs: Sequence[Path], recursive: bool, out: Path | None) -> list[_Item]:
-    """Photos in the order given, folders in name order, each file once; what cannot be listed has failed."""
+def _collect(
+    inputs: Sequence[Path], recursive: bool, out: Path | None
+) -> tuple[list[_Item], list[PassedOver]]:
+    """Photos in the order given, folders in name order, each file once; what cannot be listed has failed.
+
+    And the pictures in folders that cannot be read, unless they were given by name: then they are items.
+    """
     items: dict[Path, _Item] = {}
+    passed_over: dict[Path, PassedOver] = {}
     for given in inputs:
         unreadable: list[UnreadableFile | NoPhotos] = []
         if given.is_dir():
-            found = [_Item(path, given) for path in _photos(given, recursive, out, unreadable.append)]
+            others: list[PassedOver] = []
+            found = [
+                _Item(path, given)
+                for path in _photos(given, recursive, out, unreadable.append, others.append)
+            ]
+            passed_over.update((one.path.absolute(), one) for one in others)
             if not found and not unreadable:
                 unreadable.append(NoPhotos(given, _without_photos(given, recursive)))
         else:
@@ -423,7 +442,7 @@ def _collect(inputs: Sequence[Path], recursive: bool, out: Path | None) -> list[
             found[-1].fail(error)
         for item in found:
             items.setdefault(item.source.absolute(), item)
-    return list(items.values())
+    return list(items.values()), [one for path, one in passed_over.items() if path not in items]
 
 
 def _without_photos(folder: Path, recursive: bool) -> str:
@@ -441,7 +460,11 @@ def _without_photos(folder: Path, recursive: bool) -> str:
 
 
 def _photos(
-    folder: Path, recursive: bool, out: Path | None, on_error: Callable[[UnreadableFile], None]
+    folder: Path,
+    recursive: bool,
+    out: Path | None,
+    on_error: Callable[[UnreadableFile], None],
+    on_passed_over: Callable[[PassedOver], None],
 ) -> Iterator[Path]:
     """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
     from core import catalog, image_io
@@ -449,9 +472,16 @@ def _photos(
     suffixes = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     root = folder.resolve()
     results = out.resolve() if out is not None and root in out.resolve().parents else None
-    for path in image_io.find_images(folder, recursive, on_error):
-        if path.stem.lower().endswith(suffixes):
-            continue
-        if results is not None and path.resolve().is_relative_to(results):
-            continue
-        yield path
+
+    def is_result(path: Path) -> bool:
+        return path.stem.lower().endswith(suffixes) or (
+            results is not None and path.resolve().is_relative_to(results)
+        )
+
+    def tell(one: PassedOver) -> None:
+        if not is_result(one.path):
+            on_passed_over(one)
+
+    for path in image_io.find_images(folder, recursive, on_error, tell):
+        if not is_result(path):
+            yield path

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.image_io import UnreadableFile, find_images
+from core.image_io import PassedOver, UnreadableFile, find_images
 
 # fmt: off
 INPUT_FOLDERS = frozenset({
@@ -62,18 +62,20 @@ class Pairing:
     rule: str = ""  # how names were matched, in words
 
 
-def find_pairs(folder: Path, strict: bool = True) -> Pairing:
+def find_pairs(
+    folder: Path, strict: bool = True, on_passed_over: Callable[[PassedOver], None] | None = None
+) -> Pairing:
     """Pair the pictures of a data set's folder by name, whatever their extensions and case.
 
     Raises :class:`PairingError` when no known layout is found and, if ``strict``, when any picture is left
     without a partner. ``strict=False`` returns what is left in ``Pairing.unpaired`` instead. Raises
-    UnreadableFile when a folder cannot be listed.
+    UnreadableFile when a folder cannot be listed. ``on_passed_over`` is told of pictures that cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise PairingError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
     inputs_dir, targets_dir = _layout(folder)
-    inputs, targets = _Side(inputs_dir), _Side(targets_dir)
+    inputs, targets = _Side(inputs_dir, on_passed_over), _Side(targets_dir, on_passed_over)
     for side, other in ((inputs, targets), (targets, inputs)):
         if not side.paths:
             raise PairingError(f"{side.root}: no pictures in it", other.paths)
@@ -135,9 +137,9 @@ _Key = tuple[object, ...]
 class _Side:
     """The pictures of one of the two folders, with their names."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, on_passed_over: Callable[[PassedOver], None] | None = None) -> None:
         self.root = root
-        self.paths = list(find_images(root, recursive=True, on_error=_refuse))
+        self.paths = list(find_images(root, True, _refuse, on_passed_over))
         self.names: list[_Name] = [
             tuple(unicodedata.normalize("NFC", part).casefold() for part in self._stem(path).parts)
             for path in self.paths

@@ -10,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -24,9 +23,10 @@ from core import image_xmp
 from core.image_colour import profile_name, to_srgb
 from core.image_decode import Canvas, decode
 from core.image_encode import CAPABILITIES, EncodeJob, encode
+from core.image_find import PassedOver, find_images, natural_key, passed_over_line
 from core.image_headers import read_header
 from core.image_plan import plan
-from core.image_sniff import ByteSource, detect, unreadable
+from core.image_sniff import ByteSource, detect, opened
 from core.image_types import (
     EXTENSION_FORMAT,
     EXTENSIONS,
@@ -59,6 +59,7 @@ __all__ = [
     "ImageError",
     "ImageTooLarge",
     "NotAnImage",
+    "PassedOver",
     "Picture",
     "PictureInfo",
     "Receipt",
@@ -72,6 +73,7 @@ __all__ = [
     "find_images",
     "from_array",
     "natural_key",
+    "passed_over_line",
     "read",
     "read_info",
     "read_provenance",
@@ -87,38 +89,16 @@ _DEFAULTS = WriteOptions()
 # --- reading -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
-    try:
-        # A device or a pipe would block or never end; only regular files are opened.
-        facts = os.stat(path)  # noqa: PTH116
-        mode = facts.st_mode
-        if stat.S_ISDIR(mode):
-            raise UnreadableFile(path, "is a folder")
-        if not stat.S_ISREG(mode):
-            raise UnreadableFile(path, "is not a regular file")
-        file = open(path, "rb")  # noqa: SIM115, PTH123
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except ValueError as error:  # a NUL byte in the name
-        raise UnreadableFile(path, str(error)) from error
-    with file:
-        try:
-            yield ByteSource(path, file, facts.st_mtime_ns)
-        except OSError as error:
-            raise unreadable(path, error) from error
-
-
 def read_info(path: str | os.PathLike[str]) -> PictureInfo:
     """What the header says; cheap, decodes nothing. Raises a subclass of ImageError."""
-    with _opened(path) as source:
+    with opened(path) as source:
         return _info(source, read_header(source, thorough=False))
 
 
 def sniff(path: str | os.PathLike[str]) -> str | None:
     """The format the content begins like; None when the file cannot be read or is none of ours."""
     try:
-        with _opened(path) as source:
+        with opened(path) as source:
             return detect(source)
     except ImageError:
         return None
@@ -130,7 +110,7 @@ def read(path: str | os.PathLike[str]) -> Picture:
     Grey and palette pictures come as RGB, CMYK is converted. Raises a subclass of ImageError:
     UnreadableFile, EmptyFile, NotAnImage, UnsupportedImage, ImageTooLarge, DamagedImage.
     """
-    with _opened(path) as source:
+    with opened(path) as source:
         header = read_header(source, thorough=True)
         canvas = decode(source, header)
         return Picture(
@@ -203,7 +183,7 @@ def thumbnail(path: str | os.PathLike[str], max_px: int) -> np.ndarray:
     """
     if max_px < 1:
         raise ValueError(f"max_px {max_px} is less than 1")
-    with _opened(path) as source:
+    with opened(path) as source:
         header = read_header(source, thorough=True)
         canvas = decode(source, header, about_px=max_px)
     width, height = header.width, header.height
@@ -230,62 +210,6 @@ def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     )
 
 
-# --- finding -------------------------------------------------------------------------------------
-
-_NUMBERS = re.compile(r"(\d+)")
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts photo2 before photo10, upper and lower case alike."""
-    parts = _NUMBERS.split(name.casefold())
-    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)
-
-
-def find_images(
-    path: str | os.PathLike[str],
-    recursive: bool,
-    on_error: Callable[[UnreadableFile], None] | None = None,
-) -> Iterator[Path]:
-    """The image files of a folder by their extension, in natural order, subfolders after the files.
-
-    Hidden files and folders are skipped, links to folders are not followed. A folder that cannot be
-    listed is handed to ``on_error`` and skipped, ``path`` itself too; without ``on_error`` a failing
-    ``path`` raises UnreadableFile. A ``path`` that is a file is yielded as it is.
-    """
-    root = Path(path)
-    if root.is_file():
-        yield root
-        return
-    try:
-        with os.scandir(root) as entries:
-            listed = sorted(entries, key=lambda entry: (natural_key(entry.name), entry.name))
-    except OSError as error:
-        problem = unreadable(root, error)
-        if on_error is None:
-            raise problem from error
-        on_error(problem)
-        return
-    folders: list[Path] = []
-    for entry in listed:
-        if entry.name.startswith("."):
-            continue
-        try:
-            if entry.is_dir():
-                if recursive and not entry.is_symlink():
-                    folders.append(Path(entry.path))
-            elif entry.is_file() and os.path.splitext(entry.name)[1].lower() in EXTENSIONS:  # noqa: PTH122
-                yield Path(entry.path)
-        except OSError as error:
-            if on_error is not None:
-                on_error(unreadable(entry.path, error))
-    for folder in folders:
-        yield from find_images(folder, True, on_error if on_error is not None else _ignore)
-
-
-def _ignore(_problem: UnreadableFile) -> None:
-    """Below the folder that was asked for, one that cannot be listed does not stop the others."""
-
-
 # --- provenance ----------------------------------------------------------------------------------
 
 
@@ -301,7 +225,7 @@ def read_provenance(path: str | os.PathLike[str], thorough: bool = False) -> dic
     None when the file was not written by this project. Raises a subclass of ImageError when the file
     cannot be opened or is not an image; if ``thorough``, which reads all of it, also when it was cut short.
     """
-    with _opened(path) as source:
+    with opened(path) as source:
         header = read_header(source, thorough)
     found = image_xmp.read_provenance(header.xmp)
     if found is None and not CAPABILITIES[header.format].metadata:
@@ -483,7 +407,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _read_back(path: Path, job: EncodeJob) -> None:
     """The header of what was written must say what was meant. Raises WriteFailed."""
-    with _opened(path) as source:
+    with opened(path) as source:
         header = read_header(source, thorough=False)
     height, width = job.pixels.shape[:2]
     meant = (job.format, width, height, job.depth, job.alpha is not None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from core.image_types import (
@@ -59,7 +61,7 @@ _NOT_IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"ID3", "an audio file"),
     (b"OggS", "an audio or video file"),
 )
-_RAW_EXTENSIONS = frozenset(
+RAW_EXTENSIONS = frozenset(
     [
         ".3fr",
         ".arw",
@@ -129,6 +131,29 @@ def unreadable(path: str | os.PathLike[str], error: OSError) -> UnreadableFile:
     return UnreadableFile(path, error.strerror or str(error) or type(error).__name__, error.errno)
 
 
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[ByteSource]:
+    """The regular file at ``path``, for reading. Raises UnreadableFile, also for what fails while it is open."""
+    try:
+        # A device or a pipe would block or never end; only regular files are opened.
+        facts = os.stat(path)  # noqa: PTH116
+        mode = facts.st_mode
+        if stat.S_ISDIR(mode):
+            raise UnreadableFile(path, "is a folder")
+        if not stat.S_ISREG(mode):
+            raise UnreadableFile(path, "is not a regular file")
+        file = open(path, "rb")  # noqa: SIM115, PTH123
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:  # a NUL byte in the name
+        raise UnreadableFile(path, str(error)) from error
+    with file:
+        try:
+            yield ByteSource(path, file, facts.st_mtime_ns)
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+
 def check_size(source: ByteSource, width: int, height: int) -> None:
     """Raises ImageTooLarge above the limit; asked before anything costly is done for the picture."""
     if width * height > MAX_PIXELS:
@@ -180,7 +205,7 @@ def _brands(head: bytes) -> set[bytes]:
 
 def _refuse_raw_tiff(source: ByteSource, head: bytes) -> None:
     extension = os.path.splitext(os.fspath(source.path))[1].lower()  # noqa: PTH122
-    if head[8:10] == b"CR" or extension in _RAW_EXTENSIONS:
+    if head[8:10] == b"CR" or extension in RAW_EXTENSIONS:
         raise source.unsupported(f"is {_RAW}", kind="raw")
 
 
@@ -212,7 +237,7 @@ def _refusal(source: ByteSource, head: bytes) -> ImageError:
             return NotAnImage(source.path, "is a web page, not a picture", kind="html")
         return NotAnImage(source.path, "is a text file, not a picture", kind="text")
     extension = os.path.splitext(os.fspath(source.path))[1].lower()  # noqa: PTH122
-    if extension in _RAW_EXTENSIONS:
+    if extension in RAW_EXTENSIONS:
         return source.unsupported(f"is {_RAW}", kind="raw")
     return NotAnImage(
         source.path, f"is of no known picture format (starts with {head[:8].hex(' ')})", kind="unknown"

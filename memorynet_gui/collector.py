@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
 from memorynet_gui.problems import describe
+
+if TYPE_CHECKING:
+    from core.image_io import PassedOver
 
 BATCH = 500
 
@@ -17,7 +21,7 @@ class Collector(QObject):
     """``collect(paths)``: files as they are, folders with everything below them, in batches by ``found``."""
 
     found = Signal(list)  # list[Path]
-    finished = Signal(int, list)  # photos found, sentences about what was not
+    finished = Signal(int, list, list)  # photos found, sentences about what was not, core.image_io.PassedOver
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +42,8 @@ class Collector(QObject):
         count = 0
         batch: list[Path] = []
         problems: list[str] = []
-        for path in _photos(paths, problems):
+        passed_over: dict[Path, PassedOver] = {}
+        for path in _photos(paths, problems, passed_over):
             if self._stop.is_set():
                 return
             batch.append(path)
@@ -48,7 +53,7 @@ class Collector(QObject):
                 batch = []
         if batch:
             self.found.emit(batch)
-        self.finished.emit(count, problems)
+        self.finished.emit(count, problems, list(passed_over.values()))
 
 
 class _Collect(QRunnable):
@@ -60,7 +65,9 @@ class _Collect(QRunnable):
         self._collector._run(self._paths)
 
 
-def _photos(paths: Iterable[Path], problems: list[str]) -> Iterator[Path]:
+def _photos(
+    paths: tuple[Path, ...], problems: list[str], passed_over: dict[Path, PassedOver]
+) -> Iterator[Path]:
     """A file dropped by hand always counts, even a strange one: its row will say what is wrong with it.
 
     Below a folder, results of earlier runs are passed over, as on the command line.
@@ -68,16 +75,19 @@ def _photos(paths: Iterable[Path], problems: list[str]) -> Iterator[Path]:
     from core import catalog, image_io
 
     made = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
-    for path in (given.absolute() for given in paths):
+    paths = tuple(given.absolute() for given in paths)
+    for path in paths:
         if not path.is_dir():
             yield path
             continue
         count = 0
         unread: list[Exception] = []
-        for photo in image_io.find_images(path, recursive=True, on_error=unread.append):
+        others: list[PassedOver] = []
+        for photo in image_io.find_images(path, True, unread.append, others.append):
             if not photo.stem.lower().endswith(made):
                 count += 1
                 yield photo
         problems.extend(describe(error).sentence for error in unread)
-        if not count and not unread:
+        passed_over.update((one.path, one) for one in others if one.path not in paths)
+        if not count and not unread and not others:
             problems.append(f"There are no photos in {path.name}.")

@@ -19,6 +19,7 @@ from memorynet_gui.session import Session
 
 if TYPE_CHECKING:
     from core.catalog import Sample
+    from core.image_io import PassedOver
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class PhotosIn(QObject):
         self._session.add(paths, select=self._show_next)
         self._show_next = False
 
-    def _collected(self, count: int, problems: list[str]) -> None:
+    def _collected(self, count: int, problems: list[str], passed_over: list[PassedOver]) -> None:
         log.info("%d photos found", count)
         self._show_next = True
         if len(problems) == 1:
@@ -127,4 +128,13 @@ class PhotosIn(QObject):
                 f"{len(problems)} folders gave no photos.",
                 "Copy list",
                 lambda: QGuiApplication.clipboard().setText("\n".join(problems)),
+            )
+        if passed_over:
+            from core.image_io import passed_over_line
+
+            listed = "\n".join(f"{one.path} ({one.kind})" for one in passed_over)
+            self._context.banner(
+                passed_over_line(passed_over),
+                "Copy list",
+                lambda: QGuiApplication.clipboard().setText(listed),
             )

@@ -252,6 +252,38 @@ def test_one_bad_file_never_stops_the_rest(
     assert sorted(p.name for p in out_dir.iterdir()) == ["a.derained.png", "b.derained.png"]
 
 
+def test_pictures_that_cannot_be_read_are_named_and_count_as_no_failure(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+    out_dir = photos / "out"
+    for path in (photos / "a.heic", photos / "deeper/c.heic", out_dir / "old.heic"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(heic)
+    (photos / "b.gif").write_bytes(b"GIF89a" + bytes(20))
+    (photos / "notes.txt").write_text("rain")
+    words = ("restore", photos, "--model", model, "--out", out_dir, "--overwrite")
+    line = "2 files are pictures MemoryNet cannot read: a.heic (HEIC), b.gif (GIF).\n"
+    code, out, err = run(capsys, *words)
+    assert code == 0 and "2 photos" in out and "heic" not in out
+    assert err == line
+    code, out, err = run(capsys, *words, photos, "--recursive", "--json")
+    assert code == 0 and err.startswith("3 files are pictures")
+    found = json.loads(out)
+    assert (found["count"], found["failed"]) == (3, 0)
+    assert found["passed_over"] == [
+        {"input": str(photos / "a.heic"), "kind": "HEIC"},
+        {"input": str(photos / "b.gif"), "kind": "GIF"},
+        {"input": str(photos / "deeper" / "c.heic"), "kind": "HEIC"},
+    ]
+    code, _, err = run(capsys, *words, photos / "a.heic")
+    assert code == 1 and err.endswith("1 file is a picture MemoryNet cannot read: b.gif (GIF).\n"), (
+        "given by name it is a photo that fails"
+    )
+    code, out, _ = run(capsys, "restore", "--help")
+    assert "count as no failure" in out
+
+
 def test_json_is_all_there_is_on_stdout(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path
 ) -> None:
@@ -555,6 +587,16 @@ def test_evaluate_names_what_it_cannot_pair(
     code, out, err = run(capsys, "evaluate", pairs, "--model", model, "--json")
     assert (code, out) == (1, "")
     assert all(str(path) in err for path in extra)
+
+
+def test_evaluate_names_pictures_it_cannot_read(
+    capsys: pytest.CaptureFixture[str], pairs: Path, model: Path
+) -> None:
+    folder = next(path for path in pairs.iterdir() if path.is_dir())
+    (folder / "more.nef").write_bytes(b"MM\0*\0\0\0\x08" + bytes(16))
+    code, out, err = run(capsys, "evaluate", pairs, "--model", model, "--json")
+    assert code == 0 and json.loads(out)["count"] > 0
+    assert err == "1 file is a picture MemoryNet cannot read: more.nef (camera raw).\n"
 
 
 def test_evaluate_with_a_bad_pair(capsys: pytest.CaptureFixture[str], pairs: Path, model: Path) -> None:

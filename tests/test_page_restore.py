@@ -92,6 +92,24 @@ def test_an_empty_folder_is_said(at: Desk, tmp_path: Path) -> None:
     assert at.said[0].text == "There are no photos in empty."
 
 
+def test_pictures_of_a_folder_that_cannot_be_read_are_said_once(at: Desk, place: dict[str, Path]) -> None:
+    folder = place["png"].parent / "phone"
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("a.heic", "by hand.heic", "deeper/b.heic"):
+        (folder / name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (folder / "notes.txt").write_text("not a photo")
+    drop(at.page.canvas, [folder, folder / "by hand.heic", folder / "deeper"])
+    wait(lambda: at.said)
+    (said,) = at.said
+    assert said.text == "2 files are pictures MemoryNet cannot read: a.heic (HEIC), b.heic (HEIC)."
+    assert said.callback is not None
+    said.callback()
+    assert QGuiApplication.clipboard().text() == (
+        f"{folder / 'a.heic'} (HEIC)\n{folder / 'deeper' / 'b.heic'} (HEIC)"
+    )
+    assert [item.name for item in at.page.session.items()] == ["by hand.heic"], "a file by hand has a row"
+
+
 def test_the_empty_state_offers_samples_that_bring_their_truth(at: Desk) -> None:
     assert len(at.page.empty.buttons) == 3
     QTest.mouseClick(at.page.empty.buttons[1], Qt.MouseButton.LeftButton)
