@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return common.EXIT_USAGE
     except (KeyboardInterrupt, Cancelled):
         print("Stopped. What was finished before is kept.", file=sys.stderr)
+        common.leave_if_importing(common.EXIT_INTERRUPTED)
         return common.EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left; nobody is there to be told
         with contextlib.suppress(OSError):
@@ -80,6 +81,11 @@ def _run(words: list[str]) -> int:
     args = parser.parse_args(words)
     if args.command is None:
         parser.error(f"need a command: {', '.join(COMMANDS)}")
+    with (
+        common.interruptible() as control
+    ):  # numpy takes an interrupt for a broken installation, and says so at length
+        common.import_aside(control, "core.image_io")
+        control.checkpoint()
     code: int = args.run(args)
     sys.stdout.flush()
     return code

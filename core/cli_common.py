@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import importlib
 import json
+import os
 import re
 import signal
 import sys
@@ -208,21 +210,23 @@ def check_takes_masks(model: LoadedModel) -> None:
         raise UsageError(str(error)) from error
 
 
-def load_model(args: argparse.Namespace) -> tuple[str, LoadedModel, Path]:
+def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, LoadedModel, Path]:
     """Task, model and its path by the shared options. Loads torch.
 
-    Raises :class:`UsageError` when model, device and task do not go together.
+    Raises :class:`UsageError` when model, device and task do not go together, Cancelled when stopped meanwhile.
     """
     from core import catalog
 
     try:
         task = args.task or "derain"
         path = catalog.resolve(args.model) if args.model else catalog.default_model(task)
+        import_aside(control, "core.restore")
         from core import restore, tensors
         from core.checkpoint import CheckpointError
 
         device = tensors.choose_device(args.device)
         precision = tensors.choose_precision(args.precision, device)
+        control.checkpoint()  # the first look at a graphics card takes its time
     except ValueError as error:
         raise UsageError(str(error)) from error
     try:
@@ -309,6 +313,46 @@ class Progress:
 
 
 # --- stopping ------------------------------------------------------------------------------------
+
+_IMPORT_POLL_S = 0.05
+_imports: list[threading.Thread] = []
+
+
+def import_aside(control: JobControl, module: str) -> None:
+    """Import what takes seconds (torch, with all that stands on it) while Ctrl+C keeps its effect.
+
+    A handler cannot break an import off: raised inside, an exception may be swallowed or leave half a module, and
+    none runs while the system maps a library. So it happens on a thread of its own, and whoever stops meanwhile
+    does not wait for it: see :func:`leave_if_importing`. Raises Cancelled, and what the import raises.
+    """
+    if module in sys.modules:
+        return
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            importlib.import_module(module)
+        except BaseException as error:  # goes on where it was asked for
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name=f"import {module}", daemon=True)
+    _imports.append(thread)
+    thread.start()
+    while thread.is_alive():
+        control.checkpoint()
+        thread.join(_IMPORT_POLL_S)
+    _imports.remove(thread)
+    if failures:
+        raise failures[0]
+
+
+def leave_if_importing(code: int) -> None:
+    """End the process here and now if an import is still under way: Python cannot be taken down around it."""
+    if any(thread.is_alive() for thread in _imports):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
     with common.interruptible() as control:
-        task, model, path = common.load_model(args)
+        task, model, path = common.load_model(args, control)
         from core import catalog, image_io, metrics, outputs
         from core.before_after import before_after
         from core.restore import RestoreRequest, restore

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             print(passed_over_line(passed_over), file=sys.stderr)
         return common.EXIT_FAILED
     with common.interruptible() as control:
-        task, model, path = common.load_model(args)
+        task, model, path = common.load_model(args, control)
         common.check_memory_edit(args, edit, model.network.config)
         if args.masks is not None:
             common.check_takes_masks(model)

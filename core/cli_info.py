@@ -33,8 +33,17 @@ def run(args: argparse.Namespace) -> int:
     return _model(args) if args.model else _installation(args)
 
 
+def _load_torch(module: str) -> None:
+    with common.interruptible() as control:
+        common.import_aside(control, module)
+        control.checkpoint()
+
+
 def _installation(args: argparse.Namespace) -> int:
-    from core import catalog, tensors
+    from core import catalog
+
+    _load_torch("core.tensors")
+    from core import tensors
 
     devices = tensors.describe_devices()
     advice = tensors.cuda_advice()
@@ -100,6 +109,7 @@ def _model(args: argparse.Namespace) -> int:
         path = catalog.resolve(args.model)
     except catalog.CatalogError as error:
         raise common.UsageError(str(error)) from error
+    _load_torch("core.checkpoint")
     from core import checkpoint
 
     try:

@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     items = _collect([Path(text) for text in args.inputs])
     mask = _mask(args.mask, items)
     with common.interruptible() as control:
-        _task, model, path = common.load_model(args)
+        _task, model, path = common.load_model(args, control)
         from core import inspection
         from core.restore import RestoreError, check_takes_masks
 

@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
     edit = common.memory_edit(args)  # before torch is loaded: a slip of the pen is quick to find
     with common.interruptible() as control:
-        task, model, path = common.load_model(args)
+        task, model, path = common.load_model(args, control)
         common.check_memory_edit(args, edit, model.network.config)
         batch = _Batch(args, task, model, path, edit, control)
         stopped = False

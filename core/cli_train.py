@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     except (catalog.CatalogError, RecipeError) as error:
         raise common.UsageError(str(error)) from error
     with common.interruptible() as control:
+        common.import_aside(control, "core.training")
         from core import tensors, training
 
         try:

@@ -6,8 +6,10 @@ Arrays are CPU numpy arrays the receiver may keep; no live tensor ever crosses.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 Task = str  # "derain" | "deshadow" | "deblur"
 

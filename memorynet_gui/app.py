@@ -39,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else ""
     if first and first != SAMPLE_OPTION and not _is_path(first):
-        from core import cli
+        try:
+            from core import cli
+        except KeyboardInterrupt:  # afterwards the command line deals with it
+            print("Stopped.", file=sys.stderr)
+            return EXIT_INTERRUPTED
 
         if first in cli.COMMANDS or first in ("-h", "--help", "--version"):
             return cli.main(words)

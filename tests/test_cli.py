@@ -470,6 +470,73 @@ def test_ctrl_c_stops_and_keeps_what_is_done(tmp_path: Path, model: Path) -> Non
     assert sorted(p.name for p in folder.iterdir()) == ["1.derained.png", "1.png", "2.png"]
 
 
+SLOW_TORCH = """
+import signal, sys, time
+print("importing", flush=True)
+until = time.monotonic() + 60
+while time.monotonic() < until:
+    try:
+        time.sleep(60)
+    except BaseException:  # as some libraries do
+        pass
+"""
+
+
+@pytest.mark.parametrize("command", ["restore", "inspect", "evaluate", "train", "info", "demo"])
+def test_ctrl_c_while_torch_is_imported(tmp_path: Path, photos: Path, command: str) -> None:
+    (tmp_path / "slow" / "torch").mkdir(parents=True)
+    (tmp_path / "slow" / "torch" / "__init__.py").write_text(SLOW_TORCH)
+    for name in ("input", "target"):
+        write(tmp_path / "pairs" / name / "a.png", photo(24, 24, 1))
+    words: dict[str, list[object]] = {
+        "restore": [photos],
+        "inspect": [photos, "--out", tmp_path / "out"],
+        "evaluate": [tmp_path / "pairs"],
+        "train": ["derain", "--data", tmp_path / "data", "--out", tmp_path / "run"],
+        "info": [],
+        "demo": ["--out", tmp_path / "out"],
+    }
+    for name in ("clean", "clean_extra", "clean_val"):
+        write(tmp_path / "data" / name / "a.png", photo(24, 24, 1))
+    before = sorted(photos.rglob("*"))
+    process = start(
+        command, *words[command], env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "slow"), str(ROOT)])}
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    took_s = time.monotonic() - asked
+    assert (process.returncode, err) == (130, "Stopped. What was finished before is kept.\n")
+    assert took_s < 3, "half a second, and patience with a busy machine"
+    assert sorted(photos.rglob("*")) == before and not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs to see what a process has loaded")
+@pytest.mark.parametrize("library", ["_multiarray_umath", "libtorch", "libtorch_python", "cv2"])
+def test_ctrl_c_while_the_real_torch_is_imported(photos: Path, model: Path, library: str) -> None:
+    """Whatever it is at just now; also when the import is over before the signal comes."""
+    process = start("restore", photos, "--model", model)
+    maps = Path(f"/proc/{process.pid}/maps")
+    while process.poll() is None and library not in maps.read_text("utf-8"):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err.startswith("Stopped") and err.count("\n") == 1
+
+
+def test_what_an_import_raises_is_raised_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_here.py").write_text("raise OSError(12, 'no room to map the library')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with cli_common.interruptible() as control, pytest.raises(OSError, match="no room to map"):
+        cli_common.import_aside(control, "broken_here")
+    cli_common.leave_if_importing(99)  # nothing is under way any more
+
+
 @pytest.mark.parametrize(
     ("stage", "left"),
     [("load_model", []), ("read", []), ("restore", []), ("save", ["a.derained.png"])],
