@@ -27,6 +27,7 @@ class MemoryShaper:
         self.network, self.recipe = network, recipe
         kinds = dict.fromkeys((POSITIVE, DEGRADED, WRONG), _BOUND)
         self.bank = Bank(network.config.memory_dim, kinds, device, max_age=_KEPT_STEPS)
+        self._offered: dict[str, Tensor] = {}  # kind -> (N, D), what the last terms would add to the bank
         self.still = _Embedder(network)
 
     def terms(
@@ -35,8 +36,10 @@ class MemoryShaper:
         """Adds weighted terms to ``terms`` and returns what is only for the curves.
 
         Polarity comes at every step, for it costs nothing; what needs further passes through the network every
-        few steps and on half the batch.
+        few steps and on half the batch. The bank takes in what was seen when :meth:`keep` says that the step
+        was done: a step that breaks off before must leave no trace in what is resumed from.
         """
+        self._offered = {}
         recipe, memory, address = self.recipe, self.network.memory, output.address
         if memory is None or address is None:
             return {}
@@ -63,12 +66,17 @@ class MemoryShaper:
         # the weights are held still here, so that the term moves the restoration and not the yardstick
         still = {f"network.{k}": v.detach() for k, v in self.network.state_dict(keep_vars=True).items()}
         anchor = functional_call(self.still, still, (restored,))
-        return self._contrast(step, anchor, truth_query.detach(), address.query[:half].detach(),
+        return self._contrast(anchor, truth_query.detach(), address.query[:half].detach(),
                               damage, losses.damage_map(restored.detach(), y, STRIDE_PX), terms)  # fmt: skip
+
+    def keep(self, step: int) -> None:
+        """Let the bank take in what the last :meth:`terms`, those of ``step``, have seen."""
+        for kind, rows in self._offered.items():
+            self.bank.add(rows, kind, step, limit=_TAKEN)
+        self._offered = {}
 
     def _contrast(
         self,
-        step: int,
         anchor: Tensor,
         truth: Tensor,
         given: Tensor,
@@ -76,7 +84,7 @@ class MemoryShaper:
         left: Tensor,
         terms: dict[str, Tensor],
     ) -> dict[str, Tensor]:
-        """The contrastive term on (B, D, h, w) embeddings; afterwards the bank takes in what it has not seen.
+        """The contrastive term on (B, D, h, w) embeddings, which are offered to the bank.
 
         ``damage`` (B, h, w) is what the input suffered, ``left`` what the restoration left of it.
         """
@@ -93,7 +101,7 @@ class MemoryShaper:
         }
         for kind, (embedding, where) in rows.items():
             picked = embedding.float().permute(0, 2, 3, 1)[where]  # (N, D)
-            self.bank.add(picked[:: max(1, len(picked) // 256)], kind, step, limit=_TAKEN)
+            self._offered[kind] = picked[:: max(1, len(picked) // 256)]
         return {"distance_positive": near, "distance_negative": far}
 
     def _nearest(self, query: Tensor, kinds: tuple[str, ...], k: int) -> Tensor | None:

@@ -9,6 +9,7 @@ Resuming is exact: every random choice depends on (seed, step), never on how the
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Iterator
@@ -206,6 +207,7 @@ class _Run:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self._update_average()
+        self.shaper.keep(self.step)
         kept = {key: value.detach() for key, value in terms.items()}
         self.window.append({"loss": total.detach(), "grad_norm": norm.detach(), **kept, **curves})
         self.step += 1
@@ -255,9 +257,9 @@ class _Run:
 
     def _validate(self) -> None:
         began = time.monotonic()
-        network = MemoryNet(self.network.config)
+        network = copy.deepcopy(self.network)  # a new one would draw weights from torch's generator
         network.load_state_dict(self.average)
-        network = network.to(self.device, dtype_of(self.precision)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(self.device, dtype_of(self.precision)).to(memory_format=torch.channels_last)
         network.eval()
         scores = score(network, self.examples, self.recipe.task, self.device, self.control.checkpoint)
         is_best = scores.deciding_db > self.best_psnr_db
@@ -400,17 +402,16 @@ class _Run:
         parameters = dict(self.network.named_parameters())
         for entry, stored in part["optimizer."].items():
             key, name = entry.split(".", 1)
-            parameter, tensor = parameters[name], stored
-            if stored.shape == parameter.shape:
-                # fused updates walk memory, not indices: their state must lie as the parameter lies
-                tensor = torch.empty_like(parameter.detach()).copy_(stored)
+            parameter = parameters[name]
+            tensor = _beside(parameter, stored)
             for optimizer in self.optimizers:
                 if any(known is parameter for group in optimizer.param_groups for known in group["params"]):
                     optimizer.state[parameter][key] = tensor
         self.step = int(state["step"])
         self.validated_step = int(state.get("validated_step", self.step))
         self.window = [
-            {name: torch.tensor(value) for name, value in entry.items()} for entry in state.get("window", ())
+            {name: torch.tensor(value, device=self.device) for name, value in entry.items()}
+            for entry in state.get("window", ())
         ]
         best = state["best_psnr_db"]
         self.best_psnr_db, self.best_step = (
@@ -423,8 +424,10 @@ class _Run:
             file.write(json.dumps(entry) + "\n")
 
     def _truncate_curve(self) -> None:
-        """Lines past the step we go on from will be written again."""
-        kept = [line for line in read_curve(self.out) if line["step"] <= self.step] if self.step else []
+        """Lines past what we go on from will be written again."""
+        until = {"validation": self.validated_step}
+        lines = read_curve(self.out) if self.step else []
+        kept = [line for line in lines if line["step"] <= until.get(line["kind"], self.step)]
         text = "".join(json.dumps(line) + "\n" for line in kept).encode()
         checkpoint.write_atomically(self.out / "curve.jsonl", lambda temporary: _write(temporary, text))
 
@@ -441,6 +444,14 @@ def read_curve(run: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return lines
+
+
+def _beside(parameter: Tensor, stored: Tensor) -> Tensor:
+    """A stored part of an optimizer's state, where fused updates look for it: on the parameter's device (steps
+    are counted there, too) and laid out in memory as the parameter, for they walk memory and not indices."""
+    if stored.shape == parameter.shape:
+        return torch.empty_like(parameter.detach()).copy_(stored)
+    return stored.to(parameter.device)
 
 
 _HIDDEN = ("encoder", "down", "middle", "up", "decoder")

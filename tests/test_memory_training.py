@@ -33,6 +33,8 @@ def test_terms_are_finite_and_move_what_they_should() -> None:
         assert {"polarity", "balance"} <= set(terms)
         assert set(curves) == ({"distance_positive", "distance_negative"} if step % 2 == 0 else set())
         torch.stack(list(terms.values())).sum().backward()
+    assert shaper.bank.count("positive") == 0  # until the step is done
+    shaper.keep(2)
     assert shaper.bank.count("positive") > 0
     assert shaper.bank.count("degraded") > 0
     assert network.memory is not None

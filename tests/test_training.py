@@ -247,6 +247,68 @@ def test_a_step_broken_off_in_its_midst_is_not_kept(
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+def test_a_step_broken_off_before_its_update_leaves_no_trace(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was seen in it must not stand in the sample memory when it is done again."""
+    recipe = replace(RECIPE, steps=16, contrastive_weight=1.0)
+    train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
+    clip, calls = training.nn.utils.clip_grad_norm_, []
+
+    def failing(*arguments: Any) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 7:  # a step with contrast
+            raise MemoryError("no room for gradients")
+        return clip(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.nn.utils, "clip_grad_norm_", failing)
+        with pytest.raises(MemoryError):
+            train(recipe, (data,), tmp_path / "parts", ignore, JobControl())
+    train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
+    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
+
+
+def test_a_run_killed_after_a_validation_made_up_for_tells_of_it_once(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(RECIPE, steps=16)
+    train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
+    with pytest.raises(Cancelled):  # in the first validation
+        train(recipe, (data,), tmp_path / "parts", ignore, _CancelAt(8))
+
+    class Killed(BaseException):
+        pass
+
+    def kill(event: object) -> None:
+        if isinstance(event, StepDone) and event.step >= 10:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Run, "_save_checkpoint", lambda _: None)  # it has no time to
+        with pytest.raises(Killed):
+            train(recipe, (data,), tmp_path / "parts", kill, JobControl(), resume=True)
+    train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
+    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
+
+
+def test_an_optimizer_s_state_is_restored_where_its_parameter_lies() -> None:
+    parameter = torch.nn.Parameter(torch.empty(4, 3, 3, 3, device="meta"))
+    for stored in (torch.tensor(5.0), torch.zeros(4, 3, 3, 3)):  # steps done, momentum
+        assert training._beside(parameter, stored).device == parameter.device
+    laid_out = torch.nn.Parameter(torch.rand(4, 3, 3, 3).contiguous(memory_format=torch.channels_last))
+    momentum = torch.rand(4, 3, 3, 3)
+    found = training._beside(laid_out, momentum)
+    assert found.stride() == laid_out.stride()
+    assert torch.equal(found, momentum)
+
+
+def test_training_draws_nothing_from_torch_s_generator(data: Path, tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    train(replace(RECIPE, steps=4, validate_every=2), (data,), tmp_path / "run", ignore, JobControl())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_checkpoints_by_time_and_only_the_newest_kept(data: Path, tmp_path: Path) -> None:
     events: list[object] = []
     recipe = replace(RECIPE, checkpoint_minutes=0.0, steps=12, validate_every=12)
