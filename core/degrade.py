@@ -47,7 +47,7 @@ class RainParams:
     untouched: float = 0.06  # share left clean, so that a clean photo comes back as it went in
 
     def __post_init__(self) -> None:
-        if not self.layers or abs(sum(self.layers) - 1) > 1e-6 or min(self.layers) < 0:
+        if not self.layers or abs(sum(self.layers) - 1) > 1e-8 or min(self.layers) < 0:
             raise ValueError(f"layers {self.layers}: need probabilities that sum to 1")
         for name in ("drawn", "deep", "any_angle", "screen", "mist", "jpeg", "untouched"):
             value = getattr(self, name)

@@ -62,7 +62,7 @@ class ShadowParams:
     def __post_init__(self) -> None:
         for name, count in (("shadows", None), ("outlines", len(_OUTLINES))):
             shares = getattr(self, name)
-            if not shares or abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
+            if not shares or abs(sum(shares) - 1) > 1e-8 or min(shares) < 0:
                 raise ValueError(f"{name} {shares}: need probabilities that sum to 1")
             if count is not None and len(shares) != count:
                 raise ValueError(f"{name} {shares}: need {count} of them")

@@ -91,6 +91,7 @@ def test_parameters_come_from_a_recipe_with_clear_refusals() -> None:
         {"length_px": [9, 3]},
         {"length_px": 4},
         {"layers": [0.5]},
+        {"layers": [0.3333333, 0.3333333, 0.3333333]},
         {"cover": [0, 1]},
     ):
         with pytest.raises(DegradationError, match=next(iter(bad))):

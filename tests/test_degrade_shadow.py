@@ -142,7 +142,7 @@ def test_the_registry_gives_pictures_with_and_without_masks() -> None:
     "bad",
     [
         {"mist": 0.5}, {"ambient": [0, 0.5]}, {"ambient": [0.5, 1.5]}, {"outlines": [0.5, 0.5]}, {"shadows": [0.9]},
-        {"widening": [0.5, 2]}, {"jpeg": 2}, {"tint": [0, 2]}, {"size_px": [10, 1e9]},
+        {"widening": [0.5, 2]}, {"jpeg": 2}, {"tint": [0, 2]}, {"size_px": [10, 1e9]}, {"shadows": [0.3333333] * 3},
     ],
 )  # fmt: skip
 def test_bad_parameters_are_named(bad: dict[str, object]) -> None:
