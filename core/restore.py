@@ -36,8 +36,9 @@ SMALLEST_TILE_PX = 64
 LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
 SUMMARY_WHOLE_PX = 640  # photos with a longer edge give their actual memory from a reduced copy
 SUMMARY_PX = 448  # of this longer edge, so that it costs less than a tenth of the time from 1 MP on
-# Working memory a window pixel takes at width 32, by measurement with benchmarks/memory.py (fp32; bf16 half)
-_BYTES_PER_WINDOW_PX = 800
+# Most working memory a window pixel takes at width 32 in fp32. Growth of the process over a window of 1024 px square:
+# 260, 426, 580 bytes a pixel at widths 32, 64, 96; in bf16 206, 249, 352, which half of this covers.
+_BYTES_PER_WINDOW_PX = 450
 
 
 class RestoreError(ValueError):

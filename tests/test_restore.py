@@ -358,7 +358,7 @@ def test_the_tile_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch, model
         monkeypatch.setattr(restoring.psutil, "virtual_memory", type("Memory", (), {"available": free}))
         return restoring._tile_for(network, width, height, "cpu", "fp32")
 
-    sizes = [tile(free) for free in (10**7, 10**8, 10**9, 10**11)]
+    sizes = [tile(free) for free in (10**6, 10**8, 10**9, 10**11)]
     assert sizes == sorted(sizes)
     assert sizes[0] == restoring.SMALLEST_TILE_PX
     assert sizes[-1] <= restoring.LARGEST_TILE_PX
