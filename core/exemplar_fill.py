@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import losses
+from core import losses, metrics
 from core.degrade import Degradation
 from core.events import ItemDone, ItemStarted, Notice
 from core.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
@@ -82,7 +82,9 @@ def fill(
         error: Exception | None = None
         try:
             pixels = (
-                PhotoPool([photo], budget_bytes=0)[0] if isinstance(photo, Path) else _eight_bit(photo[1])
+                PhotoPool([photo], budget_bytes=0)[0]
+                if isinstance(photo, Path)
+                else metrics.to_8bit(photo[1])
             )
             windows = _windows(pixels, name, np.random.default_rng([seed, 0, index]), memory.thumbnail_px)
         except (ImageError, SampleError) as problem:
@@ -114,7 +116,7 @@ def add_actual(memory: SampleMemory, network: MemoryNet, pixels: np.ndarray, nam
     if max(height, width) > LARGEST_ACTUAL_PX:
         raise ValueError(f"{name}: {width}x{height} px, reduce it to at most {LARGEST_ACTUAL_PX}")
     _refuse_small(height, width, name, memory.thumbnail_px)
-    whole = np.ascontiguousarray(_eight_bit(pixels)[None, : height // 8 * 8, : width // 8 * 8])
+    whole = np.ascontiguousarray(metrics.to_8bit(pixels)[None, : height // 8 * 8, : width // 8 * 8])
     windows = _Windows(whole, np.zeros((1, 2), np.int64))
     with torch.no_grad():
         queries = network.embed(_tensor(whole.astype(np.float32) / 255, network))
@@ -221,9 +223,3 @@ def _tensor(pictures: np.ndarray, network: MemoryNet) -> Tensor:
 
 def _levels(pictures: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
-
-
-def _eight_bit(pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype == np.uint16:
-        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return pixels

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core import image_io
+from core import image_io, metrics
 from core.dataset import Pair, PairingError
 
 NO_MASK = "none"
@@ -31,9 +31,7 @@ def read_mask(path: Path) -> np.ndarray:
         ImageError: it could not be read.
     """
     picture = image_io.read(path)
-    pixels = picture.pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    pixels = metrics.to_8bit(picture.pixels)
     if picture.alpha is not None and picture.alpha.min() < np.iinfo(picture.alpha.dtype).max:
         raise MaskError(f"{path.name}: is transparent in places, need a grey picture (white is damage)")
     if picture.info.mode != "grey" and int(np.ptp(pixels, axis=-1).max()) > _GREY_LEVELS:

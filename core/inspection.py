@@ -303,7 +303,7 @@ class _Look:
                     maps[group].slots[:, *place] = found.slots
                     maps[group].weights[:, *place] = found.weights
                     maps[group].cosines[:, *place] = found.cosines
-                total += address.weights.sum((0, 1), dtype=torch.float64).cpu().numpy()
+                total += address.weights.cpu().sum((0, 1), dtype=torch.float64).numpy()  # mps has no float64
                 if mask is not None:  # told where the damage is, a response would repeat it
                     address = self._address(self.picture.pixels, None, tile)
                 before[place] = _response(address)

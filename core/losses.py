@@ -1,4 +1,4 @@
-"""Training losses. All take (B, 3, H, W) pictures or (B, D, h, w) unit embeddings and return a scalar, float32."""
+"""Training losses, scalars in float32 of (B, 3, H, W) pictures or of what the memory made of them, and the damage map."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from core import image_io
+from core import image_io, metrics
 from core.cv import cv2
 from core.degrade import MaskedDegradation
 
@@ -53,9 +53,7 @@ class PhotoPool:
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        pixels = image_io.read(self.paths[index]).pixels
-        if pixels.dtype == np.uint16:
-            pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        pixels = metrics.to_8bit(image_io.read(self.paths[index]).pixels)
         with self._lock:
             if pixels.nbytes <= self._left:
                 self._kept[index] = pixels
