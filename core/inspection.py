@@ -206,11 +206,16 @@ def inspect(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
     """
     path = request.model if request.model is not None else catalog.default_model(request.task)
     device = choose_device(request.device)
-    check_memory(load_model(path, device, choose_precision(request.precision, device)))
+    try:
+        check_memory(load_model(path, device, choose_precision(request.precision, device)))
+    except (RuntimeError, MemoryError) as error:  # restoring goes on with the processor, and so does this
+        if not is_out_of_memory(error):
+            raise
     progress = _Progress(emit, control)
     restored = restore(picture, replace(request, model=path), progress.restoring, control)
     # the device and precision that were enough to restore it, which takes more of both
     model = load_model(path, restored.device, restored.precision)
+    check_memory(model)
     look = _Look(picture, request, restored, model, progress, control)
     return look.run()
 

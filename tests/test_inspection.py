@@ -217,6 +217,23 @@ def test_less_memory_means_smaller_tiles(model: Path, monkeypatch: pytest.Monkey
     assert same(expected, found, 1e-4)
 
 
+def test_a_device_too_full_for_the_model_is_left_to_the_restoration(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows where else to go; looking follows it there."""
+    expected, real, calls = inspected(model), inspection.load_model, []
+
+    def full_at_first(*arguments: object) -> checkpoint.LoadedModel:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inspection, "load_model", full_at_first)
+    assert same(expected, inspected(model), 0.0)
+    assert len(calls) == 2
+
+
 # --- pictures ------------------------------------------------------------------------------------
 
 
