@@ -2,9 +2,9 @@
 
 Widgets say what they are by properties: ``role`` ("primary", "quiet", "segment", "rail", "heading", "title",
 "strong", "secondary", "caption", "warning", "error", "ok", "link", "problem", "segments", "banner", "sheet")
-and, for plain containers, ``surface`` ("window", "panel", "bar"). ``compact`` makes a button lower. A plain
-QWidget with a surface needs Qt.WA_StyledBackground; ``theme.set_surface`` sets both. A list that is filled before
-its first show wants ``ensurePolished()`` first, or Qt lays its rows out without the sheet.
+and, for plain containers, ``surface`` ("window", "panel", "bar"). ``compact`` makes a button lower, ``ring`` false leaves out
+a list's focus ring. A plain QWidget with a surface needs Qt.WA_StyledBackground; ``theme.set_surface`` sets both. A
+list that is filled before its first show wants ``ensurePolished()`` first, or Qt lays its rows out without the sheet.
 """
 
 from __future__ import annotations
@@ -211,6 +211,7 @@ QMenuBar::item:selected { background: $control_hover; }
 
 QAbstractItemView { background: transparent; border: 2px solid transparent; border-radius: 4px; }
 QListView:focus, QTreeView:focus, QTableView:focus { border-color: $focus; }
+QListView[ring="false"]:focus { border-color: transparent; }
 QListView::item, QTreeView::item { min-height: 24px; padding: 0 8px; border-radius: 4px; color: $text; }
 QListView::item:hover, QTreeView::item:hover, QTableView::item:hover { background: $control; }
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QColor,
+    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -56,6 +58,17 @@ CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
 STATE_PX = 56  # at the right of the caption: the state, which can be clicked
 SUMMARY_WIDTH_PX, SUMMARY_NARROW_PX = 208, 148
 ROOMY_PX = 840
+
+_BACK_AGAIN = (
+    Qt.FocusReason.ActiveWindowFocusReason,
+    Qt.FocusReason.PopupFocusReason,
+    Qt.FocusReason.MenuBarFocusReason,
+)
+"""The focus returns to where it was: what was used before still is."""
+_MOVES = (
+    *(Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down),
+    *(Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown),
+)
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -130,9 +143,9 @@ def spoken_state(item: Item) -> str:
 class FilmstripDelegate(QStyledItemDelegate):
     """Draws one cell: photo cropped to fill, name at the left, state at the right."""
 
-    def __init__(self, session: Session, parent: QWidget) -> None:
+    def __init__(self, session: Session, keys_are_used: Callable[[], bool], parent: QWidget) -> None:
         super().__init__(parent)
-        self._session = session
+        self._session, self._keys_are_used = session, keys_are_used
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return CELL
@@ -146,7 +159,7 @@ class FilmstripDelegate(QStyledItemDelegate):
         palette: QPalette = option.palette
         state: QStyle.StateFlag = option.state
         selected = bool(state & QStyle.StateFlag.State_Selected)
-        focused = bool(state & QStyle.StateFlag.State_HasFocus)
+        focused = bool(state & QStyle.StateFlag.State_HasFocus) and self._keys_are_used()
         current = item == self._session.current
         secondary = palette.color(QPalette.ColorRole.PlaceholderText)
 
@@ -222,7 +235,10 @@ def _cover(image: QSize, cell: QSize) -> QRect:
 
 
 class FilmstripList(QListView):
-    """One row of cells. The plain wheel scrolls it sideways, Delete asks for removal."""
+    """One row of cells. The plain wheel scrolls it sideways, Delete asks for removal.
+
+    The ring of the focus shows while the keyboard is used: it says where keys go, and who clicks knows.
+    """
 
     remove_requested = Signal()
     state_clicked = Signal(int)  # row whose words at the lower right were clicked
@@ -237,7 +253,9 @@ class FilmstripList(QListView):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setFrameShape(QListView.Shape.NoFrame)
-        self.setItemDelegate(FilmstripDelegate(session, self))
+        self._keys_are_used = False
+        self.setProperty("ring", False)
+        self.setItemDelegate(FilmstripDelegate(session, lambda: self._keys_are_used, self))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setFixedHeight(CELL.height() + 14)
         self.setMouseTracking(True)
@@ -267,7 +285,27 @@ class FilmstripList(QListView):
         if event.key() == Qt.Key.Key_Space or event.text().strip():
             event.ignore()  # Space and 1..4 belong to the photo, not to the list's type-ahead
             return
+        if event.key() in _MOVES:
+            self._show_ring(True)
         super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        if event.reason() not in _BACK_AGAIN:
+            self._show_ring(event.reason() != Qt.FocusReason.MouseFocusReason)
+        super().focusInEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._show_ring(False)
+        super().mousePressEvent(event)
+
+    def _show_ring(self, shown: bool) -> None:
+        if shown == self._keys_are_used:
+            return
+        self._keys_are_used = shown
+        self.setProperty("ring", shown)
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self.viewport().update()
 
 
 class Filmstrip(QWidget):

@@ -16,9 +16,9 @@ from PySide6.QtCore import (
     QPointF,
     Qt,
 )
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 
 from core import image_io
 from core.problems import Problem
@@ -26,6 +26,7 @@ from memorynet_gui import thumbnails as thumbnails_module
 from memorynet_gui.queue_item import ItemState, SaveNote
 from memorynet_gui.session import Session
 from memorynet_gui.theme import Theme
+from memorynet_gui.theme_tokens import DARK
 from memorynet_gui.thumbnails import Thumbnails
 from memorynet_gui.view_filmstrip import CELL, PAD, THUMB, Filmstrip, FilmstripModel
 from tests.restore_page_kit import heap_of_its_own, rainy, wait, write
@@ -222,6 +223,59 @@ def test_keys_of_the_photo_are_left_to_the_photo(strip: Filmstrip, photos: list[
         assert strip.list.currentIndex().row() == 0, "no type-ahead"
     QTest.keyClick(strip.list, Qt.Key.Key_Right)
     assert strip._session.current_row == 1
+
+
+def ring(strip: Filmstrip) -> bool:
+    """Whether the list is framed in the colour of the focus; so is then the current cell, by dots."""
+    image = strip.list.grab().toImage()
+    middle = image.height() // 2
+    framed = image.pixelColor(0, middle) == QColor(DARK["focus"])
+    cell = strip.list.visualRect(strip.list.currentIndex())
+    origin = strip.list.viewport().pos()
+    above = [
+        image.pixelColor(origin.x() + x, origin.y() + y).lightness()
+        for x in range(cell.left() + 8, cell.right() - 8)
+        for y in (cell.top(), cell.top() + 1)
+    ]
+    assert (max(above) - min(above) > 40) == framed, "the frame and the dots say the same"
+    return framed
+
+
+def test_the_focus_shows_only_while_the_keyboard_is_used(qapp: QApplication, photos: list[Path]) -> None:
+    Theme(qapp, "dark")
+    window = QWidget()
+    window.setProperty("surface", "window")
+    before, column = QPushButton("Before"), QVBoxLayout(window)
+    thumbs = Thumbnails()
+    strip = Filmstrip(Session(), thumbs)
+    column.addWidget(before)
+    column.addWidget(strip)
+    window.resize(900, 220)
+    window.show()
+    window.activateWindow()
+    strip._session.add(photos)
+    before.setFocus()
+    wait(before.hasFocus)
+    cell = strip.list.visualRect(strip.model.index(1)).center()
+    QTest.mouseClick(strip.list.viewport(), Qt.MouseButton.LeftButton, pos=cell)
+    assert strip.list.hasFocus() and not ring(strip), "a click needs no frame"
+    QTest.keyClick(strip.list, Qt.Key.Key_Right)
+    assert ring(strip), "the arrows were used"
+    QTest.mouseClick(strip.list.viewport(), Qt.MouseButton.LeftButton, pos=cell)
+    assert not ring(strip)
+    before.setFocus(Qt.FocusReason.BacktabFocusReason)
+    QTest.keyClick(before, Qt.Key.Key_Tab)
+    assert strip.list.hasFocus() and ring(strip), "Tab has brought the keys here"
+    QTest.mouseClick(strip.list.viewport(), Qt.MouseButton.LeftButton, pos=cell)
+    for reason in (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason):
+        strip.list.clearFocus()
+        strip.list.setFocus(reason)
+        assert not ring(strip), "coming back to the window is no use of the keyboard"
+    strip.list.clearFocus()
+    strip.list.setFocus(Qt.FocusReason.ShortcutFocusReason)
+    assert ring(strip)
+    thumbs.shut_down()
+    window.deleteLater()
 
 
 def test_the_plain_wheel_scrolls_sideways(strip: Filmstrip) -> None:
