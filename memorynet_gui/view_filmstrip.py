@@ -268,6 +268,14 @@ class FilmstripList(QListView):
         bar.setValue(bar.value() - by)
         event.accept()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The current photo stays in sight, unless it was scrolled out of it on purpose."""
+        before = QRect(QPoint(), event.oldSize())
+        cell = self.visualRect(self.currentIndex())
+        super().resizeEvent(event)
+        if cell.isValid() and (before.isEmpty() or before.intersects(cell)):
+            self.scrollTo(self.currentIndex())
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
         at = event.position().toPoint()

@@ -296,6 +296,39 @@ def test_the_plain_wheel_scrolls_sideways(strip: Filmstrip) -> None:
     assert bar.value() == 120
 
 
+def test_the_current_photo_stays_in_sight_when_the_window_narrows(strip: Filmstrip) -> None:
+    session, view = strip._session, strip.list
+    session.add([Path(f"/p/{index}.png") for index in range(60)])
+    bar = view.horizontalScrollBar()
+    wait(lambda: bar.maximum() > 0)
+
+    def in_sight() -> bool:
+        photo = view.visualRect(view.currentIndex()).adjusted(PAD, PAD, -PAD, -PAD)
+        return view.viewport().rect().contains(photo)
+
+    strip.resize(1600, 130)
+    wait(lambda: view.viewport().width() > 1200)
+    session.set_current(session.at(7).id)
+    assert in_sight() and bar.value() == 0
+    for width in range(1600, 399, -150):  # a hand at the window's edge; the summary at the right narrows, too
+        strip.resize(width, 130)
+        QTest.qWait(1)
+        assert in_sight(), width
+    scrolled = bar.value()
+    assert scrolled > 0
+    strip.resize(1600, 130)
+    QTest.qWait(1)
+    assert in_sight()
+    strip.resize(400, 130)
+    QTest.qWait(1)
+    bar.setValue(bar.maximum())
+    assert not in_sight()
+    strip.resize(700, 130)
+    strip.resize(420, 130)
+    QTest.qWait(1)
+    assert not in_sight() and bar.value() > bar.maximum() - 400, "what was scrolled away stays away"
+
+
 def test_ten_thousand_photos_never_hold_the_window(strip: Filmstrip) -> None:
     session = strip._session
     many = [Path(f"/photos/{index:05}.jpg") for index in range(10_000)]
