@@ -22,6 +22,7 @@ from memorynet_gui.restore_outputs import ResultsOut
 from memorynet_gui.restore_saves import Saver, sweep_dragged
 from memorynet_gui.restore_stage import Stage
 from memorynet_gui.restore_toolbar import RestoreToolbar
+from memorynet_gui.restore_work import QueueWork
 from memorynet_gui.results import ResultStore
 from memorynet_gui.session import Session
 from memorynet_gui.thumbnails import Thumbnails
@@ -29,14 +30,11 @@ from memorynet_gui.view_compare import CompareView
 from memorynet_gui.view_empty import EmptyState
 from memorynet_gui.view_filmstrip import Filmstrip
 from memorynet_gui.view_inspector import Inspector
-from memorynet_gui.view_jobbar import clock
 
 log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
-_SPREAD_MS = 250
 _COUNT_MS = 150
-_TICK_MS = 500  # the time left goes on between tiles
 
 
 class RestorePage(Page):
@@ -63,19 +61,23 @@ class RestorePage(Page):
         self.toolbar = RestoreToolbar(self)
         self._inspector = Inspector()
         self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
+        self.work = QueueWork(
+            context,
+            self.session,
+            self.store,
+            self.stage,
+            self.flow,
+            self.thumbnails,
+            self.filmstrip,
+            self.chooser,
+            self.results_out,
+            self,
+        )
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
         self._knows_queue = False
         self._build()
         self._connect()
-        self._tick = QTimer(self)
-        self._tick.setInterval(_TICK_MS)
-        self._tick.timeout.connect(self._say_progress)
-        self._strength_for: list[str] = []
-        self._removing: set[str] = set()
-        self._take_back_offer: Callable[[], None] = lambda: None  # the banner with "Undo"
-        self._spread = QTimer(self, singleShot=True, interval=_SPREAD_MS)
-        self._spread.timeout.connect(self._spread_strength)
         self._count = QTimer(self, singleShot=True, interval=_COUNT_MS)
         self._count.timeout.connect(self._count_unsaved)
         self.canvas.set_mode(settings.compare_mode)
@@ -125,18 +127,19 @@ class RestorePage(Page):
         self.photos_in.reference_set.connect(self.stage.ask_quality)
         self.stage.changed.connect(self._refresh)
         self.stage.quality_changed.connect(self._show_quality)
-        flow.started.connect(self._started)
+        flow.started.connect(self.work.started)
         flow.finished.connect(lambda _outcome: self._refresh())
         flow.finished.connect(self._first_finished)
         flow.failed.connect(self.stage.stopped)
         flow.told.connect(context.banner)
         flow.stopped_by.connect(lambda problem: out.say("Nothing more was restored.", problem))
-        flow.out_of_room.connect(self._out_of_room)
-        flow.progressed.connect(self._say_progress)
-        flow.cancelled.connect(self._stopped)
-        flow.idle.connect(self._flow_idle)
+        flow.out_of_room.connect(self.work.out_of_room)
+        flow.progressed.connect(self.work.say_progress)
+        flow.cancelled.connect(self.work.stopped)
+        flow.idle.connect(self.work.idle)
         out.changed.connect(self._refresh)
-        out.go_on.connect(self._run_all)
+        self.work.changed.connect(self._refresh)
+        out.go_on.connect(self.work.run_all)
         self.canvas.mode_changed.connect(self._mode_changed)
         self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
         self.canvas.drag_out_requested.connect(out.drag_out)
@@ -145,13 +148,13 @@ class RestorePage(Page):
         self.empty.open_requested.connect(lambda: self._do("open"))
         self.empty.sample_requested.connect(self.photos_in.open_sample)
         self.filmstrip.remove_requested.connect(lambda _ids: self._do("remove"))
-        self.filmstrip.retry_requested.connect(self._retry)
+        self.filmstrip.retry_requested.connect(self.work.retry)
         self.filmstrip.save_all_requested.connect(lambda: self._do("save_all"))
         self.filmstrip.menu_requested.connect(lambda at: photo_menu(self).popup(at))
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
         panel.installEventFilter(self)
-        panel.strength_changed.connect(self._strength_changed)
+        panel.strength_changed.connect(self.work.set_strength)
         panel.restore_requested.connect(lambda: self._do("run"))
         panel.cancel_requested.connect(lambda: self._do("cancel"))
         panel.save_requested.connect(lambda: self._do("save"))
@@ -225,7 +228,7 @@ class RestorePage(Page):
         return shown if action_id.startswith(("mode_", "zoom_", "toggle_zoom")) else False
 
     def handle(self, action_id: str) -> None:
-        canvas, session, out = self.canvas, self.session, self.results_out
+        canvas, session, out, work = self.canvas, self.session, self.results_out, self.work
         if action_id.startswith("mode_"):
             canvas.set_mode(action_id.removeprefix("mode_"))
             return
@@ -242,12 +245,12 @@ class RestorePage(Page):
             "next": lambda: session.step(1),
             "previous": lambda: session.step(-1),
             "select_all": self.filmstrip.list.selectAll,
-            "remove": self._remove,
-            "undo": self._undo,
+            "remove": work.remove,
+            "undo": work.undo,
             "redo": session.redo,
-            "retry": lambda: self._retry([]),
-            "run": self._run_one,
-            "run_all": self._run_all,
+            "retry": lambda: work.retry([]),
+            "run": work.run_one,
+            "run_all": work.run_all,
             "cancel": self.flow.cancel,
             "toggle_zoom": canvas.toggle_fit,
             "zoom_fit": canvas.fit,
@@ -276,8 +279,8 @@ class RestorePage(Page):
         if self._shut:
             return
         self._shut = True
-        for timer in (self._tick, self._spread, self._count):
-            timer.stop()
+        self._count.stop()
+        self.work.shut_down()
         self.flow.shut_down()
         self.photos_in.shut_down()
         self.stage.shut_down()
@@ -306,77 +309,10 @@ class RestorePage(Page):
         self.store.keep_only(self.session.known_ids())
         self._refresh()
 
-    # --- restoring -------------------------------------------------------------------------------
+    # --- what is shown ---------------------------------------------------------------------------
 
     def _focus(self, item: Item) -> tuple[int, int, int, int] | None:
         return self.stage.focus(item)
-
-    def _run_all(self) -> None:
-        """Everything that is neither done nor in need of a look; what was cancelled is wanted again."""
-        choice = self.chooser.choice_or_say()
-        if choice is not None:
-            if not self.flow.busy:
-                cancelled = [item.id for item in self.session.items() if item.state is ItemState.CANCELLED]
-                self.session.set_waiting(cancelled)
-            self.flow.run_all(choice)
-
-    def _run_one(self) -> None:
-        """The shown photo; several when several are selected."""
-        choice = self.chooser.choice_or_say()
-        item = self.session.current
-        if choice is None or item is None:
-            return
-        selected = self.filmstrip.selected_ids()
-        self.flow.run_these(selected if item.id in selected else [item.id], choice)
-
-    def _retry(self, item_ids: list[str]) -> None:
-        choice = self.chooser.choice_or_say()
-        if choice is None:
-            return
-        again = item_ids or [
-            item.id for item in self.session.items() if item.state in (ItemState.FAILED, ItemState.CANCELLED)
-        ]
-        for item_id in again:
-            item = self.session.get(item_id)
-            if item is not None:
-                self.stage.loader.forget(item_id)
-                self.thumbnails.forget(item.path)
-        self.flow.run_these(again, choice)
-
-    def _started(self, item_id: str) -> None:
-        self.stage.started(item_id)
-        self._tick.start()
-        self._refresh()
-
-    def _stopped(self, item_id: str) -> None:
-        if item_id in self._removing:
-            self._removing.discard(item_id)
-            self.session.remove([item_id])
-        else:
-            self.stage.stopped(item_id)
-
-    def _flow_idle(self) -> None:
-        self._tick.stop()
-        self.filmstrip.set_time_left("")
-        self.context.job_bar.clear_job()
-        self._refresh()
-
-    def _say_progress(self) -> None:
-        if not self.flow.busy:
-            return
-        left = self.flow.seconds_left()
-        self.context.job_bar.set_job(self.flow.text(), self.flow.share(), left)
-        self.filmstrip.set_time_left("" if left is None else f"about {clock(left)} left")
-
-    def _out_of_room(self) -> None:
-        gigabytes = self.store.budget_bytes / 1e9
-        self.context.banner(
-            f"Results that are not saved fill {gigabytes:.1f} GB. Save them to go on.",
-            "Save all and go on",
-            self.results_out.save_all_and_go_on,
-        )
-
-    # --- what is shown ---------------------------------------------------------------------------
 
     def _refresh(self) -> None:
         """Make inspector, middle and toolbar say what is true now."""
@@ -440,20 +376,6 @@ class RestorePage(Page):
         else:
             self._inspector.show_quality(reference, answer, "", task)
 
-    def _strength_changed(self, percent: int) -> None:
-        current = self.session.current
-        selected = self.filmstrip.selected_ids()
-        self.stage.set_strength(percent)
-        if current is not None and len(selected) > 1 and current.id in selected:
-            self._strength_for = selected
-            self._spread.start()  # ten thousand photos need not follow every pixel of the slider
-
-    def _spread_strength(self) -> None:
-        """The other selected photos take the strength of the current one."""
-        current = self.session.current
-        if current is not None and current.id in self._strength_for:
-            self.session.update_many(self._strength_for, strength_percent=current.strength_percent)
-
     def _mode_changed(self, mode: str) -> None:
         self.toolbar.set_mode(mode)
         self.context.settings.compare_mode = mode
@@ -471,26 +393,6 @@ class RestorePage(Page):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda name: self.stage.set_reference(Path(name)))
         dialog.open()
-
-    def _remove(self) -> None:
-        wanted = self.filmstrip.selected_ids()
-        current = self.session.current
-        if not wanted and current is not None:
-            wanted = [current.id]
-        if self.flow.running_id in wanted:  # it goes as soon as it has stopped
-            self._removing.add(self.flow.running_id)
-            self.flow.skip()
-        count = self.session.remove(wanted)
-        if count:
-            noun = "photo" if count == 1 else "photos"
-            self._take_back_offer()
-            self._take_back_offer = self.context.banner(
-                f"{count:,} {noun} taken off the list; the files stay.", "Undo", self._undo
-            )
-
-    def _undo(self) -> None:
-        self._take_back_offer()  # it would undo something else now
-        self.session.undo()
 
     def showEvent(self, event: QShowEvent) -> None:
         """The photo has the keys, not the first button of the toolbar."""

@@ -1,0 +1,157 @@
+"""What is done with the queue: restoring all or some of it, again where it failed, at one strength, and taking photos off it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from memorynet_gui.page import AppContext
+from memorynet_gui.queue_item import ItemState
+from memorynet_gui.restore_chooser import Chooser
+from memorynet_gui.restore_flow import RestoreFlow
+from memorynet_gui.restore_outputs import ResultsOut
+from memorynet_gui.restore_stage import Stage
+from memorynet_gui.results import ResultStore
+from memorynet_gui.session import Session
+from memorynet_gui.thumbnails import Thumbnails
+from memorynet_gui.view_filmstrip import Filmstrip
+from memorynet_gui.view_jobbar import clock
+
+_TICK_MS = 500  # the time left goes on between tiles
+_SPREAD_MS = 250
+
+
+class QueueWork(QObject):
+    """Starts what the flow then does, and says how far it is."""
+
+    changed = Signal()  # what the page shows is true no longer
+
+    def __init__(
+        self,
+        context: AppContext,
+        session: Session,
+        store: ResultStore,
+        stage: Stage,
+        flow: RestoreFlow,
+        thumbnails: Thumbnails,
+        filmstrip: Filmstrip,
+        chooser: Chooser,
+        results_out: ResultsOut,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._context, self._session, self._store, self._stage = context, session, store, stage
+        self._flow, self._thumbnails, self._filmstrip = flow, thumbnails, filmstrip
+        self._chooser, self._results_out = chooser, results_out
+        self._removing: set[str] = set()
+        self._take_back_offer: Callable[[], None] = lambda: None  # the banner with "Undo"
+        self._tick = QTimer(self)
+        self._tick.setInterval(_TICK_MS)
+        self._tick.timeout.connect(self.say_progress)
+        self._strength_for: list[str] = []
+        self._spread = QTimer(self, singleShot=True, interval=_SPREAD_MS)
+        self._spread.timeout.connect(self._spread_strength)
+
+    def shut_down(self) -> None:
+        self._tick.stop()
+        self._spread.stop()
+
+    def run_all(self) -> None:
+        """Everything that is neither done nor in need of a look; what was cancelled is wanted again."""
+        choice = self._chooser.choice_or_say()
+        if choice is not None:
+            if not self._flow.busy:
+                cancelled = [item.id for item in self._session.items() if item.state is ItemState.CANCELLED]
+                self._session.set_waiting(cancelled)
+            self._flow.run_all(choice)
+
+    def run_one(self) -> None:
+        """The shown photo; several when several are selected."""
+        choice = self._chooser.choice_or_say()
+        item = self._session.current
+        if choice is None or item is None:
+            return
+        selected = self._filmstrip.selected_ids()
+        self._flow.run_these(selected if item.id in selected else [item.id], choice)
+
+    def retry(self, item_ids: list[str]) -> None:
+        choice = self._chooser.choice_or_say()
+        if choice is None:
+            return
+        again = item_ids or [
+            item.id for item in self._session.items() if item.state in (ItemState.FAILED, ItemState.CANCELLED)
+        ]
+        for item_id in again:
+            item = self._session.get(item_id)
+            if item is not None:
+                self._stage.loader.forget(item_id)
+                self._thumbnails.forget(item.path)
+        self._flow.run_these(again, choice)
+
+    def started(self, item_id: str) -> None:
+        self._stage.started(item_id)
+        self._tick.start()
+        self.changed.emit()
+
+    def stopped(self, item_id: str) -> None:
+        if item_id in self._removing:
+            self._removing.discard(item_id)
+            self._session.remove([item_id])
+        else:
+            self._stage.stopped(item_id)
+
+    def idle(self) -> None:
+        self._tick.stop()
+        self._filmstrip.set_time_left("")
+        self._context.job_bar.clear_job()
+        self.changed.emit()
+
+    def say_progress(self) -> None:
+        if not self._flow.busy:
+            return
+        left = self._flow.seconds_left()
+        self._context.job_bar.set_job(self._flow.text(), self._flow.share(), left)
+        self._filmstrip.set_time_left("" if left is None else f"about {clock(left)} left")
+
+    def out_of_room(self) -> None:
+        gigabytes = self._store.budget_bytes / 1e9
+        self._context.banner(
+            f"Results that are not saved fill {gigabytes:.1f} GB. Save them to go on.",
+            "Save all and go on",
+            self._results_out.save_all_and_go_on,
+        )
+
+    def set_strength(self, percent: int) -> None:
+        current = self._session.current
+        selected = self._filmstrip.selected_ids()
+        self._stage.set_strength(percent)
+        if current is not None and len(selected) > 1 and current.id in selected:
+            self._strength_for = selected
+            self._spread.start()  # ten thousand photos need not follow every pixel of the slider
+
+    def _spread_strength(self) -> None:
+        """The other selected photos take the strength of the current one."""
+        current = self._session.current
+        if current is not None and current.id in self._strength_for:
+            self._session.update_many(self._strength_for, strength_percent=current.strength_percent)
+
+    def remove(self) -> None:
+        wanted = self._filmstrip.selected_ids()
+        current = self._session.current
+        if not wanted and current is not None:
+            wanted = [current.id]
+        if self._flow.running_id in wanted:  # it goes as soon as it has stopped
+            self._removing.add(self._flow.running_id)
+            self._flow.skip()
+        count = self._session.remove(wanted)
+        if count:
+            noun = "photo" if count == 1 else "photos"
+            self._take_back_offer()
+            self._take_back_offer = self._context.banner(
+                f"{count:,} {noun} taken off the list; the files stay.", "Undo", self.undo
+            )
+
+    def undo(self) -> None:
+        self._take_back_offer()  # it would undo something else now
+        self._session.undo()
