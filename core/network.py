@@ -24,14 +24,14 @@ STRIDE_PX = 8  # pixels per position of the memory; tiles start at multiples of 
 class NetworkConfig:
     """Everything that decides the shapes of the weights.
 
-    ``width`` is the channel count at 1/2 (doubled at 1/4); ``blocks`` the residual blocks at 1/2, counted once
-    for each side, and at 1/4. ``granularities`` and ``polarities`` are those that are read, none for a network
+    ``width`` is the channel count at full resolution (doubled at 1/2 and again at 1/4); ``blocks`` the residual
+    blocks at full resolution, in the decoder only, at 1/2, counted once for each side, and at 1/4. ``granularities`` and ``polarities`` are those that are read, none for a network
     without a memory; ``actual`` says whether slots also hold the photo's own content. ``spare`` is the inner
     width of one more block at 1/4, for twins that spend the memory's parameters on convolutions.
     """
 
-    width: int = 64
-    blocks: tuple[int, int] = (2, 4)
+    width: int = 32
+    blocks: tuple[int, int, int] = (1, 2, 4)
     memory_dim: int = 64
     slots: tuple[int, int, int] = (64, 16, 8)
     granularities: tuple[str, ...] = GRANULARITIES
@@ -42,9 +42,9 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if not 4 <= self.width <= 256:
             raise ValueError(f"width {self.width}: need 4 to 256")
-        for name, values, count in (("blocks", self.blocks, 2), ("slots", self.slots, 3)):
-            if len(values) != count or any(not isinstance(v, int) or not 1 <= v <= 1024 for v in values):
-                raise ValueError(f"{name} {values}: need {count} whole numbers from 1 to 1024")
+        for name, values in (("blocks", self.blocks), ("slots", self.slots)):
+            if len(values) != 3 or any(not isinstance(v, int) or not 1 <= v <= 1024 for v in values):
+                raise ValueError(f"{name} {values}: need three whole numbers from 1 to 1024")
         if not 4 <= self.memory_dim <= 1024:
             raise ValueError(f"memory_dim {self.memory_dim}: need 4 to 1024")
         for name, parts, known in (
@@ -77,7 +77,7 @@ class NetworkConfig:
             raise ValueError(f"memory {kind!r}: known are {', '.join(MEMORIES)}") from None
         twin = replace(self, granularities=granularities, polarities=polarities, actual=actual, spare=0)
         missing = self._memory_parameters() - twin._memory_parameters()
-        channels = 2 * self.width
+        channels = 4 * self.width
         spare = max(
             0, round((missing - channels) / (2 * 9 * channels + 1))
         )  # inner width of two convolutions
@@ -88,7 +88,7 @@ class NetworkConfig:
             return 0
         with torch.device("meta"):
             memory = PrototypeMemory(
-                2 * self.width, self.memory_dim, self.slots, self.granularities, self.polarities, self.actual
+                4 * self.width, self.memory_dim, self.slots, self.granularities, self.polarities, self.actual
             )
         return sum(parameter.numel() for parameter in memory.parameters())
 
@@ -99,8 +99,9 @@ class NetworkConfig:
     @property
     def halo_px(self) -> int:
         """Radius in pixels beyond which the input cannot change an output pixel, rounded up to the stride."""
-        half, quarter = self.blocks
-        radius = 2 * (1 + 1 + 2 * 2 * half)  # in and out convolution, two convolutions a block, both sides
+        full, half, quarter = self.blocks
+        radius = 1 + 2 * full + 1  # the first convolution, two a block, the last one
+        radius += 2 * 2 * 2 * half  # both sides
         radius += 4 * 2 * (quarter + (self.spare > 0))
         radius += 3 + 1  # the blocks of 1/4 and of 1/2
         if self.has_memory:
@@ -132,7 +133,7 @@ MEMORIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], bool]] = {
 
 PRESETS = {
     "S": NetworkConfig(),
-    "B": NetworkConfig(width=96),
+    "B": NetworkConfig(width=48),
 }
 
 
@@ -168,11 +169,12 @@ class MemoryNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        w2, w4 = config.width, 2 * config.width
-        half, quarter = config.blocks
-        self.first = nn.Conv2d(4 * 4, w2, 3, padding=1)  # RGB and the guidance mask, four pixels each
+        w1, w2, w4 = config.width, 2 * config.width, 4 * config.width
+        full, half, quarter = config.blocks
+        self.first = nn.Conv2d(4, w1, 3, padding=1)  # RGB and the guidance mask
+        self.down1 = nn.Conv2d(w1, w2, 2, stride=2)
         self.encoder = nn.ModuleList(ResidualBlock(w2) for _ in range(half))
-        self.down = nn.Conv2d(w2, w4, 2, stride=2)
+        self.down2 = nn.Conv2d(w2, w4, 2, stride=2)
         self.middle = nn.ModuleList(ResidualBlock(w4) for _ in range(quarter))
         if config.spare:
             self.middle.append(ResidualBlock(w4, config.spare))
@@ -181,9 +183,11 @@ class MemoryNet(nn.Module):
             self.memory = PrototypeMemory(
                 w4, config.memory_dim, config.slots, config.granularities, config.polarities, config.actual
             )
-        self.up = nn.ConvTranspose2d(w4, w2, 2, stride=2)
+        self.up2 = nn.ConvTranspose2d(w4, w2, 2, stride=2)
         self.decoder = nn.ModuleList(ResidualBlock(w2) for _ in range(half))
-        self.last = nn.Conv2d(w2, 3 * 4, 3, padding=1)
+        self.up1 = nn.ConvTranspose2d(w2, w1, 2, stride=2)
+        self.finish = nn.ModuleList(ResidualBlock(w1) for _ in range(full))
+        self.last = nn.Conv2d(w1, 3, 3, padding=1)
         nn.init.zeros_(self.last.weight)  # a new network returns its input
         if self.last.bias is not None:
             nn.init.zeros_(self.last.bias)
@@ -191,29 +195,29 @@ class MemoryNet(nn.Module):
     # The memory is read in the midst of the blocks at 1/4, so that convolutions can use what was retrieved.
     @property
     def _read_after(self) -> int:
-        return max(1, self.config.blocks[1] // 2)
+        return max(1, self.config.blocks[2] // 2)
 
     def _encode(
         self, image: Tensor, guidance: Tensor | None, between: Between
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The picture's pixels at 1/2, features at 1/2 and at 1/4; the last is what addresses the memory."""
+        """Features at full, 1/2 and 1/4 resolution; the last is what addresses the memory."""
         if image.shape[-1] % STRIDE_PX or image.shape[-2] % STRIDE_PX:
             raise ValueError(f"picture of {tuple(image.shape)}: edges must be multiples of {STRIDE_PX}")
         if guidance is None:
             guidance = torch.zeros_like(image[:, :1])
-        # four pixels side by side become channels: nothing is lost, and a quarter of the positions is left
-        pixels = functional.pixel_unshuffle(torch.cat((image, guidance), 1), 2).to(self.first.weight.dtype)
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        half = torch.relu_(self.first(pixels))
+        x = torch.cat((image, guidance), 1).to(self.first.weight.dtype)
+        full = torch.relu_(self.first(x.contiguous(memory_format=torch.channels_last)))
+        between()
+        half = self.down1(full)
         for block in self.encoder:
             between()
             half = block(half)
         between()
-        quarter = self.down(half)
+        quarter = self.down2(half)
         for block in self.middle[: self._read_after]:
             between()
             quarter = block(quarter)
-        return pixels, half, quarter
+        return full, half, quarter
 
     def address(self, image: Tensor, guidance: Tensor | None = None, between: Between = _nothing) -> Address:
         """Where the memory is looked up for a picture. Raises ValueError for a network without a memory."""
@@ -263,7 +267,7 @@ class MemoryNet(nn.Module):
         Raises:
             ValueError: an edge is not a multiple of :data:`STRIDE_PX`.
         """
-        pixels, half, quarter = self._encode(image, guidance, between)
+        full, half, quarter = self._encode(image, guidance, between)
         between()
         light: Tensor | None = None
         address: Address | None = None
@@ -281,21 +285,25 @@ class MemoryNet(nn.Module):
                 shift = functional.interpolate(read.shift, scale_factor=2, mode="nearest")
                 quarter = torch.addcmul(quarter + shift, quarter, scale)
                 light = functional.interpolate(
-                    read.light, scale_factor=4, mode="bilinear", align_corners=False
+                    read.light.float(), scale_factor=STRIDE_PX, mode="bilinear", align_corners=False
                 )
         for block in self.middle[self._read_after :]:
             between()
             quarter = block(quarter)
         between()
-        half = self.up(quarter).add_(half)
+        half = self.up2(quarter).add_(half)
         for block in self.decoder:
             between()
             half = block(half)
         between()
-        change = self.last(half).float()
+        full = self.up1(half).add_(full)
+        for block in self.finish:
+            between()
+            full = block(full)
+        between()
+        restored = image.float() + self.last(full).float()
         if light is not None:  # shadows divide light, so what lifts them multiplies it
-            change = torch.addcmul(change, light.float().repeat_interleave(4, 1), pixels[:, :12].float())
-        restored = image.float() + functional.pixel_shuffle(change, 2)
+            restored = torch.addcmul(restored, image.float(), light)
         return NetworkOutput(restored, address, retrieval)
 
 

@@ -102,7 +102,7 @@ class TrainRecipe:
         "S", "network", "Size", "S is fast, B is about twice the work", choices=("S", "B", "custom")
     )
     width: int = _spec(
-        64, "network", "Width", "Channels at half resolution, for size custom", low=4, high=256
+        32, "network", "Width", "Channels at full resolution, for size custom", low=4, high=256
     )
     memory: str = _spec(
         "all",

@@ -454,7 +454,7 @@ def _beside(parameter: Tensor, stored: Tensor) -> Tensor:
     return stored.to(parameter.device)
 
 
-_HIDDEN = ("encoder", "down", "middle", "up", "decoder")
+_HIDDEN = ("down1", "encoder", "down2", "middle", "up2", "decoder", "up1", "finish")
 
 
 def _optimizers(network: MemoryNet, recipe: TrainRecipe) -> list[torch.optim.Optimizer]:

@@ -10,7 +10,7 @@ import torch
 from core import checkpoint
 from core.network import MemoryNet, NetworkConfig
 
-SMALL = NetworkConfig(width=8, blocks=(1, 2), memory_dim=8, slots=(12, 6, 3))
+SMALL = NetworkConfig(width=4, blocks=(1, 1, 2), memory_dim=8, slots=(12, 6, 3))
 
 
 def small_network(seed: int = 0, trained: bool = True) -> MemoryNet:

@@ -682,7 +682,7 @@ def _recipe(tmp_path: Path, steps: int = 4, **more: Any) -> Path:
         write(tmp_path / f"data/clean/{index}.png", photo(48, 48, index))
         write(tmp_path / f"data/clean_val/v{index}.png", photo(32, 32, 10 + index))
     recipe = TrainRecipe(
-        name="tiny", preset="custom", width=4, steps=steps, batch=1, patch_px=16, warmup_steps=1, log_every=1,
+        name="tiny", preset="custom", width=4, steps=steps, batch=2, patch_px=16, warmup_steps=1, log_every=1,
         validate_every=max(2, steps // 2), validate_crop_px=32, precision="fp32", **more,
     )  # fmt: skip
     path = tmp_path / "tiny.toml"

@@ -24,9 +24,9 @@ def test_a_new_network_returns_its_input() -> None:
     "config",
     [
         SMALL,
-        NetworkConfig(width=4, blocks=(2, 4), memory_dim=8, slots=(4, 3, 2)),
-        NetworkConfig(4, (3, 2), 8, (4, 3, 2)),
-        NetworkConfig(4, (1, 3), granularities=(), polarities=(), actual=False, spare=4),
+        NetworkConfig(width=4, blocks=(2, 2, 4), memory_dim=8, slots=(4, 3, 2)),
+        NetworkConfig(4, (1, 3, 2), 8, (4, 3, 2)),
+        NetworkConfig(4, (1, 1, 3), granularities=(), polarities=(), actual=False, spare=4),
     ],
 )
 def test_nothing_beyond_the_halo_reaches_a_pixel(config: NetworkConfig) -> None:
@@ -93,13 +93,13 @@ def test_config_survives_its_json_form() -> None:
     "values",
     [
         {"width": 2},
-        {"blocks": [1, 2, 3]},
+        {"blocks": [1, 2]},
         {"granularities": ["semantic", "part"]},
         {"granularities": []},
         {"slots": [0, 1, 1]},
         {"depth": 3},
         {"memory_dim": 0},
-        {"blocks": ["a", 1]},
+        {"blocks": ["a", 1, 1]},
     ],
 )
 def test_bad_configs_are_refused(values: dict) -> None:
