@@ -112,7 +112,8 @@ def where(network: MemoryNet, task: str, photos: list[np.ndarray], seed: int) ->
         before_all.append(before.ravel())
         after_all.append(after.ravel())
         inside_all.append(inside.ravel())
-        single.append(auroc(before.ravel(), inside.ravel()))
+        if inside.any() and not inside.all():
+            single.append(auroc(before.ravel(), inside.ravel()))
     before, after, inside = (np.concatenate(parts) for parts in (before_all, after_all, inside_all))
     return {
         "auroc": round(auroc(before, inside), 4),

@@ -52,7 +52,9 @@ class Address:
     """Where in the memory each position looks. N = h*w positions; rows are ordered as in :meth:`row_slices`."""
 
     query: Tensor  # (B, D, h, w), unit length along D, float32
-    value: Tensor  # (B, D, h, w), what a position contributes to the actual memory, float32
+    value: (
+        Tensor  # (B, D, h, w), what a position contributes to the actual memory, float32; empty without one
+    )
     weights: Tensor  # (B, N, R), sums to 1 over the slots of each polarity and granularity
     polarity_logit: Tensor  # (B, h, w): > 0 where degradation explains the position better
 
@@ -115,12 +117,17 @@ class PrototypeMemory(nn.Module):
             actual,
         )
         part, instance, semantic = slots
-        self.parts = nn.Parameter(torch.randn(len(POLARITIES), part, dim) / dim**0.5)
+        parts = torch.randn(len(POLARITIES), part, dim)
+        if (
+            not parts.is_meta
+        ):  # where loading asks for shapes only, torch would import its compiler to divide: 1 s
+            parts /= dim**0.5
+        self.parts = nn.Parameter(parts)
         self.to_instance = nn.Parameter(torch.randn(len(POLARITIES), instance, part))
         self.to_semantic = nn.Parameter(torch.randn(len(POLARITIES), semantic, instance))
         self.sharpness = nn.Parameter(torch.tensor(8.0))  # multiplies the cosine; larger is sparser
         self.query = nn.Conv2d(channels, dim, 2, stride=2)
-        self.value = nn.Conv2d(channels, dim, 2, stride=2)
+        self.value = nn.Conv2d(channels, dim, 2, stride=2) if actual else None
         read = dim * len(polarities) * len(granularities) * (2 if actual else 1)
         self.mix = nn.Conv2d(read, channels, 1, bias=False)
         self.out = nn.Conv2d(channels, 2 * channels + 3, 1, bias=False)
@@ -163,7 +170,7 @@ class PrototypeMemory(nn.Module):
     def address(self, features: Tensor) -> Address:
         """Where each position of ``features`` (B, C, H, W), H and W even, looks in the memory."""
         query = self.embed(features)
-        value = self.value(features).float()
+        value = query.new_empty(0) if self.value is None else self.value(features).float()
         with torch.autocast(query.device.type, enabled=False):
             flat = query.flatten(2).transpose(1, 2)  # (B, N, D)
             scores = self.sharpness.float() * (flat @ self.table().T)  # (B, N, R), cosine

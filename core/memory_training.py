@@ -31,7 +31,13 @@ class MemoryShaper:
         self.still = _Embedder(network)
 
     def terms(
-        self, step: int, x: Tensor, y: Tensor, output: NetworkOutput, terms: dict[str, Tensor]
+        self,
+        step: int,
+        x: Tensor,
+        y: Tensor,
+        output: NetworkOutput,
+        terms: dict[str, Tensor],
+        guidance: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Adds weighted terms to ``terms`` and returns what is only for the curves.
 
@@ -55,9 +61,11 @@ class MemoryShaper:
         if step % recipe.contrastive_every or not (recipe.contrastive_weight or recipe.polarity_weight):
             return {}
         half = max(1, len(x) // 2)
+        # every side is told the same, so that no embedding can be known by the mask instead of by its looks
+        told = None if guidance is None else guidance[:half]
         x, y, damage, restored = x[:half], y[:half], damage[:half], output.restored[:half]
         with torch.no_grad():
-            truth_query = memory.embed(self.network.memory_features(y))
+            truth_query = memory.embed(self.network.memory_features(y, told))
         if recipe.polarity_weight:
             clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage))
             terms["polarity_truth"] = recipe.polarity_weight * clean
@@ -65,7 +73,7 @@ class MemoryShaper:
             return {}
         # the weights are held still here, so that the term moves the restoration and not the yardstick
         still = {f"network.{k}": v.detach() for k, v in self.network.state_dict(keep_vars=True).items()}
-        anchor = functional_call(self.still, still, (restored,))
+        anchor = functional_call(self.still, still, (restored, told))
         return self._contrast(anchor, truth_query.detach(), address.query[:half].detach(),
                               damage, losses.damage_map(restored.detach(), y, STRIDE_PX), terms)  # fmt: skip
 
@@ -162,5 +170,5 @@ class _Embedder(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, picture: Tensor) -> Tensor:
-        return self.network.embed(picture)
+    def forward(self, picture: Tensor, guidance: Tensor | None) -> Tensor:
+        return self.network.embed(picture, guidance)

@@ -112,7 +112,10 @@ class TrainRecipe:
         choices=("all", "none", "positive", "prototypes", "part", "instance", "semantic"),
     )
     start_from: str = _spec(
-        "", "network", "Start from", "Folder of a model to fine-tune; empty: from nothing"
+        "",
+        "network",
+        "Start from",
+        "Folder of a model to fine-tune, which brings its size and memory; empty: from nothing",
     )
 
     steps: int = _spec(8000, "training", "Steps", "Weight updates", low=1, high=10_000_000)

@@ -198,7 +198,7 @@ class _Run:
             terms = {"pixel": losses.charbonnier(output.restored, y)}
             if recipe.edge_weight:
                 terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
-            curves = self.shaper.terms(self.step, x, y, output, terms)
+            curves = self.shaper.terms(self.step, x, y, output, terms, guidance)
         total = torch.stack(list(terms.values())).sum()
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
