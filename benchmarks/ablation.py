@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, help="folder for the run folders")
     parser.add_argument("--tasks", nargs="+", default=["derain", "deshadow"])
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--only", nargs="+", choices=tuple(VARIANTS), help="train these variants only")
     parser.add_argument("--table", action="store_true", help="train nothing")
