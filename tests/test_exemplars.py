@@ -402,7 +402,7 @@ def test_nothing_to_fill_from_is_an_error(network: MemoryNet) -> None:
         fill(network, [], rain())
     with pytest.raises(SampleError, match="none of 1"):
         fill(network, [("tiny.png", photo(16, 16))], rain())
-    plain = MemoryNet(NetworkConfig(width=8, blocks=(1, 1), granularities=(), polarities=()))
+    plain = MemoryNet(NetworkConfig(width=4, blocks=(1, 1, 1), granularities=(), polarities=()))
     with pytest.raises(SampleError, match="without a memory"):
         fill(plain, photos(), rain())
     with pytest.raises(SampleError, match="without a memory"):
