@@ -849,7 +849,8 @@ def test_progress_is_lines_where_nobody_watches(
 
 
 def test_ctrl_c_twice_breaks_off() -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the background job of a shell ignores it
+    # the background job of a shell starts with interrupts ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt), cli_common.interruptible() as control:
             os.kill(os.getpid(), signal.SIGINT)
