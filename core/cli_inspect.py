@@ -6,18 +6,13 @@ import argparse
 import json
 import os
 import platform
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
 from core import cli_common as common
-from core.events import LadderStep, TileDone
-from core.jobs import Cancelled, JobControl
-from core.problems import describe
+from core import cli_photos as photos
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +23,7 @@ if TYPE_CHECKING:
     from core.health import MemoryHealth
     from core.image_io import Picture
     from core.inspection import Inspection
+    from core.jobs import JobControl
     from core.restore import RestoreRequest
 
 _SUFFIX = "inspected"  # of folders beside photos
@@ -72,57 +68,33 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-@dataclass(slots=True)
-class _Item:
-    source: Path
-    folder: Path | None = None
-    status: str = "waiting"  # inspected | failed | waiting
-    error: Exception | None = None
-    found: dict[str, Any] = field(default_factory=dict)
-
-    def fail(self, error: Exception) -> None:
-        self.status, self.error = "failed", error
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "input": str(self.source),
-            "output": str(self.folder) if self.status == "inspected" else None,
-            "status": self.status,
-            "error": describe(self.error).sentence if self.error is not None else None,
-            **self.found,
-        }
-
-
 def run(args: argparse.Namespace) -> int:
-    if args.out is not None and args.out.exists() and not args.out.is_dir():
-        raise common.UsageError(f"--out {args.out}: is a file, need a folder")
-    items = _collect([Path(text) for text in args.inputs])
-    mask = _mask(args.mask, items)
+    photos.check_out(args)
+    items = _collect(args.inputs)
+    mask = photos.read_mask(args.mask, items)
     with common.interruptible() as control:
         _task, model, path = common.load_model(args, control)
         from core import inspection
-        from core.restore import RestoreError, check_takes_masks
+        from core.restore import RestoreError
 
         try:
             inspection.check_memory(model)
-            if mask is not None:
-                check_takes_masks(model)
         except RestoreError as error:
             raise common.UsageError(str(error)) from error
-        batch = _Batch(args, items, mask, model, path, control)
-        stopped = False
-        try:
-            batch.go()
-        except Cancelled:
-            stopped = True
-        return batch.report(stopped)
+        if mask is not None:
+            common.check_takes_masks(model)
+        return _Batch(args, items, mask, model, path, control).run()
 
 
-class _Batch:
+class _Batch(photos.Batch):
+    done_words = ("inspected",)
+    step_word = "step"
+    stopped_words = "inspected and kept."
+
     def __init__(
         self,
         args: argparse.Namespace,
-        items: list[_Item],
+        items: list[photos.Item],
         mask: np.ndarray | None,
         model: LoadedModel,
         path: Path,
@@ -131,7 +103,8 @@ class _Batch:
         from core.exemplars import load_beside
         from core.restore import RestoreRequest
 
-        self.args, self.items, self.model, self.control = args, items, model, control
+        super().__init__(args, model, control)
+        self.take(items, [])
         self.request: RestoreRequest = RestoreRequest(
             task=model.task,
             model=path,
@@ -142,62 +115,33 @@ class _Batch:
         )
         self.samples: SampleMemory | None
         self.samples, self.without_samples = load_beside(path)
-        self.began = time.monotonic()
         self.usages: list[np.ndarray] = []  # (R,) of each photo
-        self.originals = {item.source.resolve() for item in items}
         self._plan_folders()
 
     def _plan_folders(self) -> None:
         taken: dict[Path, Path] = {}
         for item in self.items:
-            if item.status == "failed":
+            if item.status == photos.FAILED:
                 continue
             stem = item.source.stem
-            item.folder = (
+            item.target = (
                 self.args.out / stem if self.args.out else item.source.with_name(f"{stem}.{_SUFFIX}")
             )
-            first = taken.setdefault(item.folder, item.source)
+            first = taken.setdefault(item.target, item.source)
             if first is not item.source:
-                item.fail(FileExistsError(17, f"{first} goes to the same folder already", str(item.folder)))
+                item.fail(FileExistsError(17, f"{first} goes to the same folder already", str(item.target)))
 
     # --- doing it -----------------------------------------------------------------------------------
 
-    def go(self) -> None:
-        """Every item in turn. Raises Cancelled."""
-        with common.Progress() as progress:  # the label counts the photos
-            for index, item in enumerate(self.items):
-                self.control.checkpoint()
-                if item.status == "waiting":
-                    try:
-                        self._one(index, item, progress)
-                    except Cancelled:
-                        raise
-                    except Exception as error:  # whatever is wrong with one photo, the rest is inspected
-                        item.fail(error)
-                self._say(item)
-
-    def _one(self, index: int, item: _Item, progress: common.Progress) -> None:
+    def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
         from core import image_io
         from core.contact_sheet import nearest_samples
         from core.inspection import inspect
 
-        assert item.folder is not None
-        self._refuse_others_files(item.folder)
-        count = len(self.items)
-        label = item.source.name if count == 1 else f"{index + 1} of {count}  {item.source.name}"
-        progress.show(label, index, count)
+        assert item.target is not None
+        self._refuse_others_files(item.target)
+        watch, notes = self.watch(index, item, progress)
         picture = image_io.read(item.source)
-        notes: list[str] = []
-
-        def watch(event: object) -> None:
-            if isinstance(event, TileDone):
-                share = event.index / event.count
-                left = self._seconds_left(index + share) if count > 1 else event.seconds_left or 0.0
-                note = f"step {event.index} of {event.count}, {common.clock(left)} left"
-                progress.show(label, index + share, count, note)
-            elif isinstance(event, LadderStep):
-                notes.append(event.reason)
-
         found = inspect(picture, self.request, watch, self.control)
         near = nearest_samples(found, self.samples)
         pictures = _pictures(picture, found, near, self.without_samples or "")
@@ -208,7 +152,7 @@ class _Batch:
         numbers["without_samples"] = self.without_samples
         self.control.checkpoint()
         files = self._write(item, pictures, numbers)
-        item.found = {**numbers, "files": files}
+        item.facts = {**numbers, "files": files}
         item.status = "inspected"
         self.usages.append(found.usage)
 
@@ -225,78 +169,43 @@ class _Batch:
                 raise WouldOverwrite(target, is_source=False)
 
     def _write(
-        self, item: _Item, pictures: Mapping[str, np.ndarray], numbers: Mapping[str, Any]
+        self, item: photos.Item, pictures: Mapping[str, np.ndarray], numbers: Mapping[str, Any]
     ) -> list[str]:
         from core import checkpoint, image_io
 
-        assert item.folder is not None
+        assert item.target is not None
         options = image_io.WriteOptions(overwrite=self.args.overwrite)
         for name, pixels in pictures.items():
-            image_io.write(item.folder / name, image_io.from_array(pixels, name), options)
+            image_io.write(item.target / name, image_io.from_array(pixels, name), options)
         record = {"software": "MemoryNet", "versions": _versions(), "input": str(item.source), **numbers}
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
         def write(temporary: Path) -> None:
             temporary.write_text(text, encoding="utf-8")
 
-        checkpoint.write_atomically(item.folder / _NUMBERS, write)
+        checkpoint.write_atomically(item.target / _NUMBERS, write)
         return [*pictures, _NUMBERS]
-
-    def _seconds_left(self, done: float) -> float:
-        """For the whole run, ``done`` photos (and parts of one) into it."""
-        return (time.monotonic() - self.began) / done * (len(self.items) - done)
 
     # --- saying it ----------------------------------------------------------------------------------
 
-    def _say(self, item: _Item) -> None:
-        if item.error is not None:
-            print(f"{item.source}: {describe(item.error).sentence}", file=sys.stderr, flush=True)
-        if self.args.json or item.status != "inspected":
-            return
-        for line in _lines(item):
-            print(line, flush=True)
+    def lines(self, item: photos.Item) -> list[str]:
+        return _lines(item) if item.is_done else []
 
-    def report(self, stopped: bool) -> int:
-        """The closing words or the JSON, and the exit code."""
-        counts = {
-            status: sum(item.status == status for item in self.items)
-            for status in ("inspected", "failed", "waiting")
-        }
+    def settings(self) -> dict[str, Any]:
+        return {"versions": _versions(), "without_samples": self.without_samples}
+
+    def findings(self) -> dict[str, Any]:
         health = self._health()
-        seconds = time.monotonic() - self.began
-        if self.args.json:
-            common.print_json(
-                {
-                    "task": self.model.task,
-                    "model": self.model.name,
-                    "model_sha256": self.model.sha256,
-                    "versions": _versions(),
-                    "mask": str(self.args.mask) if self.args.mask is not None else None,
-                    "without_samples": self.without_samples,
-                    "count": len(self.items),
-                    "inspected": counts["inspected"],
-                    "failed": counts["failed"],
-                    "stopped": stopped,
-                    "seconds": round(seconds, 3),
-                    "health": health.as_dict() if health is not None else None,
-                    "images": [item.as_dict() for item in self.items],
-                }
-            )
-        elif health is not None:
-            for line in _health_lines(health, len(self.usages)):
-                print(line)
-            if self.without_samples:
-                print(f"The contact sheets show no learned samples: {self.without_samples}")
-        if stopped:
-            print(
-                f"Stopped: {counts['inspected']} of {len(self.items)} photos are inspected and kept.",
-                file=sys.stderr,
-            )
-            return common.EXIT_INTERRUPTED
-        if not self.args.json and len(self.items) > 1:
-            words = [f"{number} {status}" for status, number in counts.items() if number]
-            print(f"{len(self.items)} photos in {common.clock(seconds)}: {', '.join(words)}")
-        return common.EXIT_FAILED if counts["failed"] else common.EXIT_OK
+        return {"health": health.as_dict() if health is not None else None}
+
+    def closing_lines(self) -> list[str]:
+        health = self._health()
+        if health is None:
+            return []
+        lines = _health_lines(health, len(self.usages))
+        if self.without_samples:
+            lines.append(f"The contact sheets show no learned samples: {self.without_samples}")
+        return lines
 
     def _health(self) -> MemoryHealth | None:
         """Of the memory over all photos, each counting alike."""
@@ -310,42 +219,13 @@ class _Batch:
         return health(np.mean(self.usages, axis=0), memory.table(), memory.row_slices())
 
 
-def _collect(inputs: Sequence[Path]) -> list[_Item]:
-    """Photos in the order given, folders in name order, each file once; what cannot be listed has failed."""
+def _collect(inputs: Sequence[str]) -> list[photos.Item]:
     from core import image_io
-    from core.cli_restore import NoPhotos
 
-    items: dict[Path, _Item] = {}
-    for given in inputs:
-        unreadable: list[image_io.UnreadableFile | NoPhotos] = []
-        found = [_Item(given)]
-        if given.is_dir():
-            found = [_Item(path) for path in image_io.find_images(given, False, unreadable.append)]
-            if not found and not unreadable:
-                unreadable.append(NoPhotos(given, ""))
-        for error in unreadable:
-            found.append(_Item(error.path))
-            found[-1].fail(error)
-        for item in found:
-            items.setdefault(item.source.absolute(), item)
-    return list(items.values())
-
-
-def _mask(path: Path | None, items: Sequence[_Item]) -> np.ndarray | None:
-    """What --mask names, for the one photo there is. Raises UsageError."""
-    if path is None:
-        return None
-    from core.guidance import MaskError, read_mask
-    from core.image_io import ImageError
-
-    if len(items) != 1:
-        raise common.UsageError(f"--mask {path}: goes with one photo, {len(items)} were given")
-    try:
-        return read_mask(path)
-    except MaskError as error:
-        raise common.UsageError(f"--mask {error}") from error
-    except ImageError as error:
-        raise common.UsageError(f"--mask {path}: {describe(error).sentence}") from error
+    items, _ = photos.collect(
+        inputs, lambda folder, on_error, _: image_io.find_images(folder, False, on_error), lambda _: ""
+    )
+    return items
 
 
 def _pictures(
@@ -371,12 +251,12 @@ def _versions() -> dict[str, str]:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def _lines(item: _Item) -> list[str]:
-    found = item.found
+def _lines(item: photos.Item) -> list[str]:
+    found = item.facts
     before, after = (found["negative_response"][side] for side in ("before", "after"))
     size = found["width"] * found["height"] / 1e6
     lines = [
-        f"{item.source} -> {item.folder}{os.sep}  ({size:.1f} MP in {found['seconds']:.1f} s)",
+        f"{item.source} -> {item.target}{os.sep}  ({size:.1f} MP in {found['seconds']:.1f} s)",
         f"    looks like damage: {before['area']:.1%} of the photo before, {after['area']:.1%} after "
         f"(mean {before['mean']:.3f}, then {after['mean']:.3f})",
         f"    {'polarity':9} {'slots':9} {'used':>8} {'evenness':>9}   most looked up",

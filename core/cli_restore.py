@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import cli_common as common
-from core.events import LadderStep, Notice, TileDone
-from core.jobs import Cancelled, JobControl
-from core.problems import describe
+from core import cli_photos as photos
 
 if TYPE_CHECKING:
     import numpy as np
 
     from core.checkpoint import LoadedModel
     from core.image_io import PassedOver, Receipt, UnreadableFile, WriteOptions
+    from core.jobs import JobControl
     from core.memory_edit import MemoryEdit
     from core.restore import Restored, RestoreRequest
 
@@ -97,55 +94,20 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-class NoPhotos(Exception):
-    """A folder with nothing to restore."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: no photos{'; ' if reason else ''}{reason}")
-        self.path, self.reason = path, reason
-
-
-@dataclass(slots=True)
-class _Item:
-    """One photo of the run: where it comes from, where it goes, and what became of it."""
-
-    source: Path
-    root: Path | None  # the folder it was found in
-    target: Path | None = None
-    status: str = "waiting"  # restored | skipped | failed | waiting
-    error: Exception | None = None
-    restored: dict[str, Any] = field(default_factory=dict)
-
-    def fail(self, error: Exception) -> None:
-        self.status, self.error = "failed", error
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "input": str(self.source),
-            "output": str(self.target) if self.status in ("restored", "skipped") else None,
-            "status": self.status,
-            "error": describe(self.error).sentence if self.error is not None else None,
-            **self.restored,
-        }
-
-
 def run(args: argparse.Namespace) -> int:
-    if args.out is not None and args.out.exists() and not args.out.is_dir():
-        raise common.UsageError(f"--out {args.out}: is a file, need a folder")
+    photos.check_out(args)
     edit = common.memory_edit(args)  # before torch is loaded: a slip of the pen is quick to find
     with common.interruptible() as control:
         task, model, path = common.load_model(args, control)
         common.check_memory_edit(args, edit, model.network.config)
-        batch = _Batch(args, task, model, path, edit, control)
-        stopped = False
-        try:
-            batch.go()
-        except Cancelled:
-            stopped = True
-        return batch.report(stopped)
+        return _Batch(args, task, model, path, edit, control).run()
 
 
-class _Batch:
+class _Batch(photos.Batch):
+    done_words = ("restored", "skipped")
+    step_word = "tile"
+    stopped_words = "restored and kept, the one at hand left nothing behind. --resume goes on from here."
+
     def __init__(
         self,
         args: argparse.Namespace,
@@ -159,7 +121,8 @@ class _Batch:
         from core.image_io import WriteOptions
         from core.restore import RestoreRequest
 
-        self.args, self.task, self.model, self.control = args, task, model, control
+        super().__init__(args, model, control)
+        self.task = task
         self.options: WriteOptions = WriteOptions(
             format=args.format,
             quality=args.quality,
@@ -167,10 +130,7 @@ class _Batch:
             strip_gps=args.strip_gps,
             overwrite=args.overwrite,
         )
-        self.began = time.monotonic()
-        self.items, self.passed_over = _collect(
-            [Path(text) for text in args.inputs], args.recursive, args.out
-        )
+        self.take(*_collect(args))
         if args.mask is not None:
             common.check_takes_masks(model)
         mask = _mask(args.mask, self.items)
@@ -185,7 +145,6 @@ class _Batch:
             mask=mask,
         )
         self.memory_note, self.mask_note = memory_edit.note(edit, args.no_memory), guidance.note(mask)
-        self.originals = {item.source.resolve() for item in self.items}
         self._plan_targets()
 
     # --- what there is to do ------------------------------------------------------------------------
@@ -195,7 +154,7 @@ class _Batch:
 
         taken: dict[Path, Path] = {}
         for item in self.items:
-            if item.status == "failed":
+            if item.status == photos.FAILED:
                 continue
             try:
                 target = outputs.output_path(
@@ -212,21 +171,7 @@ class _Batch:
 
     # --- doing it -----------------------------------------------------------------------------------
 
-    def go(self) -> None:
-        """Every item in turn. Raises Cancelled."""
-        with common.Progress() as progress:  # the label counts the photos
-            for index, item in enumerate(self.items):
-                self.control.checkpoint()
-                if item.status == "waiting":
-                    try:
-                        self._one(index, item, progress)
-                    except Cancelled:
-                        raise
-                    except Exception as error:  # whatever is wrong with one photo, the rest is restored
-                        item.fail(error)
-                self._say(item)
-
-    def _one(self, index: int, item: _Item, progress: common.Progress) -> None:
+    def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
         from core import image_io, outputs
         from core.restore import restore
 
@@ -235,33 +180,14 @@ class _Batch:
         if options is None:
             item.status = "skipped"
             return
-        count = len(self.items)
-        label = item.source.name if count == 1 else f"{index + 1} of {count}  {item.source.name}"
-        progress.show(label, index, count)
+        watch, notes = self.watch(index, item, progress)
         picture = image_io.read(item.source)
-        notes: list[str] = []
-
-        def watch(event: object) -> None:
-            if isinstance(event, TileDone):
-                share = event.index / event.count
-                left = self._seconds_left(index + share) if count > 1 else event.seconds_left or 0.0
-                note = f"tile {event.index} of {event.count}, {common.clock(left)} left"
-                progress.show(label, index + share, count, note)
-            elif isinstance(event, LadderStep):
-                notes.append(event.reason)
-            elif isinstance(event, Notice):
-                notes.append(event.text)
-
         restored = restore(picture, self.request, watch, self.control)
         self.control.checkpoint()
         receipt = outputs.save(restored, picture, item.target, self.args.strength, options)
         item.target = receipt.path
         item.status = "restored"
-        item.restored = _facts(restored, receipt, (*restored.notes, *notes))
-
-    def _seconds_left(self, done: float) -> float:
-        """For the whole run, ``done`` photos (and parts of one) into it."""
-        return (time.monotonic() - self.began) / done * (len(self.items) - done)
+        item.facts = _facts(restored, receipt, (*restored.notes, *notes))
 
     def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
         """How to write this result; None: it is there already. Raises WouldOverwrite before time is spent."""
@@ -295,91 +221,41 @@ class _Batch:
 
     # --- saying it ----------------------------------------------------------------------------------
 
-    def _say(self, item: _Item) -> None:
-        if item.error is not None:
-            print(f"{item.source}: {describe(item.error).sentence}", file=sys.stderr, flush=True)
-        if self.args.json:
-            return
+    def lines(self, item: photos.Item) -> Iterator[str]:
         if item.status == "skipped":
-            print(f"{item.source}: done already, {item.target}", flush=True)
+            yield f"{item.source}: done already, {item.target}"
         elif item.status == "restored":
-            facts = item.restored
+            facts = item.facts
             size = facts["width"] * facts["height"] / 1e6
-            print(
+            yield (
                 f"{item.source} -> {item.target}  "
-                f"({size:.1f} MP in {facts['seconds']:.1f} s, {facts['megapixels_per_s']:.2f} MP/s)",
-                flush=True,
+                f"({size:.1f} MP in {facts['seconds']:.1f} s, {facts['megapixels_per_s']:.2f} MP/s)"
             )
             for line in facts["receipt"]:
                 if not line["kept"]:
-                    print(f"    {line['what']}: {line['detail']}", flush=True)
+                    yield f"    {line['what']}: {line['detail']}"
             for note in facts["notes"]:
-                print(f"    {note}", flush=True)
+                yield f"    {note}"
 
-    def report(self, stopped: bool) -> int:
-        """The closing words or the JSON, and the exit code."""
-        from core.image_io import passed_over_line
+    def settings(self) -> dict[str, Any]:
+        return {"strength": self.args.strength, "memory": self.memory_note}
 
-        counts = {
-            status: sum(item.status == status for item in self.items)
-            for status in ("restored", "skipped", "failed", "waiting")
-        }
-        seconds = time.monotonic() - self.began
-        if self.args.json:
-            common.print_json(
-                {
-                    "task": self.task,
-                    "model": self.model.name,
-                    "model_sha256": self.model.sha256,
-                    "strength": self.args.strength,
-                    "memory": self.memory_note,
-                    "mask": str(self.args.mask) if self.args.mask is not None else None,
-                    "count": len(self.items),
-                    **{status: counts[status] for status in ("restored", "skipped", "failed")},
-                    "stopped": stopped,
-                    "seconds": round(seconds, 3),
-                    "images": [item.as_dict() for item in self.items],
-                    "passed_over": [{"input": str(one.path), "kind": one.kind} for one in self.passed_over],
-                }
-            )
-        if self.passed_over:
-            print(passed_over_line(self.passed_over), file=sys.stderr)
-        if stopped:
-            finished = counts["restored"] + counts["skipped"]
-            print(
-                f"Stopped: {finished} of {len(self.items)} photos are restored and kept, the one at hand left "
-                "nothing behind. --resume goes on from here.",
-                file=sys.stderr,
-            )
-            return common.EXIT_INTERRUPTED
-        if not self.args.json and len(self.items) > 1:
-            words = [f"{number} {status}" for status, number in counts.items() if number]
-            print(f"{len(self.items)} photos in {common.clock(seconds)}: {', '.join(words)}")
-            failed = [item.source for item in self.items if item.status == "failed"]
-            if failed and len(self.items) > _SCREENFUL:  # their reasons may have scrolled away
-                for source in failed[:_SCREENFUL]:
-                    print(f"    failed: {source}")
-                if len(failed) > _SCREENFUL:
-                    print(f"    and {len(failed) - _SCREENFUL:,} more")
-        return common.EXIT_FAILED if counts["failed"] else common.EXIT_OK
+    def last_lines(self) -> Iterator[str]:
+        failed = [item.source for item in self.items if item.status == photos.FAILED]
+        if failed and len(self.items) > _SCREENFUL:  # their reasons may have scrolled away
+            for source in failed[:_SCREENFUL]:
+                yield f"    failed: {source}"
+            if len(failed) > _SCREENFUL:
+                yield f"    and {len(failed) - _SCREENFUL:,} more"
 
 
-def _mask(path: Path | None, items: Sequence[_Item]) -> np.ndarray | None:
-    """What --mask names, for the one photo there is. Raises UsageError."""
-    if path is None:
-        return None
+def _mask(path: Path | None, items: Sequence[photos.Item]) -> np.ndarray | None:
+    """What --mask names, of the size of the one photo there is. Raises UsageError."""
     from core import image_io
-    from core.guidance import MaskError, check_size, read_mask
+    from core.guidance import MaskError, check_size
 
-    if len(items) != 1:
-        raise common.UsageError(f"--mask {path}: goes with one photo, {len(items)} were given")
-    try:
-        mask = read_mask(path)
-    except MaskError as error:
-        raise common.UsageError(f"--mask {error}") from error
-    except image_io.ImageError as error:
-        raise common.UsageError(f"--mask {path}: {describe(error).sentence}") from error
-    if items[0].status != "failed":
+    mask = photos.read_mask(path, items)
+    if mask is not None and items[0].status != photos.FAILED:
         try:
             info = image_io.read_info(items[0].source)
             check_size(mask, info.width, info.height, str(path))
@@ -415,34 +291,13 @@ def _facts(restored: Restored, receipt: Receipt, notes: Sequence[str]) -> dict[s
     }
 
 
-def _collect(
-    inputs: Sequence[Path], recursive: bool, out: Path | None
-) -> tuple[list[_Item], list[PassedOver]]:
-    """Photos in the order given, folders in name order, each file once; what cannot be listed has failed.
-
-    And the pictures in folders that cannot be read, unless they were given by name: then they are items.
-    """
-    items: dict[Path, _Item] = {}
-    passed_over: dict[Path, PassedOver] = {}
-    for given in inputs:
-        unreadable: list[UnreadableFile | NoPhotos] = []
-        if given.is_dir():
-            others: list[PassedOver] = []
-            found = [
-                _Item(path, given)
-                for path in _photos(given, recursive, out, unreadable.append, others.append)
-            ]
-            passed_over.update((one.path.absolute(), one) for one in others)
-            if not found and not unreadable:
-                unreadable.append(NoPhotos(given, _without_photos(given, recursive)))
-        else:
-            found = [_Item(given, None)]
-        for error in unreadable:
-            found.append(_Item(error.path, given))
-            found[-1].fail(error)
-        for item in found:
-            items.setdefault(item.source.absolute(), item)
-    return list(items.values()), [one for path, one in passed_over.items() if path not in items]
+def _collect(args: argparse.Namespace) -> tuple[list[photos.Item], list[PassedOver]]:
+    """The photos to restore, without results of earlier runs, and the pictures passed over."""
+    return photos.collect(
+        args.inputs,
+        lambda folder, *on: _photos(folder, args.recursive, args.out, *on),
+        lambda folder: _without_photos(folder, args.recursive),
+    )
 
 
 def _without_photos(folder: Path, recursive: bool) -> str:
