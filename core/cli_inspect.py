@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.contact_sheet import NearSample
     from core.exemplars import SampleMemory
     from core.health import MemoryHealth
-    from core.image_io import Picture
+    from core.image_io import PassedOver, Picture
     from core.inspection import Inspection
     from core.jobs import JobControl
     from core.restore import RestoreRequest
@@ -51,7 +51,8 @@ def add(commands: Any) -> None:
         "inspect",
         help="show what the memory sees in photos",
         description="Restore photos and show what the network's memory sees in them, before and after.\n"
-        "Originals are never changed.",
+        "Originals are never changed. Pictures in a folder of kinds that cannot be read (HEIC, camera raw,\n"
+        "GIF, Photoshop, HDR, ...) are passed over: they are named at the end and count as no failure.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("inputs", nargs="+", metavar="IMAGE", help="a photo or a folder of photos")
@@ -69,8 +70,12 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from core import image_io
+
     photos.check_out(args)
-    items = _collect(args.inputs)
+    items, passed_over = photos.collect(
+        args.inputs, lambda folder, *on: image_io.find_images(folder, False, *on), lambda _: ""
+    )
     mask = photos.read_mask(args.mask, items)
     with common.interruptible() as control:
         _task, model, path = common.load_model(args, control)
@@ -83,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             raise common.UsageError(str(error)) from error
         if mask is not None:
             common.check_takes_masks(model)
-        return _Batch(args, items, mask, model, path, control).run()
+        return _Batch(args, items, passed_over, mask, model, path, control).run()
 
 
 class _Batch(photos.Batch):
@@ -95,6 +100,7 @@ class _Batch(photos.Batch):
         self,
         args: argparse.Namespace,
         items: list[photos.Item],
+        passed_over: list[PassedOver],
         mask: np.ndarray | None,
         model: LoadedModel,
         path: Path,
@@ -104,7 +110,7 @@ class _Batch(photos.Batch):
         from core.restore import RestoreRequest
 
         super().__init__(args, model, control)
-        self.take(items, [])
+        self.take(items, passed_over)
         self.request: RestoreRequest = RestoreRequest(
             task=model.task,
             model=path,
@@ -217,15 +223,6 @@ class _Batch(photos.Batch):
         if not self.usages or memory is None:
             return None
         return health(np.mean(self.usages, axis=0), memory.table(), memory.row_slices())
-
-
-def _collect(inputs: Sequence[str]) -> list[photos.Item]:
-    from core import image_io
-
-    items, _ = photos.collect(
-        inputs, lambda folder, on_error, _: image_io.find_images(folder, False, on_error), lambda _: ""
-    )
-    return items
 
 
 def _pictures(

@@ -90,6 +90,25 @@ def test_a_folder_is_its_photos(
     assert code == 1 and "no photos" in err
 
 
+def test_pictures_that_cannot_be_read_are_named_and_count_as_no_failure(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    heic, gif = photos / "c.heic", photos / "d.gif"
+    heic.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    gif.write_bytes(b"GIF89a" + bytes(20))
+    (photos / "notes.txt").write_text("rain")
+    words = ("--model", model, "--out", tmp_path / "x", "--overwrite")
+    code, out, err = run(capsys, photos, *words)
+    assert code == 0 and "2 photos in" in out and "heic" not in out
+    assert err == "2 files are pictures MemoryNet cannot read: c.heic (HEIC), d.gif (GIF).\n"
+    (photos / "a.png").unlink()
+    code, out, err = run(capsys, heic, photos, *words, "--json")
+    found = json.loads(out)
+    assert (code, found["count"], found["failed"]) == (1, 2, 1), "given by name it is a photo that fails"
+    assert found["passed_over"] == [{"input": str(gif), "kind": "GIF"}]
+    assert err.endswith("1 file is a picture MemoryNet cannot read: d.gif (GIF).\n")
+
+
 def test_json_is_all_there_is_on_stdout(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:
