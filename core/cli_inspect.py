@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.image_io import PassedOver, Picture
     from core.inspection import Inspection
     from core.jobs import JobControl
-    from core.restore import RestoreRequest
+    from core.memory_edit import MemoryEdit
 
 _SUFFIX = "inspected"  # of folders beside photos
 _NUMBERS = "inspection.json"
@@ -34,6 +34,7 @@ examples:
   memorynet inspect beach.jpg                     writes beach.inspected/ beside it
   memorynet inspect photos/ --out seen/           writes seen/NAME/ for each photo
   memorynet inspect street.png --mask shadow.png  tells where the damage is
+  memorynet inspect beach.jpg --no-memory         what looks like damage after restoring without
 
 what is written for each photo:
   negative-before.png, negative-after.png   how much each place looks like damage
@@ -43,6 +44,11 @@ what is written for each photo:
   contact-sheet.png                         the most used slots, with the places of the photo that
                                             look them up and the learned samples most like them
   inspection.json                           all the numbers
+
+--no-memory and --memory-edit change what restoring reads from the slots, so they show in
+negative-after.png and its numbers alone. Where the photo looks in the memory, and so every other
+picture, stays as it is; a slot that is muted is still looked up. memorynet restore --help
+explains the memory and how to edit it.
 """
 
 
@@ -60,6 +66,7 @@ def add(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="folder for the pictures, in DIR/NAME/ [beside each photo]"
     )
     common.add_model_options(parser)
+    common.add_memory_options(parser)
     parser.add_argument(
         "--mask", type=Path, metavar="FILE",
         help="where the damage is: a grey picture of the photo's size, white on damage; for one photo",
@@ -73,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from core import image_io
 
     photos.check_out(args)
+    edit = common.memory_edit(args)
     items, passed_over = photos.collect(
         args.inputs, lambda folder, *on: image_io.find_images(folder, False, *on), lambda _: ""
     )
@@ -88,7 +96,8 @@ def run(args: argparse.Namespace) -> int:
             raise common.UsageError(str(error)) from error
         if mask is not None:
             common.check_takes_masks(model)
-        return _Batch(args, items, passed_over, mask, model, path, control).run()
+        common.check_memory_edit(args, edit, model.network.config)
+        return _Batch(args, items, passed_over, mask, edit, model, path, control).run()
 
 
 class _Batch(photos.Batch):
@@ -102,23 +111,18 @@ class _Batch(photos.Batch):
         items: list[photos.Item],
         passed_over: list[PassedOver],
         mask: np.ndarray | None,
+        edit: MemoryEdit | None,
         model: LoadedModel,
         path: Path,
         control: JobControl,
     ) -> None:
+        from core import memory_edit
         from core.exemplars import load_beside
-        from core.restore import RestoreRequest
 
         super().__init__(args, model, control)
         self.take(items, passed_over)
-        self.request: RestoreRequest = RestoreRequest(
-            task=model.task,
-            model=path,
-            device=args.device,
-            precision=args.precision,
-            tile_px=args.tile,
-            mask=mask,
-        )
+        self.request = photos.request(args, model.task, path, mask, edit)
+        self.memory_note = memory_edit.note(edit, args.no_memory)
         self.samples: SampleMemory | None
         self.samples, self.without_samples = load_beside(path)
         self.usages: list[np.ndarray] = []  # (R,) of each photo
@@ -198,7 +202,7 @@ class _Batch(photos.Batch):
         return _lines(item) if item.is_done else []
 
     def settings(self) -> dict[str, Any]:
-        return {"versions": _versions(), "without_samples": self.without_samples}
+        return {"versions": _versions(), "memory": self.memory_note, "without_samples": self.without_samples}
 
     def findings(self) -> dict[str, Any]:
         health = self._health()
@@ -249,6 +253,8 @@ def _versions() -> dict[str, str]:
 
 
 def _lines(item: photos.Item) -> list[str]:
+    from core.memory_edit import UNCHANGED
+
     found = item.facts
     before, after = (found["negative_response"][side] for side in ("before", "after"))
     size = found["width"] * found["height"] / 1e6
@@ -256,8 +262,10 @@ def _lines(item: photos.Item) -> list[str]:
         f"{item.source} -> {item.target}{os.sep}  ({size:.1f} MP in {found['seconds']:.1f} s)",
         f"    looks like damage: {before['area']:.1%} of the photo before, {after['area']:.1%} after "
         f"(mean {before['mean']:.3f}, then {after['mean']:.3f})",
-        f"    {'polarity':9} {'slots':9} {'used':>8} {'evenness':>9}   most looked up",
     ]
+    if found["memory"] != UNCHANGED:
+        lines.append(f"    restored with its memory {found['memory']}")
+    lines.append(f"    {'polarity':9} {'slots':9} {'used':>8} {'evenness':>9}   most looked up")
     for group in found["health_on_this_photo"]["groups"]:
         key = (group["polarity"], group["granularity"])
         top = [slot for slot in found["top_slots"] if (slot["polarity"], slot["granularity"]) == key][:3]

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from core.checkpoint import LoadedModel
     from core.image_io import PassedOver, UnreadableFile
     from core.jobs import Emit
+    from core.memory_edit import MemoryEdit
+    from core.restore import RestoreRequest
 
 FAILED, WAITING = "failed", "waiting"
 
@@ -243,6 +245,24 @@ def collect(
         for item in found:
             items.setdefault(item.source.absolute(), item)
     return list(items.values()), [one for path, one in passed_over.items() if path not in items]
+
+
+def request(
+    args: argparse.Namespace, task: str, path: Path, mask: np.ndarray | None, edit: MemoryEdit | None
+) -> RestoreRequest:
+    """What is asked of :func:`core.restore.restore` for each photo; ``path`` is the model's."""
+    from core.restore import RestoreRequest
+
+    return RestoreRequest(
+        task=task,
+        model=path,
+        device=args.device,
+        precision=args.precision,
+        tile_px=args.tile,
+        mute_memory=args.no_memory,
+        memory_edit=edit,
+        mask=mask,
+    )
 
 
 def read_mask(path: Path | None, items: Sequence[Item]) -> np.ndarray | None:

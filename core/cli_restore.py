@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.image_io import PassedOver, Receipt, UnreadableFile, WriteOptions
     from core.jobs import JobControl
     from core.memory_edit import MemoryEdit
-    from core.restore import Restored, RestoreRequest
+    from core.restore import Restored
 
 _SCREENFUL = 20  # lines
 
@@ -119,7 +119,6 @@ class _Batch(photos.Batch):
     ) -> None:
         from core import guidance, memory_edit
         from core.image_io import WriteOptions
-        from core.restore import RestoreRequest
 
         super().__init__(args, model, control)
         self.task = task
@@ -134,16 +133,7 @@ class _Batch(photos.Batch):
         if args.mask is not None:
             common.check_takes_masks(model)
         mask = _mask(args.mask, self.items)
-        self.request: RestoreRequest = RestoreRequest(
-            task=task,
-            model=path,
-            device=args.device,
-            precision=args.precision,
-            tile_px=args.tile,
-            mute_memory=args.no_memory,
-            memory_edit=edit,
-            mask=mask,
-        )
+        self.request = photos.request(args, task, path, mask, edit)
         self.memory_note, self.mask_note = memory_edit.note(edit, args.no_memory), guidance.note(mask)
         self._plan_targets()
 

@@ -15,6 +15,7 @@ from core.cv import cv2
 from core.image_io import to_srgb
 from core.inspection import Inspection, Response
 from core.memory import GRANULARITIES, POLARITIES
+from core.memory_edit import UNCHANGED
 from core.network import STRIDE_PX
 
 PAPER, INK, QUIET = (0x1B, 0x1B, 0x1B), (0xE6, 0xE6, 0xE6), (0xA6, 0xA6, 0xA6)
@@ -98,8 +99,10 @@ def response_map(photo: np.ndarray, inspection: Inspection, response: Response, 
     heat = cv2.applyColorMap((values * 255 + 0.5).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     shown = _mixed(_greyed(photo), heat, _heat_opacity(values))
     title = f"Looks like damage: {when}"
+    is_changed = when == "after" and inspection.restored.memory != UNCHANGED
+    memory = f" (memory {inspection.restored.memory})" if is_changed else ""
     words = (
-        f"{when.capitalize()} restoration {_percent(response.area)} of the photo looks more like damage than "
+        f"{when.capitalize()} restoration{memory} {_percent(response.area)} of the photo looks more like damage than "
         f"like clean structure (mean {response.mean:.2f})."
     )
     return _framed(shown, title, (words,), _heat_legend)

@@ -66,6 +66,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
         ("restore {shot} --mask {shot}", "--mask a.png: has colours, need a grey picture"),
         ("restore {shot} --mask {tmp}/small.png", "small.png: 10x30 px, need the photo's 40x30 px"),
         ("restore {shot} {tmp}/small.png --mask {tmp}/small.png", "goes with one photo, 2 were given"),
+        ("inspect {shot} --memory-edit {tmp}/slot.json", "this model has 12 part slots"),
+        ("inspect {shot} --memory-edit {tmp}/none.json", "No such file"),
+        ("inspect {shot} --memory-edit {tmp}/edit.json --no-memory", "not allowed with argument"),
         ("evaluate {pairs} --memory-edit {tmp}/slot.json", "this model has 12 part slots"),
         ("evaluate {pairs} --memory-edit {tmp}/none.json", "No such file"),
         ("evaluate {pairs} --memory-edit {tmp}/edit.json --no-memory", "not allowed with argument"),
@@ -171,6 +174,38 @@ def test_a_photo_that_cannot_be_read_says_so_and_not_the_mask(
     mask = write(tmp_path / "mask.png", grey())
     code, _, err = run(capsys, "restore", tmp_path / "absent.png", "--model", model, "--mask", mask)
     assert code == 1 and "absent.png could not be read" in err and err.count("\n") == 1
+
+
+# --- inspect -------------------------------------------------------------------------------------
+
+
+def test_an_edit_shows_after_restoring_and_nowhere_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, shot: Path, model: Path, edit: Path
+) -> None:
+    def inspected(name: str, *words: object) -> tuple[Any, dict[str, bytes], str]:
+        folder = tmp_path / name
+        given = ("inspect", shot, "--model", model, "--precision", "fp32", "--out", folder, *words)
+        code, out, err = run(capsys, *given)
+        assert (code, err) == (0, "")
+        pictures = {path.name: path.read_bytes() for path in (folder / "a").glob("*.png")}
+        return json.loads((folder / "a/inspection.json").read_text()), pictures, out
+
+    plain, pictures, out = inspected("plain")
+    assert plain["memory"] == "unchanged" and "restored with its memory" not in out
+    edited = f"edited {SWAP.sha256()[:16]}"
+    seen = {plain["negative_response"]["after"]["mean"]}
+    for words, note in ((["--no-memory"], "muted"), (["--memory-edit", edit], edited)):
+        found, changed, out = inspected(note.split()[0], *words)
+        assert found["memory"] == note and f"\n    restored with its memory {note}\n" in out
+        seen.add(found["negative_response"]["after"]["mean"])
+        for key in ("usage", "top_slots", "is_read", "health_on_this_photo"):
+            assert found[key] == plain[key]
+        assert found["negative_response"]["before"] == plain["negative_response"]["before"]
+        assert {name for name in pictures if changed[name] != pictures[name]} == {"negative-after.png"}
+    assert len(seen) == 3
+    given = ("inspect", shot, "--model", model, "--out", tmp_path / "json", "--memory-edit", edit, "--json")
+    code, out, _ = run(capsys, *given)
+    assert code == 0 and json.loads(out)["memory"] == edited
 
 
 # --- evaluate ------------------------------------------------------------------------------------
