@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,9 @@ what is written for each photo:
   contact-sheet.png                         the most used slots, with the places of the photo that
                                             look them up and the learned samples most like them
   inspection.json                           all the numbers
+
+photos of the same name (a.jpg and a.png, or those of two folders) get a, a-2, a-3, ... in the
+order they are named in.
 
 --no-memory and --memory-edit change what restoring reads from the slots, so they show in
 negative-after.png and its numbers alone. Where the photo looks in the memory, and so every other
@@ -129,17 +133,25 @@ class _Batch(photos.Batch):
         self._plan_folders()
 
     def _plan_folders(self) -> None:
-        taken: dict[Path, Path] = {}
-        for item in self.items:
-            if item.status == photos.FAILED:
-                continue
-            stem = item.source.stem
-            item.target = (
-                self.args.out / stem if self.args.out else item.source.with_name(f"{stem}.{_SUFFIX}")
-            )
-            first = taken.setdefault(item.target, item.source)
-            if first is not item.source:
-                item.fail(FileExistsError(17, f"{first} goes to the same folder already", str(item.target)))
+        """Photos of one name get NAME, NAME-2, NAME-3, ... in their order, whatever is on the disk already."""
+        waiting = [item for item in self.items if item.status == photos.WAITING]
+        taken: set[tuple[Path, str]] = set()
+        others = []
+        for item in waiting:
+            item.target = self._folder(item.source, item.source.stem)
+            if _same(item.target) in taken:
+                others.append(item)
+            taken.add(_same(item.target))
+        for item in others:  # last, so that a photo that is itself called NAME-2 keeps its name
+            number = 1
+            while item.target is None or _same(item.target) in taken:
+                number += 1
+                item.target = self._folder(item.source, f"{item.source.stem}-{number}")
+            taken.add(_same(item.target))
+
+    def _folder(self, source: Path, name: str) -> Path:
+        out: Path | None = self.args.out
+        return out / name if out is not None else source.with_name(f"{name}.{_SUFFIX}")
 
     # --- doing it -----------------------------------------------------------------------------------
 
@@ -227,6 +239,11 @@ class _Batch(photos.Batch):
         if not self.usages or memory is None:
             return None
         return health(np.mean(self.usages, axis=0), memory.table(), memory.row_slices())
+
+
+def _same(folder: Path) -> tuple[Path, str]:
+    """Alike for all names of one folder, also on disks that do not tell a from A or two spellings of ü."""
+    return folder.parent.resolve(), unicodedata.normalize("NFC", folder.name).casefold()
 
 
 def _pictures(

@@ -175,14 +175,39 @@ def test_a_photo_is_never_replaced(capsys: pytest.CaptureFixture[str], model: Pa
     assert source.read_bytes() == before and names(source.parent) == ["contact-sheet.png"]
 
 
-def test_two_photos_of_one_name_do_not_share_a_folder(
+def test_photos_of_one_name_get_folders_of_their_own(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:
+    more, out_dir = tmp_path / "more", tmp_path / "x"
+    for path in (photos / "a.bmp", photos / "a-2.png", more / "A.png"):
+        write(path, photo(20, 20))
+    (photos / "b.png").unlink()
+    words = (photos, more, "--model", model, "--out", out_dir, "--json")
+    expected = {"a.bmp": "a", "a.png": "a-3", "a-2.png": "a-2", "A.png": "A-4"}
+
+    def folders() -> dict[str, str]:
+        code, out, err = run(capsys, *words, "--overwrite")
+        assert (code, err) == (0, "")
+        rows = json.loads(out)["images"]
+        for row in rows:
+            assert json.loads((Path(row["output"]) / "inspection.json").read_text())["input"] == row["input"]
+        return {Path(row["input"]).name: Path(row["output"]).name for row in rows}
+
+    assert folders() == expected and names(out_dir) == sorted(expected.values())
+    assert folders() == expected, "what is there already moves nobody"
+    code, _, err = run(capsys, *words)
+    assert code == 1 and err.count("--overwrite") == 4
+    assert names(out_dir) == sorted(expected.values())
+
+
+def test_photos_of_one_name_side_by_side(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path
+) -> None:
     write(photos / "a.bmp", photo(20, 20))
-    code, out, err = run(capsys, photos, "--model", model, "--out", tmp_path / "x", "--json")
-    assert code == 1 and json.loads(out)["inspected"] == 2 and "a" in err
-    rows = {Path(row["input"]).name: row["status"] for row in json.loads(out)["images"]}
-    assert sorted([rows["a.bmp"], rows["a.png"]]) == ["failed", "inspected"]
+    assert run(capsys, photos / "a.png", photos / "a.bmp", "--model", model)[0] == 0
+    assert {"a.inspected", "a-2.inspected"} < set(names(photos))
+    record = json.loads((photos / "a-2.inspected/inspection.json").read_text())
+    assert Path(record["input"]).name == "a.bmp", "numbered in the order they are named in"
 
 
 def test_a_mask_goes_with_one_photo(
