@@ -46,8 +46,8 @@ what is written for each photo:
                                             look them up and the learned samples most like them
   inspection.json                           all the numbers
 
-photos of the same name (a.jpg and a.png, or those of two folders) get a, a-2, a-3, ... in the
-order they are named in.
+photos of one name (a.jpg and a.png; with --out also those of two folders) get folders of their
+own: a, a-2, a-3, ... in the order the photos come in.
 
 --no-memory and --memory-edit change what restoring reads from the slots, so they show in
 negative-after.png and its numbers alone. Where the photo looks in the memory, and so every other
