@@ -89,6 +89,13 @@ def sparsemax(scores: Tensor) -> Tensor:
     return (scores - threshold).clamp_min(0)
 
 
+def _drawn(*shape: int, deviation: float = 1.0) -> Tensor:
+    """Normal noise. On the meta device, where loading asks for shapes only, torch would import its compiler and a
+    computer algebra system to draw it: seconds, and tens of them inside a Qt program."""
+    values = torch.empty(*shape)
+    return values if values.is_meta else values.normal_(std=deviation)
+
+
 class PrototypeMemory(nn.Module):
     """Three-granularity, two-polarity memory of prototypes, read at half the resolution of its input.
 
@@ -117,14 +124,9 @@ class PrototypeMemory(nn.Module):
             actual,
         )
         part, instance, semantic = slots
-        parts = torch.randn(len(POLARITIES), part, dim)
-        if (
-            not parts.is_meta
-        ):  # where loading asks for shapes only, torch would import its compiler to divide: 1 s
-            parts /= dim**0.5
-        self.parts = nn.Parameter(parts)
-        self.to_instance = nn.Parameter(torch.randn(len(POLARITIES), instance, part))
-        self.to_semantic = nn.Parameter(torch.randn(len(POLARITIES), semantic, instance))
+        self.parts = nn.Parameter(_drawn(len(POLARITIES), part, dim, deviation=dim**-0.5))
+        self.to_instance = nn.Parameter(_drawn(len(POLARITIES), instance, part))
+        self.to_semantic = nn.Parameter(_drawn(len(POLARITIES), semantic, instance))
         self.sharpness = nn.Parameter(torch.tensor(8.0))  # multiplies the cosine; larger is sparser
         self.query = nn.Conv2d(channels, dim, 2, stride=2)
         self.value = nn.Conv2d(channels, dim, 2, stride=2) if actual else None
