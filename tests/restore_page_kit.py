@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core import catalog, image_io
@@ -144,7 +143,8 @@ def wait(until: Callable[[], object], limit_s: float = LIMIT_S) -> None:
     end = time.monotonic() + limit_s
     while not until():
         assert time.monotonic() < end, "waited in vain"
-        QTest.qWait(5)
+        QApplication.processEvents()
+        time.sleep(0.003)  # unlike QTest.qWait, which keeps the interpreter's lock from the worker
 
 
 @contextmanager
