@@ -60,7 +60,7 @@ class NetworkConfig:
 
     @staticmethod
     def preset(name: str) -> NetworkConfig:
-        """``"S"`` (about 1.8 M parameters) or ``"B"`` (about 3.8 M)."""
+        """``"S"`` (about 1.8 M parameters) or ``"B"`` (about 3.9 M)."""
         try:
             return PRESETS[name.upper()]
         except KeyError:

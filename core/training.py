@@ -25,8 +25,8 @@ from core import checkpoint, losses, metrics
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Emit, JobControl
 from core.memory_training import MemoryShaper
-from core.muon import BOOST, Muon
 from core.network import MemoryNet, NetworkConfig
+from core.optimizers import beside, optimizers
 from core.recipe import TrainRecipe
 from core.sampling import Prefetcher
 from core.tensors import choose_device, choose_precision, dtype_of
@@ -102,7 +102,7 @@ class _Run:
         self.source, self.examples, self.photos = read_data(recipe, data)
         self.network = _new_network(recipe).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
-        self.optimizers = _optimizers(self.network, recipe)
+        self.optimizers = optimizers(self.network, recipe)
         self.shaper = MemoryShaper(self.network, recipe, self.device)
         self.step = 0
         self.is_whole = True  # False while a step has changed some of the state and not yet all of it
@@ -403,7 +403,7 @@ class _Run:
         for entry, stored in part["optimizer."].items():
             key, name = entry.split(".", 1)
             parameter = parameters[name]
-            tensor = _beside(parameter, stored)
+            tensor = beside(parameter, stored)
             for optimizer in self.optimizers:
                 if any(known is parameter for group in optimizer.param_groups for known in group["params"]):
                     optimizer.state[parameter][key] = tensor
@@ -444,45 +444,6 @@ def read_curve(run: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return lines
-
-
-def _beside(parameter: Tensor, stored: Tensor) -> Tensor:
-    """A stored part of an optimizer's state, where fused updates look for it: on the parameter's device (steps
-    are counted there, too) and laid out in memory as the parameter, for they walk memory and not indices."""
-    if stored.shape == parameter.shape:
-        return torch.empty_like(parameter.detach()).copy_(stored)
-    return stored.to(parameter.device)
-
-
-_HIDDEN = ("down1", "encoder", "down2", "middle", "up2", "decoder", "up1", "finish")
-
-
-def _optimizers(network: MemoryNet, recipe: TrainRecipe) -> list[torch.optim.Optimizer]:
-    """The convolutions between hidden features go to Muon, if the recipe says so; all else to AdamW.
-
-    Every group carries a ``boost`` that multiplies the learning rate.
-    """
-    hidden = [
-        parameter
-        for name, parameter in network.named_parameters()
-        if recipe.optimizer == "muon" and parameter.ndim == 4 and name.split(".")[0] in _HIDDEN
-    ]
-    taken = {id(parameter) for parameter in hidden}
-    rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
-    found: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(
-            [{"params": rest, "boost": 1.0}],
-            lr=recipe.lr,
-            betas=(0.9, 0.99),
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-    ]
-    if hidden:
-        found.append(
-            Muon([{"params": hidden, "boost": BOOST}], lr=recipe.lr, weight_decay=recipe.weight_decay)
-        )
-    return found
 
 
 def _new_network(recipe: TrainRecipe) -> MemoryNet:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, training
+from core import checkpoint, optimizers, training
 from core.cv import cv2
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
@@ -295,10 +295,10 @@ def test_a_run_killed_after_a_validation_made_up_for_tells_of_it_once(
 def test_an_optimizer_s_state_is_restored_where_its_parameter_lies() -> None:
     parameter = torch.nn.Parameter(torch.empty(4, 3, 3, 3, device="meta"))
     for stored in (torch.tensor(5.0), torch.zeros(4, 3, 3, 3)):  # steps done, momentum
-        assert training._beside(parameter, stored).device == parameter.device
+        assert optimizers.beside(parameter, stored).device == parameter.device
     laid_out = torch.nn.Parameter(torch.rand(4, 3, 3, 3).contiguous(memory_format=torch.channels_last))
     momentum = torch.rand(4, 3, 3, 3)
-    found = training._beside(laid_out, momentum)
+    found = optimizers.beside(laid_out, momentum)
     assert found.stride() == laid_out.stride()
     assert torch.equal(found, momentum)
 
