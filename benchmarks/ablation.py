@@ -30,13 +30,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import torch
 
-from core import catalog
-from core.checkpoint import write_atomically
+from core import atomic, catalog
 from core.events import StepDone
 from core.jobs import JobControl
 from core.network import MEMORIES, MemoryNet, NetworkConfig
 from core.recipe import TrainRecipe
-from core.training import read_curve, train
+from core.run_folder import read_curve
+from core.training import train
 
 RESULTS = Path(__file__).parent / "results" / "ablation.json"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "memory.md"
@@ -175,11 +175,7 @@ def read_results() -> dict[str, Any]:
 
 def keep_results(results: dict[str, Any]) -> None:
     text = json.dumps(results, indent=1) + "\n"
-    write_atomically(RESULTS, lambda temporary: _write(temporary, text))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    atomic.write_text(RESULTS, text)
 
 
 # --- cost ----------------------------------------------------------------------------------------------

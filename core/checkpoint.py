@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
-import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from core import __version__
+from core import __version__, atomic
 from core.network import MemoryNet, NetworkConfig
 
 FORMAT = "memorynet"
@@ -48,27 +46,11 @@ class LoadedModel:
     path: Path
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """``write`` a temporary neighbour of ``path``, flush it to the disk, then rename it into place.
-
-    Whatever stood at ``path`` stays whole until the rename. Raises what ``write`` or the disk raises.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
     """Atomic safetensors file. Raises OSError when the disk does."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(plain, metadata=dict(header))
-    write_atomically(path, lambda temporary: _write_bytes(temporary, data))
+    atomic.write_bytes(path, data)
 
 
 def save(
@@ -100,7 +82,7 @@ def save(
     stored = {key: tensor.to(dtype) for key, tensor in weights.items()}
     text = json.dumps(config, indent=2, ensure_ascii=False)
     save_tensors(folder / WEIGHTS_FILE, stored, {"memorynet": json.dumps(config)})
-    write_atomically(folder / CONFIG_FILE, lambda temporary: _write_bytes(temporary, text.encode() + b"\n"))
+    atomic.write_text(folder / CONFIG_FILE, text + "\n")
     return folder
 
 
@@ -235,7 +217,3 @@ def _compare(name: str, expected: Mapping[str, Tensor], found: Mapping[str, Tens
 
 def _some(keys: list[str]) -> str:
     return (", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")) if keys else "none"
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)

@@ -193,7 +193,7 @@ class _Batch(photos.Batch):
     def _write(
         self, item: photos.Item, pictures: Mapping[str, np.ndarray], numbers: Mapping[str, Any]
     ) -> list[str]:
-        from core import checkpoint, image_io
+        from core import atomic, image_io
 
         assert item.target is not None
         options = image_io.WriteOptions(overwrite=self.args.overwrite)
@@ -201,11 +201,7 @@ class _Batch(photos.Batch):
             image_io.write(item.target / name, image_io.from_array(pixels, name), options)
         record = {"software": "MemoryNet", "versions": _versions(), "input": str(item.source), **numbers}
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-        def write(temporary: Path) -> None:
-            temporary.write_text(text, encoding="utf-8")
-
-        checkpoint.write_atomically(item.target / _NUMBERS, write)
+        atomic.write_text(item.target / _NUMBERS, text)
         return [*pictures, _NUMBERS]
 
     # --- saying it ----------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ Arrays are CPU numpy arrays the receiver may keep; no live tensor ever crosses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class StepDone:
     images_per_s: float
     data_wait: float  # share of the step spent waiting for data, 0..1
     seconds_left: float
+    process_mb: float = 0.0  # resident memory of this process
+    device_mb: float | None = None  # memory held on the device; None on the processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ class Validated:
     is_best: bool
     seconds: float
     psnr_guided_db: float | None = None  # with the masks of the damage given; None for a task without masks
+    memory: Mapping[str, float] = field(
+        default_factory=dict
+    )  # "memory_entropy", "memory_dead", ... as in the curve
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,38 @@ class CheckpointSaved:
     step: int
     path: str
     is_best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFrame:
+    """The fixed validation crops, restored by the weights of ``step``, are in the run's ``film`` folder."""
+
+    step: int
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastSample:
+    """A picture the contrastive term looked at. ``similarity``: cosine to the anchor, -1..1 (1 for the anchor)."""
+
+    kind: str  # "anchor" "truth" "positive" "input" "degraded" "wrong"
+    picture: np.ndarray  # (h, w, 3) uint8
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastDrawn:
+    """What the contrastive term of ``step`` compared: one tuple of samples an anchor, the anchor first."""
+
+    step: int
+    groups: tuple[tuple[ContrastSample, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainWaiting:
+    """The run cannot go on now (a full disk) and tries again by itself. ``reason`` is None when it goes on."""
+
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,5 +62,33 @@ class JobControl:
             raise Cancelled
 
 
+class TrainControl(JobControl):
+    """A training run's control: on top of the rest it can be told to save and to end early."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._save = threading.Event()
+        self._stop = threading.Event()
+
+    def save_now(self) -> None:
+        """A checkpoint after the step at hand, also while paused."""
+        self._save.set()
+
+    def stop(self) -> None:
+        """End after the step at hand with a checkpoint and a usable model, as finished and not as cancelled."""
+        self._stop.set()
+        self.resume()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def take_save(self) -> bool:
+        """Whether a checkpoint was asked for since the last time."""
+        asked = self._save.is_set()
+        self._save.clear()
+        return asked
+
+
 def ignore(_event: object) -> None:
     """An ``emit`` for callers that want the result only."""

@@ -21,13 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core import checkpoint, losses, metrics
+from core import atomic, checkpoint, losses, metrics
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Emit, JobControl
 from core.memory_training import MemoryShaper
 from core.network import MemoryNet, NetworkConfig
 from core.optimizers import beside, optimizers
 from core.recipe import TrainRecipe
+from core.run_folder import read_curve
 from core.sampling import Prefetcher
 from core.tensors import choose_device, choose_precision, dtype_of
 from core.training_data import read_data
@@ -342,8 +343,7 @@ class _Run:
                     f"{self.out}: holds a run of another recipe; a run goes on with its own recipe only"
                 )
         else:
-            text = self.recipe.to_toml().encode()
-            checkpoint.write_atomically(stored, lambda temporary: _write(temporary, text))
+            atomic.write_text(stored, self.recipe.to_toml())
         if not resume:
             return None
         return self._load_newest()
@@ -428,22 +428,7 @@ class _Run:
         until = {"validation": self.validated_step}
         lines = read_curve(self.out) if self.step else []
         kept = [line for line in lines if line["step"] <= until.get(line["kind"], self.step)]
-        text = "".join(json.dumps(line) + "\n" for line in kept).encode()
-        checkpoint.write_atomically(self.out / "curve.jsonl", lambda temporary: _write(temporary, text))
-
-
-def read_curve(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``curve.jsonl``; a half-written last line (the process was killed) is left out."""
-    lines: list[dict[str, Any]] = []
-    path = run / "curve.jsonl"
-    if not path.exists():
-        return lines
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
-    return lines
+        atomic.write_text(self.out / "curve.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def _new_network(recipe: TrainRecipe) -> MemoryNet:
@@ -459,7 +444,3 @@ def _new_network(recipe: TrainRecipe) -> MemoryNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return MemoryNet(config)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)

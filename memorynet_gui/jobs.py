@@ -98,7 +98,9 @@ class JobRunner(QObject):
         self._control = JobControl()
         self._mailbox: deque[object] = deque()
         self._is_ending = False
-        self._next: Job | None = None  # asked for by a slot of an ending; starts once all have heard it
+        self._next: tuple[Job, JobControl | None] | None = (
+            None  # asked for by a slot of an ending; starts once all have heard it
+        )
         self._is_closed = False
         self._poll = QTimer(self)
         self._poll.setTimerType(Qt.TimerType.PreciseTimer)
@@ -117,8 +119,8 @@ class JobRunner(QObject):
     def cancelling(self) -> bool:
         return self.busy and self._control.cancelled
 
-    def start(self, job: Job) -> None:
-        """Run ``job`` on the worker.
+    def start(self, job: Job, control: JobControl | None = None) -> None:
+        """Run ``job`` on the worker, under ``control`` or a new plain one.
 
         From within a slot of ``finished``, ``failed`` or ``cancelled`` it starts after ``ended``, so that the
         signals of two jobs never mix. Raises RuntimeError while another one runs and after :meth:`shut_down`.
@@ -128,9 +130,9 @@ class JobRunner(QObject):
         if self.busy:
             raise RuntimeError("a job is running already")
         if self._is_ending:
-            self._next = job
+            self._next = (job, control)
             return
-        self._control, self._mailbox = JobControl(), deque()
+        self._control, self._mailbox = control or JobControl(), deque()
         self._thread = _Thread(job, self._control, self._mailbox)
         self._thread.start()
         self._poll.start()
@@ -148,7 +150,7 @@ class JobRunner(QObject):
 
     def cancel(self) -> None:
         if self._next is not None:
-            self._next = _cancelled  # it was promised an ending
+            self._next = (_cancelled, None)  # it was promised an ending
         if self._thread is not None:
             was_paused = self._control.paused
             self._control.cancel()
@@ -207,6 +209,6 @@ class JobRunner(QObject):
             self.ended.emit()
         finally:
             self._is_ending = False
-        job, self._next = self._next, None
-        if job is not None:
-            self.start(job)
+        follows, self._next = self._next, None
+        if follows is not None:
+            self.start(*follows)

@@ -22,8 +22,9 @@ from core.cv import cv2
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
 from core.recipe import RecipeError, TrainRecipe
+from core.run_folder import read_curve
 from core.sampling import PhotoPool, Prefetcher, SampleSource
-from core.training import TrainingError, learning_rate, read_curve, train
+from core.training import TrainingError, learning_rate, train
 from tests.small import photo
 
 RECIPE = TrainRecipe(

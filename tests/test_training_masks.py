@@ -16,8 +16,9 @@ from core.degrade import DEGRADATIONS
 from core.events import StepDone, Validated
 from core.jobs import Cancelled, JobControl, ignore
 from core.recipe import RecipeError, TrainRecipe
+from core.run_folder import read_curve
 from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource
-from core.training import read_curve, train
+from core.training import train
 from core.training_data import is_held_out, read_data, scene_of
 from tests.small import photo
 

@@ -1,0 +1,152 @@
+"""What a training run's folder holds, and who may write to it. No torch.
+
+``recipe.toml`` (what runs), ``state.json`` (how far it is), ``curve.jsonl`` (one line a report or validation),
+``checkpoints/step-N.safetensors`` (everything needed to go on), ``model/`` (the best averaged weights),
+``film/`` (validation crops over time) and ``notes.txt`` (a person's words, which training never touches).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from core.recipe import TrainRecipe
+
+RUNNING, PAUSED, STOPPED, DONE, FAILED = "running", "paused", "stopped", "done", "failed"
+INTERRUPTED = "interrupted"
+"""Says it runs and nobody holds its lock: the program or the machine went down."""
+
+
+class RunBusy(Exception):
+    """Another program writes to this run."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder}: another program is training here")
+        self.folder = folder
+
+
+class RunDamaged(Exception):
+    """The folder's record cannot be read; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """How far a run is, as its trainer last wrote it."""
+
+    state: str  # RUNNING PAUSED STOPPED DONE FAILED; INTERRUPTED is found by whoever reads
+    step: int
+    steps: int
+    best_psnr_db: float | None = None
+    best_step: int = 0
+    seconds: float = 0.0  # worked, over all sittings
+    started: float = 0.0  # seconds since 1970
+    updated: float = 0.0
+    data: tuple[str, ...] = ()  # what DATA stood for, so that the run can go on without being told again
+    device: str = ""
+    precision: str = ""
+    parameters: int = 0
+    reason: str = ""  # why it failed or waits, as a sentence
+
+
+class RunFolder:
+    """The places in a run's folder. Making one touches nothing on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe_file = path / "recipe.toml"
+        self.state_file = path / "state.json"
+        self.curve_file = path / "curve.jsonl"
+        self.notes_file = path / "notes.txt"
+        self.lock_file = path / ".lock"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "model"
+        self.film = path / "film"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other writers out, this process included. The system lets go of it when the process dies.
+
+        Raises:
+            RunBusy: somebody else holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.lock_file, is_singleton=False)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout as error:
+            raise RunBusy(self.path) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_locked(self) -> bool:
+        if not self.lock_file.exists():
+            return False
+        lock = filelock.FileLock(self.lock_file, is_singleton=False)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return True
+        except OSError:  # a folder that may only be read is nobody's to write to
+            return False
+        lock.release()
+        return False
+
+    def recipe(self) -> TrainRecipe:
+        """Raises OSError and :class:`core.recipe.RecipeError`."""
+        return TrainRecipe.from_toml(self.recipe_file)
+
+    def state(self) -> RunState | None:
+        """None when the run has written none. Raises :class:`RunDamaged`, OSError."""
+        if not self.state_file.exists():
+            return None
+        found = read_json(self.state_file)
+        known = {item.name for item in fields(RunState)}
+        values = {key: value for key, value in found.items() if key in known}
+        try:
+            state = RunState(**values | {"data": tuple(values.get("data", ()))})
+        except TypeError as error:
+            raise RunDamaged(f"{self.state_file}: {error}") from error
+        if state.state in {RUNNING, PAUSED} and not self.is_locked():
+            values = asdict(state) | {"state": INTERRUPTED}
+            state = RunState(**values | {"data": tuple(values["data"])})
+        return state
+
+    def write_state(self, state: RunState) -> None:
+        """Atomic. Raises OSError."""
+        from core.atomic import write_text
+
+        write_text(self.state_file, json.dumps(asdict(state) | {"updated": time.time()}, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """Raises :class:`RunDamaged` when it holds no JSON object, OSError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunDamaged(f"{path}: {error}") from error
+    if not isinstance(found, dict):
+        raise RunDamaged(f"{path}: holds no JSON object")
+    return found
+
+
+def read_curve(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``curve.jsonl``; a half-written last line (the process was killed) is left out."""
+    lines: list[dict[str, Any]] = []
+    path = run / "curve.jsonl"
+    if not path.exists():
+        return lines
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines
