@@ -46,6 +46,7 @@ BEGIN, END = "<!-- ablation -->", "<!-- /ablation -->"
 VARIANTS: dict[str, tuple[str, bool, bool]] = {
     "no memory": ("none", False, False),
     "all": ("all", True, True),
+    "no memory, same effects": ("path", False, False),
     "positive prototypes only": ("positive", False, False),
     "+ negative polarity": ("prototypes", True, False),
     "+ actual memory": ("all", True, False),
@@ -54,7 +55,7 @@ VARIANTS: dict[str, tuple[str, bool, bool]] = {
     "all, semantic only": ("semantic", True, True),
 }
 SHOWN = (
-    "no memory", "positive prototypes only", "+ negative polarity", "+ actual memory", "all",
+    "no memory", "no memory, same effects", "positive prototypes only", "+ negative polarity", "+ actual memory", "all",
     "all, part only", "all, instance only", "all, semantic only",
 )  # fmt: skip
 ENDS = ("no memory", "all")

@@ -70,10 +70,23 @@ class RowEdit:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryRead:
+class Effect:
+    """What a read does to the features and to the picture."""
+
     scale: Tensor  # (B, C, h, w): the features are to be multiplied by 1 + scale
     shift: Tensor  # (B, C, h, w): and this added
     light: Tensor  # (B, 3, h, w): the picture's red, green and blue are to be multiplied by 1 + light
+
+    @staticmethod
+    def of(found: Tensor) -> Effect:
+        """From (B, 2 C + 3, h, w)."""
+        channels = (found.shape[1] - 3) // 2
+        return Effect(*found.split((channels, channels, 3), 1))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRead:
+    effect: Effect
     address: Address
     retrieval: Retrieval | None
 
@@ -94,6 +107,19 @@ def _drawn(*shape: int, deviation: float = 1.0) -> Tensor:
     computer algebra system to draw it: seconds, and tens of them inside a Qt program."""
     values = torch.empty(*shape)
     return values if values.is_meta else values.normal_(std=deviation)
+
+
+class PlainRead(nn.Module):
+    """No memory: the same effects at the same place from one convolution, to tell what the contents are worth."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(channels, channels, 2, stride=2)
+        self.out = nn.Conv2d(channels, 2 * channels + 3, 1, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, features: Tensor) -> Effect:
+        return Effect.of(self.out(F.leaky_relu(self.look(features), 0.2)))
 
 
 class PrototypeMemory(nn.Module):
@@ -237,10 +263,8 @@ class PrototypeMemory(nn.Module):
                         reads.append(own)
             read = torch.cat(reads, -1).transpose(1, 2).reshape(b, -1, h, w)
         found = self.out(torch.relu_(self.mix(read.to(self.mix.weight.dtype))))
-        channels = (found.shape[1] - 3) // 2
-        scale, shift, light = found.split((channels, channels, 3), 1)
         retrieval = self._retrieval(address) if want_retrieval else None
-        return MemoryRead(scale, shift, light, address, retrieval)
+        return MemoryRead(Effect.of(found), address, retrieval)
 
     def _retrieval(self, address: Address) -> Retrieval:
         b, _, h, w = address.query.shape

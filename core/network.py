@@ -15,7 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.memory import GRANULARITIES, POLARITIES, Address, PrototypeMemory, Retrieval, RowEdit
+from core.memory import (
+    GRANULARITIES,
+    POLARITIES,
+    Address,
+    Effect,
+    PlainRead,
+    PrototypeMemory,
+    Retrieval,
+    RowEdit,
+)
 
 STRIDE_PX = 8  # pixels per position of the memory; tiles start at multiples of it
 
@@ -25,9 +34,10 @@ class NetworkConfig:
     """Everything that decides the shapes of the weights.
 
     ``width`` is the channel count at full resolution (doubled at 1/2 and again at 1/4); ``blocks`` the residual
-    blocks at full resolution, in the decoder only, at 1/2, counted once for each side, and at 1/4. ``granularities`` and ``polarities`` are those that are read, none for a network
-    without a memory; ``actual`` says whether slots also hold the photo's own content. ``spare`` is the inner
-    width of one more block at 1/4, for twins that spend the memory's parameters on convolutions.
+    blocks at full resolution, in the decoder only, at 1/2, counted once for each side, and at 1/4. ``granularities``
+    and ``polarities`` are those that are read, none for a network without a memory; ``actual`` says whether slots
+    also hold the photo's own content. For twins without a part of the memory: ``path`` puts one convolution where
+    the memory would be read, ``spare`` is the inner width of one more block at 1/4, which spends the memory's parameters.
     """
 
     width: int = 32
@@ -37,6 +47,7 @@ class NetworkConfig:
     granularities: tuple[str, ...] = GRANULARITIES
     polarities: tuple[str, ...] = POLARITIES
     actual: bool = True
+    path: bool = False
     spare: int = 0
 
     def __post_init__(self) -> None:
@@ -55,6 +66,8 @@ class NetworkConfig:
                 raise ValueError(f"{name} {parts}: need some of {', '.join(known)}, in this order")
         if bool(self.granularities) != bool(self.polarities):
             raise ValueError("granularities, polarities: name some of both or none of either")
+        if self.path and self.granularities:
+            raise ValueError("path: stands in for a memory, and there is one")
         if not 0 <= self.spare <= 4096:
             raise ValueError(f"spare {self.spare}: need 0 to 4096")
 
@@ -72,10 +85,12 @@ class NetworkConfig:
         ``kind`` is one of :data:`MEMORIES`. What the memory saves is spent on one more block at 1/4.
         """
         try:
-            granularities, polarities, actual = MEMORIES[kind]
+            granularities, polarities, actual, path = MEMORIES[kind]
         except KeyError:
             raise ValueError(f"memory {kind!r}: known are {', '.join(MEMORIES)}") from None
-        twin = replace(self, granularities=granularities, polarities=polarities, actual=actual, spare=0)
+        twin = replace(
+            self, granularities=granularities, polarities=polarities, actual=actual, path=path, spare=0
+        )
         missing = self._memory_parameters() - twin._memory_parameters()
         channels = 4 * self.width
         spare = max(
@@ -84,13 +99,9 @@ class NetworkConfig:
         return replace(twin, spare=spare)
 
     def _memory_parameters(self) -> int:
-        if not self.has_memory:
-            return 0
         with torch.device("meta"):
-            memory = PrototypeMemory(
-                4 * self.width, self.memory_dim, self.slots, self.granularities, self.polarities, self.actual
-            )
-        return sum(parameter.numel() for parameter in memory.parameters())
+            memory = _memory(self)
+        return 0 if memory is None else sum(parameter.numel() for parameter in memory.parameters())
 
     @property
     def has_memory(self) -> bool:
@@ -104,7 +115,7 @@ class NetworkConfig:
         radius += 2 * 2 * 2 * half  # both sides
         radius += 4 * 2 * (quarter + (self.spare > 0))
         radius += 3 + 1  # the blocks of 1/4 and of 1/2
-        if self.has_memory:
+        if self.has_memory or self.path:
             radius += (STRIDE_PX - 1) - 3 + STRIDE_PX  # the block of the memory's grid, and its interpolation
         return -(-radius // STRIDE_PX) * STRIDE_PX
 
@@ -120,16 +131,18 @@ class NetworkConfig:
         return NetworkConfig(**plain)
 
 
-MEMORIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], bool]] = {
-    "all": (GRANULARITIES, POLARITIES, True),
-    "none": ((), (), False),
-    "positive": (GRANULARITIES, ("positive",), False),
-    "prototypes": (GRANULARITIES, POLARITIES, False),
-    "part": (("part",), POLARITIES, True),
-    "instance": (("instance",), POLARITIES, True),
-    "semantic": (("semantic",), POLARITIES, True),
+MEMORIES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], bool, bool]] = {
+    "all": (GRANULARITIES, POLARITIES, True, False),
+    "none": ((), (), False, False),
+    "path": ((), (), False, True),
+    "positive": (GRANULARITIES, ("positive",), False, False),
+    "prototypes": (GRANULARITIES, POLARITIES, False, False),
+    "part": (("part",), POLARITIES, True, False),
+    "instance": (("instance",), POLARITIES, True, False),
+    "semantic": (("semantic",), POLARITIES, True, False),
 }
-"""Kinds of memory for comparisons: granularities and polarities read, and whether slots hold the actual photo."""
+"""Kinds of memory for comparisons: granularities and polarities read, whether slots hold the actual photo, and
+whether one convolution stands where the memory would be read."""
 
 PRESETS = {
     "S": NetworkConfig(),
@@ -178,11 +191,9 @@ class MemoryNet(nn.Module):
         self.middle = nn.ModuleList(ResidualBlock(w4) for _ in range(quarter))
         if config.spare:
             self.middle.append(ResidualBlock(w4, config.spare))
-        self.memory: PrototypeMemory | None = None
-        if config.has_memory:
-            self.memory = PrototypeMemory(
-                w4, config.memory_dim, config.slots, config.granularities, config.polarities, config.actual
-            )
+        memory = _memory(config)
+        self.memory = memory if isinstance(memory, PrototypeMemory) else None
+        self.path = memory if isinstance(memory, PlainRead) else None
         self.up2 = nn.ConvTranspose2d(w4, w2, 2, stride=2)
         self.decoder = nn.ModuleList(ResidualBlock(w2) for _ in range(half))
         self.up1 = nn.ConvTranspose2d(w2, w1, 2, stride=2)
@@ -269,7 +280,7 @@ class MemoryNet(nn.Module):
         """
         full, half, quarter = self._encode(image, guidance, between)
         between()
-        light: Tensor | None = None
+        read: Effect | None = None
         address: Address | None = None
         retrieval: Retrieval | None = None
         if self.memory is not None and (not mute_memory or want_retrieval):
@@ -277,16 +288,21 @@ class MemoryNet(nn.Module):
             if summary is None and self.memory.actual:
                 summary = self.memory.summarise(address, _reduced(guidance), group)
                 summary = summary.repeat_interleave(group, 0)
-            read = self.memory.read(address, summary, edit, want_retrieval)
-            retrieval = read.retrieval
+            found = self.memory.read(address, summary, edit, want_retrieval)
+            retrieval = found.retrieval
             if not mute_memory:
-                # 1x1 convolutions commute with nearest-neighbour enlarging, so it is done last
-                scale = functional.interpolate(read.scale, scale_factor=2, mode="nearest")
-                shift = functional.interpolate(read.shift, scale_factor=2, mode="nearest")
-                quarter = torch.addcmul(quarter + shift, quarter, scale)
-                light = functional.interpolate(
-                    read.light.float(), scale_factor=STRIDE_PX, mode="bilinear", align_corners=False
-                )
+                read = found.effect
+        elif self.path is not None:
+            read = self.path(quarter)
+        light: Tensor | None = None
+        if read is not None:
+            # 1x1 convolutions commute with nearest-neighbour enlarging, so it is done last
+            scale = functional.interpolate(read.scale, scale_factor=2, mode="nearest")
+            shift = functional.interpolate(read.shift, scale_factor=2, mode="nearest")
+            quarter = torch.addcmul(quarter + shift, quarter, scale)
+            light = functional.interpolate(
+                read.light.float(), scale_factor=STRIDE_PX, mode="bilinear", align_corners=False
+            )
         for block in self.middle[self._read_after :]:
             between()
             quarter = block(quarter)
@@ -305,6 +321,15 @@ class MemoryNet(nn.Module):
         if light is not None:  # shadows divide light, so what lifts them multiplies it
             restored = torch.addcmul(restored, image.float(), light)
         return NetworkOutput(restored, address, retrieval)
+
+
+def _memory(config: NetworkConfig) -> PrototypeMemory | PlainRead | None:
+    channels = 4 * config.width
+    if config.has_memory:
+        return PrototypeMemory(
+            channels, config.memory_dim, config.slots, config.granularities, config.polarities, config.actual
+        )
+    return PlainRead(channels) if config.path else None
 
 
 def _reduced(guidance: Tensor | None) -> Tensor | None:

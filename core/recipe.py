@@ -109,7 +109,7 @@ class TrainRecipe:
         "network",
         "Memory",
         "Parts of the memory to leave out, for comparisons; what they save is spent on convolutions",
-        choices=("all", "none", "positive", "prototypes", "part", "instance", "semantic"),
+        choices=("all", "none", "path", "positive", "prototypes", "part", "instance", "semantic"),
     )
     start_from: str = _spec(
         "",

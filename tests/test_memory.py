@@ -46,7 +46,7 @@ def change(memory: PrototypeMemory, x: torch.Tensor, **options: Any) -> torch.Te
     address = memory.address(x)
     options.setdefault("summary", memory.summarise(address))
     read = memory.read(address, **options)
-    return torch.cat((read.scale, read.shift, read.light), 1)
+    return torch.cat((read.effect.scale, read.effect.shift, read.effect.light), 1)
 
 
 def test_new_memory_is_the_identity() -> None:
@@ -106,10 +106,10 @@ def test_exchanging_contents_and_addresses_alike_means_nothing(seed: int) -> Non
     source = torch.arange(42)
     source[:12] = torch.randperm(12, generator=torch.Generator().manual_seed(seed))
     edit = RowEdit(source, torch.ones(42))
-    before = memory.read(address, summary).shift
-    assert not torch.allclose(before, memory.read(address, summary, edit).shift, atol=1e-6)
+    before = memory.read(address, summary).effect.shift
+    assert not torch.allclose(before, memory.read(address, summary, edit).effect.shift, atol=1e-6)
     along = replace(address, weights=address.weights[..., source])
-    assert torch.allclose(before, memory.read(along, summary, edit).shift, atol=1e-6)
+    assert torch.allclose(before, memory.read(along, summary, edit).effect.shift, atol=1e-6)
 
 
 def test_muting_every_slot_leaves_nothing_to_read() -> None:

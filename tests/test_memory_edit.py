@@ -117,10 +117,10 @@ def test_only_what_was_asked_for_is_edited() -> None:
         address = network.address(x)
         summary = network.summarise(x)
         read = network.memory.read
-        muted = {name: read(address, summary, edit).shift for name, edit in silent.items()}
-        assert torch.equal(muted["actual"], read(address, None).shift)
+        muted = {name: read(address, summary, edit).effect.shift for name, edit in silent.items()}
+        assert torch.equal(muted["actual"], read(address, None).effect.shift)
         assert not torch.equal(muted["learned"], muted["actual"])
-        assert not torch.equal(muted["learned"], read(address, summary).shift)
+        assert not torch.equal(muted["learned"], read(address, summary).effect.shift)
         assert not muted["both"].any() and muted["learned"].any()
 
 

@@ -116,11 +116,12 @@ def test_twins_have_the_same_number_of_parameters(preset: str, kind: str) -> Non
         for one in (config, config.with_memory(kind)):
             sizes.append(sum(p.numel() for p in MemoryNet(one).parameters()))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.005)
-    assert config.with_memory(kind).has_memory is (kind != "none")
+    assert config.with_memory(kind).has_memory is (kind not in {"none", "path"})
 
 
-def test_a_network_without_a_memory_restores_and_has_nothing_to_show() -> None:
-    network = MemoryNet(SMALL.with_memory("none"))
+@pytest.mark.parametrize("kind", ["none", "path"])
+def test_a_network_without_a_memory_restores_and_has_nothing_to_show(kind: str) -> None:
+    network = MemoryNet(SMALL.with_memory(kind))
     output = network(torch.rand(1, 3, 16, 16), want_retrieval=True)
     assert output.address is None
     assert output.retrieval is None
