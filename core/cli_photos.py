@@ -5,6 +5,7 @@ Imported for every ``--help``, so it must stay light: no torch, no numpy at the 
 
 from __future__ import annotations
 
+import abc
 import argparse
 import sys
 import time
@@ -66,7 +67,7 @@ class Item:
         }
 
 
-class Batch:
+class Batch(abc.ABC):
     """Photos in turn; one that fails never stops the rest. A command says what is done with each."""
 
     done_words: ClassVar[tuple[str, ...]]  # every status of a photo that is done
@@ -95,17 +96,17 @@ class Batch:
 
     # --- for the command to say ---------------------------------------------------------------------
 
+    @abc.abstractmethod
     def one(self, index: int, item: Item, progress: common.Progress) -> None:
         """Do one photo and set its status. Raises Cancelled, and what is wrong with the photo."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def lines(self, item: Item) -> Iterable[str]:
         """What is told about a photo at hand, unless JSON was asked for."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def settings(self) -> dict[str, Any]:
         """What the JSON says about the run beside task and model."""
-        raise NotImplementedError
 
     def findings(self) -> dict[str, Any]:
         """What the JSON says over all photos."""

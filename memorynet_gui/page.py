@@ -29,8 +29,8 @@ class Page(QWidget):
     status_changed = Signal()  # what can() or close_blockers() answers may have changed
 
     def inspector(self) -> QWidget:
-        """The panel at the right of the window."""
-        raise NotImplementedError
+        """The panel at the right of the window; empty unless a page has one."""
+        return QWidget()
 
     def toolbar_widgets(self) -> dict[str, list[QWidget]]:
         """Widgets for the toolbar's ``"left"``, ``"centre"`` and ``"right"``."""
