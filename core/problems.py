@@ -182,6 +182,11 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
         "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
     ),
     "core.training.TrainingError": _plain("The training run cannot start or go on."),
+    "core.runs.NotARun": _plain("This is no training run.", "Choose the folder that a run was written to."),
+    "core.runs.NoTrash": _plain(
+        "The run could not be moved to the trash.", "Delete its folder for good if you are sure."
+    ),
+    "core.extras.MissingExtra": _plain("An optional part is not installed."),
     "core.metrics.MetricError": _plain("The pictures cannot be compared."),
     # the machine
     "builtins.MemoryError": _out_of_memory,

@@ -1,0 +1,34 @@
+"""Optional parts of the installation: what needs which packages, and the command that brings them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from types import MappingProxyType
+
+EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"onnx": ("onnx", "onnxscript", "onnxruntime"), "tensorboard": ("tensorboard",)}
+)
+"""Extra of pyproject.toml -> the modules it brings, which are named as their packages."""
+_PURPOSE = {"onnx": "ONNX files", "tensorboard": "TensorBoard files"}
+
+
+class MissingExtra(Exception):
+    """Packages that are not installed by default are needed; the message says which and how to get them."""
+
+
+def missing(extra: str) -> tuple[str, ...]:
+    """The modules of ``extra`` that are not installed. Imports none of them."""
+    return tuple(module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None)
+
+
+def require(extra: str) -> None:
+    """Raises :class:`MissingExtra` unless everything of ``extra`` is installed."""
+    absent = missing(extra)
+    if absent:
+        names = " and ".join((", ".join(absent[:-1]), absent[-1])) if len(absent) > 1 else absent[0]
+        are = "are" if len(absent) > 1 else "is"
+        raise MissingExtra(
+            f"{_PURPOSE[extra]} need {names}, which {are} not installed; "
+            f"python -m pip install {' '.join(EXTRAS[extra])} brings what is missing"
+        )
