@@ -181,12 +181,18 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.guidance.MaskError": _plain(
         "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
     ),
-    "core.training.TrainingError": _plain("The training run cannot start or go on."),
+    "core.run_folder.TrainingError": _plain("The training run cannot start or go on."),
+    "core.run_folder.RunBusy": _plain(
+        "The run is being trained elsewhere.", "Wait until it ends, or stop it in the other program."
+    ),
+    "core.run_folder.RunDamaged": _plain("The run's record cannot be read."),
     "core.runs.NotARun": _plain("This is no training run.", "Choose the folder that a run was written to."),
     "core.runs.NoTrash": _plain(
         "The run could not be moved to the trash.", "Delete its folder for good if you are sure."
     ),
     "core.extras.MissingExtra": _plain("An optional part is not installed."),
+    "core.export_model.ExportError": _plain("The model was not exported."),
+    "core.import_model.ImportFailed": _plain("The weights were not imported."),
     "core.metrics.MetricError": _plain("The pictures cannot be compared."),
     # the machine
     "builtins.MemoryError": _out_of_memory,

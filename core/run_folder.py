@@ -24,6 +24,10 @@ INTERRUPTED = "interrupted"
 """Says it runs and nobody holds its lock: the program or the machine went down."""
 
 
+class TrainingError(Exception):
+    """The run cannot start or go on; the message says why."""
+
+
 class RunBusy(Exception):
     """Another program writes to this run."""
 

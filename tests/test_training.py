@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, optimizers, training
+from core import checkpoint, losses, optimizers, training
 from core.cv import cv2
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
@@ -220,13 +220,13 @@ def test_weights_that_are_no_numbers_push_no_good_checkpoint_out(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, recipe = tmp_path / "run", replace(RECIPE, steps=16, log_every=1)
-    charbonnier, calls = training.losses.charbonnier, []
+    charbonnier, calls = losses.charbonnier, []
 
     def failing(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         calls.append(1)
         return charbonnier(restored, truth) * (float("nan") if len(calls) == 11 else 1)
 
-    monkeypatch.setattr(training.losses, "charbonnier", failing)
+    monkeypatch.setattr(losses, "charbonnier", failing)
     with pytest.raises(TrainingError, match="step 11"):
         train(recipe, (data,), run, ignore, JobControl())
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000008.safetensors"]
@@ -254,7 +254,7 @@ def test_a_step_broken_off_before_its_update_leaves_no_trace(
     """What was seen in it must not stand in the sample memory when it is done again."""
     recipe = replace(RECIPE, steps=16, contrastive_weight=1.0)
     train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
-    clip, calls = training.nn.utils.clip_grad_norm_, []
+    clip, calls = torch.nn.utils.clip_grad_norm_, []
 
     def failing(*arguments: Any) -> torch.Tensor:
         calls.append(1)
@@ -263,7 +263,7 @@ def test_a_step_broken_off_before_its_update_leaves_no_trace(
         return clip(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.nn.utils, "clip_grad_norm_", failing)
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", failing)
         with pytest.raises(MemoryError):
             train(recipe, (data,), tmp_path / "parts", ignore, JobControl())
     train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
@@ -398,7 +398,7 @@ def test_fine_tuning_starts_where_the_model_stands(data: Path, tmp_path: Path) -
 def test_a_loss_that_is_no_number_stops_the_run(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training.losses, "charbonnier", lambda a, b: (a.float() * float("nan")).mean())
+    monkeypatch.setattr(losses, "charbonnier", lambda a, b: (a.float() * float("nan")).mean())
     with pytest.raises(TrainingError, match="loss is nan"):
         train(replace(RECIPE, steps=4), (data,), tmp_path / "run", ignore, JobControl())
 

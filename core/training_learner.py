@@ -1,0 +1,191 @@
+"""What learns: the network with its averaged weights, optimizers and sample memory, and how one step changes them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core import checkpoint, losses
+from core.memory_training import MemoryShaper
+from core.network import MemoryNet, NetworkConfig
+from core.optimizers import beside, optimizers
+from core.recipe import TrainRecipe
+from core.sampling import Sample
+from core.tensors import dtype_of
+
+_PARTS = ("network.", "average.", "optimizer.", "bank.")
+
+
+def learning_rate(recipe: TrainRecipe, step: int) -> float:
+    """Rate of step ``step`` (from 0): linear warm-up, then half a cosine down to ``lr_end``."""
+    warm = min(recipe.warmup_steps, recipe.steps)
+    if step < warm:
+        return recipe.lr * (step + 1) / warm
+    share = (step - warm) / max(1, recipe.steps - warm)
+    return float(recipe.lr_end + (recipe.lr - recipe.lr_end) * 0.5 * (1 + np.cos(np.pi * share)))
+
+
+class Learner:
+    """A network while it learns. Nothing here is random and nothing touches the disk.
+
+    Args:
+        device, precision: names as :mod:`core.tensors` gives them.
+        has_masks: whether any sample tells where its damage is.
+    """
+
+    def __init__(self, recipe: TrainRecipe, device: str, precision: str, has_masks: bool) -> None:
+        self.recipe, self.device, self.precision, self.has_masks = recipe, device, precision, has_masks
+        self.network = _new_network(recipe).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
+        self.optimizers = optimizers(self.network, recipe)
+        self.shaper = MemoryShaper(self.network, recipe, device)
+        self.step = 0  # steps done
+        self.is_whole = True  # False while a step has changed some of the state and not yet all of it
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def is_finite(self) -> bool:
+        """Weights that are no numbers stay so: kept, they would push the last good checkpoint out."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
+
+    def autocast(self) -> torch.autocast:
+        kind = torch.device(self.device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
+
+    # --- a step --------------------------------------------------------------------------------------
+
+    def learn(self, samples: Sample) -> dict[str, Tensor]:
+        """One step on (B, P, P, 3) crops and their (B, P, P, 1) masks.
+
+        Returns the weighted loss terms, their sum ``"loss"``, the norm of the gradient and what is only for the
+        curves: scalars on the device, so that nothing waits for it.
+        """
+        recipe = self.recipe
+        rate = learning_rate(recipe, self.step)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["boost"]
+        seen = self._gradients(samples)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        self.is_whole = False
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self._update_average()
+        self.shaper.keep(self.step)
+        self.step += 1
+        self.is_whole = True
+        return seen | {"grad_norm": norm.detach()}
+
+    def _gradients(self, samples: Sample) -> dict[str, Tensor]:
+        recipe = self.recipe
+        x, y, mask = self.on_device(samples)
+        with self.autocast():
+            output = self.network(x, mask, group=recipe.crops_per_photo)
+            terms = {"pixel": losses.charbonnier(output.restored, y)}
+            if recipe.edge_weight:
+                terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
+            curves = self.shaper.terms(self.step, x, y, output, terms, mask)
+        total = torch.stack(list(terms.values())).sum()
+        total.backward()
+        return {"loss": total.detach()} | {key: value.detach() for key, value in terms.items()} | curves
+
+    def on_device(self, samples: Sample) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Crops (B, 3, P, P) and their masks (B, 1, P, P); no masks, which costs nothing, where no sample has one."""
+        x, y, mask = (
+            torch.from_numpy(side).to(self.device, non_blocking=True).permute(0, 3, 1, 2) for side in samples
+        )
+        return x, y, mask if self.has_masks else None
+
+    def _update_average(self) -> None:
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        keys = list(self.average)
+        current = self.network.state_dict()
+        torch._foreach_lerp_([self.average[k] for k in keys], [current[k] for k in keys], 1 - decay)
+
+    # --- validation ----------------------------------------------------------------------------------
+
+    def averaged(self) -> MemoryNet:
+        """A copy of the network with the averaged weights, ready to restore."""
+        network = copy.deepcopy(self.network)  # a new one would draw weights from torch's generator
+        network.load_state_dict(self.average)
+        network = network.to(self.device, dtype_of(self.precision)).to(memory_format=torch.channels_last)
+        return network.eval()
+
+    def renew_memory(self, usage: Tensor, samples: Sample) -> dict[str, float]:
+        """New life for dead slots, from a batch; what the curves say about the memory.
+
+        ``usage`` (R,) is the mean weight of each slot. Empty for a network without a memory.
+        """
+        health = self.shaper.health(usage)
+        if health is None:
+            return {}
+        x, y, mask = self.on_device(samples)
+        with self.autocast():
+            renewed = self.shaper.reseed(self.step, usage, x, y, mask)
+        parameters = dict(self.network.named_parameters())
+        for name, rows in renewed.items():
+            self.average[name][rows] = parameters[name].detach()[rows]
+            for optimizer in self.optimizers:
+                for value in optimizer.state.get(parameters[name], {}).values():
+                    if value.shape == parameters[name].shape:
+                        value[rows] = 0
+        return {
+            "memory_entropy": round(health.entropy, 4),
+            "memory_dead": health.dead,
+            "memory_duplicates": health.duplicates,
+            "memory_renewed": sum(int(rows.sum()) for rows in renewed.values()),
+        }
+
+    # --- keeping -------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a later :meth:`restore` needs, by name; live tensors, not copies."""
+        found = {f"network.{key}": value for key, value in self.network.state_dict().items()}
+        found |= {f"average.{key}": value for key, value in self.average.items()}
+        found |= {f"bank.{key}": value for key, value in self.shaper.bank.state_dict().items()}
+        for name, parameter in self.network.named_parameters():
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    found[f"optimizer.{key}.{name}"] = value
+        return found
+
+    def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Go on from :meth:`tensors` after ``step`` steps. Raises KeyError, ValueError, RuntimeError: they do not fit."""
+        part = {prefix: {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+                for prefix in _PARTS}  # fmt: skip
+        self.network.load_state_dict(part["network."])
+        self.shaper.bank.load_state_dict(part["bank."])
+        for key, value in self.average.items():
+            value.copy_(part["average."][key])
+        parameters = dict(self.network.named_parameters())
+        for entry, stored in part["optimizer."].items():
+            key, name = entry.split(".", 1)
+            parameter = parameters[name]
+            tensor = beside(parameter, stored)
+            for optimizer in self.optimizers:
+                if any(known is parameter for group in optimizer.param_groups for known in group["params"]):
+                    optimizer.state[parameter][key] = tensor
+        self.step = step
+
+
+def _new_network(recipe: TrainRecipe) -> MemoryNet:
+    if recipe.start_from:
+        return checkpoint.load(Path(recipe.start_from)).network.requires_grad_(True).train()
+    config = (
+        NetworkConfig(width=recipe.width)
+        if recipe.preset == "custom"
+        else NetworkConfig.preset(recipe.preset)
+    )
+    if recipe.memory != "all":
+        config = config.with_memory(recipe.memory)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return MemoryNet(config)
