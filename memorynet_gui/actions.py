@@ -32,6 +32,7 @@ class Action:
     checkable: bool = False
     held: bool = False  # acts while its key is down; the view listens for it, no QAction is made
     repeats: bool = False  # holding the key goes on doing it
+    page: str = ""  # id of the one page it is for; two pages may give one key to different actions
 
     @property
     def shortcut_text(self) -> str:
@@ -43,7 +44,7 @@ class Action:
         return f"{self.tooltip} ({self.shortcut_text})" if self.keys else self.tooltip
 
 
-FILE, PHOTOS, WORK, VIEW, WINDOW = "File", "Photos", "Work", "View", "Window"
+FILE, PHOTOS, WORK, TRAIN, VIEW, WINDOW = "File", "Photos", "Work", "Training", "View", "Window"
 
 _TABLE: tuple[Action, ...] = (
     Action("open", "Open photos…", "Choose photos from your disk", FILE, ("Ctrl+O",), "mdi6.image-plus"),
@@ -156,6 +157,43 @@ _TABLE: tuple[Action, ...] = (
         ("Esc",),
         "mdi6.close",
         GLOBAL,
+    ),
+    Action("new_run", "New run…", "Set up a training run", TRAIN, ("Ctrl+N",), "mdi6.plus", page="train"),
+    Action(
+        "open_recipe",
+        "Open recipe…",
+        "Set up a training run from a recipe file",
+        TRAIN,
+        ("Ctrl+O",),
+        "mdi6.file-document-outline",
+        page="train",
+    ),
+    Action(
+        "start_run",
+        "Start or continue training",
+        "Start the run that is set up, or go on with the one that is shown",
+        TRAIN,
+        ("Ctrl+Return", "Ctrl+Enter"),
+        "mdi6.play-outline",
+        page="train",
+    ),
+    Action(
+        "save_run",
+        "Save checkpoint now",
+        "Keep the state of training after the step at hand",
+        TRAIN,
+        ("Ctrl+S",),
+        "mdi6.content-save-outline",
+        page="train",
+    ),
+    Action(
+        "export_run",
+        "Export…",
+        "Model, curves or recipe of the run that is shown, as files",
+        TRAIN,
+        ("Ctrl+Shift+S",),
+        "mdi6.export-variant",
+        page="train",
     ),
     Action(
         "mode_wipe",
@@ -337,6 +375,7 @@ def build(
         action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
         action.setAutoRepeat(entry.repeats)
         action.setCheckable(entry.checkable or bool(entry.choice))
+        action.setEnabled(not entry.page)  # until that page shows, its keys are another's
         if entry.choice:
             if entry.choice not in choices:
                 choices[entry.choice] = QActionGroup(parent)

@@ -44,6 +44,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.problems import Problem
 from memorynet_gui.view_glyph import GlyphButton
 
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 7
@@ -317,6 +318,53 @@ class DragHandle(GlyphButton):
             self._press = None
             self.setDown(False)
             self.drag_started.emit()
+
+
+class ProblemBox(QFrame):
+    """What happened, why, what to do, and the details for a report. Hidden while there is no problem."""
+
+    details_requested = Signal(str)  # text for the clipboard
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._problem: Problem | None = None
+        self.setProperty("role", "problem")
+        self.what, self.why, self.todo = QLabel(), QLabel(), QLabel()
+        self.what.setProperty("role", "strong")
+        self.what.setAccessibleName("What happened")
+        self.why.setAccessibleName("Why")
+        self.todo.setAccessibleName("What to do")
+        for label in (self.why, self.todo):
+            label.setProperty("role", "secondary")
+        for label in (self.what, self.why, self.todo):
+            label.setWordWrap(True)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.copy = QPushButton("Copy details")
+        self.copy.setToolTip("Copy the technical details for a report")
+        self.copy.setAccessibleName("Copy details")
+        self.copy.clicked.connect(
+            lambda: self.details_requested.emit(self._problem.details if self._problem else "")
+        )
+        inner = column(4, self.what, self.why, self.todo)
+        inner.setContentsMargins(12, 10, 12, 10)
+        row = QHBoxLayout()
+        row.addWidget(self.copy)
+        row.addStretch(1)
+        inner.addSpacing(4)
+        inner.addLayout(row)
+        self.setLayout(inner)
+
+    def show_problem(self, problem: Problem | None) -> None:
+        self._problem = problem
+        self.setVisible(problem is not None)
+        if problem is None:
+            return
+        self.what.setText(problem.what)
+        self.why.setText(problem.why)
+        self.why.setVisible(bool(problem.why))
+        self.todo.setText(problem.todo)
+        self.todo.setVisible(bool(problem.todo))
+        self.copy.setVisible(bool(problem.details))
 
 
 def column(spacing: int, *widgets: QWidget) -> QVBoxLayout:

@@ -20,7 +20,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal
 
-from core.jobs import Cancelled, Emit, JobControl
+from core.jobs import Cancelled, Emit, JobControl, TrainControl
 
 Job = Callable[[Emit, JobControl], Any]
 
@@ -117,7 +117,9 @@ class JobRunner(QObject):
 
     @property
     def cancelling(self) -> bool:
-        return self.busy and self._control.cancelled
+        """Asked to end, by :meth:`cancel` or :meth:`stop`, and still at it."""
+        is_stopping = isinstance(self._control, TrainControl) and self._control.stopping
+        return self.busy and (self._control.cancelled or is_stopping)
 
     def start(self, job: Job, control: JobControl | None = None) -> None:
         """Run ``job`` on the worker, under ``control`` or a new plain one.
@@ -146,6 +148,16 @@ class JobRunner(QObject):
     def resume(self) -> None:
         if self.paused:
             self._control.resume()
+            self.paused_changed.emit(False)
+
+    def stop(self) -> None:
+        """Let the job end early as finished, with what it has made so far; one that cannot is cancelled."""
+        if self._next is not None or not isinstance(self._control, TrainControl):
+            self.cancel()
+            return
+        was_paused = self.paused
+        self._control.stop()
+        if was_paused:
             self.paused_changed.emit(False)
 
     def cancel(self) -> None:

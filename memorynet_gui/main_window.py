@@ -213,6 +213,8 @@ class MainWindow(QWidget):
     # --- actions ---------------------------------------------------------------------------------
 
     def _can(self, action_id: str) -> bool:
+        if actions.ACTIONS[action_id].page not in ("", self._current):
+            return False
         if actions.ACTIONS[action_id].where != actions.GLOBAL:
             return self.page.can(action_id)
         if action_id == "pause":

@@ -171,6 +171,12 @@ class Settings(QObject):
     open_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last used in the open dialog
     save_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last used in the save dialog
     model_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last a model was opened from
+    trained_models = _Value[tuple[Path, ...]]((), _paths, _dump_paths)  # of runs, chosen for restoring
+    runs_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # None: the usual one
+    recipe_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last a recipe was opened from
+    notify_at_end = _Value(True, _flag)  # a desktop notification when training ends
+    curves_smoothed = _Value(True, _flag)
+    curves_log = _Value(True, _flag)
     window_geometry = _Value(b"", _bytes, _dump_bytes)
     window_state = _Value(b"", _bytes, _dump_bytes)
     panel_sizes = _Value[Mapping[str, tuple[int, ...]]](MappingProxyType({}), _sizes, _dump_sizes)

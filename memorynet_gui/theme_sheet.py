@@ -1,7 +1,8 @@
 """The style sheet of the window, made from a theme's tokens.
 
 Widgets say what they are by properties: ``role`` ("primary", "quiet", "segment", "rail", "heading", "title",
-"strong", "secondary", "caption", "warning", "error", "ok", "link", "problem", "segments", "banner", "sheet")
+"strong", "secondary", "caption", "warning", "error", "ok", "link", "problem", "field", "segments", "banner",
+"sheet")
 and, for plain containers, ``surface`` ("window", "panel", "bar"). ``compact`` makes a button lower, ``ring`` false leaves out
 a list's focus ring. A plain QWidget with a surface needs Qt.WA_StyledBackground; ``theme.set_surface`` sets both. A
 list that is filled before its first show wants ``ensurePolished()`` first, or Qt lays its rows out without the sheet.
@@ -42,6 +43,7 @@ QLabel[role="error"] { color: $error; }
 QLabel[role="ok"] { color: $ok; }
 QLabel[role="key"] { background: $control; border-radius: 4px; padding: 2px 6px; font-size: ${caption_px}px; }
 QFrame[role="problem"] { background: $problem; border: none; border-left: 3px solid $error; border-radius: 4px; }
+QFrame[role="field"] { background: $field; border: none; border-radius: 4px; }
 QFrame[role="card"] { background: $panel; border: none; border-radius: 4px; }
 QFrame[role="banner"] { background: $tooltip; border: none; border-radius: 4px; }
 QFrame[role="banner"] QLabel { color: $tooltip_text; }

@@ -6,9 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Signal
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -24,6 +23,7 @@ from memorynet_gui.inspector_parts import (
     DragHandle,
     DropButton,
     Elided,
+    ProblemBox,
     Row,
     SnugScroll,
     column,
@@ -62,7 +62,6 @@ class Inspector(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._item: Item | None = None
-        self._problem: Problem | None = None
 
         self._build_problem()
         self.choices = Choices(self._build_strength())
@@ -86,30 +85,10 @@ class Inspector(QWidget):
     # --- building --------------------------------------------------------------------------------
 
     def _build_problem(self) -> None:
-        self.problem_box = QFrame()
-        self.problem_box.setProperty("role", "problem")
-        self.problem_what, self.problem_why, self.problem_todo = QLabel(), QLabel(), QLabel()
-        self.problem_what.setProperty("role", "strong")
-        self.problem_what.setAccessibleName("What happened")
-        self.problem_why.setAccessibleName("Why")
-        self.problem_todo.setAccessibleName("What to do")
-        for label in (self.problem_why, self.problem_todo):
-            label.setProperty("role", "secondary")
-        for label in (self.problem_what, self.problem_why, self.problem_todo):
-            label.setWordWrap(True)
-            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.copy_details = _button("Copy details", "Copy the technical details for a report")
-        self.copy_details.clicked.connect(
-            lambda: self.details_requested.emit(self._problem.details if self._problem else "")
-        )
-        inner = column(4, self.problem_what, self.problem_why, self.problem_todo)
-        inner.setContentsMargins(12, 10, 12, 10)
-        row = QHBoxLayout()
-        row.addWidget(self.copy_details)
-        row.addStretch(1)
-        inner.addSpacing(4)
-        inner.addLayout(row)
-        self.problem_box.setLayout(inner)
+        box = self.problem_box = ProblemBox()
+        self.problem_what, self.problem_why, self.problem_todo = box.what, box.why, box.todo
+        self.copy_details = box.copy
+        box.details_requested.connect(self.details_requested)
 
     def _build_strength(self) -> QWidget:
         self.strength = DirectSlider()
@@ -214,7 +193,7 @@ class Inspector(QWidget):
         self._item = item
         done = item is not None and item.state is ItemState.DONE
         running = item is not None and item.state is ItemState.RUNNING
-        self._show_problem(problem or (item.problem if item is not None else None))
+        self.problem_box.show_problem(problem or (item.problem if item is not None else None))
         with QSignalBlocker(self.strength):
             self.strength.setValue(item.strength_percent if item is not None else 100)
         self._say_strength()
@@ -264,17 +243,6 @@ class Inspector(QWidget):
 
     def _say_strength(self) -> None:
         self.strength_row.set_value(f"{self.strength.value()} %")
-
-    def _show_problem(self, problem: Problem | None) -> None:
-        self._problem = problem
-        self.problem_box.setVisible(problem is not None)
-        if problem is None:
-            return
-        self.problem_what.setText(problem.what)
-        self.problem_why.setText(problem.why)
-        self.problem_why.setVisible(bool(problem.why))
-        self.problem_todo.setText(problem.todo)
-        self.problem_todo.setVisible(bool(problem.todo))
 
     def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
         while self._receipt_rows.count():

@@ -1,0 +1,351 @@
+"""Runs training: one run at a time through the window's one worker, what comes back goes out as signals.
+
+An order is frozen when it starts. While the worker restores photos an order can wait for it. A run that ends, however
+it ends, ends with one :class:`TrainEnding`, after the worker is free again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
+from core.jobs import Emit, JobControl, TrainControl
+from core.problems import Problem
+from core.recipe import TrainRecipe
+from core.run_folder import RunDamaged, RunFolder
+from memorynet_gui.jobs import JobRunner
+from memorynet_gui.problems import describe
+from memorynet_gui.train_awake import StayAwake
+
+if TYPE_CHECKING:
+    from core.training import TrainResult
+
+DONE, STOPPED, FAILED = "done", "stopped", "failed"
+SHUT_DOWN_MS = 120_000
+"""How long closing may wait for the last step and its checkpoint; the window is hidden meanwhile."""
+
+log = logging.getLogger(__name__)
+
+Train = Callable[["TrainOrder", Emit, JobControl], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOrder:
+    """Everything a run needs, frozen when it was started."""
+
+    recipe: TrainRecipe
+    data: tuple[Path, ...]
+    folder: Path
+    resume: bool = False
+    device: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """What people know the run by: its folder's name."""
+        return self.folder.name
+
+
+@dataclass(frozen=True, slots=True)
+class TrainEnding:
+    """How a run ended and what is left of it."""
+
+    order: TrainOrder
+    kind: str  # DONE STOPPED FAILED
+    step: int  # the last one that was told
+    kept_step: int  # of the newest checkpoint of this sitting; 0: none
+    best_psnr_db: float | None
+    seconds: float  # worked, over all sittings
+    problem: Problem | None = None
+    asked: bool = False  # a person stopped it
+
+
+def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult:
+    """The job, on the worker: torch is imported here and not before. Raises what training raises."""
+    from core import training
+
+    result: TrainResult = training.train(
+        order.recipe, order.data, order.folder, emit, control, resume=order.resume, device=order.device
+    )
+    return result
+
+
+class TrainFlow(QObject):
+    """``start`` or ``wait_and_start`` begin, ``pause``, ``resume``, ``save_now`` and ``stop`` steer."""
+
+    began = Signal(object)  # TrainOrder: the worker has it
+    event_came = Signal(object)  # every event of the run, in order
+    progressed = Signal()  # what the properties answer has changed
+    told = Signal(str)  # a sentence for the banner
+    ended = Signal(object)  # TrainEnding; the worker is free
+
+    def __init__(
+        self,
+        runner: JobRunner,
+        awake: StayAwake | None = None,
+        train: Train = train_run,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._runner, self._train = runner, train
+        self._awake = awake or StayAwake()
+        self._order: TrainOrder | None = None
+        self._waiting: TrainOrder | None = None
+        self._control = TrainControl()
+        self._ending: TrainEnding | None = None
+        self._asked_to_stop = self._closing = False
+        self._forget()
+        runner.event.connect(self._event)
+        runner.finished.connect(self._finished)
+        runner.failed.connect(self._failed)
+        runner.cancelled.connect(self._cancelled)
+        runner.ended.connect(self._worker_free)
+        runner.paused_changed.connect(self._paused_changed)
+
+    def _forget(self) -> None:
+        self.started: TrainStarted | None = None
+        self.last_step: StepDone | None = None
+        self.last_validated: Validated | None = None
+        self.kept: CheckpointSaved | None = None
+        self.waits_because: str | None = None
+        self.best_psnr_db: float | None = None
+        self.best_step = 0
+        self._kept_at = 0.0
+        self._before_s = 0.0  # worked in earlier sittings
+        self._worked_s = 0.0  # up to the last pause
+        self._since = 0.0  # the clock runs since then; 0: it stands
+
+    # --- state -----------------------------------------------------------------------------------
+
+    @property
+    def order(self) -> TrainOrder | None:
+        """What trains now."""
+        return self._order
+
+    @property
+    def waiting(self) -> TrainOrder | None:
+        """What starts when the worker is free."""
+        return self._waiting
+
+    @property
+    def busy(self) -> bool:
+        return self._order is not None
+
+    @property
+    def paused(self) -> bool:
+        return self.busy and self._runner.paused
+
+    @property
+    def stopping(self) -> bool:
+        return self.busy and self._runner.cancelling
+
+    @property
+    def worker_is_taken(self) -> bool:
+        """By another page's work."""
+        return self._runner.busy and not self.busy
+
+    def trains(self, folder: Path) -> bool:
+        """Whether the run of this folder is the one that trains here."""
+        return self._order is not None and self._order.folder == folder
+
+    @property
+    def step(self) -> int:
+        if self.last_step is not None:
+            return self.last_step.step
+        return self.started.step if self.started is not None else 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Worked on this run, pauses left out, earlier sittings included."""
+        running = time.monotonic() - self._since if self._since else 0.0
+        return self._before_s + self._worked_s + running
+
+    @property
+    def kept_age_s(self) -> float | None:
+        """Since the newest checkpoint of this sitting; None before it."""
+        return time.monotonic() - self._kept_at if self.kept is not None else None
+
+    def text(self) -> str:
+        """ "Training rain-s-13 · step 8,120 of 10,000" """
+        if self._waiting is not None and not self.busy:
+            return f"{self._waiting.name} waits for its turn"
+        if self._order is None:
+            return ""
+        parts = [f"Training {self._order.name}"]
+        if self.waits_because is not None:
+            parts.append("waiting")
+        elif self.started is None:
+            parts.append("getting ready")
+        else:
+            parts.append(f"step {self.step:,} of {self._order.recipe.steps:,}")
+        return " · ".join(parts)
+
+    def share(self) -> float | None:
+        """0..1; None until the first step."""
+        if self._order is None or self.started is None:
+            return None
+        return min(self.step / self._order.recipe.steps, 1.0)
+
+    def seconds_left(self) -> float | None:
+        return self.last_step.seconds_left if self.last_step is not None else None
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    def start(self, order: TrainOrder) -> bool:
+        """Begin at once. False when the worker has something else to do; then nothing has happened."""
+        if self._runner.busy or self._closing:
+            return False
+        self._waiting = None
+        self._forget()
+        self._order = order
+        self._ending = None
+        self._asked_to_stop = False
+        self._before_s = _worked_before(order)
+        self._since = time.monotonic()
+        self._control = TrainControl()
+        train = self._train
+        self._runner.start(lambda emit, control: train(order, emit, control), self._control)
+        self._awake.hold()
+        self.began.emit(order)
+        self.progressed.emit()
+        return True
+
+    def wait_and_start(self, order: TrainOrder) -> None:
+        """Begin as soon as the worker is free; a second order takes the place of the first."""
+        if self.start(order):
+            return
+        self._waiting = order
+        self.progressed.emit()
+
+    def forget_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting = None
+            self.progressed.emit()
+
+    def pause(self) -> None:
+        if self.busy:
+            self._runner.pause()
+
+    def resume(self) -> None:
+        if self.busy:
+            self._runner.resume()
+
+    def save_now(self) -> None:
+        """A checkpoint after the step at hand, also while paused."""
+        if self.busy:
+            self._control.save_now()
+
+    def stop(self) -> None:
+        """End after the step at hand; the run stays and its model can be used."""
+        if self.busy:
+            self._asked_to_stop = True
+            self._runner.stop()
+            self.progressed.emit()
+        else:
+            self.forget_waiting()
+
+    def shut_down(self) -> None:
+        """Checkpoint, and wait for it; the run goes on from there next time."""
+        self._closing = True
+        self._waiting = None
+        if self.busy:
+            self._asked_to_stop = True
+            self._runner.shut_down(SHUT_DOWN_MS)
+        self._awake.shut_down()
+
+    # --- hearing ---------------------------------------------------------------------------------
+
+    def _event(self, event: Any) -> None:
+        if self._order is None:
+            return
+        if isinstance(event, TrainStarted):
+            self.started = event
+        elif isinstance(event, StepDone):
+            self.last_step = event
+        elif isinstance(event, Validated):
+            self.last_validated = event
+            if event.is_best:
+                self.best_psnr_db, self.best_step = event.psnr_db, event.step
+        elif isinstance(event, CheckpointSaved):
+            self.kept, self._kept_at = event, time.monotonic()
+        elif isinstance(event, TrainWaiting):
+            self.waits_because = event.reason
+        elif isinstance(event, Notice):
+            self.told.emit(f"{self._order.name}: {event.text}")
+        self.event_came.emit(event)
+        self.progressed.emit()
+
+    def _paused_changed(self, is_paused: bool) -> None:
+        if not self.busy:
+            return
+        if is_paused:
+            self._stop_clock()
+            self._awake.release()  # a pause may last: the machine need not stay up for it
+        else:
+            self._since = time.monotonic()
+            self._awake.hold()
+        self.progressed.emit()
+
+    def _stop_clock(self) -> None:
+        if self._since:
+            self._worked_s += time.monotonic() - self._since
+            self._since = 0.0
+
+    def _finished(self, result: Any) -> None:
+        if self.busy:
+            self._end(STOPPED if getattr(result, "stopped", False) else DONE)
+
+    def _failed(self, error: Any) -> None:
+        if self.busy:
+            self._end(FAILED, describe(error))
+
+    def _cancelled(self) -> None:
+        if self.busy:
+            self._end(STOPPED)
+
+    def _end(self, kind: str, problem: Problem | None = None) -> None:
+        assert self._order is not None
+        self._stop_clock()
+        self._awake.release()
+        self._ending = TrainEnding(
+            self._order,
+            kind,
+            self.step,
+            self.kept.step if self.kept is not None else 0,
+            self.best_psnr_db,
+            self.elapsed_s,
+            problem,
+            self._asked_to_stop,
+        )
+
+    def _worker_free(self) -> None:
+        """Only now may the next job start, and everybody has heard of this one."""
+        ending, self._ending = self._ending, None
+        if ending is not None:
+            self._order = None
+            self.ended.emit(ending)
+            self.progressed.emit()
+        if self._waiting is not None:
+            # others who listen may have more photos of the same batch to start first
+            QTimer.singleShot(0, self, self._try_waiting)
+
+    def _try_waiting(self) -> None:
+        if self._waiting is not None and not self._runner.busy:
+            self.start(self._waiting)
+
+
+def _worked_before(order: TrainOrder) -> float:
+    if not order.resume:
+        return 0.0
+    try:
+        state = RunFolder(order.folder).state()
+    except (OSError, RunDamaged) as error:  # training will say what is wrong with it
+        log.info("%s: %s", order.folder, error)
+        return 0.0
+    return state.seconds if state is not None else 0.0
