@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 LARGEST_BOUND = 4096
 OFFERED_AT_ONCE = 64  # medoids a batch is thinned to
+NO_TAG = -1
 _HEAVIEST = 16.0
 _SAME_COSINE = 0.99995  # nearer than this (0.6 degrees) is the same thing again
 _LLOYD_ROUNDS = 4
@@ -54,7 +55,8 @@ class Bank:
     """Embeddings by kind, at most ``bounds[kind]`` of each, compared by direction.
 
     Its whole state is :meth:`state_dict`; nothing is random, so a bank that goes on from its saved state goes on
-    the same, bit for bit on one machine. Members are chosen on the processor and searched on ``device``.
+    the same, bit for bit on one machine. Members are chosen on the processor and searched on ``device``. Tags say
+    where members came from to those who want to show them; they decide nothing and are not part of the state.
 
     Args:
         dim: D, length of an embedding.
@@ -102,18 +104,32 @@ class Bank:
         """(M,) float32 on the processor: how many candidates each member stands for."""
         return self._of(kind).weight.clone()
 
+    def tags(self, *kinds: str) -> Tensor:
+        """(M,) int64 on the processor, in the order of :meth:`members`: what each was tagged with, or NO_TAG."""
+        return torch.cat([self._of(kind).tag for kind in kinds])
+
     @torch.no_grad()
-    def add(self, queries: Tensor, kind: str, step: int = 0, limit: int = OFFERED_AT_ONCE) -> list[Placed]:
+    def add(
+        self,
+        queries: Tensor,
+        kind: str,
+        step: int = 0,
+        limit: int = OFFERED_AT_ONCE,
+        tags: Tensor | None = None,
+    ) -> list[Placed]:
         """Offer (N, D) candidates, thinned to ``limit`` first; returns those that became members.
 
-        Rows that are no finite numbers or without direction are passed over.
+        Rows that are no finite numbers or without direction are passed over. ``tags`` (N,) int64 stay with those
+        that become members, see :meth:`tags`.
 
-        Raises ValueError: another shape than (N, D), ``limit`` below 1 or an unknown kind.
+        Raises ValueError: another shape than (N, D) or (N,), ``limit`` below 1 or an unknown kind.
         """
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise ValueError(f"candidates of {tuple(queries.shape)}: need (N, {self.dim})")
         if limit < 1:
             raise ValueError(f"limit {limit}: need at least 1")
+        if tags is not None and tags.shape != (len(queries),):
+            raise ValueError(f"tags of {tuple(tags.shape)}: need ({len(queries)},)")
         if self.max_age is not None:
             self.forget(kind, step - self.max_age)
         held = self._of(kind)
@@ -136,7 +152,10 @@ class Bank:
         embedding, steps = raw.new_empty(room.count, self.dim), held.step.new_empty(room.count)
         embedding[: len(held.embedding)], steps[: len(held.step)] = held.embedding, held.step
         embedding[slots], steps[slots] = raw[rows], step
-        self._put(kind, _Held(embedding, torch.from_numpy(room.weight[: room.count].copy()), steps))
+        tag = held.tag.new_full((room.count,), NO_TAG)
+        tag[: len(held.tag)] = held.tag
+        tag[slots] = NO_TAG if tags is None else tags[rows]
+        self._put(kind, _Held(embedding, torch.from_numpy(room.weight[: room.count].copy()), steps, tag))
         return [Placed(slot, candidate) for slot, candidate in last.items()]
 
     def forget(self, kind: str, before_step: int) -> None:
@@ -144,7 +163,7 @@ class Bank:
         held = self._of(kind)
         kept = held.step >= before_step
         if not bool(kept.all()):
-            self._put(kind, _Held(held.embedding[kept], held.weight[kept], held.step[kept]))
+            self._put(kind, _Held(held.embedding[kept], held.weight[kept], held.step[kept], held.tag[kept]))
 
     def clear(self, kind: str) -> None:
         self._of(kind)
@@ -212,6 +231,7 @@ class Bank:
                 embedding.to("cpu", torch.float32, copy=True),
                 weight.to("cpu", torch.float32, copy=True),
                 step.to("cpu", torch.int64, copy=True),
+                torch.full((count,), NO_TAG, dtype=torch.int64),
             )
         for kind, held in found.items():
             self._put(kind, held)
@@ -231,10 +251,12 @@ class _Held:
     embedding: Tensor  # (M, D) float32
     weight: Tensor  # (M,) float32
     step: Tensor  # (M,) int64
+    tag: Tensor  # (M,) int64
 
     @staticmethod
     def empty(dim: int) -> _Held:
-        return _Held(torch.empty(0, dim), torch.empty(0), torch.empty(0, dtype=torch.int64))
+        none = torch.empty(0, dtype=torch.int64)
+        return _Held(torch.empty(0, dim), torch.empty(0), none, none.clone())
 
 
 def _unit(rows: Tensor) -> Tensor:

@@ -130,6 +130,7 @@ class _Batch(photos.Batch):
         self.samples: SampleMemory | None
         self.samples, self.without_samples = load_beside(path)
         self.usages: list[np.ndarray] = []  # (R,) of each photo
+        self.heard: list[np.ndarray | None] = []  # (C,) of each photo
         self._plan_folders()
 
     def _plan_folders(self) -> None:
@@ -177,6 +178,7 @@ class _Batch(photos.Batch):
         item.facts = {**numbers, "files": files}
         item.status = "inspected"
         self.usages.append(found.usage)
+        self.heard.append(found.heard)
 
     def _refuse_others_files(self, folder: Path) -> None:
         """Raises WouldOverwrite before time is spent."""
@@ -229,12 +231,13 @@ class _Batch(photos.Batch):
         """Of the memory over all photos, each counting alike."""
         import numpy as np
 
-        from core.health import health
+        from core.health import health, silent_share
 
         memory = self.model.network.memory
         if not self.usages or memory is None:
             return None
-        return health(np.mean(self.usages, axis=0), memory.table(), memory.row_slices())
+        usage, silent = np.mean(self.usages, axis=0), silent_share(*self.heard)
+        return health(usage, memory.table(), memory.row_slices(), silent=silent)
 
 
 def _same(folder: Path) -> tuple[Path, str]:
@@ -296,6 +299,11 @@ def _health_lines(health: MemoryHealth, photos: int) -> list[str]:
         f"Health of the memory over {over}: {health.dead} of {health.slots} slots unused, "
         f"{health.duplicates} duplicates, evenness {health.entropy:.2f} (0 one slot does all, 1 all alike)."
     ]
+    if health.silent is not None:
+        lines.append(
+            f"Of the units that pass on what is read, {health.silent:.0%} stayed silent "
+            "(when all do, the memory changes little or nothing)."
+        )
     if photos == 1 and health.dead:
         lines.append("One photo uses few of them; judge what is unused over many photos.")
     return lines

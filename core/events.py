@@ -120,11 +120,17 @@ class FilmFrame:
 
 @dataclass(frozen=True, slots=True)
 class ContrastSample:
-    """A picture the contrastive term looked at. ``similarity``: cosine to the anchor, -1..1 (1 for the anchor)."""
+    """A picture the contrastive term looked at.
+
+    ``step`` and ``cell`` are None and the picture is empty, (0, 0, 3), for a sample that the run brought with it when
+    it was continued: its embedding is kept, its picture is not.
+    """
 
     kind: str  # "anchor" "truth" "positive" "input" "degraded" "wrong"
     picture: np.ndarray  # (h, w, 3) uint8
-    similarity: float
+    similarity: float  # cosine to the anchor, -1..1; 1 for the anchor
+    step: int | None = None  # at which it looked like this
+    cell: tuple[int, int, int] | None = None  # x, y and edge in px of the compared place within the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ class ContrastDrawn:
 
     step: int
     groups: tuple[tuple[ContrastSample, ...], ...]
+    task: Task = "derain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.hooks import RemovableHandle
 
 from core.memory import POLARITIES, PrototypeMemory
 
@@ -58,6 +59,7 @@ class MemoryHealth:
 
     groups: tuple[GroupHealth, ...]
     dead_below: float  # of an equal share
+    silent: float | None = None  # share of the units behind the read, see Listener; None: not known
 
     @property
     def entropy(self) -> float:
@@ -90,6 +92,7 @@ class MemoryHealth:
             "dead": self.dead,
             "duplicates": self.duplicates,
             "dead_below": self.dead_below,
+            "silent": None if self.silent is None else round(self.silent, 4),
             "groups": [group.as_dict() for group in self.groups],
         }
 
@@ -111,6 +114,7 @@ def health(
     slices: Slices,
     dead_below: float = DEAD_SHARE,
     duplicate_cosine: float = DUPLICATE_COSINE,
+    silent: float | None = None,
 ) -> MemoryHealth:
     """What is used and what is not.
 
@@ -119,6 +123,7 @@ def health(
         table: (R, D), what the slots learned.
         slices: which rows belong together.
         dead_below: of an equal share; see :data:`DEAD_SHARE`.
+        silent: from :class:`Listener`, where one listened.
 
     Raises ValueError: shapes that do not go together, or numbers that are none.
     """
@@ -141,7 +146,52 @@ def health(
                 _duplicates(rows[place], duplicate_cosine),
             )
         )
-    return MemoryHealth(tuple(groups), dead_below)
+    return MemoryHealth(tuple(groups), dead_below, silent)
+
+
+class Listener:
+    """Hears which units between the memory's read and the features ever rise above zero, while it is entered.
+
+    What is read passes through an activation on its way to the features. A unit that stays at or below zero for
+    every place has nothing to say there; when all do, the memory changes little or nothing, however well its slots
+    are used.
+    """
+
+    def __init__(self, memory: PrototypeMemory | None) -> None:
+        self._memory = memory
+        self._heard: Tensor | None = None  # (C,) bool
+        self._hook: RemovableHandle | None = None
+
+    def __enter__(self) -> Listener:
+        if self._memory is not None:
+            self._hook = self._memory.mix.register_forward_hook(self._listen)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
+
+    def _listen(self, _module: object, _inputs: object, output: Tensor) -> None:
+        # at once: what comes next works in place
+        risen = output.detach().amax((0, 2, 3)) > 0  # (C,)
+        self._heard = risen if self._heard is None else self._heard | risen
+
+    @property
+    def heard(self) -> np.ndarray | None:
+        """(C,) bool, which units rose; None without a memory or when nothing was read."""
+        return None if self._heard is None else self._heard.cpu().numpy()
+
+    @property
+    def silent(self) -> float | None:
+        """Share of the units that never rose, 0..1; None as for :attr:`heard`."""
+        return silent_share(self.heard)
+
+
+def silent_share(*heard: np.ndarray | None) -> float | None:
+    """Share of the units that rose in none of several (C,) bool; None where one of them is not known."""
+    known = [each for each in heard if each is not None]
+    return float(1 - np.any(known, axis=0).mean()) if known and len(known) == len(heard) else None
 
 
 def dead_rows(usage: Tensor | np.ndarray, slices: Slices, dead_below: float = DEAD_SHARE) -> tuple[int, ...]:

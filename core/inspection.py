@@ -18,7 +18,7 @@ from torch import Tensor
 from core import catalog, tiling
 from core.checkpoint import LoadedModel
 from core.events import TileDone
-from core.health import MemoryHealth, health
+from core.health import Listener, MemoryHealth, health, silent_share
 from core.image_io import Picture
 from core.jobs import Emit, JobControl
 from core.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
@@ -150,10 +150,11 @@ class Inspection:
     top: tuple[TopSlot, ...]  # in the order of slices, most used first
     seconds: float  # restoring and looking; without loading the model and without pauses
     notes: tuple[str, ...]
+    heard: np.ndarray | None = None  # (C,) bool, see core.health.Listener; None: the memory was not read
 
     def health(self) -> MemoryHealth:
         """Of the memory as this photo alone uses it: slots for other photos count as dead here."""
-        return health(self.usage, self.table, self.slices)
+        return health(self.usage, self.table, self.slices, silent=silent_share(self.heard))
 
     def top_of(self, polarity: str, granularity: str) -> tuple[TopSlot, ...]:
         return tuple(top for top in self.top if (top.polarity, top.granularity) == (polarity, granularity))
@@ -206,17 +207,22 @@ def inspect(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
     """
     path = request.model if request.model is not None else catalog.default_model(request.task)
     device = choose_device(request.device)
+    listener = Listener(None)
     try:
-        check_memory(load_model(path, device, choose_precision(request.precision, device)))
+        model = load_model(path, device, choose_precision(request.precision, device))
+        check_memory(model)
+        listener = Listener(model.network.memory)
     except (RuntimeError, MemoryError) as error:  # restoring goes on with the processor, and so does this
         if not is_out_of_memory(error):
             raise
     progress = _Progress(emit, control)
-    restored = restore(picture, replace(request, model=path), progress.restoring, control)
+    with listener:
+        restored = restore(picture, replace(request, model=path), progress.restoring, control)
+    heard = listener.heard if restored.device == device else None  # on another device it is another network
     # the device and precision that were enough to restore it, which takes more of both
     model = load_model(path, restored.device, restored.precision)
     check_memory(model)
-    look = _Look(picture, request, restored, model, progress, control)
+    look = _Look(picture, request, restored, model, heard, progress, control)
     return look.run()
 
 
@@ -260,11 +266,12 @@ class _Look:
         request: RestoreRequest,
         restored: Restored,
         model: LoadedModel,
+        heard: np.ndarray | None,
         progress: _Progress,
         control: JobControl,
     ) -> None:
         self.picture, self.request, self.restored = picture, request, restored
-        self.model, self.progress, self.control = model, progress, control
+        self.model, self.heard, self.progress, self.control = model, heard, progress, control
         self.height, self.width = picture.pixels.shape[:2]
         self.tile_px = restored.tile_px
         self.notes = list(restored.notes)
@@ -333,6 +340,7 @@ class _Look:
             top=_top_slots(maps, usage, slices),
             seconds=self.progress.worked_s(),
             notes=tuple(self.notes),
+            heard=self.heard,
         )
 
     def _address(self, pixels: np.ndarray, mask: np.ndarray | None, tile: tiling.Tile) -> Address:

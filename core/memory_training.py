@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from core import losses
 from core.bank import Bank
+from core.contrast_pictures import DEGRADED, NEAREST, POSITIVE, WRONG, Album, Compared, draw, shots
+from core.events import ContrastDrawn
 from core.health import MemoryHealth, dead_rows, health, reseed
 from core.network import STRIDE_PX, MemoryNet, NetworkOutput
 from core.recipe import TrainRecipe
 
-POSITIVE, DEGRADED, WRONG = "positive", "degraded", "wrong"
 _BOUND = 256  # samples of a kind
 _TAKEN = 16  # at most, from one step
 _KEPT_STEPS = 1000  # embeddings of older weights than this are forgotten
-_NEAREST = 4  # nearest wrong samples set against each anchor
+_DRAW_EVERY_S = 4.0  # what was compared is for a person's eyes
 _RESEED_UNTIL = 0.6  # share of the steps; later a new slot would not find its place
 
 
@@ -27,7 +31,11 @@ class MemoryShaper:
         self.network, self.recipe = network, recipe
         kinds = dict.fromkeys((POSITIVE, DEGRADED, WRONG), _BOUND)
         self.bank = Bank(network.config.memory_dim, kinds, device, max_age=_KEPT_STEPS)
-        self._offered: dict[str, Tensor] = {}  # kind -> (N, D), what the last terms would add to the bank
+        self.album = Album()
+        self._offered: dict[str, _Offer] = {}  # by kind, what the last terms would add to the bank
+        self._compared: Compared | None = None  # of the last terms, when it is time to show some of it
+        self._drawn: ContrastDrawn | None = None
+        self._drawn_at = float("-inf")
         self.still = _Embedder(network)
 
     def terms(
@@ -45,7 +53,7 @@ class MemoryShaper:
         few steps and on half the batch. The bank takes in what was seen when :meth:`keep` says that the step
         was done: a step that breaks off before must leave no trace in what is resumed from.
         """
-        self._offered = {}
+        self._offered, self._compared = {}, None
         recipe, memory, address = self.recipe, self.network.memory, output.address
         if memory is None or address is None:
             return {}
@@ -74,42 +82,58 @@ class MemoryShaper:
         # the weights are held still here, so that the term moves the restoration and not the yardstick
         still = {f"network.{k}": v.detach() for k, v in self.network.state_dict(keep_vars=True).items()}
         anchor = functional_call(self.still, still, (restored, told))
-        return self._contrast(anchor, truth_query.detach(), address.query[:half].detach(),
-                              damage, losses.damage_map(restored.detach(), y, STRIDE_PX), terms)  # fmt: skip
+        compared = Compared(anchor, truth_query.detach(), address.query[:half].detach(),
+                            damage, restored.detach(), y, x)  # fmt: skip
+        return self._contrast(compared, losses.damage_map(restored.detach(), y, STRIDE_PX), terms)
 
     def keep(self, step: int) -> None:
         """Let the bank take in what the last :meth:`terms`, those of ``step``, have seen."""
-        for kind, rows in self._offered.items():
-            self.bank.add(rows, kind, step, limit=_TAKEN)
-        self._offered = {}
+        if self._compared is not None:  # before the bank changes
+            self._drawn = draw(step, self.recipe.task, self._compared, self.bank, self.album)
+            self._drawn_at = time.monotonic()
+        for kind, offer in self._offered.items():
+            tags = self.album.tags_for(len(offer.rows))
+            placed = self.bank.add(offer.rows, kind, step, limit=_TAKEN, tags=tags)
+            taken = torch.tensor([place.candidate for place in placed], dtype=torch.int64)
+            cells = offer.cells[taken.to(offer.cells.device)]
+            self.album.put(tags[taken].tolist(), shots(offer.pictures, cells, step))
+        if self._offered:
+            self.album.keep_only(self.bank.tags(*self.bank.bounds).tolist())
+        self._offered, self._compared = {}, None
 
-    def _contrast(
-        self,
-        anchor: Tensor,
-        truth: Tensor,
-        given: Tensor,
-        damage: Tensor,
-        left: Tensor,
-        terms: dict[str, Tensor],
-    ) -> dict[str, Tensor]:
-        """The contrastive term on (B, D, h, w) embeddings, which are offered to the bank.
+    def take_drawn(self) -> ContrastDrawn | None:
+        """Some of what a contrastive term compared since the last call, once every few seconds at most, else None.
 
-        ``damage`` (B, h, w) is what the input suffered, ``left`` what the restoration left of it.
+        Looking changes nothing about the training.
         """
+        drawn, self._drawn = self._drawn, None
+        return drawn
+
+    def _contrast(self, compared: Compared, left: Tensor, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The contrastive term, whose embeddings are offered to the bank.
+
+        ``left`` (B, h, w) is what the restoration left of the damage.
+        """
+        anchor, truth, given = compared.anchor, compared.truth, compared.given
         clean = self._nearest(truth, (POSITIVE,), 1)
-        wrong = self._nearest(anchor.detach(), (DEGRADED, WRONG), _NEAREST)
+        wrong = self._nearest(anchor.detach(), (DEGRADED, WRONG), NEAREST)
         positives = truth.unsqueeze(1) if clean is None else torch.stack((truth, clean[:, 0]), 1)
         negatives = given.unsqueeze(1) if wrong is None else torch.cat((given.unsqueeze(1), wrong), 1)
-        loss, near, far = losses.contrastive(anchor, positives, negatives, damage)
+        loss, near, far = losses.contrastive(anchor, positives, negatives, compared.weight)
         terms["contrastive"] = self.recipe.contrastive_weight * loss
         rows = {
-            POSITIVE: (truth, damage >= 0),
-            DEGRADED: (given, damage > 0.5),
-            WRONG: (anchor.detach(), left > 0.5),  # met again when the weights have moved on
+            POSITIVE: (truth, compared.weight >= 0, compared.truth_picture),
+            DEGRADED: (given, compared.weight > 0.5, compared.given_picture),
+            # met again when the weights have moved on
+            WRONG: (anchor.detach(), left > 0.5, compared.restored_picture),
         }
-        for kind, (embedding, where) in rows.items():
-            picked = embedding.float().permute(0, 2, 3, 1)[where]  # (N, D)
-            self._offered[kind] = picked[:: max(1, len(picked) // 256)]
+        for kind, (embedding, where, pictures) in rows.items():
+            cells = torch.nonzero(where)  # (N, 3)
+            cells = cells[:: max(1, len(cells) // 256)]
+            number, row, column = cells.unbind(1)
+            self._offered[kind] = _Offer(embedding[number, :, row, column].float(), cells, pictures)
+        if time.monotonic() - self._drawn_at >= _DRAW_EVERY_S:
+            self._compared = replace(compared, anchor=anchor.detach())
         return {"distance_positive": near, "distance_negative": far}
 
     def _nearest(self, query: Tensor, kinds: tuple[str, ...], k: int) -> Tensor | None:
@@ -163,6 +187,15 @@ class MemoryShaper:
         """``usage`` (R,) as :func:`core.health.usage_of` gives it."""
         memory = self.network.memory
         return None if memory is None else health(usage, memory.table(), memory.row_slices())
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """Candidates for the bank and where they come from."""
+
+    rows: Tensor  # (N, D)
+    cells: Tensor  # (N, 3) int64: number of the picture, row and column on the memory's grid
+    pictures: Tensor  # (B, 3, P, P) in 0..1
 
 
 class _Embedder(nn.Module):

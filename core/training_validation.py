@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core import metrics
-from core.health import usage_of
+from core.health import Listener, usage_of
 from core.network import MemoryNet
 from core.tensors import to_pixels
 from core.training_data import Example
@@ -28,6 +28,7 @@ class Scores:
     psnr_guided_db: float | None = None  # with the masks given; None where there are none
     ssim_guided: float | None = None
     usage: Tensor | None = None  # (R,) mean weight of each memory slot; None without a memory
+    silent: float | None = None  # share of the units behind the memory's read that never rose, 0..1
 
     @property
     def deciding_db(self) -> float:
@@ -44,7 +45,7 @@ def score(
     guided: list[tuple[float, float]] = []
     given: list[float] = []
     usages: list[Tensor] = []
-    with torch.inference_mode():
+    with torch.inference_mode(), Listener(network.memory) as listener:
         for example in examples:
             x = torch.from_numpy(example.degraded).to(device).permute(2, 0, 1)[None].float() / 255
             plain.append(_score_one(network, x, None, example, protocol, usages))
@@ -56,7 +57,17 @@ def score(
     psnr_db, ssim = np.mean(plain, axis=0).tolist()
     told: list[float | None] = np.mean(guided, axis=0).tolist() if guided else [None, None]
     usage = torch.stack(usages).mean(0) if usages else None
-    return Scores(protocol, len(examples), psnr_db, ssim, float(np.mean(given)), told[0], told[1], usage)
+    return Scores(
+        protocol,
+        len(examples),
+        psnr_db,
+        ssim,
+        float(np.mean(given)),
+        told[0],
+        told[1],
+        usage,
+        listener.silent,
+    )
 
 
 def _score_one(

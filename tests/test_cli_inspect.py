@@ -121,6 +121,8 @@ def test_json_is_all_there_is_on_stdout(
              for row in found["images"]]  # fmt: skip
     dead = sum(len(group["dead"]) for group in found["health"]["groups"])
     assert dead <= sum(np.mean(usage, 0) < 0.01 / 3)  # over both photos, not over one
+    silent = [image["health_on_this_photo"]["silent"] for image in found["images"]]
+    assert 0 <= found["health"]["silent"] <= min(silent) < 1
     one = json.loads((tmp_path / "x/b/inspection.json").read_text())
     assert {key: one[key] for key in found["images"][1] if key in one and key != "input"} == {
         key: found["images"][1][key] for key in one if key in found["images"][1] and key != "input"

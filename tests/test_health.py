@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from core.health import DUPLICATE_COSINE, dead_rows, health, reseed, usage_of
+from core.health import DUPLICATE_COSINE, Listener, dead_rows, health, reseed, silent_share, usage_of
 from core.memory import PrototypeMemory
 from tests.small import small_network
 
@@ -251,3 +251,47 @@ def test_half_precision_memory_is_reseeded_too() -> None:
     assert reseed(memory, rows, queries, 0) == tuple(rows)
     assert memory.parts.dtype == torch.bfloat16
     assert float((queries @ F.normalize(memory.parts[1, 2].detach().float(), dim=0)).max()) > 0.999
+
+
+def test_a_listener_hears_which_units_rise_over_all_passes() -> None:
+    network = small_network(4)
+    assert network.memory is not None
+    generator = torch.Generator().manual_seed(0)
+    pictures = [torch.rand(1, 3, 32, 32, generator=generator) for _ in range(3)]
+    risen = []
+    handle = network.memory.mix.register_forward_hook(
+        lambda _module, _inputs, output: risen.append((output.detach().clone() > 0).flatten(2).any(2).any(0))
+    )
+    with torch.no_grad(), Listener(network.memory) as listener:
+        assert listener.silent is None
+        for picture in pictures:
+            network(picture)
+    handle.remove()
+    expected = torch.stack(risen).any(0).numpy()
+    assert 0 < expected.sum() < len(expected)
+    assert listener.heard is not None and np.array_equal(listener.heard, expected)
+    assert listener.silent == pytest.approx(1 - expected.mean())
+    with torch.no_grad():
+        network.memory.mix.weight.fill_(10.0)  # no longer listened to
+        network(pictures[0])
+    assert listener.heard is not None and np.array_equal(listener.heard, expected)
+
+
+def test_a_dead_read_is_heard_as_silent() -> None:
+    network = small_network(4)
+    assert network.memory is not None
+    with torch.no_grad(), Listener(network.memory) as listener:
+        network.memory.mix.weight.zero_()
+        network(torch.rand(1, 3, 32, 32))
+    assert listener.silent == 1.0
+    with Listener(None) as nobody:
+        pass
+    assert nobody.silent is None
+
+
+def test_silence_over_several_photos_is_what_none_of_them_woke() -> None:
+    one, other = np.array([True, False, False, False]), np.array([False, False, True, False])
+    assert silent_share(one) == 0.75
+    assert silent_share(one, other) == 0.5
+    assert silent_share(one, None) is None
+    assert silent_share() is None

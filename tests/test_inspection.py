@@ -107,6 +107,21 @@ def test_tiles_change_nothing(model: Path) -> None:
     assert [(top.polarity, top.slot) for top in whole.top] == [(top.polarity, top.slot) for top in tiled.top]
 
 
+def test_units_behind_the_read_are_heard_while_restoring(model: Path) -> None:
+    found = inspected(model)
+    with torch.inference_mode():
+        loaded = checkpoint.load(model)
+        assert loaded.network.memory is not None
+        risen: list[torch.Tensor] = []
+        loaded.network.memory.mix.register_forward_hook(
+            lambda _module, _inputs, output: risen.append(output.amax((0, 2, 3)) > 0)
+        )
+        loaded.network(to_tensor(picture(72, 56).pixels, "cpu"))
+    assert found.heard is not None and np.array_equal(found.heard, risen[0].numpy())
+    assert found.health().silent == pytest.approx(1 - found.heard.mean())
+    assert inspected(model, mute_memory=True).health().silent is None  # it was not read
+
+
 def test_deterministic(model: Path) -> None:
     one, other = inspected(model), inspected(model)
     assert same(one, other, 0)
