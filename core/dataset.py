@@ -6,14 +6,16 @@ Only file names are read here, no pixels.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from core.image_io import PassedOver, UnreadableFile, find_images
+from core.image_io import PassedOver, UnreadableFile, find_images, passed_over_line
+from core.recipe import BUNDLED
 
 # fmt: off
 INPUT_FOLDERS = frozenset({
@@ -34,6 +36,9 @@ _ROLE_WORDS = frozenset({
 """Folder names of the published sets, and the words in file names that say which side a picture is on;
 all in lower case. ``*_A`` with ``*_C`` (ISTD, whose ``*_B`` holds masks) come on top."""
 
+MASK_FOLDERS = frozenset({"mask", "masks", "shadow_mask", "shadow_masks"})
+_MASK_WORDS = _ROLE_WORDS | {"mask", "masks"}
+
 _NAMED_IN_ERROR = 8
 
 
@@ -50,6 +55,7 @@ class Pair:
     input: Path
     target: Path
     name: str  # the input's path below its folder, without extension: unique within a pairing
+    mask: Path | None = None  # a grey picture that says where the damage is, where the data set has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Pairing:
     unpaired: tuple[Path, ...]
     layout: str = ""  # "rain/norain"
     rule: str = ""  # how names were matched, in words
+    masks: Path | None = None  # the folder of masks beside the two; a pair without one of its own has None
 
 
 def find_pairs(
@@ -74,12 +81,14 @@ def find_pairs(
     folder = Path(folder)
     if not folder.is_dir():
         raise PairingError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
-    inputs_dir, targets_dir = _layout(folder)
+    inputs_dir, targets_dir, masks_dir = _layout(folder)
     inputs, targets = _Side(inputs_dir, on_passed_over), _Side(targets_dir, on_passed_over)
     for side, other in ((inputs, targets), (targets, inputs)):
         if not side.paths:
             raise PairingError(f"{side.root}: no pictures in it", other.paths)
     pairing = _match(inputs, targets, f"{inputs_dir.name}/{targets_dir.name}")
+    if masks_dir is not None:
+        pairing = _with_masks(pairing, masks_dir, inputs_dir)
     if strict and pairing.unpaired:
         raise PairingError(_unpaired_message(folder, pairing), pairing.unpaired)
     return pairing
@@ -88,11 +97,25 @@ def find_pairs(
 # --- which folder is which -----------------------------------------------------------------------
 
 
-def _layout(folder: Path) -> tuple[Path, Path]:
+def scene_of(name: str) -> str:
+    """The scene a picture shows: ``gong_h32`` of ``gong_h32_1``. A name of less than three parts is its own."""
+    stem = PurePosixPath(name).name
+    head, _, _ = stem.rpartition("_")
+    return head.casefold() if "_" in head else stem.casefold()
+
+
+def is_held_out(scene: str, share: float) -> bool:
+    """Whether a scene is among the ``share`` kept for validation: by its name alone, whatever else is there."""
+    number = int.from_bytes(hashlib.sha256(scene.encode()).digest()[:8], "big")
+    return number < share * 2**64
+
+
+def _layout(folder: Path) -> tuple[Path, Path, Path | None]:
+    """The folders of inputs, of targets and, if there is one, of masks."""
     children = _folders(folder)
     found = _candidates(children)
     if len(found) == 1:
-        return found[0]
+        return *found[0], _mask_folder(children, found[0][0])
     if found:
         names = ", ".join(f"{a.name}/{b.name}" for a, b in found)
         raise PairingError(f"{folder}: more than one layout in it ({names}); name the folder that holds one")
@@ -127,6 +150,14 @@ def _candidates(children: Sequence[Path]) -> list[tuple[Path, Path]]:
     return found
 
 
+def _mask_folder(children: Sequence[Path], inputs: Path) -> Path | None:
+    by_name = {child.name.casefold(): child for child in children}
+    name = inputs.name.casefold()
+    if name == "a" or name.endswith("_a"):
+        return by_name.get(name[:-1] + "b")
+    return next((by_name[known] for known in sorted(MASK_FOLDERS) if known in by_name), None)
+
+
 # --- which picture is whose ----------------------------------------------------------------------
 
 _Name = tuple[str, ...]
@@ -140,9 +171,16 @@ class _Side:
     def __init__(self, root: Path, on_passed_over: Callable[[PassedOver], None] | None = None) -> None:
         self.root = root
         self.paths = list(find_images(root, True, _refuse, on_passed_over))
-        self.names: list[_Name] = [
-            tuple(unicodedata.normalize("NFC", part).casefold() for part in self._stem(path).parts)
-            for path in self.paths
+        self.names = self.names_of(self.paths, root)
+
+    @staticmethod
+    def names_of(paths: Sequence[Path], root: Path) -> list[_Name]:
+        return [
+            tuple(
+                unicodedata.normalize("NFC", part).casefold()
+                for part in path.relative_to(root).with_suffix("").parts
+            )
+            for path in paths
         ]
 
     def _stem(self, path: Path) -> Path:
@@ -170,6 +208,23 @@ def _match(inputs: _Side, targets: _Side, layout: str) -> Pairing:
     assert best is not None
     versions = None if best.pairs else _versions(inputs, targets)
     return replace(versions, layout=layout) if versions else best
+
+
+def _with_masks(pairing: Pairing, folder: Path, inputs_dir: Path) -> Pairing:
+    """Each pair with its mask: of the input's name, or of the same but for words that name the side."""
+    masks = _Side(folder)
+    names = _Side.names_of([pair.input for pair in pairing.pairs], inputs_dir)
+    best: list[Path | None] = []
+    for key_of in (_same_name, _mask_words_dropped):
+        seen = Counter(key_of(masks.names))
+        mask_of = {
+            key: path for key, path in zip(key_of(masks.names), masks.paths, strict=True) if seen[key] == 1
+        }
+        found = [mask_of.get(key) for key in key_of(names)]
+        if not best or found.count(None) < best.count(None):
+            best = found
+    pairs = tuple(replace(pair, mask=mask) for pair, mask in zip(pairing.pairs, best, strict=True))
+    return replace(pairing, pairs=pairs, masks=folder)
 
 
 def _by_key(inputs: _Side, input_keys: list[_Key], targets: _Side, target_keys: list[_Key]) -> Pairing:
@@ -224,6 +279,13 @@ def _side_words_dropped(names: Sequence[_Name]) -> list[_Key]:
     return [(*name[:-1], tuple(_without_roles(name))) for name in names]
 
 
+def _mask_words_dropped(names: Sequence[_Name]) -> list[_Key]:
+    """12_mask for 12_input."""
+    return [
+        (*name[:-1], tuple(word for word in _words(name[-1]) if word not in _MASK_WORDS)) for name in names
+    ]
+
+
 def _common_affixes_dropped(names: Sequence[_Name]) -> list[_Key]:
     """What is left of the words after those that all pictures of one side begin and end with."""
     stems = [_without_roles(name) for name in names]
@@ -260,3 +322,175 @@ def _unpaired_message(folder: Path, pairing: Pairing) -> str:
         f"{folder}: {len(names)} pictures in {pairing.layout} have no partner "
         f"({len(pairing.pairs)} pairs found): {', '.join(names[:_NAMED_IN_ERROR])}{more}"
     )
+
+
+# --- what a folder is ----------------------------------------------------------------------------
+
+_VALIDATION_NAMES = frozenset({"val", "valid", "validation", "test", "testing", "eval", "dev"})
+_SHARES = (0.1, 0.2, 0.3, 0.5)
+_SCENE_FOLDERS = 6  # so many sets are scenes rather than collections, and a scene is not divided
+_SETS_AT_MOST = 2000  # folders looked into below the one given
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutFound:
+    """What a folder holds, and what a recipe would say about it.
+
+    ``suggestion`` maps fields of :class:`core.recipe.TrainRecipe` to values, so that ``replace(recipe, **it)`` trains
+    on this folder; empty for kind "empty". Fields that it does not name stay as they are. ``notes`` are sentences.
+    """
+
+    kind: str  # "pairs" | "clean" | "empty"
+    layout: str  # "rain/norain", "photos"; of several sets that of the first
+    pairs: int
+    photos: int  # clean ones
+    suggestion: Mapping[str, object]
+    unpaired: int = 0  # pictures that have no partner
+    masks: int = 0  # pairs with a mask of their own
+    notes: tuple[str, ...] = ()
+
+
+def recognise(folder: Path) -> LayoutFound:
+    """What a folder that somebody chose is: pairs in a known layout, clean photos, or neither.
+
+    Looks at names only, two levels deep: one data set, several (``train`` and ``test``, one folder for each scene),
+    or one side of a set, which stands for the set. Never raises for what the folder holds: that is said in
+    ``notes``.
+    """
+    folder = Path(folder)
+    try:
+        return _recognise(folder)
+    except (PairingError, UnreadableFile) as error:
+        return LayoutFound("empty", "", 0, 0, {}, notes=(f"{error}.",))
+
+
+def _recognise(folder: Path) -> LayoutFound:
+    if not folder.is_dir():
+        raise PairingError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
+    children = _folders(folder)
+    if _candidates(children):
+        return _pairs_found([folder], [], ())
+    passed_over: list[PassedOver] = []
+    photos = list(find_images(folder, False, _refuse, passed_over.append))
+    notes = (passed_over_line(passed_over),) if passed_over else ()
+    if photos:
+        if folder.name.casefold() in INPUT_FOLDERS and _is_side(folder):
+            return _pairs_found(
+                [folder.parent], [], (*notes, f"{folder.name} is one side of pairs; both are taken.")
+            )
+        if looks_like_pairs(photos):
+            notes = (
+                *notes,
+                "The names look as if both sides of pairs lay in one folder; put them into two, input and target.",
+            )
+        return _photos_found([folder], [], len(photos), notes)
+    train, apart = _sets_below(children, lambda below: bool(_candidates(_folders(below))))
+    if train or apart:
+        return _pairs_found(train, apart, notes)
+    train, apart = _sets_below(children, lambda below: any(find_images(below, False, _refuse)))
+    if train or apart:
+        count = sum(len(list(find_images(below, False, _refuse))) for below in train or apart)
+        return _photos_found(train, apart, count, notes)
+    return LayoutFound("empty", "", 0, 0, {}, notes=notes or (f"{folder}: no photos in it.",))
+
+
+def _is_side(folder: Path) -> bool:
+    """Whether the folder is the degraded side of a set that can be paired without rest."""
+    try:
+        pairing = find_pairs(folder.parent)
+    except (PairingError, UnreadableFile):
+        return False
+    return pairing.layout.split("/")[0] == folder.name
+
+
+def looks_like_pairs(photos: Sequence[Path]) -> bool:
+    """Whether most names come twice but for the words that name a side: 1_input.png and 1_gt.png."""
+    stems = [unicodedata.normalize("NFC", path.stem).casefold() for path in photos]
+    bare = Counter(tuple(word for word in _words(stem) if word not in _ROLE_WORDS) for stem in stems)
+    twice = sum(count for key, count in bare.items() if key and count == 2)
+    return len(photos) > 1 and len(set(stems)) == len(stems) and twice > 0.8 * len(photos)
+
+
+def _sets_below(children: Sequence[Path], is_set: Callable[[Path], bool]) -> tuple[list[Path], list[Path]]:
+    """Sets one or two levels below, those named for training and those named for validation or testing."""
+    train: list[Path] = []
+    apart: list[Path] = []
+    looked = 0
+    for child in children:
+        try:
+            below = [child] if is_set(child) else [inner for inner in _folders(child) if is_set(inner)]
+        except UnreadableFile:  # what else there is can be used
+            continue
+        words = set(_words(child.name.casefold()))
+        for found in below:
+            (apart if (words | set(_words(found.name.casefold()))) & _VALIDATION_NAMES else train).append(
+                found
+            )
+        looked += 1 + len(below)
+        if looked > _SETS_AT_MOST:
+            break
+    return train, apart
+
+
+def _pairs_found(train: list[Path], apart: list[Path], notes: tuple[str, ...]) -> LayoutFound:
+    if not train:
+        train, apart = apart, []
+    found = {path: find_pairs(path, strict=False) for path in (*train, *apart)}
+    names = [pair.name for path in train for pair in found[path].pairs]
+    suggestion: dict[str, object] = {"kind": "pairs", "pairs": (), "train": _texts(train), "hold_out": 0.0}
+    if apart:
+        suggestion["validation"] = _texts(apart)
+    elif len(train) >= _SCENE_FOLDERS:
+        last = round(_SHARES[0] * len(train)) or 1
+        suggestion |= {"train": _texts(train[:-last]), "validation": _texts(train[-last:])}
+    else:
+        suggestion["validation"] = _texts(train)
+        share = _share_to_hold_out(names)
+        if share is None and names:
+            notes = (
+                *notes,
+                "No scene can be held out for validation; name a second folder of pairs for that.",
+            )
+        suggestion["hold_out"] = share or 0.0
+    first = found[train[0]]
+    return LayoutFound(
+        kind="pairs" if names else "empty",
+        layout=first.layout,
+        pairs=sum(len(pairing.pairs) for pairing in found.values()),
+        photos=0,
+        suggestion=suggestion if names else {},
+        unpaired=sum(len(pairing.unpaired) for pairing in found.values()),
+        masks=sum(pair.mask is not None for pairing in found.values() for pair in pairing.pairs),
+        notes=notes if names else (*notes, f"{train[0]}: no two pictures in {first.layout} belong together."),
+    )
+
+
+def _share_to_hold_out(names: Sequence[str]) -> float | None:
+    """The smallest share that leaves scenes on both sides; None when there is none."""
+    scenes = {scene_of(name) for name in names}
+    for share in _SHARES:
+        held = sum(is_held_out(scene, share) for scene in scenes)
+        if 0 < held < len(scenes):
+            return share
+    return None
+
+
+def _photos_found(train: list[Path], apart: list[Path], count: int, notes: tuple[str, ...]) -> LayoutFound:
+    if not train:
+        train, apart = apart, []
+    if named := [path.name for path in train if path.name.casefold() in INPUT_FOLDERS]:
+        notes = (
+            *notes,
+            f"{', '.join(named)}: named as if it held damaged photos; clean ones are needed here.",
+        )
+    suggestion: dict[str, object] = {"kind": "clean", "pairs": (), "train": _texts(train), "hold_out": 0.0}
+    if apart:
+        suggestion["validation"] = _texts(apart)
+    else:
+        suggestion["validation"] = tuple(name for name, kept_apart in BUNDLED.items() if kept_apart)
+        notes = (*notes, "The photos that ship are validated on, unless another folder is named for that.")
+    return LayoutFound("clean", "photos", 0, count, suggestion, notes=notes)
+
+
+def _texts(folders: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(str(path) for path in folders)

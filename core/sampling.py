@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from core import image_io, metrics
+from core import guidance, image_io, metrics
 from core.cv import cv2
 from core.degrade import MaskedDegradation
 
@@ -62,22 +62,38 @@ class PhotoPool:
 
 
 class MaskPool:
-    """Masks of real pairs, found once and kept while the budget lasts, as in :class:`PhotoPool`."""
+    """Masks of real pairs, read or found once and kept while the budget lasts, as in :class:`PhotoPool`.
+
+    ``files`` has a place for each pair: its mask's file, or None where the mask is to be found in the pair.
+    """
 
     def __init__(
-        self, inputs: PhotoPool, truths: PhotoPool, find: FindMask, budget_bytes: int = 1 << 30
+        self,
+        inputs: PhotoPool,
+        truths: PhotoPool,
+        find: FindMask,
+        budget_bytes: int = 1 << 30,
+        files: Sequence[Path | None] = (),
     ) -> None:
-        self._inputs, self._truths, self._find = inputs, truths, find
+        if files and len(files) != len(truths):
+            raise ValueError(f"{len(files)} places for masks, {len(truths)} pairs")
+        self._inputs, self._truths, self._find, self._files = inputs, truths, find, tuple(files)
         self._kept: dict[int, np.ndarray] = {}
         self._left = budget_bytes
         self._lock = threading.Lock()
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(H, W) uint8. Raises what :func:`core.image_io.read` raises."""
+        """(H, W) uint8. Raises what :func:`core.image_io.read` raises, MaskError."""
         kept = self._kept.get(index)
         if kept is not None:
             return kept
-        mask = self._find(self._inputs[index], self._truths[index])
+        file = self._files[index] if self._files else None
+        if file is None:
+            mask = self._find(self._inputs[index], self._truths[index])
+        else:
+            mask = guidance.read_mask(file)
+            height, width = self._truths[index].shape[:2]
+            guidance.check_size(mask, width, height, file.name)
         with self._lock:
             if mask.nbytes <= self._left:
                 self._kept[index] = mask

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
-from core import catalog, image_io
-from core.dataset import Pair, find_pairs
+from core import catalog, guidance, image_io
+from core.dataset import Pair, find_pairs, is_held_out, scene_of
 from core.degrade import DEGRADATIONS
 from core.metrics import SSIM_MIN_PX
 from core.network import STRIDE_PX
@@ -40,6 +39,7 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
         PairingError: a folder's pictures could not be paired.
         DegradationError: a parameter of the degradation is unknown or out of range.
         ImageError: a photo to validate on, or the header of a pair's, could not be read.
+        MaskError: a mask to validate with is no grey picture of its photo's size.
     """
     if recipe.kind == "clean":
         photos, held_out = _photos(recipe.train, data), _photos(recipe.validation, data)
@@ -64,19 +64,6 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
     return source, examples, count
 
 
-def scene_of(name: str) -> str:
-    """The scene a picture shows: ``gong_h32`` of ``gong_h32_1``. A name of less than three parts is its own."""
-    stem = PurePosixPath(name).name
-    head, _, _ = stem.rpartition("_")
-    return head.casefold() if "_" in head else stem.casefold()
-
-
-def is_held_out(scene: str, share: float) -> bool:
-    """Whether a scene is among the ``share`` kept for validation: by its name alone, whatever else is there."""
-    number = int.from_bytes(hashlib.sha256(scene.encode()).digest()[:8], "big")
-    return number < share * 2**64
-
-
 def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
     make = DEGRADATIONS[recipe.task]
     return SampleSource(
@@ -88,7 +75,7 @@ def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
 def _paired_source(recipe: TrainRecipe, pairs: list[Pair]) -> SampleSource:
     truths, inputs = PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs])
     find = DEGRADATIONS[recipe.task].find_mask
-    masks = None if find is None else MaskPool(inputs, truths, find)
+    masks = None if find is None else MaskPool(inputs, truths, find, files=[pair.mask for pair in pairs])
     return SampleSource(
         truths,
         inputs,
@@ -104,7 +91,14 @@ def _paired_source(recipe: TrainRecipe, pairs: list[Pair]) -> SampleSource:
 def _paired_example(recipe: TrainRecipe, pair: Pair) -> Example:
     degraded, truth = _eight_bit(pair.input), _eight_bit(pair.target)
     find, edge_px = DEGRADATIONS[recipe.task].find_mask, recipe.validate_crop_px
-    mask = None if find is None or not recipe.guidance_share else _centre(find(degraded, truth), edge_px)
+    mask = None
+    if find is not None and recipe.guidance_share:
+        if pair.mask is None:
+            mask = find(degraded, truth)
+        else:
+            mask = guidance.read_mask(pair.mask)
+            guidance.check_size(mask, truth.shape[1], truth.shape[0], pair.mask.name)
+        mask = _centre(mask, edge_px)
     return Example(pair.name, _centre(degraded, edge_px), _centre(truth, edge_px), mask)
 
 

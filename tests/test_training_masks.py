@@ -12,6 +12,7 @@ import torch
 
 from core import checkpoint
 from core.cv import cv2
+from core.dataset import is_held_out, scene_of
 from core.degrade import DEGRADATIONS
 from core.events import StepDone, Validated
 from core.jobs import Cancelled, JobControl, ignore
@@ -19,7 +20,7 @@ from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import read_curve
 from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource
 from core.training import train
-from core.training_data import is_held_out, read_data, scene_of
+from core.training_data import read_data
 from tests.small import photo
 
 RECIPE = TrainRecipe(
