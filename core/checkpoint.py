@@ -95,10 +95,7 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
     file = path / WEIGHTS_FILE if path.is_dir() else path
     if not file.is_file():
         raise CheckpointError(f"{path}: no model here (expected {file.name})")
-    if file.suffix.lower() in (".pth", ".pt", ".ckpt"):
-        weights, config = _load_pickled(file)
-    else:
-        weights, config = _load_safetensors(file)
+    weights, config = read_weights(file)
     if config is None:
         config = _read_config(file.with_name(CONFIG_FILE))
     if not isinstance(config, dict):
@@ -107,17 +104,12 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
             f"{file.name}: its configuration cannot be used: it is a {kind}, not a dictionary"
         )
     try:
-        with torch.device("meta"):  # shapes only: what a stranger's file asks for must not take our memory
-            network = MemoryNet(NetworkConfig.from_dict(config["network"]))
+        shape = NetworkConfig.from_dict(config["network"])
         task = str(config["task"])
         provenance = dict(config.get("provenance") or {})
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{file.name}: its configuration cannot be used: {error}") from error
-    expected = network.state_dict()
-    _compare(file.name, expected, weights)
-    plain = {key: weights[key].to(tensor.dtype, copy=True) for key, tensor in expected.items()}
-    network.load_state_dict(plain, assign=True)
-    network.eval().requires_grad_(False)
+    network = build(file.name, shape, weights)
     return LoadedModel(
         network=network.to(device=device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         name=str(config.get("name") or file.parent.name),
@@ -127,6 +119,30 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
         provenance=provenance,
         path=path,
     )
+
+
+def build(name: str, config: NetworkConfig, weights: Mapping[str, Tensor]) -> MemoryNet:
+    """A network of ``config`` with copies of ``weights``, ready to restore, on the processor.
+
+    ``name`` is who is to blame. Raises :class:`CheckpointError` when the weights are not such a network's.
+    """
+    try:
+        with torch.device("meta"):  # shapes only: what a stranger's file asks for must not take our memory
+            network = MemoryNet(config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{name}: its configuration cannot be used: {error}") from error
+    expected = network.state_dict()
+    _compare(name, expected, weights)
+    plain = {key: weights[key].to(tensor.dtype, copy=True) for key, tensor in expected.items()}
+    network.load_state_dict(plain, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def read_weights(file: Path) -> tuple[dict[str, Tensor], Any]:
+    """The tensors of a ``.safetensors``, or of a ``.pth``, ``.pt`` or ``.ckpt`` (nothing in it is run), and the
+    configuration as the file holds it, None where it holds none. Raises :class:`CheckpointError` when damaged."""
+    pickled = file.suffix.lower() in (".pth", ".pt", ".ckpt")
+    return _load_pickled(file) if pickled else _load_safetensors(file)
 
 
 def file_sha256(path: Path) -> str:
