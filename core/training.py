@@ -190,6 +190,8 @@ class _Run:
         self.curve.append({"kind": "step", "step": self.step, "loss": loss, "lr": event.lr, "grad_norm": norm, **means,
                            "images_per_s": round(event.images_per_s, 2), "data_wait": round(event.data_wait, 4)})  # fmt: skip
         self.emit(event)
+        if (drawn := self.learner.shaper.take_drawn()) is not None:
+            self.emit(drawn)
 
     # --- validation ----------------------------------------------------------------------------------
 
@@ -207,6 +209,8 @@ class _Run:
         if scores.usage is not None:
             batch = self.source.batch(self.step - 1, self.recipe.batch)  # the one just learnt from
             memory = self.learner.renew_memory(scores.usage, batch)
+        if scores.silent is not None:
+            memory["memory_silent"] = round(scores.silent, 4)
         self.curve.append({"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided, "is_best": is_best, **memory})  # fmt: skip
         self.validated_step = self.step
         self.emit(
