@@ -177,6 +177,8 @@ class TrainFlow(QObject):
             return f"{self._waiting.name} waits for its turn"
         if self._order is None:
             return ""
+        if self.stopping:
+            return f"Stopping {self._order.name}…"
         parts = [f"Training {self._order.name}"]
         if self.waits_because is not None:
             parts.append("waiting")
