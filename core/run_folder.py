@@ -144,13 +144,17 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 def read_curve(run: Path) -> list[dict[str, Any]]:
     """The lines of a run's ``curve.jsonl``; a half-written last line (the process was killed) is left out."""
-    lines: list[dict[str, Any]] = []
+    return list(iterate_curve(run))
+
+
+def iterate_curve(run: Path) -> Iterator[dict[str, Any]]:
+    """As :func:`read_curve`, one line at a time: a long run's curve takes a gigabyte as dictionaries."""
     path = run / "curve.jsonl"
     if not path.exists():
-        return lines
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
-    return lines
+        return
+    with path.open(encoding="utf-8") as file:
+        for text in file:
+            try:
+                yield json.loads(text)
+            except json.JSONDecodeError:
+                return
