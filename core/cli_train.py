@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import cli_common as common
-from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
-from core.jobs import Cancelled
+from core import extras
+from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
+from core.jobs import Cancelled, Emit, ignore
+
+if TYPE_CHECKING:
+    from core.recipe import TrainRecipe
 
 _EXAMPLES = """\
 examples:
   memorynet train quick-look --out runs/first       minutes, on photos that ship with MemoryNet
   memorynet train derain --data photos/ --out runs/rain
   memorynet train my-recipe.toml --data photos/ --data more/ --out runs/mine
-  memorynet train derain --data photos/ --out runs/rain --resume    goes on exactly where it stopped
+  memorynet train --resume --out runs/rain          goes on exactly where it stopped, as it was begun
 
 In a recipe, DATA/clean stands for a folder "clean" below one of the --data folders.
 """
@@ -31,10 +37,13 @@ def add(commands: Any) -> None:
         description="Train a model. The run folder keeps the recipe, the curve, checkpoints and the best model.",
         epilog=_EXAMPLES,
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a recipe file (TOML) or the name of a bundled one")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", nargs="?",
+        help="a recipe file (TOML) or the name of a bundled one; with --resume the run knows its own",
+    )  # fmt: skip
     parser.add_argument(
         "--data", type=Path, action="append", default=[], metavar="DIR",
-        help="what DATA stands for in the recipe; may be given more than once",
+        help="what DATA stands for in the recipe; may be given more than once; with --resume the run knows it",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="RUN_DIR", help="the run folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run that RUN_DIR holds")
@@ -42,24 +51,26 @@ def add(commands: Any) -> None:
         "--device", type=common.device_type, default="auto", metavar="DEVICE",
         help="auto, cpu, cuda:N or mps [auto: the fastest]",
     )  # fmt: skip
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="write event files for TensorBoard to RUN_DIR/tensorboard as well",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    from core import catalog
-    from core.recipe import RecipeError, TrainRecipe, resolve_folders
+    from core.recipe import RecipeError
+    from core.run_folder import RunBusy
 
+    if args.tensorboard:
+        extras.require("tensorboard")
     for folder in args.data:
         if not folder.is_dir():
             raise common.UsageError(f"--data {folder}: no such folder")
     if args.out.exists() and not args.out.is_dir():
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
-    try:
-        recipe = TrainRecipe.from_toml(catalog.recipe(args.recipe))
-        for folders in (recipe.train, recipe.validation):
-            resolve_folders(folders, tuple(args.data))
-    except (catalog.CatalogError, RecipeError) as error:
-        raise common.UsageError(str(error)) from error
+    recipe, data = _what_to_train(args)
     with common.interruptible() as control:
         common.import_aside(control, "core.training")
         from core import tensors, training
@@ -68,19 +79,24 @@ def run(args: argparse.Namespace) -> int:
             device = tensors.choose_device(args.device)
         except tensors.DeviceError as error:
             raise common.UsageError(str(error)) from error
-        with common.Progress() as progress:
+        with common.Progress() as progress, _event_files(args) as note:
             teller = _Teller(progress, recipe.steps)
+
+            def tell(event: object) -> None:
+                teller.tell(event)
+                note(event)
+
             try:
                 result = training.train(
                     recipe,
-                    tuple(args.data),
+                    data,
                     args.out,
-                    teller.tell,
+                    tell,
                     control,
                     resume=args.resume,
                     device=device,
                 )
-            except (training.TrainingError, RecipeError) as error:
+            except (training.TrainingError, RecipeError, RunBusy) as error:
                 if teller.started:  # the run itself failed, not what was asked for
                     raise
                 raise common.UsageError(str(error)) from error
@@ -93,6 +109,49 @@ def run(args: argparse.Namespace) -> int:
         f"{result.best_psnr_db:.3f} dB at step {result.best_step}. Model: {result.model}"
     )
     return common.EXIT_OK
+
+
+@contextlib.contextmanager
+def _event_files(args: argparse.Namespace) -> Iterator[Emit]:
+    """What takes events for TensorBoard, where that was asked for."""
+    if not args.tensorboard:
+        yield ignore
+        return
+    from core.tensorboard_log import TensorBoardLog
+
+    def say(event: object) -> None:
+        print(getattr(event, "text", event), file=sys.stderr, flush=True)
+
+    log = TensorBoardLog(args.out, say)
+    try:
+        yield log.tell
+    finally:
+        log.close()
+
+
+def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, ...]]:
+    """The recipe and what DATA stands for: as given, else as the run was begun. Raises UsageError."""
+    from core import catalog
+    from core.recipe import RecipeError, TrainRecipe, resolve_folders
+    from core.run_folder import RunDamaged, RunFolder
+
+    folder, data = RunFolder(args.out), tuple(args.data)
+    if args.recipe is None and not args.resume:
+        raise common.UsageError("need a RECIPE, or --resume to go on with the run in --out")
+    try:
+        if args.resume and not data and (state := folder.state()) is not None:
+            data = tuple(Path(path) for path in state.data)
+        if args.recipe is not None:
+            recipe = TrainRecipe.from_toml(catalog.recipe(args.recipe))
+        elif folder.recipe_file.is_file():
+            recipe = folder.recipe()
+        else:
+            raise common.UsageError(f"--out {args.out}: holds no run to go on with")
+        for folders in (recipe.train, recipe.validation):
+            resolve_folders(folders, data)
+    except (catalog.CatalogError, RecipeError, RunDamaged) as error:
+        raise common.UsageError(str(error)) from error
+    return recipe, data
 
 
 class _Teller:
@@ -145,5 +204,8 @@ class _Teller:
             )
         elif isinstance(event, CheckpointSaved):
             self.kept = event.step
+        elif isinstance(event, TrainWaiting):
+            waits = f"Waiting, and trying again by itself: {event.reason}" if event.reason else "Going on."
+            print(waits, file=sys.stderr, flush=True)
         elif isinstance(event, Notice):
             print(event.text, file=sys.stderr, flush=True)
