@@ -153,6 +153,11 @@ def _subfolders(root: Path) -> list[Path]:
         return []
 
 
+def entry(folder: Path) -> ModelEntry:
+    """A model's folder wherever it lies, as a person's own, by what its description says."""
+    return _entry(folder, False)
+
+
 def _entry(folder: Path, bundled: bool) -> ModelEntry:
     task, parameters, error = "", 0, None
     try:

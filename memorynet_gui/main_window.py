@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ _SHARE_OF_SCREEN = 0.8  # of a large one, the first time
 _INSPECTOR_MIN_PX = 248
 _TOOL = QSize(32, 28)
 _PANEL = "window"
+_RESTORE = "restore"  # the page that uses models
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +160,8 @@ class MainWindow(QWidget):
         self.settings.changed.connect(self._setting_changed)
         self.settings.save_failed.connect(lambda text: self.banner.say(text, kind="warning"))
         self.splitter.splitterMoved.connect(self._panel_moved)
+        self.context.page_wanted.connect(self.show_page)
+        self.context.model_wanted.connect(self._restore_with)
 
     # --- pages -----------------------------------------------------------------------------------
 
@@ -195,6 +198,12 @@ class MainWindow(QWidget):
         self.inspectors.addWidget(scroll)
         self.toolbar.add(page_id, page.toolbar_widgets())
         page.status_changed.connect(self._refresh_soon.start)
+
+    def _restore_with(self, model: Path) -> None:
+        """One page has made a model, another one uses it; neither knows of the other."""
+        if _RESTORE in self._types:
+            self.show_page(_RESTORE)
+            self.page.use_model(model)
 
     def open_paths(self, paths: list[Path]) -> None:
         """Hand files or folders to the page that shows."""
@@ -439,7 +448,7 @@ class MainWindow(QWidget):
         if self._asks:  # the question is open already
             event.ignore()
             return
-        blockers = [text for page in self._pages.values() if (text := page.close_blockers())]
+        blockers = {page: text for page in self._pages.values() if (text := page.close_blockers())}
         if blockers and not self._closing and not self._ask(blockers):
             event.ignore()
             return
@@ -449,14 +458,17 @@ class MainWindow(QWidget):
         self.shut_down()
         event.accept()
 
-    def _ask(self, blockers: Sequence[str]) -> bool:
+    def _ask(self, blockers: Mapping[Page, str]) -> bool:
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Close MemoryNet")
         box.setText("Stop and close?")
-        box.setInformativeText("\n".join(blockers))
+        box.setInformativeText("\n".join(blockers.values()))
+        words = {page.keep_open_word() for page in blockers}
         stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton("Keep open", QMessageBox.ButtonRole.RejectRole)
+        keep = box.addButton(
+            words.pop() if len(words) == 1 else "Keep open", QMessageBox.ButtonRole.RejectRole
+        )
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         self._asks = True

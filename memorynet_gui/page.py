@@ -49,6 +49,13 @@ class Page(QWidget):
         """What closing now would lose, as a sentence, or None."""
         return None
 
+    def keep_open_word(self) -> str:
+        """What the button says that leaves the window open when :meth:`close_blockers` has something."""
+        return "Keep open"
+
+    def use_model(self, path: Path) -> None:
+        """Work with this model from now on; pages that use none leave it."""
+
     def shut_down(self) -> None:
         """Cancel what runs and wait for it."""
 
@@ -66,6 +73,8 @@ class AppContext(QObject):
     """What every page may use. Made once by the window."""
 
     devices_ready = Signal()  # torch was imported; devices() is filled
+    page_wanted = Signal(str)  # page_id: the window shows it
+    model_wanted = Signal(object)  # Path of a model's folder to restore with: the window hands it on
 
     def __init__(
         self,

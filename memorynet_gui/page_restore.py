@@ -196,6 +196,9 @@ class RestorePage(Page):
     def open_paths(self, paths: list[Path]) -> None:
         self.photos_in.open_paths(paths)
 
+    def use_model(self, path: Path) -> None:
+        self.chooser.use_trained(path)
+
     def can(self, action_id: str) -> bool:
         item = self.session.current
         done = item is not None and item.state is ItemState.DONE and self.store.has(item.id)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from memorynet_gui.page import AppContext
 from memorynet_gui.queue_item import Choice
-from memorynet_gui.restore_models import entry_of
+from memorynet_gui.restore_models import entry_of, trained_entries
 from memorynet_gui.restore_saves import Saver
 from memorynet_gui.view_choices import Choices
 
@@ -34,7 +34,11 @@ class Chooser(QObject):
 
     def fill(self) -> None:
         """List the models and choose as last time."""
-        self._list_models()
+        self._is_filling = True  # a list that fills is no choice, and must not take the place of the one remembered
+        try:
+            self._list_models()
+        finally:
+            self._is_filling = False
         self._recall()
 
     def choice_or_say(self) -> Choice | None:
@@ -48,7 +52,9 @@ class Chooser(QObject):
     def _list_models(self) -> None:
         from core import catalog
 
-        self._choices.set_models(catalog.models(), self._opened)
+        known = {entry.path for entry in self._opened}
+        trained = [e for e in trained_entries(self._context.settings.trained_models) if e.path not in known]
+        self._choices.set_models(catalog.models(), (*self._opened, *trained))
 
     def _recall(self) -> None:
         settings = self._context.settings
@@ -92,6 +98,12 @@ class Chooser(QObject):
     def open_model(self, path: Path) -> None:
         """Offer a model file beside the catalogue's; checked in the background, a broken one says why."""
         self._context.settings.model_folder = path.parent
+        self._saver.run(lambda: entry_of(path), self._model_opened)
+
+    def use_trained(self, path: Path) -> None:
+        """Offer the model of a training run from now on, and choose it."""
+        settings = self._context.settings
+        settings.trained_models = (path, *(other for other in settings.trained_models if other != path))
         self._saver.run(lambda: entry_of(path), self._model_opened)
 
     def _model_opened(self, entry: ModelEntry) -> None:

@@ -1,9 +1,13 @@
-"""A model file that was opened by hand, as an entry like those of the catalogue."""
+"""Models that the catalogue does not know, as entries like its own: opened by hand, or made by a training run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from core.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from core.catalog import ModelEntry
@@ -15,7 +19,7 @@ def entry_of(path: Path) -> ModelEntry:
     from core.catalog import TASKS, ModelEntry
 
     place = path.parent if path.name == checkpoint.WEIGHTS_FILE else path
-    name = place.name
+    name = name_of(place)
     try:
         loaded = checkpoint.load(place)
     except Exception as error:  # whatever is wrong with the file, the list says it
@@ -23,3 +27,17 @@ def entry_of(path: Path) -> ModelEntry:
     parameters = sum(parameter.numel() for parameter in loaded.network.parameters())
     unknown = None if loaded.task in TASKS else f"it is for the unknown task {loaded.task!r}"
     return ModelEntry(name, place, loaded.task, parameters, False, unknown)
+
+
+def trained_entries(folders: Iterable[Path]) -> list[ModelEntry]:
+    """Models of training runs as their own descriptions say, without loading them; those that are gone left out."""
+    from core import catalog
+
+    return [replace(catalog.entry(folder), name=name_of(folder)) for folder in folders if folder.is_dir()]
+
+
+def name_of(place: Path) -> str:
+    """A model's folder goes by its name; within a run, where it is always "model", by the run's."""
+    run = RunFolder(place.parent)
+    is_of_run = place.name == run.model.name and run.recipe_file.is_file()
+    return run.path.name if is_of_run else place.name

@@ -174,6 +174,7 @@ class Settings(QObject):
     trained_models = _Value[tuple[Path, ...]]((), _paths, _dump_paths)  # of runs, chosen for restoring
     runs_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # None: the usual one
     recipe_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last a recipe was opened from
+    export_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last a run was exported to
     notify_at_end = _Value(True, _flag)  # a desktop notification when training ends
     curves_smoothed = _Value(True, _flag)
     curves_log = _Value(True, _flag)

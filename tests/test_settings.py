@@ -43,6 +43,7 @@ SAMPLES = {
     "trained_models": (Path("/runs/rain/model"),),
     "runs_folder": Path("/runs"),
     "recipe_folder": Path("/recipes"),
+    "export_folder": Path("/exports"),
     "notify_at_end": False,
     "curves_smoothed": False,
     "curves_log": False,
