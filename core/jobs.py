@@ -52,6 +52,15 @@ class JobControl:
         self._cancelled.set()
         self._may_run.set()  # a paused job must wake up to see that it is cancelled
 
+    def wait(self, at_most_s: float) -> bool:
+        """Wait while paused, but no longer than so; whether the job may go on. For jobs that look up now and then."""
+        if self._may_run.is_set():
+            return True
+        since = time.monotonic()
+        may_run = self._may_run.wait(at_most_s)
+        self._waited_s += time.monotonic() - since
+        return may_run
+
     def checkpoint(self) -> None:
         """Wait while paused. Raises :class:`Cancelled` once the job was cancelled."""
         if not self._may_run.is_set():

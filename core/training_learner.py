@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import gc
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from core import checkpoint, losses
+from core.jobs import ignore
 from core.memory_training import MemoryShaper
 from core.network import MemoryNet, NetworkConfig
 from core.optimizers import beside, optimizers
+from core.problems import speaks_of_short_memory
 from core.recipe import TrainRecipe
+from core.run_folder import TrainingError
 from core.sampling import Sample
 from core.tensors import dtype_of
 
@@ -36,15 +40,26 @@ class Learner:
     Args:
         device, precision: names as :mod:`core.tensors` gives them.
         has_masks: whether any sample tells where its damage is.
+        tell: hears a sentence when a step is done in another way than meant.
     """
 
-    def __init__(self, recipe: TrainRecipe, device: str, precision: str, has_masks: bool) -> None:
+    def __init__(
+        self,
+        recipe: TrainRecipe,
+        device: str,
+        precision: str,
+        has_masks: bool,
+        tell: Callable[[str], object] = ignore,
+    ) -> None:
         self.recipe, self.device, self.precision, self.has_masks = recipe, device, precision, has_masks
+        self.tell = tell
         self.network = _new_network(recipe).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimizers = optimizers(self.network, recipe)
         self.shaper = MemoryShaper(self.network, recipe, device)
         self.step = 0  # steps done
+        self.lr_scale = 1.0  # what the recipe's learning rate is multiplied by
+        self.part = recipe.batch  # crops that go through the network at a time
         self.is_whole = True  # False while a step has changed some of the state and not yet all of it
 
     @property
@@ -61,19 +76,25 @@ class Learner:
 
     # --- a step --------------------------------------------------------------------------------------
 
+    @property
+    def next_rate(self) -> float:
+        """Learning rate of the step to come."""
+        return learning_rate(self.recipe, self.step) * self.lr_scale
+
     def learn(self, samples: Sample) -> dict[str, Tensor]:
         """One step on (B, P, P, 3) crops and their (B, P, P, 1) masks.
 
         Returns the weighted loss terms, their sum ``"loss"``, the norm of the gradient and what is only for the
         curves: scalars on the device, so that nothing waits for it.
+
+        Raises :class:`core.run_folder.TrainingError`: the device's memory is too small for the crops of one photo.
         """
-        recipe = self.recipe
-        rate = learning_rate(recipe, self.step)
+        rate = self.next_rate
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["boost"]
         seen = self._gradients(samples)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         self.is_whole = False
         for optimizer in self.optimizers:
             optimizer.step()
@@ -85,6 +106,33 @@ class Learner:
         return seen | {"grad_norm": norm.detach()}
 
     def _gradients(self, samples: Sample) -> dict[str, Tensor]:
+        """Those of the mean loss over the batch, in smaller parts from now on where memory does not do for all."""
+        while True:
+            try:
+                return self._in_parts(samples)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                reason = (str(error).splitlines() or ["out of memory"])[0]
+            self._take_smaller_parts(reason)  # out here the error holds on to no tensors any more
+
+    def _in_parts(self, samples: Sample) -> dict[str, Tensor]:
+        """The gradient of the batch, summed up part by part, each weighed by its share of the crops.
+
+        That is the gradient of the whole batch for all terms that are means over crops: pixel, edge and polarity.
+        ``balance`` (how evenly a batch uses the slots) and ``contrastive`` (weighed by the damage in it) are those
+        of each part, and the half that is contrasted is half of each part.
+        """
+        count = len(samples[0])
+        seen: dict[str, Tensor] = {}
+        for at in range(0, count, self.part):
+            degraded, truth, mask = (side[at : at + self.part] for side in samples)
+            share = len(degraded) / count
+            for key, value in self._backward((degraded, truth, mask), share).items():
+                seen[key] = value * share if key not in seen else seen[key] + value * share
+        return seen
+
+    def _backward(self, samples: Sample, share: float) -> dict[str, Tensor]:
         recipe = self.recipe
         x, y, mask = self.on_device(samples)
         with self.autocast():
@@ -94,8 +142,27 @@ class Learner:
                 terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
             curves = self.shaper.terms(self.step, x, y, output, terms, mask)
         total = torch.stack(list(terms.values())).sum()
-        total.backward()
+        (total * share).backward()
         return {"loss": total.detach()} | {key: value.detach() for key, value in terms.items()} | curves
+
+    def _take_smaller_parts(self, reason: str) -> None:
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        gc.collect()
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        group = self.recipe.crops_per_photo
+        groups = self.part // group
+        if groups <= 1:
+            raise TrainingError(
+                f"step {self.step + 1}: there is not enough memory on {self.device} even for {group} crop"
+                f"{'s' * (group > 1)} of {self.recipe.patch_px} px at a time ({reason}); a smaller patch needs less"
+            )
+        self.part = -(-groups // 2) * group
+        self.tell(
+            f"Memory on {self.device} ran out in step {self.step + 1}: each batch of {self.recipe.batch} now goes "
+            f"through in parts of {self.part}, and the step is still that of the whole batch."
+        )
 
     def on_device(self, samples: Sample) -> tuple[Tensor, Tensor, Tensor | None]:
         """Crops (B, 3, P, P) and their masks (B, 1, P, P); no masks, which costs nothing, where no sample has one."""
@@ -174,6 +241,10 @@ class Learner:
                 if any(known is parameter for group in optimizer.param_groups for known in group["params"]):
                     optimizer.state[parameter][key] = tensor
         self.step = step
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or speaks_of_short_memory(str(error))
 
 
 def _new_network(recipe: TrainRecipe) -> MemoryNet:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import safetensors
 from torch import Tensor
 
 from core import checkpoint
 
 _KEPT = 2
+_NAME = re.compile(r"step-\d+\.safetensors")
 Stored = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors, and what is plain numbers."""
 
@@ -25,18 +28,38 @@ class Checkpoints:
 
     def files(self) -> list[Path]:
         """Newest first."""
-        return sorted(self.folder.glob("step-*.safetensors"), reverse=True)
+        found = (file for file in self.folder.glob("step-*.safetensors") if _NAME.fullmatch(file.name))
+        return sorted(found, key=lambda file: int(file.stem.removeprefix("step-")), reverse=True)
 
-    def save(self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
-        """Atomic; the oldest go once the new one lies on the disk. Raises OSError."""
+    def save(
+        self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep_all: bool = False
+    ) -> Path:
+        """Atomic; the oldest go once the new one lies on the disk, unless ``keep_all``. Raises OSError."""
         file = self.folder / f"step-{step:08d}.safetensors"
         checkpoint.save_tensors(file, tensors, {"training": json.dumps(state)})
-        for old in self.files()[_KEPT:]:
-            old.unlink(missing_ok=True)
+        if not keep_all:
+            for old in self.files()[_KEPT:]:
+                old.unlink(missing_ok=True)
         return file
+
+    def remove_later_than(self, step: int) -> None:
+        """Raises OSError."""
+        for file in self.files():
+            if int(file.stem.removeprefix("step-")) > step:
+                file.unlink(missing_ok=True)
 
 
 def read(file: Path) -> Stored:
     """Raises :class:`core.checkpoint.CheckpointError`, KeyError, ValueError: damaged or no training checkpoint."""
     tensors, header = checkpoint.read_tensors(file)
     return tensors, json.loads(header["training"])
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """The plain numbers alone; empty when the file cannot be read, which :func:`read` says more about."""
+    try:
+        with safetensors.safe_open(file, framework="pt") as opened:
+            state = json.loads((opened.metadata() or {})["training"])
+    except (safetensors.SafetensorError, OSError, ValueError, KeyError):
+        return {}
+    return state if isinstance(state, dict) else {}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core import metrics
 from core.health import Listener, usage_of
+from core.memory import Address
 from core.network import MemoryNet
 from core.tensors import to_pixels
 from core.training_data import Example
@@ -37,21 +38,36 @@ class Scores:
 
 
 def score(
-    network: MemoryNet, examples: Sequence[Example], task: str, device: str, after_each: Callable[[], None]
+    network: MemoryNet,
+    examples: Sequence[Example],
+    task: str,
+    device: str,
+    after_each: Callable[[], None],
+    watch: Callable[[int, np.ndarray], None] | None = None,
 ) -> Scores:
-    """Restore every example in one piece and compare it with its truth. ``after_each`` may raise to stop."""
+    """Restore every example in one piece and compare it with its truth.
+
+    Args:
+        after_each: may raise to stop.
+        watch: is shown each example's number and what the network made of it, (H, W, 3) uint8, no mask given.
+    """
     protocol = metrics.TASK_PROTOCOL[task]
     plain: list[tuple[float, float]] = []
     guided: list[tuple[float, float]] = []
     given: list[float] = []
     usages: list[Tensor] = []
     with torch.inference_mode(), Listener(network.memory) as listener:
-        for example in examples:
+        for index, example in enumerate(examples):
             x = torch.from_numpy(example.degraded).to(device).permute(2, 0, 1)[None].float() / 255
-            plain.append(_score_one(network, x, None, example, protocol, usages))
+            restored, address = _restore(network, x, None)
+            plain.append(_compare(restored, example, protocol))
+            if address is not None:
+                usages.append(usage_of(address.weights))
+            if watch is not None:
+                watch(index, restored)
             if example.mask is not None:
                 mask = torch.from_numpy(example.mask).to(device)[None, None].float() / 255
-                guided.append(_score_one(network, x, mask, example, protocol))
+                guided.append(_compare(_restore(network, x, mask)[0], example, protocol))
             given.append(metrics.psnr_db(example.degraded, example.truth, protocol))
             after_each()
     psnr_db, ssim = np.mean(plain, axis=0).tolist()
@@ -70,16 +86,11 @@ def score(
     )
 
 
-def _score_one(
-    network: MemoryNet,
-    x: Tensor,
-    mask: Tensor | None,
-    example: Example,
-    protocol: str,
-    usages: list[Tensor] | None = None,
-) -> tuple[float, float]:
+def _restore(network: MemoryNet, x: Tensor, mask: Tensor | None) -> tuple[np.ndarray, Address | None]:
+    """(H, W, 3) uint8, and where the memory was looked up."""
     output = network(x, mask)
-    if usages is not None and output.address is not None:
-        usages.append(usage_of(output.address.weights))
-    restored = to_pixels(output.restored, np.dtype(np.uint8))
+    return to_pixels(output.restored, np.dtype(np.uint8)), output.address
+
+
+def _compare(restored: np.ndarray, example: Example, protocol: str) -> tuple[float, float]:
     return metrics.psnr_db(restored, example.truth, protocol), metrics.ssim(restored, example.truth, protocol)

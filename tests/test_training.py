@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, losses, optimizers, training
+from core import checkpoint, optimizers, training
 from core.cv import cv2
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
@@ -26,26 +26,12 @@ from core.run_folder import read_curve
 from core.sampling import PhotoPool, Prefetcher, SampleSource
 from core.training import TrainingError, learning_rate, train
 from tests.small import photo
-
-RECIPE = TrainRecipe(
-    name="tiny", preset="custom", width=8, steps=24, batch=2, patch_px=32, warmup_steps=4, lr=2e-3,
-    train=("DATA/clean",), validation=("DATA/val",), validate_every=8, validate_crop_px=48, log_every=2,
-    contrastive_every=3, checkpoint_minutes=1000.0, ema=0.9, precision="bf16",
-)  # fmt: skip
+from tests.training_kit import RECIPE, curve_of, make_data
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for folder, seeds in (("clean", range(5)), ("val", range(50, 52))):
-        (tmp_path / "data" / folder).mkdir(parents=True)
-        for seed in seeds:
-            cv2.imwrite(str(tmp_path / "data" / folder / f"{seed}.png"), photo(72, 64, seed))
-    return tmp_path / "data"
-
-
-def curve_of(run: Path) -> list[dict[str, Any]]:
-    timing = {"images_per_s", "data_wait"}
-    return [{k: v for k, v in line.items() if k not in timing} for line in read_curve(run)]
+    return make_data(tmp_path / "data")
 
 
 def test_the_rate_warms_up_and_follows_a_cosine() -> None:
@@ -216,26 +202,6 @@ def test_a_run_none_of_whose_checkpoints_loads_is_left_alone(data: Path, tmp_pat
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == kept
 
 
-def test_weights_that_are_no_numbers_push_no_good_checkpoint_out(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, recipe = tmp_path / "run", replace(RECIPE, steps=16, log_every=1)
-    charbonnier, calls = losses.charbonnier, []
-
-    def failing(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-        calls.append(1)
-        return charbonnier(restored, truth) * (float("nan") if len(calls) == 11 else 1)
-
-    monkeypatch.setattr(losses, "charbonnier", failing)
-    with pytest.raises(TrainingError, match="step 11"):
-        train(recipe, (data,), run, ignore, JobControl())
-    assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000008.safetensors"]
-    events: list[object] = []
-    train(recipe, (data,), run, events.append, JobControl(), resume=True)
-    assert isinstance(events[0], TrainStarted)
-    assert events[0].step == 8
-
-
 def test_a_step_broken_off_in_its_midst_is_not_kept(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +252,7 @@ def test_a_run_killed_after_a_validation_made_up_for_tells_of_it_once(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Run, "_save_checkpoint", lambda _: None)  # it has no time to
+        patch.setattr(training._Run, "_save_checkpoint", lambda *_, **__: None)  # it has no time to
         with pytest.raises(Killed):
             train(recipe, (data,), tmp_path / "parts", kill, JobControl(), resume=True)
     train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
@@ -393,14 +359,6 @@ def test_fine_tuning_starts_where_the_model_stands(data: Path, tmp_path: Path) -
     assert told["recipe"]["data"]["train"] == ["clean"]
     one, two = (checkpoint.load(result.model).network.state_dict() for result in (first, second))
     assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in one)
-
-
-def test_a_loss_that_is_no_number_stops_the_run(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(losses, "charbonnier", lambda a, b: (a.float() * float("nan")).mean())
-    with pytest.raises(TrainingError, match="loss is nan"):
-        train(replace(RECIPE, steps=4), (data,), tmp_path / "run", ignore, JobControl())
 
 
 # --- samples -----------------------------------------------------------------------------------------

@@ -1,0 +1,33 @@
+"""A training run that takes a second: a tiny network, a few photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from core.cv import cv2
+from core.recipe import TrainRecipe
+from core.run_folder import read_curve
+from tests.small import photo
+
+RECIPE = TrainRecipe(
+    name="tiny", preset="custom", width=8, steps=24, batch=2, patch_px=32, warmup_steps=4, lr=2e-3,
+    train=("DATA/clean",), validation=("DATA/val",), validate_every=8, validate_crop_px=48, log_every=2,
+    contrastive_every=3, checkpoint_minutes=1000.0, ema=0.9, precision="bf16",
+)  # fmt: skip
+
+_MEASURED = {"images_per_s", "data_wait", "process_mb", "device_mb"}
+
+
+def make_data(folder: Path) -> Path:
+    """Clean photos to train and to validate on."""
+    for name, seeds in (("clean", range(5)), ("val", range(50, 52))):
+        (folder / name).mkdir(parents=True)
+        for seed in seeds:
+            cv2.imwrite(str(folder / name / f"{seed}.png"), photo(72, 64, seed))
+    return folder
+
+
+def curve_of(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's curve, without what depends on the machine's mood."""
+    return [{k: v for k, v in line.items() if k not in _MEASURED} for line in read_curve(run)]
