@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from core import memory_training
+from core import image_io, memory_training
 from core.bank import NO_TAG, Bank
 from core.contrast_pictures import PICTURE_PX, Album, shots
 from core.events import ContrastDrawn
+from core.jobs import TrainControl
 from core.memory_training import MemoryShaper
 from core.network import STRIDE_PX
 from core.recipe import TrainRecipe
+from core.run_folder import read_curve
+from core.training import train
 from tests.small import photo, small_network
 
 RECIPE = TrainRecipe(preset="custom", width=8, batch=4, crops_per_photo=1, contrastive_every=2, task="derain")
@@ -236,3 +240,23 @@ def test_a_step_that_broke_off_shows_nothing(eager: None) -> None:
     shaper.keep(1)
     assert shaper.take_drawn() is None
     assert len(shaper.album) == 0
+
+
+def test_a_run_tells_what_it_compares_and_how_silent_its_read_is(tmp_path: Path) -> None:
+    for folder, seeds in (("clean", range(3)), ("val", range(50, 52))):
+        (tmp_path / folder).mkdir()
+        for seed in seeds:
+            picture = image_io.from_array(photo(72, 64, seed))
+            image_io.write(tmp_path / folder / f"{seed}.png", picture, image_io.WriteOptions(format="PNG"))
+    recipe = TrainRecipe(
+        name="tiny", preset="custom", width=8, steps=6, batch=4, crops_per_photo=1, patch_px=32, warmup_steps=2,
+        train=("DATA/clean",), validation=("DATA/val",), validate_every=6, validate_crop_px=48, log_every=2,
+        contrastive_every=2, precision="fp32",
+    )  # fmt: skip
+    events: list[object] = []
+    train(recipe, (tmp_path,), tmp_path / "run", events.append, TrainControl(), device="cpu")
+    drawn = [event for event in events if isinstance(event, ContrastDrawn)]
+    assert drawn[0].step == 0  # soon after the start, so that there is something to look at
+    assert all(sample.picture.shape == (32, 32, 3) for group in drawn[0].groups for sample in group)
+    (validation,) = (line for line in read_curve(tmp_path / "run") if line["kind"] == "validation")
+    assert 0 <= validation["memory_silent"] <= 1
