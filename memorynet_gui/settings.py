@@ -176,6 +176,7 @@ class Settings(QObject):
     recipe_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last a recipe was opened from
     export_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # last a run was exported to
     notify_at_end = _Value(True, _flag)  # a desktop notification when training ends
+    tensorboard = _Value(False, _flag)  # write event files for it beside every run
     curves_smoothed = _Value(True, _flag)
     curves_log = _Value(True, _flag)
     window_geometry = _Value(b"", _bytes, _dump_bytes)

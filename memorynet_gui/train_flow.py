@@ -45,6 +45,7 @@ class TrainOrder:
     folder: Path
     resume: bool = False
     device: str = "auto"
+    tensorboard: bool = False  # event files beside the run; needs the extra of that name
 
     @property
     def name(self) -> str:
@@ -67,13 +68,27 @@ class TrainEnding:
 
 
 def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult:
-    """The job, on the worker: torch is imported here and not before. Raises what training raises."""
-    from core import training
+    """The job, on the worker: torch is imported here and not before.
 
-    result: TrainResult = training.train(
-        order.recipe, order.data, order.folder, emit, control, resume=order.resume, device=order.device
-    )
-    return result
+    Raises what training raises, and :class:`core.extras.MissingExtra`.
+    """
+    from core import training
+    from core.tensorboard_log import TensorBoardLog
+
+    board = TensorBoardLog(order.folder, emit) if order.tensorboard else None
+
+    def tell(event: object) -> None:
+        emit(event)
+        if board is not None:
+            board.tell(event)
+
+    try:
+        return training.train(
+            order.recipe, order.data, order.folder, tell, control, resume=order.resume, device=order.device
+        )
+    finally:
+        if board is not None:
+            board.close()
 
 
 class TrainFlow(QObject):

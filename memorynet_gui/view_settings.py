@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core import __version__
+from core import __version__, extras, runs
 from core.catalog import RESOURCES
 from memorynet_gui.inspector_parts import DetailCombo, Elided
 from memorynet_gui.theme import MODES, inset
@@ -76,6 +76,7 @@ class SettingsDialog(QDialog):
         self.tabs.tabBar().setAccessibleName("Parts of the settings")
         self.tabs.addTab(self._general(), "General")
         self.tabs.addTab(self._saving(), "Saving")
+        self.tabs.addTab(self._training(), "Training")
         self.tabs.addTab(self._about(), "About")
         self.show_part(page)
         self.close_button = _button("Close", "Close the settings (Esc)")
@@ -168,6 +169,45 @@ class SettingsDialog(QDialog):
         form.addRow("", _caption("Originals are never overwritten."))
         return _tab(form)
 
+    def _training(self) -> QWidget:
+        self.runs_folder = Elided("", Qt.TextElideMode.ElideMiddle)
+        choose = _button("Choose…", "Choose the folder where training runs are kept")
+        choose.setAccessibleName("Choose the folder for runs")
+        choose.clicked.connect(self._choose_runs_folder)
+        self.usual_runs = _button("The usual one", "Keep runs in the program's own folder")
+        self.usual_runs.clicked.connect(lambda: setattr(self.settings, "runs_folder", None))
+        place = QVBoxLayout()
+        place.setSpacing(8)
+        place.addWidget(self.runs_folder)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(choose)
+        buttons.addWidget(self.usual_runs)
+        buttons.addStretch(1)
+        place.addLayout(buttons)
+        self.notify = QCheckBox("Tell the desktop when training ends")
+        self.notify.setAccessibleName("Tell the desktop when training ends")
+        self.notify.setToolTip("A notification of the desktop, for when the window is out of sight")
+        self.notify.toggled.connect(lambda on: setattr(self.settings, "notify_at_end", on))
+        self.tensorboard = QCheckBox("Write TensorBoard files")
+        self.tensorboard.setAccessibleName("Write TensorBoard files")
+        absent = extras.missing("tensorboard")
+        self.tensorboard.setEnabled(not absent)
+        self.tensorboard.setToolTip(
+            "Not installed: python -m pip install tensorboard"
+            if absent
+            else "Event files beside each run, for those who look at runs with TensorBoard"
+        )
+        self.tensorboard.toggled.connect(lambda on: setattr(self.settings, "tensorboard", on))
+        form = _form()
+        form.addRow("Runs", place)
+        form.addRow("At the end", self.notify)
+        form.addRow("Also", self.tensorboard)
+        form.addRow(
+            "", _caption("The machine does not fall asleep while a run is on, where the system lets us.")
+        )
+        return _tab(form)
+
     def _about(self) -> QWidget:
         mark = QLabel()
         ratio = self.devicePixelRatioF()
@@ -233,7 +273,7 @@ class SettingsDialog(QDialog):
 
     def show_part(self, page: str) -> None:
         """ "settings" or "about"."""
-        self.tabs.setCurrentIndex(2 if page == "about" else 0)
+        self.tabs.setCurrentIndex(3 if page == "about" else 0)
 
     # --- showing -------------------------------------------------------------------------------
 
@@ -245,7 +285,10 @@ class SettingsDialog(QDialog):
 
     def _show_values(self, _name: str = "") -> None:
         settings = self.settings
-        boxes = (self.device, self.precision, self.tile, self.format, self.quality, self.strip_gps)
+        boxes = (
+            *(self.device, self.precision, self.tile, self.format, self.quality, self.strip_gps),
+            *(self.notify, self.tensorboard),
+        )
         blockers = [QSignalBlocker(box) for box in boxes]
         self.theme_buttons.button(MODES.index(settings.theme)).setChecked(True)
         self._fill_device(settings.device)
@@ -259,6 +302,10 @@ class SettingsDialog(QDialog):
         self.folder.set_full(str(folder) if folder else "Beside the original")
         self.beside.setEnabled(folder is not None)
         self.clear_recent.setEnabled(bool(settings.recent_files))
+        self.runs_folder.set_full(str(settings.runs_folder or runs.default_folder()))
+        self.usual_runs.setEnabled(settings.runs_folder is not None)
+        self.notify.setChecked(settings.notify_at_end)
+        self.tensorboard.setChecked(settings.tensorboard and self.tensorboard.isEnabled())
         del blockers
 
     def _fill_device(self, wanted: str) -> None:
@@ -312,6 +359,12 @@ class SettingsDialog(QDialog):
         chosen = QFileDialog.getExistingDirectory(self, "Folder for results", start)
         if chosen:
             self.settings.output_folder = Path(chosen)
+
+    def _choose_runs_folder(self) -> None:
+        start = str(self.settings.runs_folder or runs.default_folder())
+        chosen = QFileDialog.getExistingDirectory(self, "Folder for runs", start)
+        if chosen:
+            self.settings.runs_folder = Path(chosen)
 
     def _put_beside(self) -> None:
         self.settings.output_folder = None

@@ -45,6 +45,7 @@ SAMPLES = {
     "recipe_folder": Path("/recipes"),
     "export_folder": Path("/exports"),
     "notify_at_end": False,
+    "tensorboard": True,
     "curves_smoothed": False,
     "curves_log": False,
     "window_geometry": bytes(range(256)),
