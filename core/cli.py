@@ -7,12 +7,22 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core import __version__, cli_demo, cli_evaluate, cli_info, cli_inspect, cli_restore, cli_runs, cli_train
+from core import (
+    __version__,
+    cli_demo,
+    cli_evaluate,
+    cli_export,
+    cli_info,
+    cli_inspect,
+    cli_restore,
+    cli_runs,
+    cli_train,
+)
 from core import cli_common as common
 from core.jobs import Cancelled
 from core.problems import describe
 
-COMMANDS = ("restore", "inspect", "evaluate", "train", "runs", "info", "demo")
+COMMANDS = ("restore", "inspect", "evaluate", "train", "runs", "export", "import", "info", "demo")
 DEBUG_VARIABLE = "MEMORYNET_DEBUG"
 """Set to 1 to see the traceback of an error nobody foresaw."""
 
@@ -34,7 +44,16 @@ def build_parser() -> common.Parser:
     commands = parser.add_subparsers(
         dest="command", title="commands", metavar="COMMAND", prog="memorynet", parser_class=common.Parser
     )
-    for module in (cli_restore, cli_inspect, cli_evaluate, cli_train, cli_runs, cli_info, cli_demo):
+    for module in (
+        cli_restore,
+        cli_inspect,
+        cli_evaluate,
+        cli_train,
+        cli_runs,
+        cli_export,
+        cli_info,
+        cli_demo,
+    ):
         module.add(commands)
     return parser
 
