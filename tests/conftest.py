@@ -22,6 +22,12 @@ def _one_torch_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come by the clock: on a busy machine a test would hear them that does not expect any."""
+    monkeypatch.setattr("core.cli_common._PLAIN_EVERY_S", 1e9)
+
+
+@pytest.fixture(autouse=True)
 def _own_user_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing a test does may reach the real settings, models or logs of whoever runs it."""
     home = tmp_path / "home"

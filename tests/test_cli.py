@@ -22,12 +22,6 @@ from tests.small import photo, save_small_model
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(autouse=True)
-def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine small things take long enough to be reported."""
-    monkeypatch.setattr(cli_common, "_PLAIN_EVERY_S", 1e9)
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return save_small_model(tmp_path / "small")
