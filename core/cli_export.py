@@ -12,6 +12,7 @@ from typing import Any
 
 from core import cli_common as common
 from core import extras
+from core.cli_runs import size_text
 from core.events import ItemStarted, Notice
 
 KINDS = ("folder", "onnx", "huggingface")
@@ -111,7 +112,7 @@ def run_export(args: argparse.Namespace) -> int:
             return common.EXIT_OK
         sizes = " and ".join(f"{width} x {height}" for width, height in report.sizes)
         print(
-            f"{report.path}: {report.file_bytes / 1e6:.2f} MB, opset {report.opset}, takes {', '.join(report.inputs)}"
+            f"{report.path}: {size_text(report.file_bytes)}, opset {report.opset}, takes {', '.join(report.inputs)}"
         )
         print(
             f"On {report.photo} ({sizes} px) it differs from PyTorch by at most "
@@ -124,7 +125,7 @@ def run_export(args: argparse.Namespace) -> int:
             {"path": str(args.out), "files": {file.name: file.stat().st_size for file in files}}
         )
         return common.EXIT_OK
-    print(f"{args.out}: " + ", ".join(f"{file.name} ({file.stat().st_size / 1e6:.2f} MB)" for file in files))
+    print(f"{args.out}: " + ", ".join(f"{file.name} ({size_text(file.stat().st_size)})" for file in files))
     return common.EXIT_OK
 
 

@@ -19,6 +19,10 @@ LIGHT_MODULES = (
     "jobs",
     "events",
     "problems",
+    "run_folder",
+    "runs",
+    "model_card",
+    "extras",
 )
 
 
