@@ -15,6 +15,8 @@ from typing import Any
 
 import tomli_w
 
+from core.recipe_check import degradation_problem, find_problems
+
 BUNDLED = {"SAMPLES/train": False, "SAMPLES/validation": True}
 """Folders of a recipe that mean the photos that ship -> whether those kept apart for validation."""
 
@@ -32,7 +34,11 @@ def _spec(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    basic: bool = False,
+    multiple: int = 0,
+    holds: str = "",
 ) -> Any:
+    """``basic``: among the few a form shows first. ``holds``: "model", or "folders" for a list of them."""
     meta = {
         "section": section,
         "title": title,
@@ -41,6 +47,9 @@ def _spec(
         "low": low,
         "high": high,
         "choices": choices,
+        "basic": basic,
+        "multiple": multiple,
+        "holds": holds,
     }
     return field(default=default, metadata=meta)
 
@@ -49,8 +58,10 @@ def _spec(
 class TrainRecipe:
     """One training run, completely. Equal recipes on equal data give equal curves."""
 
-    name: str = _spec("derain-s", "run", "Name", "Name of the model that comes out")
-    task: str = _spec("derain", "run", "Task", "What the model removes", choices=("derain", "deshadow"))
+    name: str = _spec("derain-s", "run", "Name", "Name of the model that comes out", basic=True)
+    task: str = _spec(
+        "derain", "run", "Task", "What the model removes", choices=("derain", "deshadow"), basic=True
+    )
     seed: int = _spec(
         1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1
     )
@@ -61,10 +72,14 @@ class TrainRecipe:
         choices=("clean", "pairs", "mixed"),
     )  # fmt: skip
     train: tuple[str, ...] = _spec(
-        ("DATA/clean",), "data", "Training folders", "DATA stands for the folder given at start"
+        ("DATA/clean",),
+        "data",
+        "Training folders",
+        "DATA stands for the folder given at start",
+        holds="folders",
     )
     pairs: tuple[str, ...] = _spec(
-        (), "data", "Folders of pairs", "Trained on beside the clean photos, for kind mixed"
+        (), "data", "Folders of pairs", "Trained on beside the clean photos, for kind mixed", holds="folders"
     )
     pairs_share: float = _spec(
         0.5,
@@ -79,6 +94,7 @@ class TrainRecipe:
         "data",
         "Validation folders",
         "Never trained on; pairs unless the kind is clean",
+        holds="folders",
     )
     hold_out: float = _spec(
         0.0,
@@ -99,7 +115,12 @@ class TrainRecipe:
     )
 
     preset: str = _spec(
-        "S", "network", "Size", "S is fast, B is about twice the work", choices=("S", "B", "custom")
+        "S",
+        "network",
+        "Size",
+        "S is fast, B is about twice the work",
+        choices=("S", "B", "custom"),
+        basic=True,
     )
     width: int = _spec(
         32, "network", "Width", "Channels at full resolution, for size custom", low=4, high=256
@@ -115,13 +136,23 @@ class TrainRecipe:
         "",
         "network",
         "Start from",
-        "Folder of a model to fine-tune, which brings its size and memory; empty: from nothing",
+        "Name or folder of a model to fine-tune, which brings its size and memory; empty: from nothing",
+        basic=True,
+        holds="model",
     )
 
-    steps: int = _spec(8000, "training", "Steps", "Weight updates", low=1, high=10_000_000)
+    steps: int = _spec(
+        8000,
+        "training",
+        "Steps",
+        "Weight updates; more take longer and learn more",
+        low=1,
+        high=10_000_000,
+        basic=True,
+    )
     batch: int = _spec(8, "training", "Batch", "Crops a step", low=1, high=4096)
     patch_px: int = _spec(
-        128, "training", "Patch", "Edge of a crop, a multiple of 8", "px", low=16, high=2048
+        128, "training", "Patch", "Edge of a crop, a multiple of 8", "px", low=16, high=2048, multiple=8
     )
     crops_per_photo: int = _spec(
         2,
@@ -208,6 +239,7 @@ class TrainRecipe:
         "px",
         low=16,
         high=8192,
+        multiple=8,
     )
     checkpoint_minutes: float = _spec(
         5.0, "keeping", "Checkpoint every", "Longest time without a checkpoint", "min", low=0.0, high=1440.0
@@ -221,28 +253,10 @@ class TrainRecipe:
     )
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            _check(item.name, getattr(self, item.name), item.default, item.metadata)
-        if not self.name or any(c in self.name for c in "/\\:") or self.name.startswith("."):
-            raise RecipeError(f"name {self.name!r}: need a word that can name a folder")
-        if self.patch_px % 8 or self.validate_crop_px % 8:
-            raise RecipeError(
-                f"patch_px {self.patch_px}, validate_crop_px {self.validate_crop_px}: need multiples of 8"
-            )
-        if self.batch % self.crops_per_photo:
-            raise RecipeError(
-                f"batch {self.batch}: need a multiple of crops_per_photo, {self.crops_per_photo}"
-            )
-        if not self.train or not self.validation:
-            raise RecipeError("train, validation: each needs at least one folder")
-        if (self.kind == "mixed") is not bool(self.pairs):
-            raise RecipeError(
-                f"kind {self.kind!r}, pairs {list(self.pairs)}: kind mixed needs folders of pairs, other kinds none"
-            )
-        if self.hold_out and self.kind == "clean":
-            raise RecipeError(f"hold_out {self.hold_out}: only pairs have scenes, and the kind is clean")
-        if self.lr_end > self.lr:
-            raise RecipeError(f"lr_end {self.lr_end}: must not exceed lr {self.lr}")
+        specs = {item.name: item for item in fields(self)}
+        for name, need in find_problems({name: getattr(self, name) for name in specs}, specs).items():
+            value = getattr(self, name)
+            raise RecipeError(f"{name} {list(value) if isinstance(value, tuple) else repr(value)}: {need}")
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> TrainRecipe:
@@ -304,6 +318,27 @@ class TrainRecipe:
         return hashlib.sha256(self.to_toml().encode()).hexdigest()
 
 
+def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the values of a recipe to be: field name -> what is needed there ("need 1 to 100").
+
+    Args:
+        values: by field name; a field that is left out has its default. ``degradation`` is checked against the
+            parameters of the task's degradation, too, which is what training would do before its first step.
+
+    Empty means that ``TrainRecipe(**values)`` is one.
+    """
+    specs = {item.name: item for item in fields(TrainRecipe)}
+    complete = {
+        name: values.get(name, {} if name == "degradation" else item.default) for name, item in specs.items()
+    }
+    found = find_problems(complete, specs)
+    if complete["degradation"] and not found.keys() & {"task", "degradation"}:
+        sentence = degradation_problem(complete["task"], complete["degradation"])
+        if sentence is not None:
+            found["degradation"] = sentence
+    return found
+
+
 def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[Path, ...]:
     """Recipe folders to real ones; ``DATA/x`` is looked for below each of ``data`` in turn.
 
@@ -334,22 +369,6 @@ def _last_name(folder: str) -> str:
     if folder in BUNDLED or folder == "DATA" or folder.startswith("DATA/"):
         return folder
     return PurePath(folder).name
-
-
-def _check(name: str, value: Any, default: Any, meta: Mapping[str, Any]) -> None:
-    if name == "degradation":
-        return
-    kind = tuple if isinstance(default, tuple) else type(default)
-    ok = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-    if kind is tuple and ok:
-        ok = all(isinstance(part, str) for part in value)
-    if not ok:
-        raise RecipeError(f"{name} {value!r}: need {'a list of folders' if kind is tuple else kind.__name__}")
-    low, high, choices = meta["low"], meta["high"], meta["choices"]
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        raise RecipeError(f"{name} {value}: need {low:g} to {high:g} {meta['unit']}".rstrip())
-    if choices and value not in choices:
-        raise RecipeError(f"{name} {value!r}: need one of {', '.join(choices)}")
 
 
 def _sections() -> str:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import catalog
-from core.recipe import RecipeError, TrainRecipe, resolve_folders
+from core.recipe import RecipeError, TrainRecipe, problems_of, resolve_folders
 
 SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))
 
@@ -48,7 +48,7 @@ def test_shipped_recipes_load(path: Path) -> None:
         ("training", "steps", "many", "steps 'many'"),
         ("training", "steps", True, "steps True"),
         ("training", "lr", -1.0, "lr -1"),
-        ("training", "patch_px", 100, "multiples of 8"),
+        ("training", "patch_px", 100, "multiple of 8"),
         ("training", "stepz", 5, "stepz: unknown"),
         ("trainin", "steps", 5, "sections are"),
         ("network", "preset", "XL", "preset 'XL'"),
@@ -62,6 +62,49 @@ def test_bad_values_are_named(section: str, key: str, value: Any, said: str) -> 
     with pytest.raises(RecipeError) as caught:
         TrainRecipe.from_dict({section: {key: value}})
     assert said in str(caught.value)
+
+
+@given(
+    st.fixed_dictionaries({}, optional={
+        "name": st.sampled_from(["mine", "", "a/b", ".x", " "]),
+        "steps": st.one_of(st.integers(-2, 20), st.just("many"), st.booleans()),
+        "batch": st.integers(0, 9),
+        "crops_per_photo": st.integers(0, 4),
+        "lr": st.floats(allow_nan=True, allow_infinity=True),
+        "lr_end": st.floats(-0.1, 1.1),
+        "kind": st.sampled_from(["clean", "pairs", "mixed", "dirty"]),
+        "pairs": st.sampled_from([(), ("a",), (1,)]),
+        "hold_out": st.sampled_from([0.0, 0.2, 2.0]),
+        "train": st.sampled_from([(), ("a",)]),
+        "patch_px": st.integers(8, 40),
+    })
+)  # fmt: skip
+@settings(max_examples=300)
+def test_what_is_named_as_wrong_is_what_a_recipe_refuses(values: dict[str, Any]) -> None:
+    problems = problems_of(values)
+    if not problems:
+        TrainRecipe(**values)
+        return
+    with pytest.raises(RecipeError) as caught:
+        TrainRecipe(**values)
+    name, need = next(iter(problems.items()))
+    assert str(caught.value).startswith(f"{name} ")
+    assert str(caught.value).endswith(f": {need}")
+
+
+def test_a_parameter_of_the_degradation_is_checked_with_its_task() -> None:
+    assert problems_of({"degradation": {"mist": 0.5}}) == {}
+    assert "mist 7" in problems_of({"degradation": {"mist": 7}})["degradation"]
+    assert "unknown" in problems_of({"task": "deshadow", "degradation": {"mist": 0.5}})["degradation"]
+    assert set(problems_of({"task": "denoise", "degradation": {"mist": 0.5}})) == {"task"}
+
+
+def test_no_shipped_recipe_has_problems_or_names_a_place_of_a_machine() -> None:
+    for path in SHIPPED:
+        recipe = TrainRecipe.from_toml(path)
+        assert problems_of({item.name: getattr(recipe, item.name) for item in fields(recipe)}) == {}
+        folders = (*recipe.train, *recipe.pairs, *recipe.validation, recipe.start_from)
+        assert not any(Path(folder).is_absolute() for folder in folders), path
 
 
 def test_a_degradation_outside_its_section_is_named() -> None:

@@ -1,0 +1,107 @@
+"""What is wrong with a recipe's values, field by field: the one check behind TOML, command line and form.
+
+A sentence says what is needed, without the field's name: whoever shows it knows which field it stands beside.
+Importing this module imports neither torch nor cv2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field
+from typing import Any
+
+_NAME_FORBIDS = "/\\:"
+
+
+def find_problems(values: Mapping[str, Any], specs: Mapping[str, Field[Any]]) -> dict[str, str]:
+    """Field name -> what it needs instead ("need 1 to 100"), in the order of ``specs``; empty when all is well.
+
+    Args:
+        values: a value for every field of ``specs``.
+        specs: the recipe's fields, whose metadata says type, bounds and choices.
+
+    Fields that are wrong by themselves are left out of what is checked between fields.
+    """
+    found: dict[str, str] = {}
+    for name, spec in specs.items():
+        sentence = _own_problem(values[name], spec)
+        if sentence is not None:
+            found[name] = sentence
+    for name, partners, sentence in _between(values, found):
+        if name not in found and not any(partner in found for partner in partners):
+            found[name] = sentence
+    return {name: found[name] for name in specs if name in found}
+
+
+def degradation_problem(task: str, values: Mapping[str, Any]) -> str | None:
+    """Why the degradation that ``task`` undoes does not take these parameters; None when it does. Imports cv2."""
+    from core.degrade import DEGRADATIONS, DegradationError
+
+    if task not in DEGRADATIONS:
+        return None  # the task's own problem
+    try:
+        DEGRADATIONS[task].params(values)
+    except DegradationError as error:
+        return str(error).removeprefix("degradation ")
+    return None
+
+
+def number_text(value: float) -> str:
+    """A bound as people write it: 10,000,000 and 0.99999 and 1e-08."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.10g}"
+
+
+def _own_problem(value: Any, spec: Field[Any]) -> str | None:
+    meta = spec.metadata
+    default = spec.default if spec.default is not MISSING else {}
+    if isinstance(default, dict):
+        return None if isinstance(value, Mapping) else "need parameters and their values"
+    kind = tuple if isinstance(default, tuple) else type(default)
+    fits = isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+    if kind is tuple and fits:
+        fits = all(isinstance(part, str) for part in value)
+    if not fits:
+        return f"need {_KINDS[kind]}"
+    low, high = meta["low"], meta["high"]
+    # written so that a NaN, which compares with nothing, is refused
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        return f"need {number_text(low)} to {number_text(high)} {meta['unit']}".rstrip()
+    if meta["choices"] and value not in meta["choices"]:
+        return f"need one of {', '.join(meta['choices'])}"
+    if meta["multiple"] and value % meta["multiple"]:
+        return f"need a multiple of {meta['multiple']}"
+    return None
+
+
+_KINDS = {str: "a text", int: "a whole number", float: "a number", tuple: "a list of folders"}
+
+
+def _between(
+    values: Mapping[str, Any], found: Mapping[str, str]
+) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """(field, the fields it was compared with, what it needs), as long as the fields compared are well."""
+
+    def well(*names: str) -> bool:
+        return not any(name in found for name in names)
+
+    if well("name"):
+        name = values["name"]
+        if not name or any(c in name for c in _NAME_FORBIDS) or name.startswith(".") or not name.strip():
+            yield "name", (), "need a word that can name a folder"
+    if well("batch", "crops_per_photo") and values["batch"] % values["crops_per_photo"]:
+        crops = values["crops_per_photo"]
+        yield "batch", ("crops_per_photo",), f"need a multiple of crops_per_photo, {crops}"
+    for name in ("train", "validation"):
+        if well(name) and not values[name]:
+            yield name, (), "need at least one folder"
+    if well("kind", "pairs") and (values["kind"] == "mixed") is not bool(values["pairs"]):
+        is_mixed = values["kind"] == "mixed"
+        yield "pairs", ("kind",), (
+            "kind mixed needs folders of pairs" if is_mixed else f"only kind mixed takes them, not {values['kind']}"
+        )  # fmt: skip
+    if well("kind", "hold_out") and values["hold_out"] and values["kind"] == "clean":
+        yield "hold_out", ("kind",), "only pairs have scenes, and the kind is clean"
+    if well("lr", "lr_end") and values["lr_end"] > values["lr"]:
+        yield "lr_end", ("lr",), f"must not exceed lr, {values['lr']:g}"
