@@ -46,8 +46,8 @@ def text(facts: CardFacts) -> str:
         "## Measured",
         _measured(provenance),
         "## Use",
-        "Put this folder among your models, or name its path:\n\n"
-        f"```sh\nmemorynet restore PHOTO --model {facts.name}\n```",
+        "Name the path of this folder, or put it among your models and give its name:\n\n"
+        "```sh\nmemorynet restore PHOTO --model FOLDER\n```",
         "## Licence",
         "None is stated. Whoever passes these weights on states one here, and makes sure that the photos they were "
         "trained on allow it.",
