@@ -16,13 +16,13 @@ veil (mist) may lie over the picture. Streak geometry follows the observations o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from core.cv import cv2
-from core.degrade_base import Bounds, as_stored, smooth_field
+from core.degrade_base import Bounds, as_stored, parameter, smooth_field
 from core.degrade_shadow import ShadowParams, find_shadow, shadow
 
 
@@ -30,21 +30,52 @@ from core.degrade_shadow import ShadowParams, find_shadow, shadow
 class RainParams:
     """Ranges of the rain model. Lengths and widths in pixels, angles in degrees from the vertical."""
 
-    layers: tuple[float, ...] = (0.78, 0.15, 0.05, 0.02)  # probability of 1, 2, 3, ... layers
-    drawn: float = 0.35  # share of layers made of single drawn streaks of one size
-    deep: float = 0.3  # share of layers made of streaks at several depths; the rest is smeared noise
-    length_px: Bounds = field(default_factory=lambda: Bounds(5.0, 90.0))
-    width_px: Bounds = field(default_factory=lambda: Bounds(0.6, 4.5))
-    angle_spread_deg: float = 24.0  # standard deviation of a picture's direction
-    any_angle: float = 0.02  # share of pictures whose direction is uniform over the half circle
-    scatter_deg: Bounds = field(default_factory=lambda: Bounds(0.2, 6.0))
-    cover: Bounds = field(default_factory=lambda: Bounds(0.004, 0.16))  # share of pixels under streaks
-    strength: Bounds = field(default_factory=lambda: Bounds(0.12, 0.95))
-    screen: float = 0.12  # share composed by screen blending; the rest is added
-    mist: float = 0.03  # share of pictures with a veil
-    mist_strength: Bounds = field(default_factory=lambda: Bounds(0.03, 0.3))
-    jpeg: float = 0.04  # share compressed after raining
-    untouched: float = 0.06  # share left clean, so that a clean photo comes back as it went in
+    layers: tuple[float, ...] = parameter(
+        (0.78, 0.15, 0.05, 0.02),
+        "Layers",
+        "How many layers of rain lie over each other",
+        names=("one", "two", "three", "four"),
+    )  # probability of 1, 2, 3, ... layers
+    drawn: float = parameter(0.35, "Single streaks", "Share of layers of sharp streaks of one size")
+    deep: float = parameter(
+        0.3, "Rain in depth", "Share of layers of near and far streaks; what is left is motion-blurred drops"
+    )
+    length_px: Bounds = parameter(
+        Bounds(5.0, 90.0), "Length", "How long streaks are", 2.0, 200.0, "px", basic=True
+    )
+    width_px: Bounds = parameter(
+        Bounds(0.6, 4.5), "Width", "How wide streaks are", 0.3, 12.0, "px", basic=True
+    )
+    angle_spread_deg: float = parameter(
+        24.0,
+        "Slant",
+        "How far the rain falls from the vertical, as a standard deviation",
+        0.0,
+        60.0,
+        "°",
+        basic=True,
+    )
+    any_angle: float = parameter(0.02, "Any direction", "Share of photos whose rain comes from anywhere")
+    scatter_deg: Bounds = parameter(
+        Bounds(0.2, 6.0), "Scatter", "How much streaks of one photo differ in direction", 0.0, 30.0, "°"
+    )
+    cover: Bounds = parameter(
+        Bounds(0.004, 0.16), "Amount", "Share of the photo that streaks cover", 0.001, 0.5, "%", basic=True
+    )
+    strength: Bounds = parameter(
+        Bounds(0.12, 0.95), "Strength", "How bright streaks are", 0.0, 1.5, "%", basic=True
+    )
+    screen: float = parameter(
+        0.12, "Screen blending", "Share of photos where light lies over light; the rest is added"
+    )
+    mist: float = parameter(0.03, "Mist", "Share of photos with a veil of mist", basic=True)
+    mist_strength: Bounds = parameter(
+        Bounds(0.03, 0.3), "Strength of mist", "How dense the veil is", 0.0, 0.8, "%"
+    )
+    jpeg: float = parameter(0.04, "JPEG", "Share of photos compressed after the rain")
+    untouched: float = parameter(
+        0.06, "Left clean", "Share of photos without rain, so that a clean photo comes back as it went in"
+    )
 
     def __post_init__(self) -> None:
         if not self.layers or abs(sum(self.layers) - 1) > 1e-8 or min(self.layers) < 0:

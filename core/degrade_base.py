@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,38 @@ class Bounds:
 
     def draw_log(self, rng: np.random.Generator) -> float:
         return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+
+
+def parameter(
+    default: Any,
+    title: str,
+    text: str,
+    low: float = 0.0,
+    high: float = 1.0,
+    unit: str = "",
+    *,
+    basic: bool = False,
+    names: tuple[str, ...] = (),
+) -> Any:
+    """A field of a degradation's parameters that explains itself in its metadata, as a recipe's fields do.
+
+    Args:
+        default: a number, :class:`Bounds`, or shares that sum to 1.
+        low, high: the sensible range, which a slider spans; what is allowed at all is the dataclass's own affair.
+        unit: "px", "°", or "" for what has none; shares are shown in percent.
+        basic: among the few that are shown first.
+        names: what each of the shares is the share of.
+    """
+    meta = {
+        "title": title,
+        "help": text,
+        "low": low,
+        "high": high,
+        "unit": unit,
+        "basic": basic,
+        "names": names,
+    }
+    return field(default=default, metadata=meta)
 
 
 def smooth_field(height: int, width: int, rng: np.random.Generator, low: float, high: float) -> np.ndarray:

@@ -22,12 +22,12 @@ leaves. Linear light is taken as the stored value to the power of 2.2.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.cv import cv2
-from core.degrade_base import Bounds, as_stored, smooth_field
+from core.degrade_base import Bounds, as_stored, parameter, smooth_field
 
 _GAMMA = 2.2
 _TRIES = 4  # drawings of the outlines, until they cover neither nothing nor everything
@@ -38,26 +38,67 @@ _COVER = (0.02, 0.8)  # share of a picture: a photo all in shadow could not be t
 class ShadowParams:
     """Ranges of the shadow model. Lengths in pixels; ``ambient`` is a share of the lit surface's linear light."""
 
-    shadows: tuple[float, ...] = (0.6, 0.27, 0.13)  # probability of 1, 2, 3, ... outlines
-    # probability of a blob, polygon, edge, bars, limbs, leaves
-    outlines: tuple[float, ...] = (0.26, 0.14, 0.16, 0.12, 0.2, 0.12)
-    size_px: Bounds = field(default_factory=lambda: Bounds(40.0, 1000.0))  # radius of an outline
-    thickness_px: Bounds = field(default_factory=lambda: Bounds(4.0, 110.0))  # of a bar or a limb
-    leaf_px: Bounds = field(default_factory=lambda: Bounds(6.0, 70.0))
-    penumbra_px: Bounds = field(
-        default_factory=lambda: Bounds(0.7, 5.0)
-    )  # standard deviation, at its narrowest
-    widening: Bounds = field(default_factory=lambda: Bounds(1.0, 7.0))  # of the penumbra, far from the caster
-    ambient: Bounds = field(default_factory=lambda: Bounds(0.07, 0.6))  # of red
-    tint: Bounds = field(default_factory=lambda: Bounds(-0.03, 0.38))  # blue keeps ambient ** (1 - tint)
-    unevenness: float = 0.25  # the ambient share varies over a picture by this power
-    relief: Bounds = field(
-        default_factory=lambda: Bounds(0.0, 0.25)
-    )  # share of small contrast that shadow takes
-    veil: Bounds = field(default_factory=lambda: Bounds(0.0, 0.006))
-    lit_patches: float = 0.06  # share of pictures where the outlines are of light, in a shadow around them
-    jpeg: float = 0.1  # share compressed afterwards
-    untouched: float = 0.04  # share left clean, so that a clean photo comes back as it went in
+    shadows: tuple[float, ...] = parameter(
+        (0.6, 0.27, 0.13), "Shadows", "How many shadows fall on a photo", names=("one", "two", "three")
+    )  # probability of 1, 2, 3, ... outlines
+    outlines: tuple[float, ...] = parameter(
+        (0.26, 0.14, 0.16, 0.12, 0.2, 0.12),
+        "Outlines",
+        "What casts the shadow",
+        names=("blob", "polygon", "edge", "bars", "limbs", "leaves"),
+    )
+    size_px: Bounds = parameter(
+        Bounds(40.0, 1000.0), "Size", "Radius of an outline", 10.0, 3000.0, "px", basic=True
+    )
+    thickness_px: Bounds = parameter(Bounds(4.0, 110.0), "Thickness", "Of bars and limbs", 1.0, 400.0, "px")
+    leaf_px: Bounds = parameter(Bounds(6.0, 70.0), "Leaves", "Radius of a leaf", 2.0, 200.0, "px")
+    penumbra_px: Bounds = parameter(
+        Bounds(0.7, 5.0),
+        "Softness",
+        "Blur of the edge at its sharpest, as a standard deviation",
+        0.2,
+        40.0,
+        "px",
+        basic=True,
+    )
+    widening: Bounds = parameter(
+        Bounds(1.0, 7.0),
+        "Softer far away",
+        "How many times wider the edge is far from what casts it",
+        1.0,
+        20.0,
+    )
+    ambient: Bounds = parameter(
+        Bounds(0.07, 0.6),
+        "Light left",
+        "Share of the light that shadows leave, in red",
+        0.02,
+        1.0,
+        "%",
+        basic=True,
+    )
+    tint: Bounds = parameter(
+        Bounds(-0.03, 0.38),
+        "Blueness",
+        "How much bluer shadows are: blue keeps the light left to the power of 1 less this",
+        -0.2,
+        0.9,
+        basic=True,
+    )
+    unevenness: float = parameter(
+        0.25, "Unevenness", "How much the depth of a shadow varies over a photo", basic=True
+    )
+    relief: Bounds = parameter(
+        Bounds(0.0, 0.25), "Flattening", "Share of small contrast that shadow takes away", unit="%"
+    )
+    veil: Bounds = parameter(Bounds(0.0, 0.006), "Veil", "Light scattered in the lens", 0.0, 0.05, "%")
+    lit_patches: float = parameter(
+        0.06, "Patches of light", "Share of photos where light falls into a shadow"
+    )
+    jpeg: float = parameter(0.1, "JPEG", "Share of photos compressed afterwards")
+    untouched: float = parameter(
+        0.04, "Left clean", "Share of photos without shadow, so that a clean photo comes back as it went in"
+    )
 
     def __post_init__(self) -> None:
         for name, count in (("shadows", None), ("outlines", len(_OUTLINES))):
