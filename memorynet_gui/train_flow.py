@@ -104,11 +104,11 @@ class TrainFlow(QObject):
         self,
         runner: JobRunner,
         awake: StayAwake | None = None,
-        train: Train = train_run,
+        train: Train | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._runner, self._train = runner, train
+        self._runner, self._train = runner, train or train_run
         self._awake = awake or StayAwake()
         self._order: TrainOrder | None = None
         self._waiting: TrainOrder | None = None

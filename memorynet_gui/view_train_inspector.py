@@ -20,6 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.catalog import TASKS
+from core.metrics import PROTOCOLS
 from core.problems import Problem
 from memorynet_gui.actions import ACTIONS
 from memorynet_gui.inspector_parts import Elided, ProblemBox, Row, column, heading
@@ -199,7 +201,7 @@ class TrainInspector(QWidget):
         self.proceed = _button("Continue", "Go on exactly where it stopped, with its own recipe and data")
         self.proceed.clicked.connect(self.continue_requested)
         self.state_row = Row("State")
-        self.best_row = Row("Best", tooltip="Highest validation score so far, and the step it was reached at")
+        self.best_row = Row("Best PSNR")
         self.time_row = Row("Elapsed · left", tooltip="Worked, pauses left out; and an estimate of the rest")
         self.kept_row = Row("Last checkpoint")
         self.note = QLabel()
@@ -336,6 +338,12 @@ class TrainInspector(QWidget):
             if state is not None
             else (None, 0)
         )
+        if run.recipe is not None:
+            key = TASKS[run.recipe.task].protocol
+            self.best_row.name.setText(f"Best PSNR ({key})")
+            self.best_row.setToolTip(
+                f"Of the validation photos, on {PROTOCOLS[key]}; and the step it was reached at"
+            )
         self.best_row.set_value(f"{score_text(best)} at {best_step:,}")
         self.best_row.setVisible(best is not None)
         self.state_row.setVisible(not here)
@@ -401,8 +409,6 @@ class TrainInspector(QWidget):
 
 def task_text(recipe: TrainRecipe) -> str:
     """ "Remove rain (synthetic)" """
-    from core.catalog import TASKS
-
     verb = TASKS[recipe.task].verb if recipe.task in TASKS else recipe.task
     kind = {"clean": "synthetic", "pairs": "pairs", "mixed": "pairs and synthetic"}[recipe.kind]
     return f"{verb} ({kind})"
