@@ -25,6 +25,9 @@ examples:
   memorynet train my-recipe.toml --data photos/ --data more/ --out runs/mine
   memorynet train --resume --out runs/rain          goes on exactly where it stopped, as it was begun
 
+With several processors or graphics cards, torch's own launcher shares each batch among them:
+  torchrun --nproc-per-node 2 --no-python memorynet train derain --data photos/ --out runs/rain
+
 In a recipe, DATA/clean stands for a folder "clean" below one of the --data folders.
 """
 _LINE_EVERY_S = 30.0
@@ -73,10 +76,10 @@ def run(args: argparse.Namespace) -> int:
     recipe, data = _what_to_train(args)
     with common.interruptible() as control:
         common.import_aside(control, "core.training")
-        from core import tensors, training
+        from core import tensors, training, training_ranks
 
         try:
-            device = tensors.choose_device(args.device)
+            tensors.choose_device(args.device)
         except tensors.DeviceError as error:
             raise common.UsageError(str(error)) from error
         with common.Progress() as progress, _event_files(args) as note:
@@ -94,16 +97,20 @@ def run(args: argparse.Namespace) -> int:
                     tell,
                     control,
                     resume=args.resume,
-                    device=device,
+                    device=args.device,
                 )
             except (training.TrainingError, RecipeError, RunBusy) as error:
                 if teller.started:  # the run itself failed, not what was asked for
                     raise
                 raise common.UsageError(str(error)) from error
             except Cancelled:
+                if not training_ranks.is_first_here():  # the first process says it for all
+                    return common.EXIT_INTERRUPTED
                 kept = f"step {teller.kept} is kept in {args.out}" if teller.kept else "no step was finished"
                 print(f"Stopped: {kept}. --resume goes on from there.", file=sys.stderr)
                 return common.EXIT_INTERRUPTED
+    if not training_ranks.is_first_here():
+        return common.EXIT_OK
     print(
         f"Trained {result.steps} steps in {common.clock(result.seconds)}. Best validation "
         f"{result.best_psnr_db:.3f} dB at step {result.best_step}. Model: {result.model}"
@@ -114,7 +121,9 @@ def run(args: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _event_files(args: argparse.Namespace) -> Iterator[Emit]:
     """What takes events for TensorBoard, where that was asked for."""
-    if not args.tensorboard:
+    from core.training_ranks import is_first_here
+
+    if not args.tensorboard or not is_first_here():
         yield ignore
         return
     from core.tensorboard_log import TensorBoardLog

@@ -16,6 +16,7 @@ from core.events import ContrastDrawn
 from core.health import MemoryHealth, dead_rows, health, reseed
 from core.network import STRIDE_PX, MemoryNet, NetworkOutput
 from core.recipe import TrainRecipe
+from core.training_ranks import Ranks
 
 _BOUND = 256  # samples of a kind
 _TAKEN = 16  # at most, from one step
@@ -25,14 +26,22 @@ _RESEED_UNTIL = 0.6  # share of the steps; later a new slot would not find its p
 
 
 class MemoryShaper:
-    """Loss terms beside those on pixels, and the sample memory they draw on. Nothing in it is random."""
+    """Loss terms beside those on pixels, and the sample memory they draw on. Nothing in it is random.
 
-    def __init__(self, network: MemoryNet, recipe: TrainRecipe, device: str) -> None:
+    A step may call :meth:`terms` several times, for parts of its batch. What is offered to the bank is collected from
+    all processes that train together, so that they all keep the same one.
+    """
+
+    def __init__(
+        self, network: MemoryNet, recipe: TrainRecipe, device: str, ranks: Ranks | None = None
+    ) -> None:
         self.network, self.recipe = network, recipe
         kinds = dict.fromkeys((POSITIVE, DEGRADED, WRONG), _BOUND)
         self.bank = Bank(network.config.memory_dim, kinds, device, max_age=_KEPT_STEPS)
         self.album = Album()
-        self._offered: dict[str, _Offer] = {}  # by kind, what the last terms would add to the bank
+        self.ranks = ranks or Ranks()
+        self._offered: dict[str, list[_Offer]] = {}  # by kind, what the terms of a step would add to the bank
+        self._offered_step = -1
         self._compared: Compared | None = None  # of the last terms, when it is time to show some of it
         self._drawn: ContrastDrawn | None = None
         self._drawn_at = float("-inf")
@@ -53,7 +62,10 @@ class MemoryShaper:
         few steps and on half the batch. The bank takes in what was seen when :meth:`keep` says that the step
         was done: a step that breaks off before must leave no trace in what is resumed from.
         """
-        self._offered, self._compared = {}, None
+        if step != self._offered_step:
+            self.forget_offers()
+            self._offered_step = step
+        self._compared = None
         recipe, memory, address = self.recipe, self.network.memory, output.address
         if memory is None or address is None:
             return {}
@@ -91,15 +103,47 @@ class MemoryShaper:
         if self._compared is not None:  # before the bank changes
             self._drawn = draw(step, self.recipe.task, self._compared, self.bank, self.album)
             self._drawn_at = time.monotonic()
-        for kind, offer in self._offered.items():
-            tags = self.album.tags_for(len(offer.rows))
-            placed = self.bank.add(offer.rows, kind, step, limit=_TAKEN, tags=tags)
+        for kind, offers in self._all_offers().items():
+            rows = torch.cat([offer.rows for offer in offers])
+            tags = torch.cat([self.album.tags_for(len(offer.rows)) for offer in offers])
+            placed = self.bank.add(rows, kind, step, limit=_TAKEN, tags=tags)
             taken = torch.tensor([place.candidate for place in placed], dtype=torch.int64)
-            cells = offer.cells[taken.to(offer.cells.device)]
-            self.album.put(tags[taken].tolist(), shots(offer.pictures, cells, step))
+            first = 0
+            for offer in offers:
+                own = taken[(taken >= first) & (taken < first + len(offer.rows))]
+                if offer.cells is not None and offer.pictures is not None:
+                    cells = offer.cells[(own - first).to(offer.cells.device)]
+                    self.album.put(tags[own].tolist(), shots(offer.pictures, cells, step))
+                first += len(offer.rows)
         if self._offered:
             self.album.keep_only(self.bank.tags(*self.bank.bounds).tolist())
-        self._offered, self._compared = {}, None
+        self.forget_offers()
+
+    def forget_offers(self) -> None:
+        """What was seen since the last :meth:`keep` is not to be kept: the step begins anew."""
+        self._offered, self._offered_step, self._compared = {}, -1, None
+
+    def _all_offers(self) -> dict[str, list[_Offer]]:
+        """Those of all processes, by rank; what the others saw comes without its picture."""
+        ranks, own = self.ranks, self._offered
+        if (
+            ranks.count == 1 or not own
+        ):  # whether there is contrast depends on the step alone: all have some or none
+            return own
+        own = {
+            kind: [replace(offer, rows=offer.rows.cpu()) for offer in offers] for kind, offers in own.items()
+        }
+        everyone = ranks.gather(
+            {kind: torch.cat([offer.rows for offer in offers]) for kind, offers in own.items()}
+        )
+        return {
+            kind: [
+                offer
+                for rank, theirs in enumerate(everyone)
+                for offer in (offers if rank == ranks.rank else [_Offer(theirs[kind], None, None)])
+            ]
+            for kind, offers in own.items()
+        }
 
     def take_drawn(self) -> ContrastDrawn | None:
         """Some of what a contrastive term compared since the last call, once every few seconds at most, else None.
@@ -131,7 +175,8 @@ class MemoryShaper:
             cells = torch.nonzero(where)  # (N, 3)
             cells = cells[:: max(1, len(cells) // 256)]
             number, row, column = cells.unbind(1)
-            self._offered[kind] = _Offer(embedding[number, :, row, column].float(), cells, pictures)
+            rows_there = embedding[number, :, row, column].float()
+            self._offered.setdefault(kind, []).append(_Offer(rows_there, cells, pictures))
         if time.monotonic() - self._drawn_at >= _DRAW_EVERY_S:
             self._compared = replace(compared, anchor=anchor.detach())
         return {"distance_positive": near, "distance_negative": far}
@@ -194,8 +239,8 @@ class _Offer:
     """Candidates for the bank and where they come from."""
 
     rows: Tensor  # (N, D)
-    cells: Tensor  # (N, 3) int64: number of the picture, row and column on the memory's grid
-    pictures: Tensor  # (B, 3, P, P) in 0..1
+    cells: Tensor | None  # (N, 3) int64: number of the picture, row and column on the memory's grid
+    pictures: Tensor | None  # (B, 3, P, P) in 0..1; None for what another process saw
 
 
 class _Embedder(nn.Module):

@@ -24,6 +24,9 @@ INTERRUPTED = "interrupted"
 """Says it runs and nobody holds its lock: the program or the machine went down."""
 
 
+_ASKING_S = 1.0
+
+
 class TrainingError(Exception):
     """The run cannot start or go on; the message says why."""
 
@@ -83,7 +86,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.lock_file, is_singleton=False)
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=_ASKING_S)  # who only asks whether it is held holds it for a moment
         except filelock.Timeout as error:
             raise RunBusy(self.path) from error
         try:

@@ -118,15 +118,17 @@ class Source(ABC):
     def sample(self, index: int) -> Sample:
         return self.photo(index // self.crops_per_photo)[index % self.crops_per_photo]
 
-    def batch(self, step: int, size: int) -> Sample:
+    def batch(self, step: int, size: int, share: slice = slice(None)) -> Sample:
         """The ``size`` samples of step ``step`` (from 0), stacked: (size, P, P, 3) twice and (size, P, P, 1).
+
+        ``share`` says which of the step's visits to a photo are wanted, where several processes share a batch.
 
         Raises ValueError: ``size`` is no multiple of ``crops_per_photo``.
         """
         if size % self.crops_per_photo:
             raise ValueError(f"batch {size}: need a multiple of the crops per photo, {self.crops_per_photo}")
         photos = size // self.crops_per_photo
-        samples = [sample for offset in range(photos) for sample in self.photo(step * photos + offset)]
+        samples = [sample for offset in range(photos)[share] for sample in self.photo(step * photos + offset)]
         degraded, clean, mask = (np.stack(parts) for parts in zip(*samples, strict=True))
         return degraded, clean, mask
 

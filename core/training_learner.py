@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core import checkpoint, losses
+from core import catalog, checkpoint, losses
 from core.jobs import ignore
 from core.memory_training import MemoryShaper
 from core.network import MemoryNet, NetworkConfig
@@ -21,6 +21,7 @@ from core.recipe import TrainRecipe
 from core.run_folder import TrainingError
 from core.sampling import Sample
 from core.tensors import dtype_of
+from core.training_ranks import Ranks
 
 _PARTS = ("network.", "average.", "optimizer.", "bank.")
 
@@ -41,6 +42,7 @@ class Learner:
         device, precision: names as :mod:`core.tensors` gives them.
         has_masks: whether any sample tells where its damage is.
         tell: hears a sentence when a step is done in another way than meant.
+        ranks: the processes that learn the same from shares of each batch.
     """
 
     def __init__(
@@ -50,16 +52,18 @@ class Learner:
         precision: str,
         has_masks: bool,
         tell: Callable[[str], object] = ignore,
+        ranks: Ranks | None = None,
     ) -> None:
         self.recipe, self.device, self.precision, self.has_masks = recipe, device, precision, has_masks
-        self.tell = tell
+        self.tell, self.ranks = tell, ranks or Ranks()
         self.network = _new_network(recipe).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
         self.optimizers = optimizers(self.network, recipe)
-        self.shaper = MemoryShaper(self.network, recipe, device)
+        self.shaper = MemoryShaper(self.network, recipe, device, self.ranks)
         self.step = 0  # steps done
         self.lr_scale = 1.0  # what the recipe's learning rate is multiplied by
         self.part = recipe.batch  # crops that go through the network at a time
+        self.terms = self.ranks.wrap(_Terms(self), device)
         self.is_whole = True  # False while a step has changed some of the state and not yet all of it
 
     @property
@@ -82,7 +86,7 @@ class Learner:
         return learning_rate(self.recipe, self.step) * self.lr_scale
 
     def learn(self, samples: Sample) -> dict[str, Tensor]:
-        """One step on (B, P, P, 3) crops and their (B, P, P, 1) masks.
+        """One step on (B, P, P, 3) crops and their (B, P, P, 1) masks: this process's share of the batch.
 
         Returns the weighted loss terms, their sum ``"loss"``, the norm of the gradient and what is only for the
         curves: scalars on the device, so that nothing waits for it.
@@ -93,7 +97,7 @@ class Learner:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["boost"]
-        seen = self._gradients(samples)
+        seen = self.ranks.add_up(self._gradients(samples))
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         self.is_whole = False
         for optimizer in self.optimizers:
@@ -126,26 +130,36 @@ class Learner:
         count = len(samples[0])
         seen: dict[str, Tensor] = {}
         for at in range(0, count, self.part):
-            degraded, truth, mask = (side[at : at + self.part] for side in samples)
-            share = len(degraded) / count
-            for key, value in self._backward((degraded, truth, mask), share).items():
+            some = (
+                samples[0][at : at + self.part],
+                samples[1][at : at + self.part],
+                samples[2][at : at + self.part],
+            )
+            share = len(some[0]) / self.recipe.batch
+            is_last = at + self.part >= count
+            with contextlib.nullcontext() if is_last else self.ranks.unsynced(self.terms):
+                found = self._backward(some, share)
+            for key, value in found.items():
                 seen[key] = value * share if key not in seen else seen[key] + value * share
         return seen
 
     def _backward(self, samples: Sample, share: float) -> dict[str, Tensor]:
-        recipe = self.recipe
         x, y, mask = self.on_device(samples)
         with self.autocast():
-            output = self.network(x, mask, group=recipe.crops_per_photo)
-            terms = {"pixel": losses.charbonnier(output.restored, y)}
-            if recipe.edge_weight:
-                terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
-            curves = self.shaper.terms(self.step, x, y, output, terms, mask)
+            terms, curves = self.terms(x, y, mask)
         total = torch.stack(list(terms.values())).sum()
-        (total * share).backward()
+        (total * (share * self.ranks.count)).backward()  # processes are averaged, not summed up
         return {"loss": total.detach()} | {key: value.detach() for key, value in terms.items()} | curves
 
     def _take_smaller_parts(self, reason: str) -> None:
+        if (
+            self.ranks.count > 1
+        ):  # the others may be waiting for this process's gradients, part by part as agreed
+            raise TrainingError(
+                f"step {self.step + 1}: there is not enough memory on {self.device} for this process's share of the "
+                f"batch ({reason}); more processes, a smaller batch or a smaller patch need less"
+            )
+        self.shaper.forget_offers()
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         gc.collect()
@@ -224,6 +238,15 @@ class Learner:
                     found[f"optimizer.{key}.{name}"] = value
         return found
 
+    def align(self) -> None:
+        """Be what the first process is. All take part, after as many steps."""
+        self.ranks.copy_from_first(self.network.state_dict().values())
+        self.ranks.copy_from_first(self.average.values())
+        for parameter in self.network.parameters():
+            for optimizer in self.optimizers:
+                state = optimizer.state.get(parameter, {})
+                self.ranks.copy_from_first(state[key] for key in sorted(state))
+
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
         """Go on from :meth:`tensors` after ``step`` steps. Raises KeyError, ValueError, RuntimeError: they do not fit."""
         part = {prefix: {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
@@ -243,13 +266,34 @@ class Learner:
         self.step = step
 
 
+class _Terms(nn.Module):
+    """All that gradients come from, as one module: what averages gradients over processes has to see all of it."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__()
+        self.network = learner.network
+        self._learner = [learner]  # in a list, so that it is no part of this module
+
+    def forward(
+        self, x: Tensor, y: Tensor, mask: Tensor | None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Weighted loss terms, and what is only for the curves."""
+        (learner,) = self._learner
+        recipe = learner.recipe
+        output = self.network(x, mask, group=recipe.crops_per_photo)
+        terms = {"pixel": losses.charbonnier(output.restored, y)}
+        if recipe.edge_weight:
+            terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
+        return terms, learner.shaper.terms(learner.step, x, y, output, terms, mask)
+
+
 def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or speaks_of_short_memory(str(error))
 
 
 def _new_network(recipe: TrainRecipe) -> MemoryNet:
     if recipe.start_from:
-        return checkpoint.load(Path(recipe.start_from)).network.requires_grad_(True).train()
+        return checkpoint.load(catalog.resolve(recipe.start_from)).network.requires_grad_(True).train()
     config = (
         NetworkConfig(width=recipe.width)
         if recipe.preset == "custom"
