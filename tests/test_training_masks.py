@@ -286,7 +286,11 @@ def test_a_stopped_mixed_run_goes_on_as_if_nothing_had_happened(data: Path, tmp_
 
     def curve(run: str) -> list[dict[str, object]]:
         return [
-            {k: v for k, v in line.items() if k not in ("images_per_s", "data_wait", "process_mb", "device_mb")}
+            {
+                k: v
+                for k, v in line.items()
+                if k not in ("images_per_s", "data_wait", "process_mb", "device_mb")
+            }
             for line in read_curve(tmp_path / run)
         ]
 
