@@ -37,8 +37,12 @@ def _spec(
     basic: bool = False,
     multiple: int = 0,
     holds: str = "",
+    words: tuple[str, ...] = (),
 ) -> Any:
-    """``basic``: among the few a form shows first. ``holds``: "model", or "folders" for a list of them."""
+    """``basic``: among the few a form shows first. ``holds``: "model", or "folders" for a list of them.
+
+    ``words`` say the choices to people, in their order.
+    """
     meta = {
         "section": section,
         "title": title,
@@ -50,6 +54,7 @@ def _spec(
         "basic": basic,
         "multiple": multiple,
         "holds": holds,
+        "words": words,
     }
     return field(default=default, metadata=meta)
 
@@ -60,7 +65,13 @@ class TrainRecipe:
 
     name: str = _spec("derain-s", "run", "Name", "Name of the model that comes out", basic=True)
     task: str = _spec(
-        "derain", "run", "Task", "What the model removes", choices=("derain", "deshadow"), basic=True
+        "derain",
+        "run",
+        "Task",
+        "What the model learns",
+        choices=("derain", "deshadow"),
+        basic=True,
+        words=("Remove rain", "Remove shadows"),
     )
     seed: int = _spec(
         1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1
@@ -70,6 +81,7 @@ class TrainRecipe:
         "clean", "data", "Kind of data",
         "clean photos degraded on the fly, pairs of degraded and clean, or mixed: both",
         choices=("clean", "pairs", "mixed"),
+        words=("Clean photos", "Pairs", "Both"),
     )  # fmt: skip
     train: tuple[str, ...] = _spec(
         ("DATA/clean",),
@@ -120,6 +132,7 @@ class TrainRecipe:
         "Size",
         "S is fast, B is about twice the work",
         choices=("S", "B", "custom"),
+        words=("Small", "Large", "By width"),
         basic=True,
     )
     width: int = _spec(

@@ -1,0 +1,212 @@
+"""The ready recipes a new run starts from, and the folders of a person put into a recipe. No widgets here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from core.catalog import TASKS
+from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+
+if TYPE_CHECKING:
+    from core.dataset import LayoutFound
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """``recipes``: task -> name of a recipe that ships; the first is taken where there is none for the task."""
+
+    key: str
+    title: str
+    words: str
+    icon: str
+    recipes: Mapping[str, str]
+
+    def recipe_name(self, task: str) -> str:
+        return self.recipes.get(task) or next(iter(self.recipes.values()))
+
+
+PRESETS = (
+    Preset(
+        "quick-look", "Quick look", "A first try on photos that ship with MemoryNet. Minutes.",
+        "mdi6.timer-outline", MappingProxyType({"derain": "quick-look"}),
+    ),
+    Preset(
+        "fine-tune", "Fine-tune a shipped model", "Goes on from a model that already works, with your photos. An hour or so.",
+        "mdi6.tune-vertical", MappingProxyType({"derain": "fine-tune"}),
+    ),
+    Preset(
+        "standard", "Standard", "A new model from nothing, with your photos. A day on a processor.",
+        "mdi6.school-outline", MappingProxyType({"derain": "derain", "deshadow": "deshadow"}),
+    ),
+)  # fmt: skip
+
+
+def load(name: str) -> TrainRecipe:
+    """A recipe that ships. Raises :class:`core.catalog.CatalogError`, :class:`core.recipe.RecipeError`, OSError."""
+    from core import catalog
+
+    return TrainRecipe.from_toml(catalog.recipe(name))
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DataFound:
+    """What a recipe's folders hold, in words. ``photos``: some clean ones, for the preview."""
+
+    lines: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    problem: str | None = None
+    photos: tuple[Path, ...] = ()
+    count: int = 0  # photos and pairs to train on
+
+
+def needs_folder(values: Mapping[str, Any]) -> bool:
+    """Whether the recipe speaks of DATA, which a person has to say what it is."""
+    return any(_is_data(folder) for folder in _folders(values))
+
+
+def fits(values: Mapping[str, Any], data: tuple[Path, ...]) -> bool:
+    """Whether every folder of the recipe is found with DATA standing for ``data``."""
+    try:
+        resolve_folders(_folders(values), data)
+    except RecipeError:
+        return False
+    return True
+
+
+def merge(found: Sequence[LayoutFound]) -> dict[str, Any]:
+    """Fields of a recipe that trains on all of several chosen folders; empty when none can be used."""
+    usable = [item for item in found if item.suggestion]
+    if not usable:
+        return {}
+    clean = [item.suggestion for item in usable if item.kind == "clean"]
+    pairs = [item.suggestion for item in usable if item.kind == "pairs"]
+    deciding = pairs or clean
+    merged: dict[str, Any] = {
+        "kind": "mixed" if clean and pairs else "pairs" if pairs else "clean",
+        "train": _union(clean or pairs, "train"),
+        "pairs": _union(pairs, "train") if clean and pairs else (),
+        "validation": _union(deciding, "validation"),
+        "hold_out": max((float(item.get("hold_out", 0.0)) for item in deciding), default=0.0),  # type: ignore[arg-type]
+    }
+    own = tuple(folder for folder in merged["validation"] if folder not in BUNDLED)
+    if own:  # the photos that ship stand in only where there are no others
+        merged["validation"] = own
+    return merged
+
+
+def _union(suggestions: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(folder for item in suggestions for folder in item.get(key, ())))
+
+
+def recognise_all(folders: Sequence[Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What recipe the folders make, and what there is to say about them. Reads the disk: not on the window's thread."""
+    from core.dataset import recognise
+
+    found = [recognise(folder) for folder in folders]
+    return merge(found), tuple(dict.fromkeys(note for item in found for note in item.notes))
+
+
+def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
+    """Count what the recipe would read. Reads the disk: not on the window's thread. Never raises for what is there."""
+    from core.dataset import PairingError
+    from core.image_io import ImageError
+
+    if needs_folder(values) and not data:
+        return DataFound(problem="Choose the folder with your photos.")
+    try:
+        return _describe(values, data)
+    except (RecipeError, PairingError, ImageError, OSError) as error:
+        from core.problems import describe
+
+        return DataFound(problem=str(error) if isinstance(error, RecipeError) else describe(error).sentence)
+
+
+def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
+    noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
+    kind = values["kind"]
+    lines, photos, count = [], [], 0
+    if kind != "pairs":
+        photos = _photos(values["train"], data)
+        count += len(photos)
+        lines.append(
+            f"Learns from {_many(len(photos), 'clean photo')}{_where(values['train'])}. "
+            f"{noun.capitalize()} {'are' if noun.endswith('s') else 'is'} drawn on them as training goes."
+        )
+    notes: list[str] = []
+    if kind != "clean":
+        folders = values["pairs"] if kind == "mixed" else values["train"]
+        pairs, layouts, unpaired = _pairs(folders, data)
+        count += pairs
+        shape = f" ({', '.join(layouts)})" if layouts else ""
+        also = "Also learns" if kind == "mixed" else "Learns"
+        lines.append(f"{also} from {_many(pairs, 'pair')}{shape}{_where(folders)}.")
+        if unpaired:
+            notes.append(
+                f"{_many(unpaired, 'picture')} without a partner {'is' if unpaired == 1 else 'are'} left out."
+            )
+    lines.append(_scored(values, data, kind))
+    problem = None if count else "There are no photos to learn from in the folder."
+    return DataFound(tuple(lines), tuple(notes), problem, tuple(photos[:6]), count)
+
+
+def _scored(values: Mapping[str, Any], data: tuple[Path, ...], kind: str) -> str:
+    held = values["hold_out"]
+    if kind != "clean" and held:
+        return f"Scored on {held:.0%} of the scenes, which are kept apart."
+    if kind == "clean":
+        count, word = len(_photos(values["validation"], data)), "photo"
+    else:
+        count, word = _pairs(values["validation"], data)[0], "pair"
+    return f"Scored on {_many(count, f'other {word}')}{_where(values['validation'])}."
+
+
+def _photos(folders: Sequence[str], data: tuple[Path, ...]) -> list[Path]:
+    from core import catalog, image_io
+
+    found: list[Path] = []
+    for folder in folders:
+        if folder in BUNDLED:
+            found += catalog.sample_photos(BUNDLED[folder])
+        else:
+            (path,) = resolve_folders((folder,), data)
+            found += image_io.find_images(path, recursive=False)
+    return found
+
+
+def _pairs(folders: Sequence[str], data: tuple[Path, ...]) -> tuple[int, tuple[str, ...], int]:
+    from core.dataset import find_pairs
+
+    found = [find_pairs(path, strict=False) for path in resolve_folders(tuple(folders), data)]
+    return (
+        sum(len(item.pairs) for item in found),
+        tuple(dict.fromkeys(item.layout for item in found)),
+        sum(len(item.unpaired) for item in found),
+    )
+
+
+def _where(folders: Sequence[str]) -> str:
+    """ " in clean and clean_extra", " that ship with MemoryNet" """
+    if all(folder in BUNDLED for folder in folders):
+        return " that ship with MemoryNet"
+    names = ["the photos that ship" if f in BUNDLED else Path(f).name for f in folders]
+    shown = names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]
+    return " in " + (shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}")
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _folders(values: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*values["train"], *values["pairs"], *values["validation"])
+
+
+def _is_data(folder: str) -> bool:
+    return folder == "DATA" or folder.startswith("DATA/")

@@ -1,0 +1,322 @@
+"""One field of a recipe as a row: its title, something to set it by, and what it does or why it cannot be so.
+
+Everything is made from the field's metadata in :mod:`core.recipe`; a field that is added there needs nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.recipe_check import number_text
+from memorynet_gui.inspector_parts import DetailCombo
+from memorynet_gui.theme import set_role
+
+TITLE_PX = 132
+_EDIT_PX = 216
+_NUMBER_PX = 112
+_LIST_LINES = 2
+
+
+class Editor(QWidget):
+    """Holds one value. ``value()`` of what cannot be read is the text as it stands: the check says what is wrong."""
+
+    changed = Signal()  # by the person only
+
+    def value(self) -> Any:
+        raise NotImplementedError(type(self).__name__)
+
+    def set_value(self, value: Any) -> None:
+        """Shown without a signal."""
+        raise NotImplementedError(type(self).__name__)
+
+    def field_widget(self) -> QWidget:
+        """What takes the keyboard."""
+        raise NotImplementedError(type(self).__name__)
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(8)
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
+
+
+class LineEditor(Editor):
+    """A text or a number. Numbers may be written with separators or as 1e-3."""
+
+    def __init__(self, kind: type, unit: str) -> None:
+        super().__init__()
+        self._kind = kind
+        self._edit = QLineEdit()
+        self._edit.setFixedWidth(_EDIT_PX if kind is str else _NUMBER_PX)
+        self._edit.textEdited.connect(lambda _text: self.changed.emit())
+        row = _row(self._edit)
+        if unit:
+            label = QLabel(unit)
+            set_role(label, "caption")
+            row.addWidget(label)
+        row.addStretch(1)
+        self.setLayout(row)
+
+    def value(self) -> Any:
+        text = self._edit.text().strip()
+        return text if self._kind is str else read_number(text, self._kind)
+
+    def set_value(self, value: Any) -> None:
+        text = repr(value) if isinstance(value, float) else str(value)
+        if self.value() != value or self._edit.text() == "":
+            self._edit.setText(text)
+
+    def field_widget(self) -> QWidget:
+        return self._edit
+
+
+def read_number(text: str, kind: type) -> int | float | str:
+    """A number as people write it: "8,000", "8 000", "1e-3". What is none comes back as it was given."""
+    plain = "".join(text.split()).replace("_", "")
+    if "," in plain:
+        head, *groups = plain.split(",")
+        if all(len(group.split(".")[0]) == 3 for group in groups) and head:
+            plain = head + "".join(groups)
+    try:
+        number = float(plain)
+    except ValueError:
+        return text
+    if kind is float:
+        return number
+    try:
+        return int(plain)
+    except ValueError:
+        return int(number) if number.is_integer() else text
+
+
+class _Combo(QComboBox):
+    """Editable, and deaf to the wheel: scrolling past must not change it."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class ChoiceEditor(Editor):
+    def __init__(self, title: str, tooltip: str, choices: tuple[str, ...], words: tuple[str, ...]) -> None:
+        super().__init__()
+        self._combo = DetailCombo(title, tooltip)
+        self._combo.setFixedWidth(_EDIT_PX)
+        for choice, word in zip(choices, words or choices, strict=True):
+            self._combo.add(word, choice if word != choice else "", choice)
+        self._combo.activated.connect(lambda _index: self.changed.emit())
+        row = _row(self._combo)
+        row.addStretch(1)
+        self.setLayout(row)
+
+    def value(self) -> Any:
+        return self._combo.currentData()
+
+    def set_value(self, value: Any) -> None:
+        if self._combo.findData(value) < 0:  # of a newer version, say: shown, and refused by the check
+            self._combo.add(str(value), "", value)
+        self._combo.setCurrentIndex(self._combo.findData(value))
+
+    def field_widget(self) -> QWidget:
+        return self._combo
+
+
+class ModelEditor(Editor):
+    """A model by its name, or a folder; empty for none."""
+
+    def __init__(self, models: Callable[[], list[str]]) -> None:
+        super().__init__()
+        self._models = models
+        self._combo = _Combo()
+        self._combo.setEditable(True)
+        self._combo.setFixedWidth(_EDIT_PX)
+        line = self._combo.lineEdit()
+        assert line is not None
+        line.setPlaceholderText("nothing: learn anew")
+        self._combo.editTextChanged.connect(lambda _text: self.changed.emit())
+        self._browse = QPushButton("…")
+        self._browse.setAccessibleName("Choose the folder of a model")
+        self._browse.setToolTip("Choose the folder of a model or of a run")
+        self._browse.clicked.connect(self._choose)
+        row = _row(self._combo, self._browse)
+        row.addStretch(1)
+        self.setLayout(row)
+        self._fill()
+
+    def _fill(self) -> None:
+        with QSignalBlocker(self._combo):
+            self._combo.addItems(["", *self._models()])
+
+    def value(self) -> Any:
+        return self._combo.currentText().strip()
+
+    def set_value(self, value: Any) -> None:
+        if value != self.value():
+            with QSignalBlocker(self._combo):
+                self._combo.setEditText(str(value))
+
+    def field_widget(self) -> QWidget:
+        return self._combo
+
+    def _choose(self) -> None:
+        dialog = QFileDialog(self, "Model to start from")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._take)
+        dialog.open()
+
+    def _take(self, name: str) -> None:
+        folder = Path(name)
+        run_model = folder / "model"  # the folder of a run holds its model there
+        self._combo.setEditText(str(run_model if run_model.is_dir() else folder))
+
+
+class FoldersEditor(Editor):
+    """Folders, one a line."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._edit = QPlainTextEdit()
+        self._edit.setTabChangesFocus(True)
+        self._edit.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self._edit.setFixedHeight(self._edit.fontMetrics().lineSpacing() * _LIST_LINES + 24)
+        self._edit.setMinimumWidth(_EDIT_PX)
+        self._edit.setPlaceholderText("one folder a line")
+        self._edit.textChanged.connect(self.changed)
+        self._add = QPushButton("Add…")
+        self._add.setAccessibleName(f"Add a folder to: {title.lower()}")
+        self._add.setToolTip("Choose a folder and add it")
+        self._add.clicked.connect(self._choose)
+        row = _row(self._edit, self._add)
+        row.setAlignment(self._add, Qt.AlignmentFlag.AlignTop)
+        self.setLayout(row)
+
+    def value(self) -> Any:
+        return tuple(line.strip() for line in self._edit.toPlainText().splitlines() if line.strip())
+
+    def set_value(self, value: Any) -> None:
+        if value != self.value():
+            with QSignalBlocker(self._edit):
+                self._edit.setPlainText("\n".join(map(str, value)))
+
+    def field_widget(self) -> QWidget:
+        return self._edit
+
+    def _choose(self) -> None:
+        dialog = QFileDialog(self, "Add a folder")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._edit.appendPlainText)
+        dialog.open()
+
+
+class FieldRow(QWidget):
+    """Title, editor, and beside them what the field is for or, while it is wrong, what it needs."""
+
+    changed = Signal(str, object)  # field name, value
+
+    def __init__(self, field: Field[Any], models: Callable[[], list[str]]) -> None:
+        super().__init__()
+        meta = field.metadata
+        self.name, self._help = field.name, str(meta["help"])
+        self.title = str(meta["title"])
+        self._problem: str | None = None
+        tooltip = explain(field)
+        self.editor = _editor(field, tooltip, models)
+        widget = self.editor.field_widget()
+        widget.setAccessibleName(self.title)
+        widget.setToolTip(tooltip)
+        label = QLabel(self.title)
+        label.setFixedWidth(TITLE_PX)
+        label.setBuddy(widget)
+        label.setToolTip(tooltip)
+        label.setWordWrap(True)
+        self.note = QLabel()
+        self.note.setWordWrap(True)
+        self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        below = isinstance(self.editor, FoldersEditor)
+        row = _row(label, self.editor)
+        top = Qt.AlignmentFlag.AlignTop if below else Qt.AlignmentFlag.AlignVCenter
+        row.setAlignment(label, top)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        if below:
+            row.setStretch(1, 1)
+            layout.addLayout(row)
+            layout.addLayout(_row(_space(TITLE_PX), self.note))
+        else:
+            self.editor.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+            self.editor.setFixedWidth(max(_EDIT_PX, self.editor.sizeHint().width()))
+            row.addWidget(self.note, 1)
+            layout.addLayout(row)
+        self.editor.changed.connect(lambda: self.changed.emit(self.name, self.editor.value()))
+        self.set_problem(None)
+
+    @property
+    def problem(self) -> str | None:
+        return self._problem
+
+    def set_problem(self, need: str | None) -> None:
+        """What the field needs ("need 1 to 100"), None when it is well."""
+        self._problem = need
+        text = sentence(need) if need else self._help
+        self.note.setText(text)
+        set_role(self.note, "error" if need else "caption")
+        self.editor.field_widget().setAccessibleDescription(text)
+
+
+def sentence(need: str) -> str:
+    """ "need 1 to 100" -> "Need 1 to 100." """
+    return f"{need[:1].upper()}{need[1:]}."
+
+
+def explain(field: Field[Any]) -> str:
+    """A tooltip: what the field does, what it may be, its name in the file, its default."""
+    meta = field.metadata
+    lines = [f"{meta['help']}."]
+    if meta["low"] is not None:
+        lines.append(f"{number_text(meta['low'])} to {number_text(meta['high'])} {meta['unit']}".rstrip())
+    default = field.default if field.default is not MISSING else None
+    shown = ", ".join(default) if isinstance(default, tuple) else default
+    lines.append(f"{field.name} in the file" + (f", {shown} unless set" if shown not in ("", None) else ""))
+    return "\n".join(lines)
+
+
+def _editor(field: Field[Any], tooltip: str, models: Callable[[], list[str]]) -> Editor:
+    meta = field.metadata
+    if meta["choices"]:
+        return ChoiceEditor(meta["title"], tooltip, meta["choices"], meta["words"])
+    if meta["holds"] == "model":
+        return ModelEditor(models)
+    if isinstance(field.default, tuple):
+        return FoldersEditor(meta["title"])
+    return LineEditor(type(field.default), meta["unit"])
+
+
+def _space(width_px: int) -> QWidget:
+    space = QWidget()
+    space.setFixedWidth(width_px)
+    return space

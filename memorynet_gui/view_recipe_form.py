@@ -1,0 +1,182 @@
+"""A recipe as a form: the few fields that most people change, and all others folded away.
+
+Made from :class:`core.recipe.TrainRecipe` alone. The values live here, not in the widgets: the folded part is built when
+it is first looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from core.recipe import RecipeError, TrainRecipe, problems_of
+from memorynet_gui.inspector_parts import heading
+from memorynet_gui.view_fold import FoldButton
+from memorynet_gui.view_recipe_fields import FieldRow, sentence
+
+SECTIONS = {
+    "run": "Run",
+    "data": "Photos",
+    "network": "Network",
+    "training": "Training",
+    "loss": "Loss",
+    "keeping": "Checks and checkpoints",
+}
+_FIELDS = {item.name: item for item in fields(TrainRecipe)}
+_GAP_PX = 10
+
+
+class RecipeForm(QWidget):
+    """``recipe()`` is a recipe only while ``is_valid``; what is wrong stands beside its field."""
+
+    changed = Signal()  # any value, by whomever
+    edited = Signal(str)  # a field, by the person
+    valid_changed = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._values: dict[str, Any] = _values_of(TrainRecipe())
+        self._problems: dict[str, str] = {}
+        self._rows: dict[str, FieldRow] = {}
+        self._frozen = False
+        basics = QVBoxLayout()
+        basics.setSpacing(_GAP_PX)
+        for name, item in _FIELDS.items():
+            if item.metadata.get("basic"):
+                basics.addWidget(self._row(name))
+        self.fold = FoldButton(
+            "All settings", "Everything a recipe says, for those who know what they look for"
+        )
+        self.fold.toggled.connect(self._unfold)
+        self._more: QWidget | None = None
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(16)
+        self._layout.addLayout(basics)
+        self._layout.addWidget(self.fold, 0, Qt.AlignmentFlag.AlignLeft)
+        self._show_values()
+
+    # --- values --------------------------------------------------------------------------------------
+
+    def set_recipe(self, recipe: TrainRecipe) -> None:
+        self.set_values(_values_of(recipe))
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Put some values in. Raises KeyError for what is no field of a recipe."""
+        if unknown := [name for name in values if name not in _FIELDS]:
+            raise KeyError(unknown[0])
+        self._values.update(values)
+        self._show_values()
+        self._check()
+        self.changed.emit()
+
+    def values(self) -> dict[str, Any]:
+        """By field, as they stand; one that cannot be read is the text that was typed."""
+        return dict(self._values)
+
+    def value(self, name: str) -> Any:
+        return self._values[name]
+
+    def recipe(self) -> TrainRecipe:
+        """Raises :class:`core.recipe.RecipeError` while something is wrong."""
+        for name, need in self._problems.items():
+            raise RecipeError(f"{name} {self._values[name]!r}: {need}")
+        return TrainRecipe(**self._values)
+
+    @property
+    def is_valid(self) -> bool:
+        return not self._problems
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Field -> what it needs ("need 1 to 100")."""
+        return self._problems
+
+    def first_problem(self) -> str | None:
+        """ "Steps: need 1 to 10,000,000." """
+        for name, need in self._problems.items():
+            return f"{_FIELDS[name].metadata['title']}: {sentence(need)[0].lower()}{sentence(need)[1:]}"
+        return None
+
+    # --- showing -------------------------------------------------------------------------------------
+
+    def set_frozen(self, on: bool) -> None:
+        self._frozen = on
+        for row in self._rows.values():
+            row.editor.setEnabled(not on)
+
+    def row(self, name: str) -> FieldRow:
+        """The field's row; unfolds what hides it. Raises KeyError for a field without a row."""
+        if name not in self._rows:
+            self.fold.setChecked(True)
+        return self._rows[name]
+
+    def reveal(self, name: str) -> FieldRow | None:
+        """Give the field the keyboard. None where it has no row: degradations have a view of their own."""
+        if name == "degradation":
+            return None
+        row = self.row(name)
+        if self._more is not None and self._more.isAncestorOf(row):
+            self.fold.setChecked(True)
+        row.editor.field_widget().setFocus(Qt.FocusReason.OtherFocusReason)
+        return row
+
+    def _row(self, name: str) -> FieldRow:
+        row = FieldRow(_FIELDS[name], _model_names)
+        row.changed.connect(self._edit)
+        row.editor.set_value(self._values[name])
+        row.set_problem(self._problems.get(name))
+        row.editor.setEnabled(not self._frozen)
+        self._rows[name] = row
+        return row
+
+    def _unfold(self, on: bool) -> None:
+        if on and self._more is None:
+            self._more = QWidget()
+            layout = QVBoxLayout(self._more)
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(_GAP_PX)
+            for section, title in SECTIONS.items():
+                names = [n for n, item in _FIELDS.items() if item.metadata["section"] == section]
+                hidden = [name for name in names if name not in self._rows]
+                if hidden:
+                    layout.addSpacing(6)
+                    layout.addWidget(heading(title))
+                for name in hidden:
+                    layout.addWidget(self._row(name))
+            self._layout.addWidget(self._more)
+        if self._more is not None:
+            self._more.setVisible(on)
+
+    def _edit(self, name: str, value: Any) -> None:
+        self._values[name] = value
+        self._check()
+        self.edited.emit(name)
+        self.changed.emit()
+
+    def _show_values(self) -> None:
+        for name, row in self._rows.items():
+            row.editor.set_value(self._values[name])
+
+    def _check(self) -> None:
+        was = self.is_valid
+        self._problems = problems_of(self._values)
+        for name, row in self._rows.items():
+            row.set_problem(self._problems.get(name))
+        if self.is_valid is not was:
+            self.valid_changed.emit(self.is_valid)
+
+
+def _values_of(recipe: TrainRecipe) -> dict[str, Any]:
+    values = {name: getattr(recipe, name) for name in _FIELDS}
+    return values | {"degradation": dict(recipe.degradation)}
+
+
+def _model_names() -> list[str]:
+    from core import catalog
+
+    return [entry.name for entry in catalog.models() if entry.error is None]

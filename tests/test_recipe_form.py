@@ -1,0 +1,149 @@
+"""The recipe form: made from the fields alone, one validation with the file, nothing lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit
+from pytestqt.qtbot import QtBot
+
+from core.recipe import RecipeError, TrainRecipe
+from memorynet_gui.view_recipe_fields import read_number
+from memorynet_gui.view_recipe_form import RecipeForm
+from tests.ui import unnamed_focusable
+
+SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))
+
+
+def form(qtbot: QtBot) -> RecipeForm:
+    made = RecipeForm()
+    qtbot.addWidget(made)
+    made.resize(760, 900)
+    made.show()
+    return made
+
+
+def type_into(shown: RecipeForm, name: str, text: str) -> None:
+    edit = shown.row(name).editor.field_widget()
+    assert isinstance(edit, QLineEdit)
+    edit.setText(text)
+    edit.textEdited.emit(text)  # what a key press does, of which setText says nothing
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_recipe_comes_out_as_it_went_in(qtbot: QtBot, path: Path) -> None:
+    shown = form(qtbot)
+    shown.fold.setChecked(True)
+    recipe = TrainRecipe.from_toml(path)
+    shown.set_recipe(recipe)
+    assert shown.recipe() == recipe
+    for item in fields(TrainRecipe):
+        if item.name != "degradation":
+            assert shown.row(item.name).editor.value() == getattr(recipe, item.name), item.name
+
+
+def test_every_field_has_a_row_with_its_title_its_help_and_a_name(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    shown.fold.setChecked(True)
+    for item in fields(TrainRecipe):
+        if item.name == "degradation":
+            continue
+        row = shown.row(item.name)
+        assert row.title == item.metadata["title"]
+        assert row.note.text() == item.metadata["help"]
+        assert item.name in row.editor.field_widget().toolTip()
+        assert row.editor.field_widget().accessibleName() == item.metadata["title"]
+    assert unnamed_focusable(shown) == []
+
+
+def test_what_is_wrong_stands_beside_its_field_and_goes_again(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    told: list[bool] = []
+    shown.valid_changed.connect(told.append)
+    for wrong, need in (
+        ("many", "Need a whole number."),
+        ("0", "Need 1 to 10,000,000."),
+        ("", "Need a whole number."),
+    ):
+        type_into(shown, "steps", wrong)
+        assert not shown.is_valid
+        assert shown.row("steps").note.text() == need
+        assert shown.first_problem() == f"Steps: {need[0].lower()}{need[1:]}"
+        with pytest.raises(RecipeError, match="steps"):
+            shown.recipe()
+    type_into(shown, "steps", "12,000")
+    assert shown.recipe().steps == 12_000
+    assert shown.row("steps").note.text() == shown.row("steps")._help
+    assert told == [False, True]
+
+
+def test_fields_that_depend_on_each_other_are_checked_together(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    shown.set_recipe(replace(TrainRecipe(), batch=8, crops_per_photo=4))
+    type_into(shown, "batch", "6")
+    assert "multiple" in shown.row("batch").note.text()
+    type_into(shown, "crops_per_photo", "3")
+    assert shown.recipe().batch == 6
+
+
+def test_the_form_and_the_file_say_the_same(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    type_into(shown, "lr", "7")
+    with pytest.raises(RecipeError) as from_form:
+        shown.recipe()
+    with pytest.raises(RecipeError) as from_file:
+        TrainRecipe.from_dict({"training": {"lr": 7.0}})
+    assert str(from_form.value) == str(from_file.value)
+
+
+def test_a_problem_in_the_folded_part_can_be_found(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    shown.set_values({"hold_out": 0.5})
+    assert not shown.is_valid
+    assert not shown.fold.isChecked()
+    row = shown.reveal("hold_out")
+    assert row is not None
+    assert shown.fold.isChecked()
+    assert "only pairs" in row.note.text().lower()
+    assert row.editor.field_widget().hasFocus() or not shown.isActiveWindow()
+
+
+def test_choices_folders_and_models_are_chosen(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    task = shown.row("task").editor.field_widget()
+    assert isinstance(task, QComboBox)
+    assert [task.itemText(at) for at in range(task.count())] == ["Remove rain", "Remove shadows"]
+    task.setCurrentIndex(1)
+    task.activated.emit(1)
+    start = shown.row("start_from").editor.field_widget()
+    assert isinstance(start, QComboBox)
+    assert start.findText("derain-s") > 0
+    start.setEditText("derain-s")
+    folders = shown.row("train").editor.field_widget()
+    assert isinstance(folders, QPlainTextEdit)
+    folders.setPlainText("one\n\n two \n")
+    recipe = shown.recipe()
+    assert (recipe.task, recipe.start_from, recipe.train) == ("deshadow", "derain-s", ("one", "two"))
+
+
+def test_a_frozen_form_cannot_be_changed(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    shown.fold.setChecked(True)
+    shown.set_frozen(True)
+    assert not any(row.editor.isEnabled() for row in shown._rows.values())
+    shown.set_frozen(False)
+    assert all(row.editor.isEnabled() for row in shown._rows.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("8,000", int, 8000), ("8 000", int, 8000), ("1e4", int, 10_000), ("1.5", int, "1.5"), ("1,5", int, "1,5"),
+        ("1e-3", float, 0.001), (".5", float, 0.5), ("1,234.5", float, 1234.5), ("x", float, "x"), ("", int, ""),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_people_write_them(text: str, kind: type, expected: object) -> None:
+    assert read_number(text, kind) == expected
+    assert type(read_number(text, kind)) is type(expected)
