@@ -1,0 +1,190 @@
+"""Which files a recipe would train and validate on, found by their names alone, whatever is wrong with some of them.
+
+:mod:`core.training_data` reads the same folders for training and refuses at the first fault; here the faults are
+collected and the rest is gone on with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core import catalog
+from core.dataset import Pair, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
+from core.image_io import ImageError, PassedOver, find_images, passed_over_line
+from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the data. ``text`` is one or two full sentences; ``paths`` are all files it is about.
+
+    ``severity``: "error" is what training would stop at, or what would make its scores worthless; "warning" is
+    probably not meant so; "note" is good to know.
+    """
+
+    kind: str
+    severity: str
+    text: str
+    paths: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is looked at in one go: a clean photo (``input`` None) or a pair."""
+
+    name: str
+    target: Path
+    input: Path | None
+    mask: Path | None
+    folder: str  # as the recipe names it
+    validates: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(path for path in (self.input, self.target, self.mask) if path is not None)
+
+
+@dataclass(slots=True)
+class Gathered:
+    units: list[Unit] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    layouts: list[str] = field(default_factory=list)
+
+    def add(self, kind: str, severity: str, text: str, paths: Sequence[Path] = ()) -> None:
+        finding = Finding(kind, severity, text, tuple(paths))
+        if finding not in self.findings:  # a folder that stands in training and in validation
+            self.findings.append(finding)
+
+    def count(self, validates: bool, pairs: bool) -> int:
+        return sum(unit.validates is validates and (unit.input is not None) is pairs for unit in self.units)
+
+
+def gather(recipe: TrainRecipe, data: tuple[Path, ...]) -> Gathered:
+    """Never raises for what is wrong with the folders: that is among the findings."""
+    found = Gathered()
+    if recipe.kind == "clean":
+        _add_photos(found, recipe.train, data, False)
+        _add_photos(found, recipe.validation, data, True)
+    else:
+        _add_pairs(found, recipe, recipe.pairs if recipe.kind == "mixed" else recipe.train, data)
+        if recipe.kind == "mixed":
+            _add_photos(found, recipe.train, data, False)
+    return found
+
+
+def names_of(paths: Sequence[Path | str]) -> str:
+    """ "a.png, b.png and 3 more"."""
+    names = [path if isinstance(path, str) else path.name for path in paths[:_NAMED]]
+    more = len(paths) - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if more > 0 else "")
+
+
+# --- clean photos --------------------------------------------------------------------------------
+
+
+def _add_photos(found: Gathered, folders: Sequence[str], data: tuple[Path, ...], validates: bool) -> None:
+    for folder in folders:
+        if folder in BUNDLED:
+            photos = list(catalog.sample_photos(BUNDLED[folder]))
+        else:
+            path = _resolved(found, folder, data)
+            if path is None:
+                continue
+            photos = _listed(found, folder, path)
+        found.units += [Unit(photo.stem, photo, None, None, folder, validates) for photo in photos]
+        found.layouts.append("photos")
+
+
+def _listed(found: Gathered, folder: str, path: Path) -> list[Path]:
+    passed_over: list[PassedOver] = []
+    try:
+        photos = list(find_images(path, False, on_passed_over=passed_over.append))
+    except ImageError as error:
+        found.add("folder", ERROR, f"{folder}: cannot be looked into ({error.reason}).", [path])
+        return []
+    if passed_over:
+        found.add("passed_over", NOTE, passed_over_line(passed_over), [item.path for item in passed_over])
+    if not photos:
+        found.add("empty", ERROR, f"{folder}: no photos in it{_below(path)}.", [path])
+    elif looks_like_pairs(photos):
+        found.add("layout", WARNING, f"{folder}: the names look as if both sides of pairs lay in one folder "
+                  f"({names_of(photos)}); all of them would be taken for clean photos.", [path])  # fmt: skip
+    return photos
+
+
+def _below(path: Path) -> str:
+    """What may have been meant, for an empty folder."""
+    try:
+        holders = [
+            child.name
+            for child in sorted(path.iterdir())
+            if child.is_dir() and any(find_images(child, False))
+        ]
+    except (OSError, ImageError):
+        return ""
+    return f"; there are some in {names_of(holders)}, which can be named" if holders else ""
+
+
+def _resolved(found: Gathered, folder: str, data: tuple[Path, ...]) -> Path | None:
+    try:
+        (path,) = resolve_folders((folder,), data)
+    except RecipeError as error:
+        found.add("folder", ERROR, f"{error}.")
+        return None
+    return path
+
+
+# --- pairs ---------------------------------------------------------------------------------------
+
+
+def _add_pairs(found: Gathered, recipe: TrainRecipe, train: Sequence[str], data: tuple[Path, ...]) -> None:
+    places: dict[str, Path] = {}
+    for folder in dict.fromkeys((*train, *recipe.validation)):
+        if folder in BUNDLED:
+            found.add("layout", ERROR, f"{folder}: holds clean photos, no pairs; name a folder of pairs.")
+        elif (path := _resolved(found, folder, data)) is not None:
+            places[folder] = path
+    trained = {places[folder].resolve() for folder in train if folder in places}
+    validated = {places[folder].resolve() for folder in recipe.validation if folder in places}
+    both = trained & validated if recipe.hold_out else set()
+    pairs = {folder: _paired(found, folder, path) for folder, path in places.items()}
+    for folders, validates in ((train, False), (recipe.validation, True)):
+        for folder in folders:
+            split = folder in places and places[folder].resolve() in both
+            for pair in pairs.get(folder, ()):
+                if not split or is_held_out(scene_of(pair.name), recipe.hold_out) is validates:
+                    found.units.append(Unit(pair.name, pair.target, pair.input, pair.mask, folder, validates))
+    kept, apart = found.count(False, True), found.count(True, True)
+    if both and any(pairs.values()) and not (kept and apart):
+        found.add("scenes", ERROR, f"Holding out {recipe.hold_out:.0%} of the scenes leaves {kept} pairs to train on and "
+                  f"{apart} to validate on; choose another share or a folder of its own for validation.")  # fmt: skip
+
+
+def _paired(found: Gathered, folder: str, path: Path) -> tuple[Pair, ...]:
+    passed_over: list[PassedOver] = []
+    try:
+        pairing = find_pairs(path, strict=False, on_passed_over=passed_over.append)
+    except PairingError as error:
+        found.add("layout", ERROR, f"{error}.", error.unpaired or [path])
+        return ()
+    except ImageError as error:
+        found.add("folder", ERROR, f"{folder}: cannot be looked into ({error.reason}).", [error.path])
+        return ()
+    if passed_over:
+        found.add("passed_over", NOTE, passed_over_line(passed_over), [item.path for item in passed_over])
+    found.layouts.append(pairing.layout)
+    if pairing.unpaired:
+        one = len(pairing.unpaired) == 1
+        found.add("unpaired", ERROR, f"{folder}: {len(pairing.unpaired):,} {'picture has' if one else 'pictures have'} no "
+                  f"partner in {pairing.layout} ({len(pairing.pairs):,} pairs found): {names_of(pairing.unpaired)}.",
+                  pairing.unpaired)  # fmt: skip
+    without = [pair.input for pair in pairing.pairs if pair.mask is None]
+    if pairing.masks is not None and without:
+        found.add("masks", NOTE, f"{folder}: {len(without):,} of {len(pairing.pairs):,} pairs have no mask in "
+                  f"{pairing.masks.name}: {names_of(without)}; theirs is found in the pair.", without)  # fmt: skip
+    return pairing.pairs
