@@ -1,0 +1,199 @@
+"""The film shows the pictures that are there, keeps up with those that come, and bears those that cannot be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from core.training_film import _put
+from memorynet_gui import view_train_film
+from memorynet_gui.view_train_film import TrainFilm, sampled
+from tests.ui import settle, unnamed_focusable, wait_until
+
+
+def add(run: Path, name: str, level: int, width: int = 64) -> None:
+    folder = run / "film"
+    folder.mkdir(parents=True, exist_ok=True)
+    _put(folder / f"{name}.webp", np.full((48, width, 3), level, np.uint8))
+
+
+def add_frames(run: Path, steps: range, crops: int = 2) -> None:
+    for crop in range(crops):
+        add(run, f"input-{crop}", 20)
+        add(run, f"truth-{crop}", 220)
+        for step in steps:
+            add(run, f"step-{step:08d}-{crop}", 40 + step // 50)
+
+
+@pytest.fixture
+def film(qtbot: QtBot) -> Iterator[TrainFilm]:
+    made = TrainFilm()
+    qtbot.addWidget(made)
+    made.resize(900, 130)
+    made.show()
+    settle()
+    yield made
+    made.shut_down()
+
+
+def captions(film: TrainFilm) -> list[str]:
+    return [cell.caption for _, cell in film.strip.cells()]
+
+
+def level_in(film: TrainFilm, caption: str) -> int:
+    rect = next(rect for rect, cell in film.strip.cells() if cell.caption == caption)
+    return int(film.strip.grab().toImage().pixelColor(rect.center().toPoint()).red())
+
+
+@given(st.integers(1, 200), st.integers(1, 12), st.data())
+def test_the_chosen_step_is_always_among_those_shown(count: int, most: int, data: st.DataObject) -> None:
+    chosen = data.draw(st.integers(0, count - 1))
+    found = sampled(count, most, chosen)
+    assert chosen in found
+    assert found == sorted(set(found))
+    assert len(found) <= max(most, 1)
+    if most >= 3:
+        assert found[0] == 0
+        assert found[-1] == count - 1
+
+
+def test_without_a_run_or_pictures_it_says_what_will_come(film: TrainFilm, tmp_path: Path) -> None:
+    assert film.words.text() == view_train_film.NO_RUN
+    assert not film.strip.isVisible()
+    film.set_run(tmp_path / "nothing")
+    assert film.words.text() == view_train_film.NO_FRAMES
+    assert film.step is None
+
+
+def test_the_newest_picture_stands_between_input_and_truth(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(500, 8001, 500))
+    film.set_run(tmp_path)
+    assert film.step == 8000
+    wait_until(lambda: level_in(film, "8,000") in range(196, 205), 30)
+    shown = captions(film)
+    assert shown[0] == "input"
+    assert shown[-2:] == ["8,000", "truth"]
+    assert len(shown) < 18
+    wait_until(lambda: abs(level_in(film, "input") - 20) < 4, 30)
+    wait_until(lambda: abs(level_in(film, "truth") - 220) < 4, 30)
+
+
+def test_slider_keys_and_clicks_scrub(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(500, 5001, 500))
+    film.set_run(tmp_path)
+    steps: list[int] = []
+    film.step_changed.connect(steps.append)
+    film.slider.setValue(2)
+    film.strip.setFocus()
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Left, Qt.Key.Key_Home, Qt.Key.Key_Left, Qt.Key.Key_End):
+        QTest.keyClick(film.strip, key)
+    assert steps == [1500, 2000, 1500, 500, 5000]
+    assert film.slider.value() == 9
+    rect, cell = next((rect, cell) for rect, cell in film.strip.cells() if cell.step not in (None, 5000))
+    QTest.mouseClick(film.strip, Qt.MouseButton.LeftButton, pos=rect.center().toPoint())
+    assert film.step == cell.step
+    assert film.strip.accessibleDescription().startswith(f"Crop 1, step {cell.step:,}, picture")
+    film.set_step(1760)
+    assert film.step == 2000 if 2000 - 1760 < 1760 - 1500 else 1500
+
+
+def test_crops_are_chosen_by_button_and_by_key(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(500, 2001, 500), crops=3)
+    add(tmp_path, "step-00002500-0", 90)
+    film.set_run(tmp_path)
+    assert [button.isVisible() for button in film.crop_buttons] == [True, True, True, False]
+    film.crop_buttons[2].click()
+    assert (film.crop, film.step) == (2, 2000), "the nearest there is"
+    QTest.keyClick(film.strip, Qt.Key.Key_Down)
+    assert film.crop == 0
+    QTest.keyClick(film.strip, Qt.Key.Key_Up)
+    assert film.crop == 2
+    with pytest.raises(ValueError, match="crop 3"):
+        film.set_crop(3)
+
+
+def test_it_keeps_up_only_while_the_newest_is_looked_at(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(500, 1001, 500))
+    film.set_run(tmp_path)
+    add(tmp_path, "step-00001500-0", 90)
+    film.refresh()
+    assert film.step == 1500
+    film.set_step(500)
+    add(tmp_path, "step-00002000-0", 90)
+    film.refresh()
+    assert film.step == 500
+    assert film.steps == (500, 1000, 1500, 2000)
+
+
+def test_a_picture_made_anew_is_read_anew(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(500, 501, 500), crops=1)
+    film.set_run(tmp_path)
+    wait_until(lambda: abs(level_in(film, "500") - 50) < 4, 30)
+    add(tmp_path, "step-00000500-0", 150)
+    path = tmp_path / "film" / "step-00000500-0.webp"
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1_000_000))
+    film.refresh()
+    wait_until(lambda: abs(level_in(film, "500") - 150) < 4, 30)
+
+
+def test_damaged_and_vanished_pictures_are_borne(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(500, 1501, 500), crops=1)
+    (tmp_path / "film" / "step-00001000-0.webp").write_bytes(b"RIFF no picture")
+    (tmp_path / "film" / "notes.txt").write_text("not a frame", "utf-8")
+    (tmp_path / "film" / "step-00001000-9.webp").write_bytes(b"no such crop")
+    film.set_run(tmp_path)
+    film.set_step(1000)
+    bad = tmp_path / "film" / "step-00001000-0.webp"
+    wait_until(lambda: film._thumbnails.has_failed(bad), 30)
+    assert captions(film) == ["input", "500", "1,000", "1,500", "truth"]
+    add(tmp_path, "step-00001000-0", 120)
+    film.refresh()
+    wait_until(lambda: abs(level_in(film, "1,000") - 120) < 4, 30)
+    for path in (tmp_path / "film").glob("step-*"):
+        path.unlink()
+    film.refresh()
+    assert film.step is None
+    assert captions(film) == ["input", "truth"]
+    for path in (tmp_path / "film").iterdir():
+        path.unlink()
+    (tmp_path / "film").rmdir()
+    film.refresh()
+    assert film.words.isVisible()
+
+
+def test_another_run_begins_at_its_own_newest(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path / "one", range(500, 2001, 500))
+    add_frames(tmp_path / "two", range(100, 301, 100), crops=1)
+    film.set_run(tmp_path / "one")
+    film.set_crop(1)
+    film.set_run(tmp_path / "two")
+    assert (film.crop, film.step) == (0, 300)
+    film.set_run(None)
+    assert film.step is None
+
+
+@pytest.mark.parametrize("size", [(420, 110), (900, 300), (1600, 100)])
+def test_cells_stay_within_the_strip(film: TrainFilm, tmp_path: Path, size: tuple[int, int]) -> None:
+    add_frames(tmp_path, range(100, 3001, 100), crops=1)
+    film.set_run(tmp_path)
+    film.resize(*size)
+    settle()
+    cells = film.strip.cells()
+    assert len(cells) >= 3
+    assert max(rect.right() for rect, _ in cells) <= film.strip.width() + 1
+    assert {cell.caption for _, cell in cells} >= {"input", "3,000", "truth"}
+
+
+def test_everything_that_takes_the_keyboard_has_a_name(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(500, 1501, 500))
+    film.set_run(tmp_path)
+    assert unnamed_focusable(film) == []
