@@ -140,7 +140,7 @@ def test_runs_of_before_there_was_a_state(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("recipe.toml", "[run]\nname = 3\n", "name 3: need str"),
+        ("recipe.toml", "[run]\nname = 3\n", "name 3: need"),
         ("recipe.toml", "[run\n", "not valid TOML"),
         ("recipe.toml", b"\xff\xfe\x00", "not a text file"),
         ("recipe.toml", None, "recipe.toml is missing."),
@@ -342,7 +342,7 @@ def test_the_list(
     assert line.split() == ["good", "done", "derain", "100", "/", "100", "31.46", *line.split()[7:]]
     assert long in out
     assert "[red]bad" in out
-    assert "[red]bad: The recipe is not valid. recipe.toml: name 3: need str" in err
+    assert "[red]bad: The recipe is not valid. recipe.toml: name 3: need" in err
     code, out, _ = run(capsys, library, "--json")
     found = json.loads(out)
     assert code == 0
