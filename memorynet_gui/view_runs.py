@@ -317,6 +317,13 @@ class RunList(QListView):
         """Folders ticked to lie over the shown run, in the order they were ticked; never the shown one."""
         return tuple(folder for folder in self._model.overlays if folder != self._model.shown)
 
+    def tick(self, folders: Iterable[Path]) -> None:
+        """Lay these runs over the shown one, as pressing their dots does; the first ones when they are many."""
+        for folder in [*folders][:OVERLAYS_MAX]:
+            row = self._model.row_of(folder)
+            if row >= 0 and folder not in self._model.overlays:
+                _toggle(self._model, self._model.index(row))
+
     def _maybe_overlays(self) -> None:
         now = list(self.overlays())
         if now != self._told:

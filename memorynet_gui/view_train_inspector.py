@@ -416,11 +416,11 @@ def task_text(recipe: TrainRecipe) -> str:
 
 def network_text(recipe: TrainRecipe, parameters: int) -> str:
     """ "S · 1.4 M · memory on" """
-    if recipe.start_from:
-        size = f"from {Path(recipe.start_from).name}"
+    if recipe.start_from:  # which brings its memory
+        size, memory = f"from {Path(recipe.start_from).name}", ""
     else:
         size = f"width {recipe.width}" if recipe.preset == "custom" else recipe.preset
-    memory = {"all": "memory on", "none": "no memory"}.get(recipe.memory, f"{recipe.memory} memory")
+        memory = {"all": "memory on", "none": "no memory"}.get(recipe.memory, f"{recipe.memory} memory")
     millions = (
         f"{parameters / 1e6:.1f} M" if parameters >= 50_000 else f"{parameters:,}" if parameters else ""
     )
