@@ -19,6 +19,7 @@ FACTOR = 4  # points of one level that become one of the next
 _COARSEST = 512  # a level of fewer blocks is not made coarser
 _EXACT = 2  # up to this many points a column they are drawn as they are
 _BLOCK = 256
+_LEAST, _LARGEST = -(2**31), 2**31 - 1  # steps
 
 _Reduce = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -114,6 +115,7 @@ class Series:
         self._sum = 0.0  # the running mean before its correction for having begun at zero
         self._low, self._high = _Pyramid(np.minimum), _Pyramid(np.maximum)
         self._mean = _Pyramid(np.add, 1.0 / FACTOR)
+        self._built = 0  # points that the coarser copies know of
 
     def __len__(self) -> int:
         return self._steps.size
@@ -166,15 +168,19 @@ class Series:
         """Forget every point at or after ``step``."""
         if not len(self) or self.steps[-1] < step:
             return
-        size = int(np.searchsorted(self.steps, step))
+        size = self._index_of(step)
         for kept in (self._steps, self._values, self._smoothed):
             kept.cut(size)
         for pyramid in (self._low, self._high, self._mean):
             pyramid.cut(size)
+        self._built = min(self._built, size)
         self._sum = float(self.smoothed[-1]) * (1.0 - self._keep**size) if size else 0.0
 
     def build(self) -> None:
         """Make the coarser copies now, on whatever thread this is, instead of when they are first looked at."""
+        if self._built == len(self):
+            return
+        self._built = len(self)
         self._low.grow(self.values)
         self._high.grow(self.values)
         self._mean.grow(self.smoothed)
@@ -183,9 +189,15 @@ class Series:
         """Index of the point closest to ``step``; None while there is none."""
         if not len(self):
             return None
-        after = min(int(np.searchsorted(self.steps, step)), len(self) - 1)
+        after = min(self._index_of(step), len(self) - 1)
         before = max(after - 1, 0)
         return before if step - self.steps[before] < self.steps[after] - step else after
+
+    def _index_of(self, step: float) -> int:
+        """Of the first point at or after ``step``."""
+        # a key of another type would have numpy convert all of the steps first
+        key = np.int32(min(max(math.ceil(step) if math.isfinite(step) else step, _LEAST), _LARGEST))
+        return int(np.searchsorted(self.steps, key))
 
     def view(self, first: float, last: float, columns: int, smoothed: bool = False) -> View:
         """What lies between steps ``first`` and ``last``, and one point beyond at each side.
@@ -194,8 +206,8 @@ class Series:
             columns: how many the picture has; where more than two points fall into one they are merged to their
                 lowest and highest, or, ``smoothed``, to their mean.
         """
-        begin = max(int(np.searchsorted(self.steps, first, "right")) - 1, 0)
-        end = min(int(np.searchsorted(self.steps, last, "left")) + 1, len(self))
+        begin = max(self._index_of(math.floor(first) + 1) - 1, 0)
+        end = min(self._index_of(last) + 1, len(self))
         columns = max(columns, 1)
         source = self.smoothed if smoothed else self.values
         if end - begin <= _EXACT * columns:
@@ -206,12 +218,12 @@ class Series:
         steps, *levels = _blocks(self.steps, source, pyramids, begin, end, columns)
         width = (last - first) / columns
         column = np.floor(steps / width).astype(np.int64)
-        starts = np.flatnonzero(np.diff(column, prepend=column[0] - 1))
+        starts = np.concatenate(([0], np.flatnonzero(column[1:] != column[:-1]) + 1))
         middle = (column[starts] + 0.5) * width
         # the outermost points keep their own steps: the line is to end where the curve does
         middle[0], middle[-1] = steps[0], steps[-1]
         if smoothed:
-            counts = np.diff(starts, append=len(steps))
+            counts = np.concatenate((starts[1:], [len(steps)])) - starts
             mean = (np.add.reduceat(levels[0], starts) / counts).astype(np.float32)
             return View(middle, mean, mean)
         return View(middle, np.minimum.reduceat(levels[0], starts), np.maximum.reduceat(levels[1], starts))

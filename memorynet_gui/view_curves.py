@@ -245,7 +245,9 @@ class CurveBoard(QWidget):
         self._describe()
 
     def _describe(self) -> None:
-        self.setAccessibleDescription(" ".join(card.summary() for card in self._cards))
+        said = " ".join(card.plot.accessibleDescription() for card in self._cards)
+        if said != self.accessibleDescription():
+            self.setAccessibleDescription(said)
 
     # --- the hand ------------------------------------------------------------------------------------
 

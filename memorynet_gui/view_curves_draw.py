@@ -80,8 +80,7 @@ class Drawn:
     line: Line
     view: View  # on the axis' scale, logarithms where the chart is logarithmic
     colour: QColor
-    width_px: float
-    is_raw: bool = False
+    weight: int = 1
     dash: tuple[float, ...] = ()
 
 
@@ -123,7 +122,9 @@ def collect(chart: Chart, state: State, tone: Tone, columns: int) -> list[Drawn]
             view = _view(chart, state, other.store, line, columns, smoothed)
             if view is not None:
                 dash = _DASHES[at % len(_DASHES)]
-                found.append(Drawn(line, view, tone.grey(number), 1.4, dash=dash))
+                found.append(
+                    Drawn(line, view, tone.grey(number), 2 if chart.smooths is smoothed else 1, dash)
+                )
     if state.run is None:
         return found
     store = state.run.store
@@ -132,13 +133,12 @@ def collect(chart: Chart, state: State, tone: Tone, columns: int) -> list[Drawn]
         for line in (line for line in shown if line.is_main):
             view = _view(chart, state, store, line, columns, False)
             if view is not None:
-                found.append(Drawn(line, view, tone.dimmed(tone.of(line)), 1.0, is_raw=True))
+                found.append(Drawn(line, view, tone.dimmed(tone.of(line))))
     for line in reversed(shown):  # the first one on top
         view = _view(chart, state, store, line, columns, smoothed)
         if view is not None:
-            width_px = 1.8 if line.is_main else 1.4
-            is_raw = chart.smooths and not smoothed
-            found.append(Drawn(line, view, tone.of(line), width_px, is_raw))
+            weight = 3 if line.is_main else 2
+            found.append(Drawn(line, view, tone.of(line), weight if chart.smooths is smoothed else 1))
     return found
 
 
@@ -184,7 +184,5 @@ def stroke(chart: Chart, state: State, item: Drawn, span: tuple[float, float], a
         points = np.column_stack((x, low))
     else:
         points = zigzag(x, low, (span[1] - view.high.astype(np.float64)) * scale)
-    # soft edges of a noisy line cost most of a repaint and are not seen
-    is_soft = view.is_exact and (not item.is_raw or len(points) < area.width() / 3)
     few = len(points) <= _POINTS_FOR_DOTS and chart.of_validations and not item.dash
-    return Stroke(polygon(points), item.colour, item.width_px if is_soft else 1.0, is_soft, few, item.dash)
+    return Stroke(polygon(points), item.colour, item.weight, few, item.dash)

@@ -63,6 +63,8 @@ class Legend(QWidget):
         return self._entries
 
     def set_entries(self, entries: Sequence[Entry]) -> None:
+        if tuple(entries) == self._entries:
+            return
         known = [entry.key for entry in self._entries]
         self._entries = tuple(entries)
         if known != [entry.key for entry in entries]:

@@ -32,6 +32,8 @@ from memorynet_gui.theme import caption_font
 
 _BLEED_PX = 4.0  # dots and thick lines at the edge are not cut in half
 _LABEL_GAP_PX = 6.0
+_SHIFTS = (QPointF(0.0, 0.7), QPointF(0.7, 0.0))
+"""A line of one pixel is drawn twenty times as fast as a wider one: bold is the same line twice or thrice."""
 _BOTTOM_PX, _TOP_PX, _TOP_BARE_PX = 20, 18, 6
 _KEY_ZOOM = 1.5
 _CAPTION_PX = 14.0
@@ -43,8 +45,7 @@ class Stroke:
 
     polygon: QPolygonF
     colour: QColor
-    width_px: float = 1.6
-    is_smooth: bool = True  # drawn with soft edges
+    weight: int = 1  # 1, 2 or 3
     has_dots: bool = False
     dash: tuple[float, ...] = ()
 
@@ -214,16 +215,18 @@ class _Canvas(pg.GraphicsObject):
         polygon = stroke.polygon
         if polygon.isEmpty():
             return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, stroke.is_smooth)
-        pen = QPen(stroke.colour, stroke.width_px)
-        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin if stroke.is_smooth else Qt.PenJoinStyle.BevelJoin)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+        pen = QPen(stroke.colour, 1)
         if stroke.dash:
             pen.setDashPattern(list(stroke.dash))
         painter.setPen(pen)
         if polygon.size() > 1:
             painter.drawPolyline(polygon)
+            for shift in _SHIFTS[: stroke.weight - 1]:
+                painter.translate(shift)
+                painter.drawPolyline(polygon)
+                painter.translate(-shift)
         if stroke.has_dots or polygon.size() == 1:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(stroke.colour)
             for point in polygon.toList():
