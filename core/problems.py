@@ -181,6 +181,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.guidance.MaskError": _plain(
         "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
     ),
+    "core.training_steering.StopAsked": lambda _exc: ("Stopped.", "", "What was learned before is kept."),
     "core.run_folder.TrainingError": _plain("The training run cannot start or go on."),
     "core.run_folder.RunBusy": _plain(
         "The run is being trained elsewhere.", "Wait until it ends, or stop it in the other program."

@@ -22,7 +22,7 @@ from core.cv import cv2
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
 from core.recipe import RecipeError, TrainRecipe
-from core.run_folder import read_curve
+from core.run_folder import INTERRUPTED, RunFolder, read_curve
 from core.sampling import PhotoPool, Prefetcher, SampleSource
 from core.training import TrainingError, learning_rate, train
 from tests.small import photo
@@ -165,8 +165,10 @@ def test_a_killed_run_goes_on_exactly(data: Path, tmp_path: Path) -> None:
             if int(line) >= 14:  # the last checkpoint is at 12
                 os.kill(child.pid, signal.SIGKILL)
                 break
+    state = RunFolder(run).state()
+    assert state is not None and (state.state, state.data) == (INTERRUPTED, (str(data),))
     events: list[object] = []
-    train(recipe, (data,), run, events.append, JobControl(), resume=True)
+    train(recipe, (), run, events.append, JobControl(), resume=True)
     assert isinstance(events[0], TrainStarted)
     assert 0 < events[0].step < 30
     assert curve_of(run) == curve_of(tmp_path / "whole")
