@@ -211,7 +211,7 @@ class CurveCard(QFrame):
         if self.chart.key != "psnr" or run is None or not scene.strokes:
             return
         span = level[1] - level[0]
-        if self._input_db is not None:
+        if self._input_db is not None and level[0] <= self._input_db <= level[1]:
             scene.reference = ((self._input_db - level[0]) / span, f"input {self._input_db:.2f} dB")
         line = self.chart.lines[0]
         best = run.store.best

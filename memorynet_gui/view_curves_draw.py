@@ -168,7 +168,8 @@ def level(chart: Chart, state: State, drawn: Sequence[Drawn], axis: str) -> tupl
     if not own:
         return 0.0, 1.0
     input_db = None if state.run is None else state.run.store.input_psnr_db
-    if axis == LEFT and chart.key == "psnr" and input_db is not None:
+    # whoever zooms in wants to tell scores apart, not to see them beside the input's
+    if axis == LEFT and chart.key == "psnr" and input_db is not None and state.first <= 0:
         lows.append(input_db)
         highs.append(input_db)
     return padded(min(lows), max(highs), is_log(chart, state) and axis == LEFT, chart.from_zero)

@@ -211,6 +211,13 @@ def test_curves_are_drawn_where_their_values_are(desk: Desk) -> None:
     assert scene.mark == (pytest.approx(500 / 600), pytest.approx((31 - low) / (high - low)))
 
 
+def test_the_score_of_the_input_gives_way_to_a_closer_look(desk: Desk) -> None:
+    desk.board.show_steps(450, 600)
+    card = desk.board._cards[1]
+    assert card.plot.canvas.scene_shown.reference is None
+    assert card._levels["left"][0] > 26.5
+
+
 def test_smoothed_adds_the_raw_course_behind_the_main_curve(desk: Desk) -> None:
     strokes = len(desk.board._cards[0].plot.canvas.scene_shown.strokes)
     desk.board.set_smoothed(False)
