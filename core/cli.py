@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from core import (
     __version__,
+    cli_check,
     cli_demo,
     cli_evaluate,
     cli_export,
@@ -22,7 +23,7 @@ from core import cli_common as common
 from core.jobs import Cancelled
 from core.problems import describe
 
-COMMANDS = ("restore", "inspect", "evaluate", "train", "runs", "export", "import", "info", "demo")
+COMMANDS = ("restore", "inspect", "evaluate", "check", "train", "runs", "export", "import", "info", "demo")
 DEBUG_VARIABLE = "MEMORYNET_DEBUG"
 """Set to 1 to see the traceback of an error nobody foresaw."""
 
@@ -48,6 +49,7 @@ def build_parser() -> common.Parser:
         cli_restore,
         cli_inspect,
         cli_evaluate,
+        cli_check,
         cli_train,
         cli_runs,
         cli_export,

@@ -60,6 +60,14 @@ class PhotoPool:
                 self._left -= pixels.nbytes
         return pixels
 
+    def still_to_come(self) -> int:
+        """Bytes that it will yet hold, judged by the photos it holds so far."""
+        with self._lock:
+            if not self._kept:
+                return 0
+            mean = sum(pixels.nbytes for pixels in self._kept.values()) / len(self._kept)
+            return int(min(self._left, mean * (len(self.paths) - len(self._kept))))
+
 
 class MaskPool:
     """Masks of real pairs, read or found once and kept while the budget lasts, as in :class:`PhotoPool`.

@@ -80,7 +80,7 @@ def start(*words: object, **options: Any) -> subprocess.Popen[str]:
         ("restore a.png --model {model} --task deblur", "small is for derain, not for deblur"),
         ("restore a.png --model {model} --out {root}/pyproject.toml", "is a file, need a folder"),
         ("restore", "the following arguments are required: INPUT"),
-        ("restroe a.png", "no command 'restroe' (known: restore, inspect, evaluate, train, info, demo); did you mean restore?"),
+        ("restroe a.png", "no command 'restroe' (known: restore, inspect, evaluate, check, train, runs, export, import, info, demo); did you mean restore?"),
         ("", "need a command"),
         ("--nonsense", "unknown argument --nonsense"),
         ("evaluate no-such-folder", "no-such-folder does not exist"),

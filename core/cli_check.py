@@ -1,0 +1,178 @@
+"""``memorynet check``: what is wrong with a recipe's data, and what training by it would cost."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import cli_common as common
+from core.events import ItemDone, ItemStarted
+
+if TYPE_CHECKING:
+    from core.doctor import DoctorReport
+    from core.recipe import TrainRecipe
+    from core.training_estimate import Estimate
+
+_EXAMPLES = """\
+examples:
+  memorynet check quick-look
+  memorynet check derain --data photos/ --estimate
+  memorynet check my-recipe.toml --data pairs/ --files      names every file
+  memorynet check my-recipe.toml --data pairs/ --json > findings.json
+
+Nothing is changed or written. Errors are what training would stop at or what would make its scores
+worthless; warnings are probably not meant so; notes are good to know.
+exit codes: 0 no errors, 1 errors found, 2 bad arguments, 130 stopped with Ctrl+C"""
+_WIDEST, _NARROWEST = 120, 60
+_COLUMN = 10
+
+
+def add(commands: Any) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="look for faults in a recipe's data before training",
+        description="Look for faults in the data of a recipe and, if asked, measure what training would cost here.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a recipe file (TOML) or the name of a bundled one")
+    parser.add_argument(
+        "--data", type=Path, action="append", default=[], metavar="DIR",
+        help="what DATA stands for in the recipe; may be given more than once",
+    )  # fmt: skip
+    parser.add_argument(
+        "--estimate", action="store_true", help="run a few real steps and say how long training takes here"
+    )
+    parser.add_argument(
+        "--device", type=common.device_type, default="auto", metavar="DEVICE",
+        help="auto, cpu, cuda:N or mps, for --estimate [auto: the fastest]",
+    )  # fmt: skip
+    parser.add_argument("--files", action="store_true", help="name every file of every finding")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from core import catalog
+    from core.recipe import RecipeError, TrainRecipe
+
+    for folder in args.data:
+        if not folder.is_dir():
+            raise common.UsageError(f"--data {folder}: no such folder")
+    try:
+        recipe = TrainRecipe.from_toml(catalog.recipe(args.recipe))
+    except (catalog.CatalogError, RecipeError) as error:
+        raise common.UsageError(str(error)) from error
+    named = (*recipe.train, *recipe.pairs, *recipe.validation)
+    if not args.data and any(folder == "DATA" or folder.startswith("DATA/") for folder in named):
+        raise common.UsageError(f"{args.recipe}: say where DATA is (--data DIR)")
+    with common.interruptible() as control:
+        common.import_aside(control, "core.doctor")
+        from core.doctor import examine
+
+        with common.Progress("photos") as progress:
+            report = examine(recipe, tuple(args.data), _Watcher(progress).tell, control)
+        if not args.json:
+            print("\n".join(lines(recipe, report, args.files)), flush=True)
+        estimate = _estimate(args, recipe, report, control) if args.estimate else None
+    if args.json:
+        document = {"recipe": recipe.name, **report.as_dict()}
+        if args.estimate:
+            document["estimate"] = estimate.as_dict() if estimate else None
+        common.print_json(document)
+    elif estimate is not None:
+        print("\n".join(estimate_lines(recipe, estimate)))
+    return common.EXIT_FAILED if report.has_errors else common.EXIT_OK
+
+
+def _estimate(
+    args: argparse.Namespace, recipe: TrainRecipe, report: DoctorReport, control: Any
+) -> Estimate | None:
+    """None, said on stderr, where the data's errors would stop training."""
+    if report.has_errors:
+        print("No estimate: training would stop at the errors.", file=sys.stderr)
+        return None
+    common.import_aside(control, "core.training_estimate")
+    from core import tensors
+    from core.training_estimate import estimate
+
+    try:
+        device = tensors.choose_device(args.device)
+    except tensors.DeviceError as error:
+        raise common.UsageError(str(error)) from error
+    with common.Progress("steps") as progress:
+        return estimate(recipe, tuple(args.data), _Watcher(progress).tell, control, device)
+
+
+class _Watcher:
+    """Events of a job that goes from item to item, on the bar."""
+
+    def __init__(self, progress: common.Progress) -> None:
+        self.progress = progress
+
+    def tell(self, event: object) -> None:
+        if isinstance(event, ItemStarted):
+            self.progress.show(f"{event.index} of {event.count}  {event.name}", event.index - 1, event.count)
+        elif isinstance(event, ItemDone) and event.seconds_left is not None:
+            note = f"{common.clock(event.seconds_left)} left"
+            self.progress.show(
+                f"{event.index} of {event.count}  {event.name}", event.index, event.count, note
+            )
+
+
+def lines(recipe: TrainRecipe, report: DoctorReport, every_file: bool = False) -> list[str]:
+    """The report as a table: how grave a finding is, then what it says."""
+    counts = [f"{report.pairs:,} pairs"] * bool(report.pairs) + [f"{report.photos:,} photos"] * bool(
+        report.photos
+    )
+    head = (
+        f"{recipe.name}: {' and '.join(counts) or 'nothing'} to train on, {report.validation_count:,} to validate on"
+        f"{f' ({report.layout})' if report.layout else ''}; {report.files:,} files in {common.clock(report.seconds)}"
+    )
+    found = [head]
+    for finding in report.findings:
+        found += _rows(finding.severity, finding.text)
+        if every_file:
+            found += [f"{'':{_COLUMN + 2}}{path}" for path in finding.paths]
+    return [*found, _verdict(report)]
+
+
+def _rows(first: str, text: str) -> list[str]:
+    width = min(_WIDEST, max(_NARROWEST, shutil.get_terminal_size().columns))
+    return textwrap.wrap(
+        text, width, initial_indent=f"  {first:{_COLUMN}}", subsequent_indent=" " * (_COLUMN + 2),
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _verdict(report: DoctorReport) -> str:
+    words = []
+    for severity in ("error", "warning", "note"):
+        count = len(report.of(severity))
+        if count:
+            words.append(f"{count} {severity}{'s' * (count > 1)}")
+    return f"{', '.join(words)}." if words else "Nothing to object to."
+
+
+def estimate_lines(recipe: TrainRecipe, found: Estimate) -> list[str]:
+    rows = [
+        ("time", f"{common.clock(found.total_seconds)} for {recipe.steps:,} steps of {_seconds(found.seconds_per_step)}, "
+                 f"of it {common.clock(found.validation_seconds)} of validation"),
+        ("speed", f"{found.images_per_s:.1f} images/s, {found.data_wait:.0%} of a step spent waiting for data"),
+        ("memory", f"at most about {_mb(found.peak_mb)}" + (f", on the device {_mb(found.device_peak_mb)}"
+                   if found.device_peak_mb is not None else "") + f"; {_mb(found.free_mb)} were free"),
+        ("suggested", f"batch {found.suggested_batch}, patch {found.suggested_patch_px} px: {found.reason}"),
+    ]  # fmt: skip
+    head = f"Estimate from {found.measured_steps} steps on {found.device} in {found.precision}:"
+    return [head, *(row for name, text in rows for row in _rows(name, text))]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
+
+
+def _mb(value: float) -> str:
+    return f"{value / 1000:.1f} GB" if value >= 1000 else f"{value:.0f} MB"
