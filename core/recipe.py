@@ -130,7 +130,7 @@ class TrainRecipe:
         "S",
         "network",
         "Size",
-        "S is fast, B is about twice the work",
+        "Small is fast, large is about twice the work; a model to start from brings its own",
         choices=("S", "B", "custom"),
         words=("Small", "Large", "By width"),
         basic=True,

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
 
 from memorynet_gui import icons
 
-_ICON_PX, _HEIGHT_PX, _GAP_PX, _PAD_PX = 16, 28, 4, 4
+_ICON_PX, _HEIGHT_PX, _GAP_PX, _PAD_PX = 16, 28, 4, 2
 
 
 class FoldButton(QAbstractButton):

@@ -117,7 +117,7 @@ class RangeSlider(QWidget):
             painter.setBrush(colour)
             painter.drawRoundedRect(QRectF(left, middle - half, max(right - left, 0), _GROOVE_PX), half, half)
 
-        bar(_HANDLE_PX / 2, self.width() - _HANDLE_PX / 2, palette.color(group, QPalette.ColorRole.Mid))
+        bar(0, self.width(), palette.color(group, QPalette.ColorRole.Mid))
         accent = QPalette.ColorRole.Highlight if self.isEnabled() else QPalette.ColorRole.PlaceholderText
         bar(first, last, palette.color(group, accent))
         for index, x in enumerate((first, last)):

@@ -1,0 +1,501 @@
+"""Setting up a run in three steps: what to learn, from which photos, and whether all is ready.
+
+The form holds the values; this view brings ready recipes, folders, the look of the damage and the checks to it. What
+needs time is asked for by signals (``examine_requested``, ``estimate_requested``) and comes back through ``show_*``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core import atomic
+from core.catalog import TASKS, CatalogError
+from core.recipe import RecipeError, TrainRecipe
+from memorynet_gui.background import Background
+from memorynet_gui.problems import describe
+from memorynet_gui.theme import set_role
+from memorynet_gui.train_presets import (
+    PRESETS,
+    DataFound,
+    Preset,
+    describe_data,
+    fits,
+    load,
+    needs_folder,
+    recognise_all,
+)
+from memorynet_gui.view_degrade_preview import DegradePreview
+from memorynet_gui.view_new_run_parts import RecipeHead, RunsPlace, StartBar, line, step
+from memorynet_gui.view_presets import PresetCards
+from memorynet_gui.view_recipe_form import RecipeForm
+from memorynet_gui.view_train_checks import DoctorPanel, EstimatePanel
+from memorynet_gui.view_train_data import DataPanel
+
+if TYPE_CHECKING:
+    from core.doctor import DoctorReport
+    from core.training_estimate import Estimate
+    from memorynet_gui.page import AppContext
+
+_COLUMN_PX = 760
+_REST_MS = 150
+_DATA_FIELDS = ("kind", "train", "pairs", "validation", "hold_out", "task")
+_SHIPPED = {
+    "kind": "clean", "train": ("SAMPLES/train",), "validation": ("SAMPLES/validation",), "pairs": (), "hold_out": 0.0,
+}  # fmt: skip
+_EXAMINE, _ESTIMATE = "examine", "estimate"
+
+
+class NewRunView(QWidget):
+    """``start_requested`` carries what was frozen: the recipe, what DATA stands for, and a new empty folder."""
+
+    start_requested = Signal(object, object, object)  # TrainRecipe, tuple[Path, ...], Path
+    examine_requested = Signal(object, object)  # TrainRecipe, tuple[Path, ...]
+    estimate_requested = Signal(object, object)
+    cancel_check_requested = Signal()
+    valid_changed = Signal(bool)
+    changed = Signal()
+
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.context = context
+        self._folders: tuple[Path, ...] = ()  # chosen by the person
+        self._data: tuple[Path, ...] = ()  # what DATA stands for
+        self._found: DataFound | None = None  # None: being looked at
+        self._notes: tuple[str, ...] = ()
+        self._ticket = 0  # answers to earlier questions about the photos are passed over
+        self._preset: Preset | None = None
+        self._began: dict[str, Any] = {}  # the values a preset or file brought
+        self._source = ""
+        self._asked: dict[str, tuple[TrainRecipe, tuple[Path, ...]]] = {}
+        self._asking: str | None = None
+        self._report_stops = False
+        self._was_valid = False
+        self._background = Background(self)
+        self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
+        self._rest.timeout.connect(self._look)
+        self._build()
+        self._connect()
+        self.choose_preset(PRESETS[0])
+
+    # --- building --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.form, self.cards, self.data = RecipeForm(), PresetCards(PRESETS), DataPanel()
+        self.preview, self.doctor, self.estimate = DegradePreview(), DoctorPanel(), EstimatePanel()
+        settings = self.context.settings
+        self.head, self.place, self.bar = RecipeHead(settings), RunsPlace(settings), StartBar()
+        self._preview_words = QLabel()
+        self._preview_words.setWordWrap(True)
+        set_role(self._preview_words, "secondary")
+        column = QWidget()
+        column.setMaximumWidth(_COLUMN_PX)
+        column.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        inside = QVBoxLayout(column)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(12)
+        inside.addWidget(self.head)
+        inside.addWidget(step("1", "What to learn", self.cards, self.form))
+        inside.addWidget(step("2", "From which photos", self.data, line(), self._preview_words, self.preview))
+        inside.addWidget(step("3", "Ready?", self.place, line(), self.doctor, line(), self.estimate))
+        inside.addStretch(1)
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(16, 16, 16, 24)
+        row.addStretch(1)
+        row.addWidget(column, 100)
+        row.addStretch(1)
+        self.area = QScrollArea()
+        self.area.setWidget(holder)
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.area, 1)
+        layout.addWidget(self.bar)
+
+    def _connect(self) -> None:
+        self.cards.chosen.connect(self.choose_preset)
+        self.form.changed.connect(self._form_changed)
+        self.form.edited.connect(self._form_edited)
+        self.preview.changed.connect(self._damage_changed)
+        self.data.folders_chosen.connect(self.set_data)
+        self.data.bundled_chosen.connect(self.use_bundled)
+        self.doctor.requested.connect(lambda: self._ask(_EXAMINE))
+        self.estimate.requested.connect(lambda: self._ask(_ESTIMATE))
+        for panel in (self.doctor, self.estimate):
+            panel.cancel_requested.connect(self.cancel_check_requested)
+        self.estimate.use_requested.connect(
+            lambda batch, patch_px: self.form.set_values({"batch": batch, "patch_px": patch_px})
+        )
+        self.head.load_chosen.connect(self.open_recipe)
+        self.head.save_chosen.connect(self.save_recipe)
+        self.head.copy_requested.connect(self.duplicate)
+        self.bar.start_requested.connect(self.start)
+        self.bar.show_requested.connect(self._reveal_problem)
+
+    # --- recipes ---------------------------------------------------------------------------------
+
+    def choose_preset(self, preset: Preset) -> None:
+        """A ready recipe, for the task at hand where there is one; folders that were chosen stay."""
+        try:
+            recipe = load(preset.recipe_name(self.form.value("task")))
+        except (CatalogError, RecipeError, OSError) as error:
+            self._say_source(describe(error).sentence, is_problem=True)
+            return
+        self._preset = preset
+        self._take(recipe, preset.title)
+        if self._folders and needs_folder(self.form.values()):
+            self._apply_folders()
+
+    def set_recipe(self, recipe: TrainRecipe) -> None:
+        """Somebody's own: a file's, or that of a run."""
+        self._preset = None
+        self._folders = ()
+        self._take(recipe, recipe.name)
+
+    def open_recipe(self, path: Path) -> None:
+        """Raises nothing: a file that cannot be used is said beside the title, and the form keeps what it has."""
+        try:
+            recipe = TrainRecipe.from_toml(path)
+        except (RecipeError, OSError) as error:
+            self._say_source(describe(error).sentence, is_problem=True)
+            return
+        self.set_recipe(recipe)
+        self._source = path.name
+        self._say_source()
+
+    def save_recipe(self, path: Path) -> bool:
+        """Write what the form holds; False, said beside the title, when the disk refuses."""
+        try:
+            recipe = self.form.recipe()
+            atomic.write_text(path, recipe.to_toml())
+        except (RecipeError, OSError) as error:
+            self._say_source(describe(error).sentence, is_problem=True)
+            return False
+        self._preset, self._source, self._began = None, path.name, self.form.values()
+        self._say_source()
+        return True
+
+    def duplicate(self) -> None:
+        """The same under a name that says so; what it came from stays as it is."""
+        name = str(self.form.value("name"))
+        head, _, last = name.rpartition("-")
+        number = int(last) + 1 if head and last.isdigit() else 2
+        self._preset = None
+        self._source = f"copy of {name}"
+        self.form.set_values({"name": f"{head if number > 2 else name}-{number}"})
+        self._began = self.form.values()
+        self._say_source()
+        self.form.reveal("name")
+
+    def recipe(self) -> TrainRecipe:
+        """Raises :class:`core.recipe.RecipeError` while the form is not valid."""
+        return self.form.recipe()
+
+    def _take(self, recipe: TrainRecipe, source: str) -> None:
+        self._source, self._notes, self._data = source, (), ()
+        self.data.set_folders(self._folders)
+        self.form.set_recipe(recipe)
+        self._began = self.form.values()
+        self._say_source()
+
+    def _say_source(self, text: str | None = None, is_problem: bool = False) -> None:
+        values = self.form.values()
+        if text is None:
+            own = {name for name in values if values[name] != self._began.get(name)}
+            changed = own - (set(_DATA_FIELDS) - {"task"})
+            text = f"{self._source}, changed" if changed else self._source
+            self.cards.set_chosen(self._preset.key if self._preset is not None else None)
+        self.head.say(text, is_problem)
+
+    def _form_edited(self, name: str) -> None:
+        """A person's choice of another task brings what belongs to it."""
+        if name != "task":
+            return
+        task = self.form.value("task")
+        values = self.form.values()
+        untouched = all(
+            values[key] == self._began.get(key) for key in values if key not in (*_DATA_FIELDS, "degradation")
+        )
+        if self._preset is not None and untouched and task in self._preset.recipes:
+            self.choose_preset(self._preset)
+        else:
+            self.form.set_values({"degradation": {}})
+
+    def _form_changed(self) -> None:
+        self.preview.set_task(self.form.value("task"))
+        if self.preview.parameters() != self.form.value("degradation"):
+            self.preview.set_parameters(self.form.value("degradation"))
+        is_synthetic = self.form.value("kind") != "pairs"
+        self.preview.setVisible(is_synthetic)
+        task = TASKS.get(self.form.value("task"))
+        noun = task.noun if task else "damage"
+        self._preview_words.setText(
+            f"What {noun} may look like: every photo draws from between the two handles."
+            if is_synthetic
+            else "Pairs bring their own damage; nothing is drawn on them."
+        )
+        self._say_source()
+        self._found = None
+        self._rest.start()
+        self._check_stale()
+        self._refresh()
+        self.changed.emit()
+
+    def _damage_changed(self) -> None:
+        self.form.set_values({"degradation": self.preview.parameters()})
+
+    # --- photos ----------------------------------------------------------------------------------
+
+    @property
+    def data_folders(self) -> tuple[Path, ...]:
+        """What DATA stands for."""
+        return self._data
+
+    def set_data(self, folders: tuple[Path, ...]) -> None:
+        """Learn from these: as DATA where the recipe's own folders are found in them, else as what they look like."""
+        self._folders = tuple(folders)
+        self.data.set_folders(self._folders)
+        if self._folders:
+            self._apply_folders()
+        elif self._preset is not None:
+            self.choose_preset(self._preset)
+        else:
+            self._data = ()
+            self._form_changed()
+
+    def use_bundled(self) -> None:
+        """Learn from the photos that ship."""
+        self._folders, self._data, self._notes = (), (), ()
+        self.data.set_folders(())
+        self.form.set_values(_SHIPPED)
+
+    def _apply_folders(self) -> None:
+        folders = self._folders
+        values = self.form.values()
+        if needs_folder(values) and fits(values, folders):
+            self._data, self._notes = folders, ()
+            self._form_changed()
+            return
+        self._found = None
+        self.data.show_looking()
+        self._refresh()
+        ticket = self._next_ticket()
+        self._background.call(
+            lambda: recognise_all(folders),
+            lambda answer: self._recognised(ticket, answer),
+            lambda error: self._look_failed(ticket, error),
+        )
+
+    def _recognised(self, ticket: int, answer: tuple[dict[str, Any], tuple[str, ...]]) -> None:
+        if ticket != self._ticket:
+            return
+        suggestion, notes = answer
+        self._notes, self._data = notes, ()
+        if suggestion:
+            self.form.set_values(suggestion)
+            return
+        problem = " ".join(notes) or "There are no photos in the folder."
+        self._found = DataFound(problem=problem)
+        self._notes = ()
+        self._show_found()
+
+    def _look(self) -> None:
+        """Ask what is in the folders that the recipe names now."""
+        values = {name: self.form.value(name) for name in _DATA_FIELDS}
+        if self.form.problems.keys() & set(_DATA_FIELDS):
+            self._found = DataFound(problem="The folders of the recipe need another value; see All settings.")
+            self._show_found()
+            return
+        data, ticket = self._data, self._next_ticket()
+        self._background.call(
+            lambda: describe_data(values, data),
+            lambda found: self._looked(ticket, found),
+            lambda error: self._look_failed(ticket, error),
+        )
+
+    def _next_ticket(self) -> int:
+        self._rest.stop()
+        self._ticket += 1
+        return self._ticket
+
+    def _looked(self, ticket: int, found: DataFound) -> None:
+        if ticket == self._ticket:
+            self._found = found
+            self._show_found()
+
+    def _look_failed(self, ticket: int, error: Exception) -> None:
+        if ticket == self._ticket:
+            self._found = DataFound(problem=describe(error).sentence)
+            self._show_found()
+
+    def _show_found(self) -> None:
+        assert self._found is not None
+        self.data.show_found(self._found, self._notes)
+        self.preview.set_photos(self._found.photos)
+        self._refresh()
+
+    # --- checks ----------------------------------------------------------------------------------
+
+    def _ask(self, what: str) -> None:
+        if not self.form.is_valid or self._asking is not None:
+            return
+        frozen = self.form.recipe(), self._data
+        self._asked[what], self._asking = frozen, what
+        self._panel(what).begin()
+        if what == _EXAMINE:
+            self._report_stops = False
+        self._refresh()
+        signal = self.examine_requested if what == _EXAMINE else self.estimate_requested
+        signal.emit(*frozen)
+
+    def show_progress(self, text: str, share: float | None) -> None:
+        """How far the check is that was asked for last. ``share`` 0..1, None when unknown."""
+        if self._asking is not None:
+            self._panel(self._asking).show_progress(text, share)
+
+    def show_report(self, report: DoctorReport) -> None:
+        self._answered(_EXAMINE)
+        self.doctor.show_report(report)
+        self._report_stops = report.has_errors
+        self._check_stale()
+        self._refresh()
+
+    def show_estimate(self, estimate: Estimate) -> None:
+        self._answered(_ESTIMATE)
+        recipe, _ = self._asked.get(_ESTIMATE) or (self.form.recipe(), ())
+        self.estimate.show_estimate(estimate, recipe.batch, recipe.patch_px)
+        self._check_stale()
+        self._refresh()
+
+    def show_problem(self, sentence: str) -> None:
+        """The check that was asked for ended with this; without one it stands beside the title."""
+        if self._asking is None:
+            self._say_source(sentence, is_problem=True)
+            return
+        panel = self._panel(self._asking)
+        self._asking = None
+        panel.show_problem(sentence)
+        self._refresh()
+
+    def show_cancelled(self) -> None:
+        """The check that was asked for was cancelled."""
+        if self._asking is not None:
+            self._panel(self._asking).clear()
+            self._asking = None
+            self._refresh()
+
+    @property
+    def is_checking(self) -> bool:
+        return self._asking is not None
+
+    def _answered(self, what: str) -> None:
+        if self._asking == what:
+            self._asking = None
+
+    def _panel(self, what: str) -> DoctorPanel | EstimatePanel:
+        return self.doctor if what == _EXAMINE else self.estimate
+
+    def _check_stale(self) -> None:
+        """An answer holds for what was asked: name and length aside for the photos, the name aside for the time."""
+        now = self.form.recipe() if self.form.is_valid else None
+        for what, aside in ((_EXAMINE, {"name": "x", "steps": 1, "lr": 1.0}), (_ESTIMATE, {"name": "x"})):
+            if what not in self._asked or self._asking == what:
+                continue
+            recipe, data = self._asked[what]
+            same = (
+                now is not None and replace(recipe, **aside) == replace(now, **aside) and data == self._data
+            )
+            if not same:
+                self._panel(what).set_stale()
+                if what == _EXAMINE:
+                    self._report_stops = False
+
+    # --- ready -----------------------------------------------------------------------------------
+
+    @property
+    def is_valid(self) -> bool:
+        return self.why_not() is None
+
+    def why_not(self) -> str | None:
+        """Why it cannot start, as a sentence; None when it can."""
+        problem = self.form.first_problem()
+        if problem is not None:
+            return problem
+        if self._found is None:
+            return "Looking at the photos…"
+        if self._found.problem is not None:
+            return self._found.problem
+        if self._report_stops:
+            return "The check found something in the photos that would stop training; see step 3."
+        return None
+
+    def start(self) -> None:
+        """Freeze and ask. While something is wrong it is shown instead."""
+        if not self.is_valid:
+            self._reveal_problem()
+            return
+        from core import runs
+
+        recipe = self.form.recipe()
+        try:
+            folder = runs.new_folder(self.place.folder, recipe.name)
+        except OSError as error:
+            self.bar.say(describe(error).sentence, True, False)
+            set_role(self.bar.reason, "error")
+            return
+        self.start_requested.emit(recipe, self._data, folder)
+
+    def shut_down(self) -> None:
+        """Wait for what is being looked at; nothing follows."""
+        self._rest.stop()
+        self.preview.shut_down()
+        self._background.shut_down()
+
+    def _refresh(self) -> None:
+        why = self.why_not()
+        self.head.show_name(str(self.form.value("name")), self.form.is_valid)
+        for panel in (self.doctor, self.estimate):
+            can_ask = self.form.is_valid and self._found is not None and self._found.problem is None
+            panel.button.setEnabled(can_ask and self._asking is None)
+        waits = self._found is None and self.form.is_valid
+        text = why if why is not None else self._summary()
+        self.bar.say(text, why is None, why is not None and not waits)
+        if (why is None) is not self._was_valid:
+            self._was_valid = why is None
+            self.valid_changed.emit(self._was_valid)
+
+    def _summary(self) -> str:
+        recipe = self.form.recipe()
+        count = self._found.count if self._found is not None else 0
+        start = f" · from {Path(recipe.start_from).name}" if recipe.start_from else ""
+        return f"{recipe.name} · {TASKS[recipe.task].verb.lower()} · {count:,} photos · {recipe.steps:,} steps{start}"
+
+    def _reveal_problem(self) -> None:
+        if self.form.problems:
+            name = next(iter(self.form.problems))
+            row: QWidget | None = self.form.reveal(name)
+            target = row if row is not None else self.preview
+        elif self._found is not None and self._found.problem is not None:
+            target = self.data
+            self.data.choose.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            target = self.doctor
+        # a part that was just unfolded has its place only after the layout was made
+        QTimer.singleShot(0, self, lambda: self.area.ensureWidgetVisible(target, 0, 80))

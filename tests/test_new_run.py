@@ -1,0 +1,328 @@
+"""Setting up a run: ready recipes, folders put into words, what keeps it from starting, what is frozen at Start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtWidgets import QApplication, QComboBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from core import runs
+from core.doctor import DoctorReport, Finding, PairThumbnail
+from core.recipe import TrainRecipe
+from core.training_estimate import Estimate
+from memorynet_gui.jobs import JobRunner
+from memorynet_gui.page import AppContext
+from memorynet_gui.settings import Settings
+from memorynet_gui.theme import Theme
+from memorynet_gui.train_presets import PRESETS, load
+from memorynet_gui.view_new_run import NewRunView
+from memorynet_gui.view_train_checks import duration_text
+from tests.restore_page_kit import Bar, write
+from tests.small import photo
+from tests.test_recipe_form import type_into
+from tests.ui import settle, unnamed_focusable, wait_until
+
+QUICK, FINE, STANDARD = PRESETS
+
+
+@pytest.fixture
+def view(qapp: QApplication, tmp_path: Path) -> Iterator[NewRunView]:
+    settings = Settings(tmp_path / "settings")
+    settings.runs_folder = tmp_path / "runs"
+    context = AppContext(settings, JobRunner(), Theme(qapp, "dark"), lambda *_a, **_k: lambda: None, Bar())
+    made = NewRunView(context)
+    made.resize(760, 560)
+    made.show()
+    yield made
+    made.shut_down()
+    made.deleteLater()
+    settle()
+
+
+def looked(view: NewRunView) -> None:
+    wait_until(lambda: view.why_not() != "Looking at the photos…", 60)
+
+
+def folder_of(tmp_path: Path, name: str, count: int = 3) -> Path:
+    folder = tmp_path / name
+    for number in range(count):
+        write(folder / f"{number}.png", photo(64, 48, number))
+    return folder
+
+
+def pairs_of(tmp_path: Path, name: str, count: int = 8) -> Path:
+    folder = tmp_path / name
+    for number in range(count):
+        for side in ("rain", "norain"):
+            write(folder / side / f"scene{number}_1.png", photo(48, 48, number))
+    return folder
+
+
+def report(*findings: Finding) -> DoctorReport:
+    tiny = np.zeros((16, 24, 3), np.uint8)
+    return DoctorReport(findings, 0, 13, 4, "photos", (PairThumbnail("a", tiny, tiny, True),), 17, 0.1)
+
+
+def estimated(batch: int, patch_px: int) -> Estimate:
+    return Estimate(0.5, 7200.0, 2100.0, batch, patch_px, "it uses the free memory", "cpu", "bf16", 3, 8.0, 0.01, 60.0, 9000.0, None, True)  # fmt: skip
+
+
+def test_it_offers_a_recipe_that_can_start_at_once(view: NewRunView) -> None:
+    looked(view)
+    assert view.why_not() is None
+    assert view.bar.start.isEnabled()
+    assert view.recipe() == load("quick-look")
+    assert "13 clean photos that ship" in view.data.words.text()
+    assert unnamed_focusable(view) == []
+
+
+def test_start_freezes_what_is_there(view: NewRunView) -> None:
+    looked(view)
+    started: list[tuple[TrainRecipe, tuple[Path, ...], Path]] = []
+    view.start_requested.connect(lambda *args: started.append(args))
+    type_into(view.form, "steps", "7")
+    looked(view)
+    view.bar.start.click()
+    type_into(view.form, "steps", "8")
+    looked(view)
+    view.start()
+    (first, data, folder), (second, _, other) = started
+    assert (first.steps, second.steps) == (7, 8)
+    assert data == ()
+    assert folder.parent == view.place.folder
+    assert folder.is_dir()
+    assert other.name == f"{folder.name}-2", "never a folder that exists"
+
+
+def test_a_wrong_value_disables_start_and_says_why(view: NewRunView) -> None:
+    looked(view)
+    told: list[bool] = []
+    view.valid_changed.connect(told.append)
+    started: list[object] = []
+    view.start_requested.connect(lambda *args: started.append(args))
+    view.form.fold.setChecked(True)
+    type_into(view.form, "lr", "nonsense")
+    assert not view.bar.start.isEnabled()
+    assert not view.is_valid
+    assert view.bar.reason.text() == "Learning rate: need a number."
+    view.start()
+    assert started == []
+    type_into(view.form, "lr", "1e-4")
+    looked(view)
+    assert view.bar.start.isEnabled()
+    assert told[0] is False
+    assert told[-1] is True
+
+
+def test_a_run_folder_that_cannot_be_made_is_said(view: NewRunView, tmp_path: Path) -> None:
+    looked(view)
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    view.context.settings.runs_folder = blocked
+    started: list[object] = []
+    view.start_requested.connect(lambda *args: started.append(args))
+    view.start()
+    assert started == []
+    assert "file" in view.bar.reason.text()
+
+
+def test_ready_recipes_ask_for_photos_and_keep_those_chosen(view: NewRunView, tmp_path: Path) -> None:
+    view.choose_preset(FINE)
+    looked(view)
+    assert view.why_not() == "Choose the folder with your photos."
+    mine = folder_of(tmp_path, "mine", 12)
+    view.set_data((mine,))
+    looked(view)
+    assert view.why_not() is None
+    assert view.recipe() == replace(load("fine-tune"), train=(str(mine),))
+    assert "12 clean photos in mine" in view.data.words.text()
+    view.choose_preset(STANDARD)
+    looked(view)
+    wait_until(lambda: view.recipe().train == (str(mine),), 60)
+    looked(view)
+    assert view.why_not() is None
+    assert view.cards.cards["standard"].isChecked()
+    view.set_data(())
+    looked(view)
+    assert view.why_not() == "Choose the folder with your photos."
+    view.use_bundled()
+    looked(view)
+    assert view.recipe().train == ("SAMPLES/train",)
+    assert view.why_not() is None
+
+
+def test_a_folder_laid_out_as_the_recipe_says_stands_for_data(view: NewRunView, tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    for name in ("clean", "clean_extra", "clean_val"):
+        folder_of(root, name, 2)
+    view.choose_preset(STANDARD)
+    view.set_data((root,))
+    looked(view)
+    assert view.recipe() == load("derain")
+    assert view.data_folders == (root,)
+    assert "in clean and clean_extra" in view.data.words.text()
+    assert view.why_not() is None
+
+
+def test_pairs_are_recognised_and_bring_their_own_damage(view: NewRunView, tmp_path: Path) -> None:
+    sets = pairs_of(tmp_path, "wet")
+    view.choose_preset(STANDARD)
+    view.set_data((sets,))
+    wait_until(lambda: view.form.value("kind") == "pairs", 60)
+    looked(view)
+    assert "8 pairs (rain/norain) in wet" in view.data.words.text()
+    assert view.preview.isHidden()
+    assert view.recipe().hold_out > 0
+    view.data.add([folder_of(tmp_path, "dry")])
+    wait_until(lambda: view.form.value("kind") == "mixed", 60)
+    looked(view)
+    recipe = view.recipe()
+    assert (recipe.train, recipe.pairs) == ((str(tmp_path / "dry"),), (str(sets),))
+    assert not view.preview.isHidden()
+    assert view.why_not() is None
+
+
+def test_a_folder_without_photos_is_said_and_cannot_start(view: NewRunView, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    view.choose_preset(FINE)
+    view.set_data((empty,))
+    looked(view)
+    assert not view.is_valid
+    assert "no photos" in view.bar.reason.text().lower()
+
+
+def test_another_task_brings_its_own_recipe_and_damage(view: NewRunView) -> None:
+    view.choose_preset(STANDARD)
+    task = view.form.row("task").editor.field_widget()
+    assert isinstance(task, QComboBox)
+    task.setCurrentIndex(1)
+    task.activated.emit(1)
+    assert view.recipe() == load("deshadow")
+    assert view.preview.task == "deshadow"
+    view.choose_preset(QUICK)
+    assert view.form.value("task") == "derain"
+    assert view.preview.parameters() == load("quick-look").degradation
+
+
+def test_the_look_of_the_damage_goes_into_the_recipe(view: NewRunView) -> None:
+    looked(view)
+    view.preview.reset.click()
+    assert view.recipe().degradation == {}
+    view.preview.row("mist").slider.setValue(500)  # type: ignore[union-attr]
+    assert view.recipe().degradation == {"mist": 0.5}
+    assert "changed" in view.head.source.full
+
+
+def test_recipes_are_loaded_saved_and_duplicated(view: NewRunView, tmp_path: Path) -> None:
+    looked(view)
+    recipe = replace(load("quick-look"), name="wet", steps=99)
+    file = tmp_path / "wet.toml"
+    file.write_text(recipe.to_toml())
+    view.open_recipe(file)
+    assert view.recipe() == recipe
+    assert view.head.source.full == "wet.toml"
+    assert not any(card.isChecked() for card in view.cards.cards.values())
+    view.duplicate()
+    assert view.recipe().name == "wet-2"
+    view.duplicate()
+    assert view.recipe().name == "wet-3"
+    kept = tmp_path / "kept.toml"
+    assert view.save_recipe(kept)
+    assert TrainRecipe.from_toml(kept) == view.recipe()
+    assert not view.save_recipe(file / "below-a-file.toml")
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[training]\nstepz = 3\n")
+    before = view.recipe()
+    view.open_recipe(bad)
+    assert "stepz" in view.head.source.full
+    assert view.recipe() == before
+
+
+def test_the_check_of_the_photos_is_asked_for_and_shown(view: NewRunView) -> None:
+    looked(view)
+    asked: list[tuple[TrainRecipe, tuple[Path, ...]]] = []
+    view.examine_requested.connect(lambda *args: asked.append(args))
+    view.doctor.button.click()
+    assert asked == [(view.recipe(), ())]
+    assert not view.doctor.button.isEnabled()
+    assert not view.estimate.button.isEnabled()
+    view.show_progress("3 of 17", 3 / 17)
+    assert view.doctor.summary.text() == "3 of 17"
+    stops = Finding("unreadable", "error", "1 file cannot be read.", (Path("a/b.png"),))
+    view.show_report(report(stops, Finding("few", "warning", "Only 13 photos.")))
+    assert "1 thing would stop training" in view.doctor.summary.text()
+    assert not view.is_valid
+    assert "step 3" in view.bar.reason.text()
+    type_into(view.form, "seed", "5")  # asked about other data: the answer does not hold
+    looked(view)
+    assert view.is_valid
+    assert "changed since" in view.doctor.summary.text()
+    view.doctor.button.click()
+    view.show_report(report())
+    assert "Nothing wrong" in view.doctor.summary.text()
+    assert view.is_valid
+
+
+def test_the_estimate_is_shown_and_its_suggestion_taken(view: NewRunView) -> None:
+    looked(view)
+    view.estimate.button.click()
+    assert view.is_checking
+    view.show_estimate(estimated(6, 64))
+    assert "About 2 h" in view.estimate.summary.text() or "120 min" in view.estimate.summary.text()
+    use = next(b for b in view.estimate.findChildren(QPushButton) if b.text() == "Use it")
+    use.click()
+    assert (view.recipe().batch, view.recipe().patch_px) == (6, 64)
+    assert "changed since" in view.estimate.summary.text()
+    looked(view)
+    view.estimate.button.click()
+    view.show_estimate(estimated(6, 64))
+    assert not [b for b in view.estimate.findChildren(QPushButton) if b.text() == "Use it"]
+    view.estimate.button.click()
+    view.show_problem("The disk is on fire.")
+    assert view.estimate.summary.text() == "The disk is on fire."
+    assert not view.is_checking
+    view.estimate.button.click()
+    view.show_cancelled()
+    assert view.estimate.button.isEnabled()
+
+
+def test_a_recipe_of_a_run_keeps_its_own_folders(view: NewRunView, tmp_path: Path) -> None:
+    mine = folder_of(tmp_path, "mine")
+    recipe = replace(TrainRecipe(), train=(str(mine),), validation=("SAMPLES/validation",))
+    view.set_recipe(recipe)
+    looked(view)
+    assert view.recipe() == recipe
+    assert view.why_not() is None
+    mine.rename(tmp_path / "gone")
+    view.form.set_values({})
+    looked(view)
+    assert "no such folder" in (view.why_not() or "")
+
+
+def test_it_fits_a_small_window(view: NewRunView, qtbot: QtBot) -> None:
+    looked(view)
+    view.form.fold.setChecked(True)
+    settle()
+    inside = view.area.widget()
+    assert inside is not None
+    assert inside.minimumSizeHint().width() <= 640
+    assert inside.width() <= view.area.viewport().width()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(40, "40 s"), (600, "10 min"), (7200, "2 h"), (7800, "2 h 10 min"), (40 * 3600, "1 day 16 h"), (96 * 3600, "4 days")],
+)  # fmt: skip
+def test_durations_are_said_in_words(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_new_runs_are_kept_where_runs_are_found(view: NewRunView) -> None:
+    view.context.settings.runs_folder = None
+    assert view.place.folder == runs.default_folder()
