@@ -56,14 +56,18 @@ def contrastive(
     return loss, near, far
 
 
-def polarity(logit: Tensor, damage: Tensor) -> Tensor:
+def polarity(logit: Tensor, damage: Tensor, counts: Tensor | None = None) -> Tensor:
     """Teaches the slots their polarity: clean positions answer positive, damaged ones negative.
 
     Binary cross-entropy of the memory's log-odds (B, h, w) with ``damage`` (B, h, w) in 0..1, spread to the
-    neighbouring positions: between two streaks it rains, and what lies there is not to be trusted.
+    neighbouring positions: between two streaks it rains, and what lies there is not to be trusted. ``counts`` (B,)
+    in 0..1 weighs the crops; where it is zero for all of them, so is the term.
     """
     around = F.max_pool2d(damage.float().unsqueeze(1), 3, stride=1, padding=1)[:, 0]
-    return F.binary_cross_entropy_with_logits(logit.float(), around)
+    if counts is None:
+        return F.binary_cross_entropy_with_logits(logit.float(), around)
+    each = F.binary_cross_entropy_with_logits(logit.float(), around, reduction="none").flatten(1).mean(1)
+    return (each * counts.float()).sum() / counts.float().sum().clamp_min(1.0)
 
 
 def balance(scores: Tensor) -> Tensor:

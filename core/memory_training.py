@@ -70,8 +70,11 @@ class MemoryShaper:
         if memory is None or address is None:
             return {}
         damage = losses.damage_map(x, y, STRIDE_PX)
+        # a crop that comes with its mask would teach to tell damage by the mask, not by its looks
+        untold = None if guidance is None else guidance.flatten(1).amax(1) == 0
         if recipe.polarity_weight:
-            terms["polarity"] = recipe.polarity_weight * losses.polarity(address.polarity_logit, damage)
+            polarity = losses.polarity(address.polarity_logit, damage, untold)
+            terms["polarity"] = recipe.polarity_weight * polarity
         if recipe.balance_weight:
             with torch.autocast(x.device.type, enabled=False):
                 query = address.query.permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
@@ -87,7 +90,8 @@ class MemoryShaper:
         with torch.no_grad():
             truth_query = memory.embed(self.network.memory_features(y, told))
         if recipe.polarity_weight:
-            clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage))
+            counts = None if untold is None else untold[:half]
+            clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage), counts)
             terms["polarity_truth"] = recipe.polarity_weight * clean
         if not recipe.contrastive_weight:
             return {}

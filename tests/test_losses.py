@@ -93,6 +93,14 @@ def test_polarity_asks_for_damage_and_its_neighbours() -> None:
     assert losses.polarity(20 * (damage - 0.5), damage).item() > 1
 
 
+def test_polarity_counts_the_crops_it_is_told_to() -> None:
+    logit, damage = torch.randn(3, 4, 4), torch.rand(3, 4, 4)
+    counts = torch.tensor([True, False, True])
+    expected = (losses.polarity(logit[:1], damage[:1]) + losses.polarity(logit[2:], damage[2:])) / 2
+    assert losses.polarity(logit, damage, counts).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert losses.polarity(logit, damage, counts & False).item() == 0.0
+
+
 def test_balance_is_nothing_for_equal_use_and_one_for_a_single_slot() -> None:
     assert losses.balance(torch.zeros(5, 8)).item() == pytest.approx(0, abs=1e-6)
     one = torch.zeros(5, 8)

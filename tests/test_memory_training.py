@@ -93,3 +93,21 @@ def test_a_network_without_a_memory_has_nothing_to_shape() -> None:
     assert terms == {}
     assert shaper.reseed(1, torch.ones(42), x, y) == {}
     assert shaper.health(torch.ones(42)) is None
+
+
+def test_polarity_is_taught_by_looks_where_no_mask_is_given() -> None:
+    network = small_network(3).train()
+    shaper = MemoryShaper(network, replace(RECIPE, contrastive_weight=0.0), "cpu")
+    x, y = crops(1)
+    guidance = torch.zeros(2, 1, 32, 32)
+    guidance[1] = 1
+
+    def learnt(guidance: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
+        terms: dict[str, torch.Tensor] = {}
+        shaper.terms(0, x, y, network(x, guidance), terms, guidance)
+        return {name: terms[name].item() for name in ("polarity", "polarity_truth")}
+
+    other = y.clone()
+    other[1] = y[0]  # what the told crop suffered plays no part
+    assert learnt(guidance, other)["polarity"] == learnt(guidance, y)["polarity"] > 0
+    assert learnt(torch.ones_like(guidance), y) == {"polarity": 0.0, "polarity_truth": 0.0}
