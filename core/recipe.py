@@ -79,7 +79,7 @@ class TrainRecipe:
 
     kind: str = _spec(
         "clean", "data", "Kind of data",
-        "clean photos degraded on the fly, pairs of degraded and clean, or mixed: both",
+        "Clean photos degraded on the fly, pairs of degraded and clean, or mixed: both",
         choices=("clean", "pairs", "mixed"),
         words=("Clean photos", "Pairs", "Both"),
     )  # fmt: skip
@@ -149,7 +149,7 @@ class TrainRecipe:
         "",
         "network",
         "Start from",
-        "Name or folder of a model to fine-tune, which brings its size and memory; empty: from nothing",
+        "Name or folder of a model to go on from; empty: from nothing",
         basic=True,
         holds="model",
     )

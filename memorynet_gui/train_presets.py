@@ -35,11 +35,11 @@ PRESETS = (
         "mdi6.timer-outline", MappingProxyType({"derain": "quick-look"}),
     ),
     Preset(
-        "fine-tune", "Fine-tune a shipped model", "Goes on from a model that already works, with your photos. An hour or so.",
+        "fine-tune", "Fine-tune a shipped model", "Goes on from a model that already works, with your photos.",
         "mdi6.tune-vertical", MappingProxyType({"derain": "fine-tune"}),
     ),
     Preset(
-        "standard", "Standard", "A new model from nothing, with your photos. A day on a processor.",
+        "standard", "Standard", "A new model from nothing, with your photos. Hours on a processor.",
         "mdi6.school-outline", MappingProxyType({"derain": "derain", "deshadow": "deshadow"}),
     ),
 )  # fmt: skip

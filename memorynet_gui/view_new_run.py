@@ -38,7 +38,7 @@ from memorynet_gui.train_presets import (
     recognise_all,
 )
 from memorynet_gui.view_degrade_preview import DegradePreview
-from memorynet_gui.view_new_run_parts import RecipeHead, RunsPlace, StartBar, line, step
+from memorynet_gui.view_new_run_parts import RecipeHead, RunsPlace, StartBar, card, line, step
 from memorynet_gui.view_presets import PresetCards
 from memorynet_gui.view_recipe_form import RecipeForm
 from memorynet_gui.view_train_checks import DoctorPanel, EstimatePanel
@@ -110,6 +110,7 @@ class NewRunView(QWidget):
         inside.addWidget(step("1", "What to learn", self.cards, self.form))
         inside.addWidget(step("2", "From which photos", self.data, line(), self._preview_words, self.preview))
         inside.addWidget(step("3", "Ready?", self.place, line(), self.doctor, line(), self.estimate))
+        inside.addWidget(card(self.form.rest))
         inside.addStretch(1)
         holder = QWidget()
         row = QHBoxLayout(holder)
@@ -205,7 +206,7 @@ class NewRunView(QWidget):
         self.form.reveal("name")
 
     def recipe(self) -> TrainRecipe:
-        """Raises :class:`core.recipe.RecipeError` while the form is not valid."""
+        """Raises RecipeError while the form is not valid."""
         return self.form.recipe()
 
     def _take(self, recipe: TrainRecipe, source: str) -> None:
@@ -242,6 +243,7 @@ class NewRunView(QWidget):
         self.preview.set_task(self.form.value("task"))
         if self.preview.parameters() != self.form.value("degradation"):
             self.preview.set_parameters(self.form.value("degradation"))
+        self.data.show_bundled(tuple(self.form.value("train")) == _SHIPPED["train"])
         is_synthetic = self.form.value("kind") != "pairs"
         self.preview.setVisible(is_synthetic)
         task = TASKS.get(self.form.value("task"))
@@ -371,14 +373,14 @@ class NewRunView(QWidget):
             self._panel(self._asking).show_progress(text, share)
 
     def show_report(self, report: DoctorReport) -> None:
-        self._answered(_EXAMINE)
+        self._asking = None
         self.doctor.show_report(report)
         self._report_stops = report.has_errors
         self._check_stale()
         self._refresh()
 
     def show_estimate(self, estimate: Estimate) -> None:
-        self._answered(_ESTIMATE)
+        self._asking = None
         recipe, _ = self._asked.get(_ESTIMATE) or (self.form.recipe(), ())
         self.estimate.show_estimate(estimate, recipe.batch, recipe.patch_px)
         self._check_stale()
@@ -404,10 +406,6 @@ class NewRunView(QWidget):
     @property
     def is_checking(self) -> bool:
         return self._asking is not None
-
-    def _answered(self, what: str) -> None:
-        if self._asking == what:
-            self._asking = None
 
     def _panel(self, what: str) -> DoctorPanel | EstimatePanel:
         return self.doctor if what == _EXAMINE else self.estimate

@@ -143,25 +143,27 @@ class StartBar(QWidget):
         self.show_button.setVisible(can_show)
 
 
+def card(*parts: QWidget) -> QFrame:
+    """Parts below each other on a surface of their own."""
+    made = QFrame()
+    set_role(made, "card")
+    layout = QVBoxLayout(made)
+    layout.setContentsMargins(20, 16, 20, 18)
+    layout.setSpacing(14)
+    for part in parts:
+        layout.addWidget(part)
+    return made
+
+
 def step(number: str, title: str, *parts: QWidget) -> QFrame:
     """A card with a number."""
-    card = QFrame()
-    set_role(card, "card")
-    mark, words = QLabel(number), QLabel(title)
+    mark, words, head = QLabel(number), QLabel(title), QWidget()
     set_role(mark, "secondary")
     set_role(words, "title")
     mark.setAccessibleName(f"Step {number}")
-    head = QHBoxLayout()
-    head.setSpacing(10)
-    head.addWidget(mark)
-    head.addWidget(words, 1)
-    layout = QVBoxLayout(card)
-    layout.setContentsMargins(20, 16, 20, 18)
-    layout.setSpacing(14)
-    layout.addLayout(head)
-    for part in parts:
-        layout.addWidget(part)
-    return card
+    row = _row(head, mark, 10)
+    row.addWidget(words, 1)
+    return card(head, *parts)
 
 
 def line() -> QWidget:

@@ -57,7 +57,12 @@ class RecipeForm(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(16)
         self._layout.addLayout(basics)
-        self._layout.addWidget(self.fold, 0, Qt.AlignmentFlag.AlignLeft)
+        self.rest = QWidget()  # whoever shows the form may put it elsewhere
+        self._rest_layout = QVBoxLayout(self.rest)
+        self._rest_layout.setContentsMargins(0, 0, 0, 0)
+        self._rest_layout.setSpacing(8)
+        self._rest_layout.addWidget(self.fold, 0, Qt.AlignmentFlag.AlignLeft)
+        self._layout.addWidget(self.rest)
         self._show_values()
 
     # --- values --------------------------------------------------------------------------------------
@@ -148,7 +153,7 @@ class RecipeForm(QWidget):
                     layout.addWidget(heading(title))
                 for name in hidden:
                     layout.addWidget(self._row(name))
-            self._layout.addWidget(self._more)
+            self._rest_layout.addWidget(self._more)
         if self._more is not None:
             self._more.setVisible(on)
 

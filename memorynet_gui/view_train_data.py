@@ -81,6 +81,10 @@ class DataPanel(QWidget):
             self._rows.addWidget(self._row(folder))
         self.choose.setText("Add a folder…" if folders else "Choose a folder…")
 
+    def show_bundled(self, on: bool) -> None:
+        """Whether it is the photos that ship that are learnt from."""
+        self.bundled.setEnabled(not on)
+
     def show_looking(self) -> None:
         self.words.setText("Looking at the photos…")
         self.words.show()
