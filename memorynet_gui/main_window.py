@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
 
 from memorynet_gui import actions
 from memorynet_gui.jobs import JobRunner
-from memorynet_gui.page import AppContext, Page
+from memorynet_gui.page import AppContext, Page, PageLater
 from memorynet_gui.settings import Settings
 from memorynet_gui.theme import Theme, set_surface
 from memorynet_gui.view_banner import Banner
@@ -57,11 +57,14 @@ _RESTORE = "restore"  # the page that uses models
 log = logging.getLogger(__name__)
 
 
-def page_types() -> tuple[type[Page], ...]:
+TRAIN = PageLater("train", "Train", "mdi6.chart-line", "memorynet_gui.page_train", "TrainPage")
+
+
+def page_types() -> tuple[type[Page] | PageLater, ...]:
     """The pages there are, in the rail's order."""
     from memorynet_gui.page_restore import RestorePage
 
-    return (RestorePage,)
+    return (RestorePage, TRAIN)
 
 
 class MainWindow(QWidget):
@@ -73,7 +76,7 @@ class MainWindow(QWidget):
         self,
         settings: Settings,
         theme: Theme,
-        pages: Sequence[type[Page]] | None = None,
+        pages: Sequence[type[Page] | PageLater] | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)

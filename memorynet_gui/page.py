@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,6 +60,21 @@ class Page(QWidget):
 
     def shut_down(self) -> None:
         """Cancel what runs and wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageLater:
+    """Stands for a page in the rail until it is first shown: the first paint does not wait for its imports."""
+
+    page_id: str
+    title: str
+    icon: str
+    module: str
+    name: str  # of the class within it
+
+    def __call__(self, context: AppContext, parent: QWidget | None = None) -> Page:
+        made: Page = getattr(importlib.import_module(self.module), self.name)(context, parent)
+        return made
 
 
 class JobBar(Protocol):

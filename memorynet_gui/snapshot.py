@@ -48,6 +48,10 @@ class Scene:
     mode: str = "wipe"  # "wipe" | "side" | "difference" | "restored"
     restore: bool = True
     model: str | None = None  # a name or a path; None: the task's default
+    runs: Path | None = (
+        None  # a folder of training runs: the newest is shown on the Train page, over the others
+    )
+    new_run: bool = False  # with ``runs``: a run is being set up instead
 
 
 def draw(scene: Scene, target: Path) -> None:
@@ -64,6 +68,7 @@ def draw(scene: Scene, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="memorynet-snapshot-") as home:
         settings = Settings(Path(home))
         settings.theme, settings.compare_mode = scene.theme, scene.mode
+        settings.runs_folder = scene.runs
         if scene.model is not None:
             settings.set_model(settings.task, scene.model)
         window = MainWindow(settings, Theme(application, scene.theme))
@@ -72,7 +77,9 @@ def draw(scene: Scene, target: Path) -> None:
             window.show()
             thread = program.load_torch(window)
             _wait(lambda: not thread.is_alive() and bool(window.context.devices()), "PyTorch")
-            if scene.photos:
+            if scene.runs is not None:
+                _show_run(window, scene.new_run)
+            elif scene.photos:
                 window.open_paths(list(scene.photos))
                 _wait(lambda: window.page.can("run_all"), "the photo")
             _settle()
@@ -88,6 +95,22 @@ def draw(scene: Scene, target: Path) -> None:
         finally:
             window.close_now()
             _settle()
+
+
+def _show_run(window: MainWindow, new_run: bool) -> None:
+    from memorynet_gui.page_train import TrainPage
+
+    window.show_page(TrainPage.page_id)
+    page = window.page
+    assert isinstance(page, TrainPage)
+    _wait(lambda: page.library.is_read and page.is_settled, "the runs")
+    if new_run:
+        page.new_run()
+    else:
+        if page.shown is None:
+            raise SnapshotError(f"{page.library.folder}: holds no training run")
+        page.overlay_others()
+    _settle()
 
 
 def _wait(condition: Callable[[], bool], what: str) -> None:
@@ -120,6 +143,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     parser.add_argument("--mode", default="wipe", choices=("wipe", "side", "difference", "restored"))
     parser.add_argument("--model", metavar="NAME|PATH")
+    parser.add_argument(
+        "--runs", type=Path, metavar="DIR", help="show the newest training run of this folder"
+    )
+    parser.add_argument("--new-run", action="store_true", help="with --runs: show a run being set up")
     parser.add_argument("--unrestored", action="store_true", help="show the photo as it is")
     args = parser.parse_args(argv)
     width, _, height = args.size.partition("x")
@@ -131,6 +158,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         mode=args.mode,
         restore=not args.unrestored,
         model=args.model,
+        runs=args.runs.absolute() if args.runs else None,
+        new_run=args.new_run,
     )
     try:
         draw(scene, args.target)

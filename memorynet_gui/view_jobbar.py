@@ -33,7 +33,9 @@ def clock(seconds: float) -> str:
 
 
 def size_text(count_bytes: float) -> str:
-    """``840 MB``, ``1.1 GB``."""
+    """``12 kB``, ``840 MB``, ``1.1 GB``."""
+    if count_bytes < 1e6:
+        return f"{count_bytes / 1e3:.0f} kB"
     return f"{count_bytes / 1e9:.1f} GB" if count_bytes >= 1e9 else f"{count_bytes / 1e6:.0f} MB"
 
 

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 from memorynet_gui import actions
 from memorynet_gui.inspector_parts import heading
 
-_THREE = (("File", "Work", "Training"), ("Photos", "Window"), ("View", "Mouse"))
-_TWO = (("File", "Photos", "Work"), ("Training", "View", "Window", "Mouse"))
+_THREE = (("File", "Training"), ("Photos", "Work", "Window"), ("View", "Mouse"))
+_TWO = (("File", "Photos", "Training"), ("Work", "View", "Window", "Mouse"))
 _MARGIN_PX = 24
 _SCRIM = QColor(0, 0, 0, 150)
 

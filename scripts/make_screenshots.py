@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -25,6 +27,16 @@ SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "restore-light": (("dogs.jpg", "hill.jpg", "stream.jpg"), ("--theme", "light", "--mode", "side")),
     "start-dark": ((), ("--theme", "dark")),
 }
+# name: options of pictures of the Train page; their runs are trained for them, which takes some minutes
+TRAIN_SCENES: dict[str, tuple[str, ...]] = {
+    "train-dark": ("--theme", "dark"),
+    "train-new-light": ("--theme", "light", "--new-run"),
+}
+TRAIN_RECIPE = "quick-look"
+TRAIN_RUNS: tuple[tuple[str, dict[str, float]], ...] = (
+    ("mist-1", {"lr": 2e-4}),
+    ("mist-2", {}),
+)  # the last is shown
 MEMORY = "memory"
 MEMORY_PHOTO = "resources/samples/rainy/dogs.jpg"
 MEMORY_MAPS = ("negative-before", "negative-after", "positive-semantic")
@@ -33,33 +45,63 @@ MEMORY_MAP_PX = 560  # width of one map
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Draw the pictures that the README shows.")
-    known = (*SCENES, MEMORY)
+    known = (*SCENES, *TRAIN_SCENES, MEMORY)
     parser.add_argument("--out", type=Path, default=PICTURES, metavar="DIR", help="[docs/pictures]")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="training runs to show [some are trained, which takes minutes]",
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(known)} [all]")
     args = parser.parse_args()
     unknown = sorted(set(args.names) - set(known))
     if unknown:
         parser.error(f"no picture {', '.join(unknown)} (known: {', '.join(known)})")
     args.out.mkdir(parents=True, exist_ok=True)
-    for name in args.names or known:
-        if name == MEMORY:
-            draw_memory(args.out / f"{MEMORY}.webp")
-            continue
-        photos, options = SCENES[name]
-        target = args.out.resolve() / f"{name}.png"
-        command = [sys.executable, "-m", "memorynet_gui.snapshot"]
-        command += [*(f"{SAMPLES}/{photo}" for photo in photos), str(target), "--size", SIZE, *options]
-        # a process each: a window that was shown leaves fonts, themes and threads behind
-        environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-        if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
-            print(f"{name}: not drawn", file=sys.stderr)
-            return 1
-        small = target.with_suffix(".webp")  # a fifth of the size, and nobody can tell
-        with Image.open(target) as drawn:
-            drawn.save(small, quality=90, method=6)
-        target.unlink()
-        print(f"{small.name} ({small.stat().st_size / 1000:.0f} kB)")
+    names = args.names or known
+    with tempfile.TemporaryDirectory() as folder:
+        runs = args.runs or Path(folder)
+        if args.runs is None and set(names) & set(TRAIN_SCENES):
+            train_runs(runs)
+        for name in names:
+            if name == MEMORY:
+                draw_memory(args.out / f"{MEMORY}.webp")
+                continue
+            photos, options = SCENES.get(name) or ((), ("--runs", str(runs.resolve()), *TRAIN_SCENES[name]))
+            paths = [f"{SAMPLES}/{photo}" for photo in photos]
+            if not draw_window(args.out.resolve() / f"{name}.png", paths, options):
+                print(f"{name}: not drawn", file=sys.stderr)
+                return 1
     return 0
+
+
+def draw_window(target: Path, photos: Sequence[str], options: Sequence[str]) -> bool:
+    """Have the window draw itself, and keep the picture as WebP. False when it could not."""
+    command = [sys.executable, "-m", "memorynet_gui.snapshot", *photos, str(target), "--size", SIZE, *options]
+    # a process each: a window that was shown leaves fonts, themes and threads behind
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
+        return False
+    small = target.with_suffix(".webp")  # a fifth of the size, and nobody can tell
+    with Image.open(target) as drawn:
+        drawn.save(small, quality=90, method=6)
+    target.unlink()
+    print(f"{small.name} ({small.stat().st_size / 1000:.0f} kB)")
+    return True
+
+
+def train_runs(folder: Path) -> None:
+    """Real runs of the ready recipe, one after the other."""
+    from core import catalog
+    from core.recipe import TrainRecipe
+
+    for name, changes in TRAIN_RUNS:
+        recipe = replace(TrainRecipe.from_toml(catalog.recipe(TRAIN_RECIPE)), name=name, **changes)
+        file = folder / f"{name}.toml"
+        file.write_text(recipe.to_toml(), "utf-8")
+        command = [sys.executable, "-m", "core.cli", "train", str(file), "--out", str(folder / name)]
+        subprocess.run(command, cwd=ROOT, check=True)
 
 
 def draw_memory(target: Path) -> None:

@@ -186,7 +186,7 @@ def test_the_readme_shows_pictures_that_exist() -> None:
     assert shown
     for picture in shown:
         assert (ROOT / picture).is_file()
-        assert Path(picture).stem in {*scenes["SCENES"], scenes["MEMORY"]}
+        assert Path(picture).stem in {*scenes["SCENES"], *scenes["TRAIN_SCENES"], scenes["MEMORY"]}
     for photos, _options in scenes["SCENES"].values():
         assert all((ROOT / scenes["SAMPLES"] / photo).is_file() for photo in photos)
 

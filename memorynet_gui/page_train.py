@@ -1,0 +1,723 @@
+"""The Train page: set up a run, watch it learn, steer it, keep it, restore with what it learned."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QPaintEvent, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from core import extras
+from core.events import CheckpointSaved, ContrastDrawn, FilmFrame, TrainStarted, Validated
+from core.problems import Problem
+from core.run_folder import FAILED as RUN_FAILED
+from core.run_folder import PAUSED, RUNNING, RunFolder, RunState
+from memorynet_gui.page import AppContext, Page
+from memorynet_gui.problems import describe
+from memorynet_gui.train_flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
+from memorynet_gui.train_library import RunLibrary
+from memorynet_gui.train_notice import DesktopNotice
+from memorynet_gui.train_toolbar import CURVES, TrainToolbar
+from memorynet_gui.view_runs import can_continue, difference_text, is_elsewhere, score_text
+from memorynet_gui.view_train_inspector import Live, TrainInspector
+
+if TYPE_CHECKING:
+    from core.recipe import TrainRecipe
+    from core.runs import Run
+    from memorynet_gui.train_run_menu import RunMenu
+    from memorynet_gui.train_stage import TrainStage
+    from memorynet_gui.train_stores import Stores
+
+_SOON_MS = 100  # a small network tells more often than anyone can read
+_CLOCK_MS = 1000
+_RESTORING = "Photos are being restored."
+
+log = logging.getLogger(__name__)
+
+
+class TrainPage(Page):
+    page_id = "train"
+    title = "Train"
+    icon = "mdi6.chart-line"
+
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.context = context
+        self.flow = TrainFlow(context.runner, parent=self)
+        self.library = RunLibrary(context.settings, self)
+        self.notice = DesktopNotice(self)
+        self.toolbar = TrainToolbar(self)
+        self._inspector = TrainInspector()
+        self._stage: TrainStage | None = None
+        self._stores: Stores | None = None
+        self._menu: RunMenu | None = None
+        self._shown: Path | None = None
+        self._part = CURVES
+        self._problems: dict[Path, Problem] = {}
+        self._contrast: ContrastDrawn | None = None
+        self._has_job = self._shut = self._chosen = False
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._build()
+        self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
+        self._soon.timeout.connect(self._refresh)
+        self._clock = QTimer(self, interval=_CLOCK_MS)
+        self._clock.timeout.connect(self._show_live)
+        self._connect()
+        self.toolbar.set_looks(context.settings.curves_smoothed, context.settings.curves_log)
+        self._refresh()
+
+    # --- building --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self._wait_text = QLabel()
+        self._wait_text.setWordWrap(True)
+        self._wait_stop = QPushButton("Do not wait")
+        self._wait_stop.setAccessibleName("Do not wait")
+        self._wait_stop.setToolTip("Take the run that waits back; nothing of it was started (Esc)")
+        self._wait_stop.clicked.connect(self._forget_waiting)
+        self._wait = QWidget()
+        self._wait.setProperty("surface", "panel")
+        self._wait.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        row = QHBoxLayout(self._wait)
+        row.setContentsMargins(16, 8, 16, 8)
+        row.addWidget(self._wait_text, 1)
+        row.addWidget(self._wait_stop)
+        self._wait.hide()
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(0)
+        self._layout.addWidget(self._wait)
+
+    def _connect(self) -> None:
+        flow, panel, library = self.flow, self._inspector, self.library
+        flow.began.connect(self._began)
+        flow.event_came.connect(self._event)
+        flow.progressed.connect(self._progressed)
+        flow.told.connect(lambda text: self.context.banner(text, kind="warning"))
+        flow.ended.connect(self._ended)
+        library.changed.connect(self._library_changed)
+        library.failed.connect(self._library_failed)
+        self.notice.clicked.connect(self._come_forward)
+        self.context.settings.changed.connect(self._setting_changed)
+        self.toolbar.wanted.connect(self._do)
+        self.toolbar.part_chosen.connect(self._set_part)
+        self.toolbar.smoothed_chosen.connect(self._set_smoothed)
+        self.toolbar.log_chosen.connect(self._set_log)
+        panel.pause_requested.connect(flow.pause)
+        panel.resume_requested.connect(flow.resume)
+        panel.save_requested.connect(lambda: self._do("save_run"))
+        panel.stop_requested.connect(flow.stop)
+        panel.continue_requested.connect(lambda: self.continue_run(self._shown))
+        panel.clone_requested.connect(lambda: self.clone_run(self._shown))
+        panel.export_requested.connect(lambda: self._do("export_run"))
+        panel.trash_requested.connect(lambda: self.trash_run(self._shown))
+        panel.trash_row_requested.connect(self.trash_run)
+        panel.folder_requested.connect(lambda: self.open_folder(self._shown))
+        panel.restore_requested.connect(lambda: self.restore_with(self._shown))
+        panel.notes_written.connect(library.set_notes)
+        panel.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
+        panel.run_shown.connect(self.show_run)
+        panel.overlays_changed.connect(self._overlays_changed)
+        panel.menu_requested.connect(lambda folder, where: self._run_menu().popup(folder, where))
+
+    def stage(self) -> TrainStage:
+        """The middle, made when it is first needed: it brings the plotting library."""
+        if self._stage is None:
+            began = time.perf_counter()
+            from memorynet_gui.train_stage import TrainStage
+            from memorynet_gui.train_stores import Stores
+
+            settings = self.context.settings
+            self._stores = Stores(self)
+            self._stores.failed.connect(
+                lambda folder, error: self._library_failed(
+                    f"read the curves of {folder.name}", describe(error)
+                )
+            )
+            stage = self._stage = TrainStage(self.context)
+            stage.board.set_smoothed(settings.curves_smoothed)
+            stage.board.set_log(settings.curves_log)
+            stage.board.charts_failed.connect(
+                lambda error: self._library_failed("draw the curves", describe(error))
+            )
+            stage.new_run.start_requested.connect(self._start_requested)
+            stage.new_run.valid_changed.connect(lambda _on: self.status_changed.emit())
+            self._layout.addWidget(stage, 1)
+            log.debug("the middle of the Train page took %.0f ms", 1000 * (time.perf_counter() - began))
+        return self._stage
+
+    def _run_menu(self) -> RunMenu:
+        if self._menu is None:
+            from memorynet_gui.train_run_menu import RunMenu
+
+            self._menu = RunMenu(self)
+        return self._menu
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._stage is None:
+            QTimer.singleShot(0, self, self._after_first_paint)
+
+    def _after_first_paint(self) -> None:
+        if not self._shut and self._stage is None:
+            self.stage()
+            self._choose_first()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.library.watch(True)
+        self._clock.start()
+        self._refresh()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.library.watch(False)
+        self._clock.stop()
+
+    # --- the window's side -----------------------------------------------------------------------
+
+    def inspector(self) -> QWidget:
+        return self._inspector
+
+    def toolbar_widgets(self) -> dict[str, list[QWidget]]:
+        return self.toolbar.widgets()
+
+    @property
+    def shown(self) -> Path | None:
+        """The run that is shown; None while a new one is set up."""
+        return self._shown
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was decided what the page begins with."""
+        return self._chosen
+
+    def overlay_others(self) -> None:
+        """Lay the other runs' curves under the shown one's, as far as the list allows."""
+        self._inspector.list.tick([run.folder for run in self._runs() if run.folder != self._shown])
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """A recipe, or folders to learn from."""
+        recipes = [path for path in paths if path.suffix.lower() == ".toml"]
+        folders = [path for path in paths if path.is_dir()]
+        if recipes:
+            self.open_recipe(recipes[0])
+        elif folders:
+            self.new_run()
+            self.stage().new_run.set_data(tuple(folders))
+        else:
+            self.context.banner("Drop folders of photos to learn from, or a recipe (.toml).")
+
+    def can(self, action_id: str) -> bool:
+        run = self._run()
+        answers: dict[str, Callable[[], bool]] = {
+            "new_run": lambda: True,
+            "open_recipe": lambda: True,
+            "start_run": lambda: self._can_start(run),
+            "save_run": lambda: self.flow.busy and not self.flow.stopping,
+            "export_run": lambda: run is not None and run.recipe is not None,
+            "cancel": lambda: (
+                self.flow.busy or self.flow.waiting is not None or self._exports() or self._checks()
+            ),
+        }
+        return answers[action_id]() if action_id in answers else False
+
+    def _can_start(self, run: Run | None) -> bool:
+        if self.flow.busy or self.flow.waiting is not None or self._stage is None:
+            return False
+        if run is None:
+            return self._stage.is_new and self._stage.new_run.is_valid
+        return can_continue(run, False)
+
+    def handle(self, action_id: str) -> None:
+        handlers: dict[str, Callable[[], object]] = {
+            "new_run": self.new_run,
+            "open_recipe": self._ask_for_recipe,
+            "start_run": self._start_or_continue,
+            "save_run": self._save_now,
+            "export_run": lambda: self._run_menu().popup_export(self._shown, self._inspector.export),
+            "cancel": self._cancel,
+        }
+        handlers[action_id]()
+
+    def _exports(self) -> bool:
+        return self._menu is not None and self._menu.exporter.busy
+
+    def _checks(self) -> bool:
+        return self._stage is not None and self._stage.checks.busy
+
+    def _cancel(self) -> None:
+        if self._exports() and self._menu is not None:
+            self._menu.exporter.cancel()
+        elif self._checks() and self._stage is not None:
+            self._stage.checks.cancel()
+        elif self.flow.busy:
+            self.flow.stop()
+        else:
+            self._forget_waiting()
+
+    def close_blockers(self) -> str | None:
+        if self.flow.busy:
+            return f"{self.flow.text()}. Training goes on from here next time: the run is kept and can be continued."
+        if self.flow.waiting is not None:
+            return f"{self.flow.waiting.name} waits for its turn and would not be started."
+        return None
+
+    def keep_open_word(self) -> str:
+        return "Keep training" if self.flow.busy else super().keep_open_word()
+
+    def shut_down(self) -> None:
+        if self._shut:
+            return
+        self._shut = True
+        for timer in (self._soon, self._clock):
+            timer.stop()
+        self._inspector.notes.tell()
+        self.notice.withdraw()
+        self._forget_waiting()
+        self.flow.shut_down()
+        self.library.shut_down()
+        if self._stores is not None:
+            self._stores.shut_down()
+        if self._stage is not None:
+            self._stage.shut_down()
+
+    def _do(self, action_id: str) -> None:
+        if self.can(action_id):
+            self.handle(action_id)
+
+    # --- starting --------------------------------------------------------------------------------
+
+    def new_run(self) -> None:
+        """Set up a new run; what runs goes on."""
+        self._shown = None
+        self._chosen = True
+        self.stage().show_new()
+        self._refresh()
+
+    def open_recipe(self, path: Path) -> None:
+        """Set up a run from a recipe file; one that cannot be used says why."""
+        from core.recipe import RecipeError, TrainRecipe
+
+        self.context.settings.recipe_folder = path.parent
+        try:
+            TrainRecipe.from_toml(path)
+        except (OSError, RecipeError) as error:
+            self.context.banner(describe(error).sentence, kind="warning")
+            return
+        self.new_run()
+        self.stage().new_run.open_recipe(path)
+
+    def set_up(self, recipe: TrainRecipe, data: tuple[Path, ...] = ()) -> None:
+        """Offer a recipe in the form, with the folders it learned from before."""
+        self.new_run()
+        view = self.stage().new_run
+        view.set_recipe(recipe)
+        if data:
+            view.set_data(data)
+
+    def _ask_for_recipe(self) -> None:
+        dialog = QFileDialog(self, "Open a recipe", str(self.context.settings.recipe_folder or Path.home()))
+        dialog.setNameFilters(["Recipes (*.toml)", "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: self.open_recipe(Path(name)))
+        dialog.open()
+
+    def _start_or_continue(self) -> None:
+        if self._shown is None:
+            self.stage().new_run.start()
+        else:
+            self.continue_run(self._shown)
+
+    def _start_requested(self, recipe: TrainRecipe, data: tuple[Path, ...], out: Path) -> None:
+        self._begin(self._order(recipe, tuple(data), out, False))
+
+    def _order(self, recipe: TrainRecipe, data: tuple[Path, ...], folder: Path, resume: bool) -> TrainOrder:
+        settings = self.context.settings
+        board = settings.tensorboard and not extras.missing("tensorboard")
+        return TrainOrder(recipe, data, folder, resume, settings.device, board)
+
+    def continue_run(self, folder: Path | None) -> None:
+        """Go on with a run, by its own recipe and data."""
+        run = self.library.find(folder)
+        if run is None or run.recipe is None or run.state is None or not can_continue(run, False):
+            return
+        data = tuple(Path(name) for name in run.state.data)
+        self._begin(self._order(run.recipe, data, run.folder, True))
+
+    def _begin(self, order: TrainOrder) -> None:
+        if self.flow.busy:
+            assert self.flow.order is not None
+            self.context.banner(
+                f"{self.flow.order.name} is training. Stop it first, or wait until it is done."
+            )
+        elif self.flow.worker_is_taken:
+            self.context.banner(
+                f"Photos are being restored. {order.name} can start when that is done.",
+                "Wait and start",
+                lambda: self.flow.wait_and_start(order),
+            )
+        else:
+            self.flow.start(order)
+
+    def _wait_and_start(self, order: TrainOrder) -> None:
+        if self.flow.waiting is not None:
+            _discard(self.flow.waiting)
+        if not order.resume:
+            from core import runs
+
+            try:
+                order = replace(order, folder=runs.new_folder(order.folder.parent, order.folder.name))
+            except OSError as error:
+                self.context.banner(describe(error).sentence, kind="warning")
+                return
+        self.flow.wait_and_start(order)
+
+    def _forget_waiting(self) -> None:
+        if self.flow.waiting is not None:
+            _discard(self.flow.waiting)
+            self.flow.forget_waiting()
+
+    def _save_now(self) -> None:
+        self.flow.save_now()
+
+    # --- a run goes its way ----------------------------------------------------------------------
+
+    def _began(self, order: TrainOrder) -> None:
+        self._problems.pop(order.folder, None)
+        self._contrast = None
+        self.stage()
+        assert self._stores is not None
+        self._stores.begin(order.folder, order.resume)
+        self.show_run(order.folder)
+        self.library.refresh()
+
+    def _event(self, event: Any) -> None:
+        assert self._stores is not None
+        order = self.flow.order
+        if order is None:
+            return
+        self._stores.append(order.folder, event)
+        is_seen = order.folder == self._shown and self._stage is not None
+        if isinstance(event, ContrastDrawn):
+            self._contrast = event
+            if is_seen:
+                self._show_contrast()
+        elif isinstance(event, FilmFrame) and is_seen:
+            self.stage().film.refresh()
+        elif isinstance(event, (TrainStarted, Validated, CheckpointSaved)):
+            self.library.refresh()
+
+    def _progressed(self) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _ended(self, ending: TrainEnding) -> None:
+        order = ending.order
+        if ending.problem is not None:
+            self._problems[order.folder] = ending.problem
+        if self._shut:
+            return
+        if ending.kind == FAILED and not RunFolder(order.folder).recipe_file.exists():
+            self._not_begun(order, ending)
+            return
+        self.library.refresh()
+        self._refresh()
+        is_seen = self.isVisible() and self._shown == order.folder
+        has_card = is_seen and self._inspector.isVisible()  # which says what went wrong at full length
+        text, kind = ending_text(ending, has_card), "warning" if ending.kind == FAILED else "info"
+        if ending.kind == DONE and ending.best_psnr_db is not None:
+            self.context.banner(
+                text, "Restore with this model", lambda: self.restore_with(order.folder), kind=kind
+            )
+        elif is_seen:
+            self.context.banner(text, kind=kind)
+        else:
+            self.context.banner(text, "Show", lambda: self._come_forward(order.folder), kind=kind)
+        if self.context.settings.notify_at_end and not ending.asked:
+            title = "Training ended" if ending.kind != FAILED else "Training stopped"
+            self.notice.tell(title, ending_text(ending))
+
+    def _not_begun(self, order: TrainOrder, ending: TrainEnding) -> None:
+        """It failed before anything was written: back to the form, which still has everything."""
+        assert ending.problem is not None
+        _discard(order)
+        if self._shown == order.folder:
+            self.new_run()
+        self.context.banner(f"{order.name} was not started. {ending.problem.sentence}", kind="warning")
+        self._refresh()
+
+    def _come_forward(self, folder: Path | None = None) -> None:
+        """Bring the window to the front with the run."""
+        window = self.window()
+        if window.isMinimized():
+            window.showNormal()
+        window.raise_()
+        window.activateWindow()
+        self.notice.withdraw()
+        self.context.page_wanted.emit(self.page_id)
+        if folder is not None:
+            self.show_run(folder)
+
+    # --- a run of the list -----------------------------------------------------------------------
+
+    def show_run(self, folder: Path) -> None:
+        """Curves, film and inspector of this run."""
+        run = self.run_of(folder)
+        if run is None:
+            return
+        stage = self.stage()
+        assert self._stores is not None
+        self._shown = folder
+        self._chosen = True
+        stage.show_run(run.name, folder, self._stores.of(folder, self.flow.trains(folder)))
+        self._show_contrast()
+        self._refresh()
+        self._overlays_changed()
+
+    def clone_run(self, folder: Path | None) -> None:
+        """A new run with this one's recipe under a free name."""
+        if folder is None:
+            return
+        run = self.library.find(folder)
+        data = tuple(Path(name) for name in run.state.data) if run is not None and run.state else ()
+
+        def read() -> TrainRecipe:
+            from core import runs
+
+            return runs.clone(folder)
+
+        self.library.do(read, lambda recipe: self.set_up(recipe, data), "read the recipe")
+
+    def trash_run(self, folder: Path | None) -> None:
+        """The system's trash gives it back; a run that trains stays."""
+        run = self.run_of(folder)
+        if run is None or folder is None:
+            return
+        if self.flow.trains(folder) or is_elsewhere(run, False):
+            self.context.banner(f"{run.name} trains. It can go to the trash when it has ended.")
+            return
+        self._run_menu().trash(run)
+
+    def forget_run(self, folder: Path) -> None:
+        """It is gone from the disk."""
+        if self._stores is not None:
+            self._stores.drop(folder)
+        self._problems.pop(folder, None)
+        if self._shown == folder:
+            others = [run.folder for run in self._runs() if run.folder != folder]
+            if others:
+                self.show_run(others[0])
+            else:
+                self.new_run()
+
+    def open_folder(self, folder: Path | None) -> None:
+        if folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def restore_with(self, folder: Path | None) -> None:
+        """Hand the run's best model to the Restore page."""
+        run = self.library.find(folder)
+        if run is not None and run.model is not None:
+            self.context.model_wanted.emit(run.model)
+
+    # --- what is shown ---------------------------------------------------------------------------
+
+    def _run(self) -> Run | None:
+        return self.run_of(self._shown)
+
+    def run_of(self, folder: Path | None) -> Run | None:
+        """What is known of it; None when the list has no such run."""
+        if folder is None:
+            return None
+        return next((run for run in self._runs() if run.folder == folder), None)
+
+    def _runs(self) -> tuple[Run, ...]:
+        """Those on the disk; first the one that trains here, also before it has written anything."""
+        order, runs = self.flow.order, self.library.runs
+        if order is None:
+            return runs
+        here = self.library.find(order.folder) or _provisional(order)
+        if here.state is not None:
+            kind = PAUSED if self.flow.paused else RUNNING
+            here = _with_state(here, kind)
+        return (here, *(run for run in runs if run.folder != order.folder))
+
+    def _library_changed(self) -> None:
+        if self._shut:
+            return
+        if self._stores is not None:
+            renewed = self._stores.renew(self._runs(), self.flow.order.folder if self.flow.order else None)
+            if self._shown in renewed:
+                self.stage().film.refresh()
+        self._choose_first()
+        if self._shown is not None and self._run() is None:  # somebody moved it away
+            self.forget_run(self._shown)
+        self._refresh()
+        self._tell_differences()
+
+    def _choose_first(self) -> None:
+        """The newest run, or setting up the first one."""
+        if self._chosen or self._stage is None or not self.library.is_read:
+            return
+        runs = self._runs()
+        if runs:
+            self.show_run(runs[0].folder)
+        else:
+            self.new_run()
+
+    def _library_failed(self, words: str, problem: Problem) -> None:
+        self.context.banner(f"Could not {words}. {problem.sentence}", kind="warning")
+
+    def _refresh(self) -> None:
+        """Make list, inspector, toolbar and job bar say what is true now."""
+        if self._shut:
+            return
+        runs, run = self._runs(), self._run()
+        here = self.flow.order.folder if self.flow.order is not None else None
+        self._inspector.show_runs(runs, here, self._shown, self.library.is_read)
+        self._show_live()
+        self.toolbar.show_run(run is not None, run is not None and run.recipe is not None, self._part)
+        waiting = self.flow.waiting
+        self._wait.setVisible(waiting is not None)
+        if waiting is not None:
+            self._wait_text.setText(f"{waiting.name} starts as soon as what runs now is done.")
+        self._show_job()
+        self.status_changed.emit()
+
+    def _show_job(self) -> None:
+        if self.flow.busy:
+            self._has_job = True
+            self.context.job_bar.set_job(self.flow.text(), self.flow.share(), self.flow.seconds_left())
+        elif self._has_job:
+            self._has_job = False
+            self.context.job_bar.clear_job()
+
+    def _show_live(self) -> None:
+        run = self._run()
+        if run is None:
+            self._inspector.show_run(None, None)
+            return
+        live = self._live() if self.flow.trains(run.folder) else None
+        self._inspector.show_run(run, live, None if live is not None else self._problem_of(run))
+
+    def _problem_of(self, run: Run) -> Problem | None:
+        if run.folder in self._problems:
+            return self._problems[run.folder]
+        if run.state is not None and run.state.state == RUN_FAILED and run.state.reason:
+            return Problem(
+                "Training stopped with an error.", run.state.reason, "Put that right, then continue.", ""
+            )
+        return None
+
+    def _live(self) -> Live:
+        flow = self.flow
+        assert flow.order is not None
+        started = flow.started
+        return Live(
+            step=flow.step,
+            steps=flow.order.recipe.steps,
+            elapsed_s=flow.elapsed_s,
+            seconds_left=flow.seconds_left(),
+            kept_age_s=flow.kept_age_s,
+            best_psnr_db=flow.best_psnr_db,
+            best_step=flow.best_step,
+            paused=flow.paused,
+            stopping=flow.stopping,
+            waits_because=flow.waits_because,
+            photos=started.photos if started is not None else None,
+            parameters=started.parameters if started is not None else None,
+            where=f"{started.device} · {started.precision}" if started is not None else "",
+        )
+
+    def _show_contrast(self) -> None:
+        run = self._run()
+        if self._stage is None or run is None:
+            return
+        self._stage.show_contrast(self._contrast if self.flow.trains(run.folder) else None)
+
+    def _overlays_changed(self) -> None:
+        if self._stage is None or self._stores is None:
+            return
+        folders = self._inspector.list.overlays()
+        chosen = [run for folder in folders if (run := self.run_of(folder)) is not None]
+        self._stage.set_overlays([(run.name, self._stores.of(run.folder, False)) for run in chosen])
+        if self._shown is not None:
+            self._stores.keep_only({self._shown, *folders, *self._here()})
+        self._tell_differences()
+
+    def _here(self) -> set[Path]:
+        return {self.flow.order.folder} if self.flow.order is not None else set()
+
+    def _tell_differences(self) -> None:
+        from core import runs
+
+        shown = self._run()
+        texts = []
+        for folder in self._inspector.list.overlays():
+            other = self.run_of(folder)
+            if shown is None or other is None or shown.recipe is None or other.recipe is None:
+                continue
+            found = runs.differences((other.recipe, shown.recipe))
+            texts.append(difference_text(shown.name, other.name, found))
+        self._inspector.show_differences(texts)
+
+    def _set_part(self, part: str) -> None:
+        self._part = part
+        self.stage().set_part(part)
+        self._refresh()
+
+    def _set_smoothed(self, on: bool) -> None:
+        self.context.settings.curves_smoothed = on
+        self.stage().board.set_smoothed(on)
+
+    def _set_log(self, on: bool) -> None:
+        self.context.settings.curves_log = on
+        self.stage().board.set_log(on)
+
+    def _setting_changed(self, name: str) -> None:
+        if name == "runs_folder":
+            self.library.refresh()
+
+
+def _discard(order: TrainOrder) -> None:
+    """A new run that is not begun after all leaves no folder; one that holds something is left alone."""
+    if not order.resume:
+        with contextlib.suppress(OSError):
+            order.folder.rmdir()
+
+
+def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
+    """What a banner says at the end of a run, and what of it is left; ``has_card``: the reason stands elsewhere."""
+    name, best = ending.order.name, score_text(ending.best_psnr_db)
+    if ending.kind == DONE:
+        score = f" Best validation score: {best}." if best else ""
+        return f"{name} is trained: all {ending.order.recipe.steps:,} steps are done.{score}"
+    if ending.kind == FAILED:
+        assert ending.problem is not None
+        if has_card:
+            return f"{name} stopped at step {ending.step:,}. The run is kept; what went wrong stands at the right."
+        return f"{name} stopped. {ending.problem.sentence}"
+    if not ending.step and not ending.kept_step:
+        return f"{name} was stopped before its first step."
+    kept = f"step {ending.kept_step or ending.step:,} is kept, and training can go on from there."
+    return f"{name} was stopped: {kept}"
+
+
+def _provisional(order: TrainOrder) -> Run:
+    from core.runs import Run
+
+    state = RunState(RUNNING, 0, order.recipe.steps, data=tuple(str(path) for path in order.data))
+    return Run(order.folder, order.name, state, order.recipe, "", 0, None)
+
+
+def _with_state(run: Run, kind: str) -> Run:
+    assert run.state is not None
+    return run if run.state.state == kind else replace(run, state=replace(run.state, state=kind))
