@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import ctypes.util
-import os
-
-# Spinning threads starve a machine with few cores; must be set before torch starts its threads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 from dataclasses import dataclass
 from pathlib import Path
 

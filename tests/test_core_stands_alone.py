@@ -67,3 +67,15 @@ def test_core_never_prints_outside_the_command_line() -> None:
         ]
         names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
         assert "print" not in names, path.name
+
+
+def test_threads_of_torch_do_not_spin_whatever_is_imported_first() -> None:
+    code = (
+        "import os, sys\nos.environ.pop('OMP_WAIT_POLICY', None)\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch': assert os.environ.get('OMP_WAIT_POLICY') == 'PASSIVE', 'too late'\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "import core.training_learner\nassert 'torch' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=CORE.parent, timeout=300)
