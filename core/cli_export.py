@@ -19,9 +19,9 @@ KINDS = ("folder", "onnx", "huggingface")
 
 _EXPORT_EXAMPLES = """\
 examples:
-  memorynet export derain-s --to onnx --out derain.onnx     one file for ONNX Runtime, of any size
-  memorynet export runs/mine --to folder --out mine         weights in half precision, configuration, card
-  memorynet export mine --to huggingface --out hub/mine     config.json, model.safetensors, README.md
+  memorynet export derain-s --to onnx --out derain.onnx   one file for ONNX Runtime, of any size
+  memorynet export runs/mine --to folder --out mine        half precision, configuration, card
+  memorynet export mine --to huggingface --out hub/mine   config.json, model.safetensors, README
 
 No file says where anything lay on this machine. The licence is yours to state.
 """

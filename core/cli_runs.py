@@ -21,7 +21,8 @@ examples:
   memorynet runs diff first second      what their recipes differ in
   memorynet runs trash first            move a run to the trash
 
-Runs are named by their folder, or by a path. A folder called diff or trash is written ./diff, ./trash.
+Runs are named by their folder, or by a path. A folder called diff or trash is written
+./diff, ./trash.
 """
 _NARROWEST = 200  # columns when nobody watches a terminal: better long lines than cut names
 

@@ -23,7 +23,7 @@ examples:
   memorynet train quick-look --out runs/first       minutes, on photos that ship with MemoryNet
   memorynet train derain --data photos/ --out runs/rain
   memorynet train my-recipe.toml --data photos/ --data more/ --out runs/mine
-  memorynet train --resume --out runs/rain          goes on exactly where it stopped, as it was begun
+  memorynet train --resume --out runs/rain         goes on exactly where it stopped, as it was begun
 
 With several processors or graphics cards, torch's own launcher shares each batch among them:
   torchrun --nproc-per-node 2 --no-python memorynet train derain --data photos/ --out runs/rain
