@@ -31,7 +31,7 @@ _TELLING, _DROWNED = 0.001, 1 / 12  # structure, at all and against the other's,
 _STRANGE = 0.12  # correlation below which two pictures do not show the same
 
 _TINY_PX = 24
-_CHUNK = 1024
+_CHUNK = 512
 _BITS = 8  # of 64 that may differ
 _ALIKE = 0.985  # correlation of two tiny copies
 _LEVELS = 9.0  # mean difference of two tiny copies, of 255
@@ -131,14 +131,23 @@ class Fingerprint:
         return float(np.abs(a - b).mean()) < _LEVELS and correlation(a, b) > _ALIKE
 
 
-def alike(prints: Sequence[Fingerprint], control: JobControl) -> Iterator[tuple[int, int]]:
-    """Index pairs (i, j), i < j, of pictures that show the same. Memory does not grow with their square."""
+def alike(
+    prints: Sequence[Fingerprint], control: JobControl, settled: np.ndarray | None = None
+) -> Iterator[tuple[int, int]]:
+    """Index pairs (i, j), i < j, of pictures that show the same. Memory does not grow with their square.
+
+    ``settled`` (N,) bool may be changed while this runs: two that are both settled are passed over, so that a
+    thousand frames of one scene need not all be held against one another.
+    """
     bits = np.array([item.bits for item in prints], np.uint64)
+    done = np.zeros(len(bits), bool) if settled is None else settled
     for top in range(0, len(bits), _CHUNK):
         for left in range(top, len(bits), _CHUNK):
             control.checkpoint()
-            differ = np.bitwise_count(bits[top : top + _CHUNK, None] ^ bits[None, left : left + _CHUNK])
-            for row, column in np.argwhere(differ <= _BITS).tolist():
+            rows, columns = slice(top, top + _CHUNK), slice(left, left + _CHUNK)
+            near = np.bitwise_count(bits[rows, None] ^ bits[None, columns]) <= _BITS
+            near &= ~(done[rows, None] & done[None, columns])
+            for row, column in np.argwhere(near).tolist():
                 i, j = top + row, left + column
-                if i < j and prints[i].is_like(prints[j]):
+                if i < j and not (done[i] and done[j]) and prints[i].is_like(prints[j]):
                     yield i, j

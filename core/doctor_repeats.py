@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from core.doctor_data import ERROR, NOTE, WARNING, Finding, names_of
 from core.doctor_pixels import Fingerprint, alike
 from core.jobs import JobControl
@@ -30,15 +32,37 @@ def find_repeats(known: Sequence[Known], control: JobControl) -> list[Finding]:
     """Exact repeats by the files' content, near ones by their looks. Raises Cancelled."""
     photos = _once(known)
     exact = list(_same_content(photos, control))
-    said = {(i, j) for group in exact for i in group for j in group}
-    near = [(i, j) for i, j in alike([item.print for item in photos], control) if (i, j) not in said]
-    findings = [*_overlap_of_files(known), *_overlap(photos, _crossing(exact, photos), ERROR)]
-    findings += _overlap(
-        photos, [pair for pair in near if photos[pair[0]].validates != photos[pair[1]].validates], WARNING
-    )
-    findings += _repeated(photos, exact)
-    findings += _nearly_repeated(photos, near)
-    return findings
+    inside, crossing = _near(photos, exact, control)
+    return [
+        *_overlap_of_files(known),
+        *_overlap(photos, _crossing(exact, photos), ERROR),
+        *_overlap(photos, crossing, WARNING),
+        *_repeated(photos, exact),
+        *_nearly_repeated(photos, inside),
+    ]
+
+
+def _near(
+    photos: Sequence[Known], exact: Sequence[Sequence[int]], control: JobControl
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Pairs that look the same within training, and between training and validation; for each photo one or few.
+
+    Of files with the same content only the first is looked at: of a group that stands on both sides that is one
+    trained on, and the overlap is known.
+    """
+    copies = {index for group in exact for index in group[1:]}
+    left = [index for index in range(len(photos)) if index not in copies]
+    settled = np.zeros(len(left), bool)
+    inside, crossing = [], []
+    for i, j in alike([photos[index].print for index in left], control, settled):
+        one, other = left[i], left[j]
+        if photos[one].validates is not photos[other].validates:
+            crossing.append((one, other))
+            settled[i if photos[one].validates else j] = True
+        elif not photos[one].validates:
+            inside.append((one, other))
+            settled[i] = settled[j] = True
+    return inside, crossing
 
 
 def _once(known: Sequence[Known]) -> list[Known]:

@@ -20,6 +20,7 @@ from core.doctor import STRIDE_PX, DoctorReport, Finding, examine, samples_for_p
 from core.doctor_data import gather
 from core.doctor_look import EXAMPLE_PX, EXAMPLES
 from core.doctor_pixels import Fingerprint, align, alike
+from core.doctor_repeats import Known, find_repeats
 from core.events import ItemDone, ItemStarted
 from core.jobs import Cancelled, JobControl, ignore
 from core.recipe import TrainRecipe
@@ -276,6 +277,30 @@ def test_near_repeats_are_found_in_any_order_and_number() -> None:
     found = [pair for pair in alike(many, JobControl()) if max(pair) < 40]
     assert (5, 33) in found
     assert len(found) <= 3
+
+
+def test_a_film_of_one_scene_is_not_held_against_itself_frame_by_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = []
+    real = Fingerprint.is_like
+
+    def spy(one: Fingerprint, other: Fingerprint) -> bool:
+        compared.append(1)
+        return real(one, other)
+
+    monkeypatch.setattr(Fingerprint, "is_like", spy)
+    frame, leak = Fingerprint.of(scene(6)), Fingerprint.of(scene(7))
+    film = [Known(Path(f"{n}.png"), False, True, n, frame) for n in range(600)]
+    known = [
+        *film,
+        Known(Path("x.png"), True, True, 9000, frame),
+        Known(Path("y.png"), True, True, 9001, leak),
+    ]
+    near, overlap = sorted(find_repeats(known, JobControl()), key=lambda finding: finding.kind)
+    assert (near.kind, len(near.paths)) == ("near_duplicate", 600)
+    assert (overlap.kind, [path.name for path in overlap.paths][:1]) == ("overlap", ["x.png"])
+    assert len(compared) < 2000  # not 180,000
 
 
 def test_sizes_and_kinds(tmp_path: Path) -> None:
