@@ -262,7 +262,7 @@ class PrototypeMemory(nn.Module):
                         own = weight @ actual[:, rows] if actual is not None else torch.zeros_like(reads[-1])
                         reads.append(own)
             read = torch.cat(reads, -1).transpose(1, 2).reshape(b, -1, h, w)
-        found = self.out(torch.relu_(self.mix(read.to(self.mix.weight.dtype))))
+        found = self.out(F.leaky_relu(self.mix(read.to(self.mix.weight.dtype)), 0.2))
         retrieval = self._retrieval(address) if want_retrieval else None
         return MemoryRead(Effect.of(found), address, retrieval)
 
