@@ -340,7 +340,10 @@ class _Run(KeptRun):
         if scores.silent is not None:
             memory = memory | {"memory_silent": round(scores.silent, 4)}
         guided = {} if scores.psnr_guided_db is None else {"psnr_guided_db": scores.psnr_guided_db, "ssim_guided": scores.ssim_guided}  # fmt: skip
-        self._log({"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided, "is_best": is_best, **memory})  # fmt: skip
+        line = {"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided,
+                "input_psnr_db": scores.input_psnr_db, "protocol": scores.protocol, "is_best": is_best,
+                **memory}  # fmt: skip
+        self._log(line)
         self.emit(
             Validated(
                 step=self.step,

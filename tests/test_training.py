@@ -65,6 +65,9 @@ def test_training_learns_reports_and_leaves_a_model(data: Path, tmp_path: Path) 
     assert model.provenance["validation"]["psnr_db"] == pytest.approx(result.best_psnr_db, abs=1e-3)
     assert str(tmp_path) not in json.dumps(dict(model.provenance))  # no paths of this machine in a model
     assert TrainRecipe.from_toml(tmp_path / "run" / "recipe.toml") == recipe
+    lines = [line for line in read_curve(tmp_path / "run") if line["kind"] == "validation"]
+    assert [line["psnr_db"] for line in lines] == scores
+    assert {(line["input_psnr_db"], line["protocol"]) for line in lines} == {(first.input_psnr_db, "Y")}
 
 
 def stop_after(control: JobControl, step: int) -> Any:
