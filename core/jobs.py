@@ -88,6 +88,11 @@ class TrainControl(JobControl):
         self._stop.set()
         self.resume()
 
+    def pause(self) -> None:
+        super().pause()
+        if self._stop.is_set():  # too late, as after a cancel
+            self.resume()
+
     @property
     def stopping(self) -> bool:
         return self._stop.is_set()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from core.jobs import Cancelled, JobControl
+from core.jobs import Cancelled, JobControl, TrainControl
 
 
 def test_a_pause_after_the_cancel_does_not_hold_the_job_up() -> None:
@@ -26,6 +26,14 @@ def test_a_pause_after_the_cancel_does_not_hold_the_job_up() -> None:
     thread.join(5)
     assert endings == ["cancelled"]
     assert not control.paused
+
+
+def test_a_pause_after_the_stop_does_not_hold_the_run_up() -> None:
+    control = TrainControl()
+    control.stop()
+    control.pause()
+    assert control.stopping and not control.paused
+    assert control.wait(0)
 
 
 def test_a_paused_job_wakes_up_to_be_cancelled() -> None:
