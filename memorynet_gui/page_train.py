@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _SOON_MS = 100  # a small network tells more often than anyone can read
 _CLOCK_MS = 1000
 _RESTORING = "Photos are being restored."
+_CHECKING = "The check before the start is still going on."
+_EXPORTING = "A model is being exported."
 
 log = logging.getLogger(__name__)
 
@@ -355,14 +357,17 @@ class TrainPage(Page):
     def _begin(self, order: TrainOrder) -> None:
         if self.flow.busy:
             assert self.flow.order is not None
+            _discard(order)
             self.context.banner(
                 f"{self.flow.order.name} is training. Stop it first, or wait until it is done."
             )
         elif self.flow.worker_is_taken:
+            _discard(order)  # made again when it is told to wait
+            taken = _CHECKING if self._checks() else _EXPORTING if self._exports() else _RESTORING
             self.context.banner(
-                f"Photos are being restored. {order.name} can start when that is done.",
+                f"{taken} {order.name} can start when that is done.",
                 "Wait and start",
-                lambda: self.flow.wait_and_start(order),
+                lambda: self._wait_and_start(order),
             )
         else:
             self.flow.start(order)

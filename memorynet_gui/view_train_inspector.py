@@ -74,14 +74,19 @@ class Notes(QPlainTextEdit):
         self._rest.timeout.connect(self.tell)
         self.textChanged.connect(self._rest.start)
         self._kept = ""
+        self._told: str | None = None  # until the disk says the same
+        self._run: Path | None = None
 
-    def show_text(self, text: str) -> None:
-        """What is kept; left alone while something of the person's own is not kept yet."""
-        if self._rest.isActive() or text == self.toPlainText().strip():
-            self._kept = text
+    def show_text(self, run: Path, text: str) -> None:
+        """What is kept with ``run``; the person's own words stay while they are not kept yet."""
+        if run != self._run:
+            self._run, self._told = run, None
+        elif self._rest.isActive() or self._told not in (None, text):
             return
-        with QSignalBlocker(self):
-            self.setPlainText(text)
+        self._told = None
+        if text != self.toPlainText().strip():
+            with QSignalBlocker(self):
+                self.setPlainText(text)
         self._kept = text
 
     def tell(self) -> None:
@@ -89,7 +94,7 @@ class Notes(QPlainTextEdit):
         self._rest.stop()
         text = self.toPlainText().strip()
         if text != self._kept:
-            self._kept = text
+            self._kept = self._told = text
             self.written.emit(text)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
@@ -282,7 +287,7 @@ class TrainInspector(QWidget):
             return
         self._show_recipe(run, live)
         self._show_control(run, live)
-        self.notes.show_text(run.notes)
+        self.notes.show_text(run.folder, run.notes)
         here = live is not None
         self.restore.setEnabled(run.model is not None)
         self.restore.setToolTip(

@@ -11,8 +11,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
 
 from core import runs
+from core.doctor import DoctorReport
 from core.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
 from core.training import TrainingError
 from memorynet_gui import main_window
@@ -21,6 +23,7 @@ from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.page_train import TrainPage
 from memorynet_gui.train_notice import DesktopNotice
 from memorynet_gui.view_runs import _toggle
+from memorynet_gui.view_train_inspector import Notes
 from tests.run_makers import make_run
 from tests.train_page_kit import QUICK, QuickTrainer, desk, trainer
 from tests.ui import settle, unnamed_focusable
@@ -290,6 +293,23 @@ def test_notes_are_kept(qapp: QApplication, tmp_path: Path) -> None:
     assert "!" in (folder / "notes.txt").read_text("utf-8")
 
 
+def test_notes_stay_while_the_disk_lags_behind(qtbot: QtBot, tmp_path: Path) -> None:
+    notes = Notes()
+    qtbot.addWidget(notes)
+    told: list[str] = []
+    notes.written.connect(told.append)
+    notes.show_text(tmp_path, "dry")
+    QTest.keyClicks(notes, "very ")
+    notes.tell()
+    notes.show_text(tmp_path, "dry")  # the page renews all of it many times a second
+    assert notes.toPlainText() == "very dry"
+    notes.show_text(tmp_path, "very dry")
+    notes.show_text(tmp_path, "written by another program")
+    assert notes.toPlainText() == "written by another program"
+    notes.show_text(tmp_path / "other", "")
+    assert notes.toPlainText() == "" and told == ["very dry"]
+
+
 def test_the_trash_takes_a_run_and_shows_the_next(
     qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -501,6 +521,32 @@ def test_a_start_that_is_refused_leaves_no_folder(
         view.start()
         assert "rain-1 is training" in at.texts()[-1]
         assert [folder.name for folder in at.runs_folder.iterdir()] == ["rain-1"]
+
+
+def test_a_run_can_wait_for_the_check_before_it(
+    qapp: QApplication, tmp_path: Path, trainer: QuickTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+
+    def examine(*_request: object) -> DoctorReport:
+        release.wait(60)
+        return DoctorReport((), 0, 13, 4, "photos", (), 17, 0.1)
+
+    monkeypatch.setattr("core.doctor.examine", examine)
+    with desk(qapp, tmp_path) as at:
+        view = at.page.stage().new_run
+        view.set_recipe(replace(QUICK, name="patient"))
+        at.wait(lambda: view.is_valid and view.doctor.button.isEnabled())
+        view.doctor.button.click()
+        view.start()
+        assert "The check before the start" in at.texts()[-1]
+        assert not list(at.runs_folder.iterdir()), "nothing is begun before it is told to wait"
+        at.press_banner("patient")
+        assert at.page.flow.waiting is not None
+        release.set()
+        at.wait(lambda: trainer.orders)
+        at.wait_idle()
+        assert trainer.orders[0].folder == at.runs_folder / "patient"
 
 
 def test_the_checks_run_on_the_worker_and_answer(qapp: QApplication, tmp_path: Path) -> None:
