@@ -102,6 +102,7 @@ QFrame[role="segments"] { background: $control; border: none; border-radius: 4px
 QPushButton[role="segment"], QToolButton[role="segment"] {
     background: transparent; border-color: transparent; color: $secondary; padding: 3px 10px;
 }
+QPushButton[role="segment"][compact="true"], QToolButton[role="segment"][compact="true"] { padding: 0 6px; }
 QPushButton[role="segment"]:hover, QToolButton[role="segment"]:hover { color: $text; }
 QPushButton[role="segment"]:checked, QToolButton[role="segment"]:checked {
     background: $control_pressed; border-color: $control_pressed; color: $text;

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.training_film import _put
 from memorynet_gui import view_train_film
+from memorynet_gui.theme import Theme
 from memorynet_gui.view_train_film import TrainFilm, sampled
 from tests.ui import settle, unnamed_focusable, wait_until
 
@@ -104,6 +106,15 @@ def test_slider_keys_and_clicks_scrub(film: TrainFilm, tmp_path: Path) -> None:
     assert film.strip.accessibleDescription().startswith(f"Crop 1, step {cell.step:,}, picture")
     film.set_step(1760)
     assert film.step == 2000 if 2000 - 1760 < 1760 - 1500 else 1500
+
+
+def test_four_crops_fit_beside_the_title(qapp: QApplication, film: TrainFilm, tmp_path: Path) -> None:
+    Theme(qapp, "dark")
+    add_frames(tmp_path, range(500, 1001, 500), crops=4)
+    film.set_run(tmp_path)
+    settle()
+    assert all(button.isVisible() for button in film.crop_buttons)
+    assert all(button.width() >= button.sizeHint().width() for button in film.crop_buttons)
 
 
 def test_crops_are_chosen_by_button_and_by_key(film: TrainFilm, tmp_path: Path) -> None:
