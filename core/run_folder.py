@@ -23,8 +23,9 @@ RUNNING, PAUSED, STOPPED, DONE, FAILED = "running", "paused", "stopped", "done",
 INTERRUPTED = "interrupted"
 """Says it runs and nobody holds its lock: the program or the machine went down."""
 
-
-_ASKING_S = 1.0
+# who asks whether a lock is held holds it for a moment, too
+_BEGINNING_S = 1.0
+_ASKING_S, _ASKING_POLL_S = 0.03, 0.005
 
 
 class TrainingError(Exception):
@@ -86,7 +87,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.lock_file, is_singleton=False)
         try:
-            lock.acquire(timeout=_ASKING_S)  # who only asks whether it is held holds it for a moment
+            lock.acquire(timeout=_BEGINNING_S)
         except filelock.Timeout as error:
             raise RunBusy(self.path) from error
         try:
@@ -95,11 +96,12 @@ class RunFolder:
             lock.release()
 
     def is_locked(self) -> bool:
+        """Whether somebody writes to the run, this process included."""
         if not self.lock_file.exists():
             return False
         lock = filelock.FileLock(self.lock_file, is_singleton=False)
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=_ASKING_S, poll_interval=_ASKING_POLL_S)
         except filelock.Timeout:
             return True
         except OSError:  # a folder that may only be read is nobody's to write to
@@ -122,7 +124,7 @@ class RunFolder:
             state = RunState(**values | {"data": tuple(values.get("data", ()))})
         except TypeError as error:
             raise RunDamaged(f"{self.state_file}: {error}") from error
-        if state.state in {RUNNING, PAUSED} and not self.is_locked():
+        if state.state in (RUNNING, PAUSED) and not self.is_locked():
             values = asdict(state) | {"state": INTERRUPTED}
             state = RunState(**values | {"data": tuple(values["data"])})
         return state
@@ -146,18 +148,25 @@ def read_json(path: Path) -> Mapping[str, Any]:
 
 
 def read_curve(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``curve.jsonl``; a half-written last line (the process was killed) is left out."""
+    """The lines of a run's ``curve.jsonl``; a half-written last line (the process was killed) is left out.
+
+    Raises OSError; RunDamaged: it is no text.
+    """
     return list(iterate_curve(run))
 
 
 def iterate_curve(run: Path) -> Iterator[dict[str, Any]]:
     """As :func:`read_curve`, one line at a time: a long run's curve takes a gigabyte as dictionaries."""
-    path = run / "curve.jsonl"
-    if not path.exists():
+    path = RunFolder(run).curve_file
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
         return
-    with path.open(encoding="utf-8") as file:
-        for text in file:
+    with file:
+        for line in file:
             try:
-                yield json.loads(text)
-            except json.JSONDecodeError:
+                yield json.loads(line.decode())
+            except UnicodeDecodeError as error:
+                raise RunDamaged(f"{path.name}: {error}") from error
+            except ValueError:
                 return

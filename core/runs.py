@@ -31,7 +31,7 @@ from core.run_folder import (
     RunDamaged,
     RunFolder,
     RunState,
-    read_curve,
+    iterate_curve,
 )
 
 STATES = (RUNNING, PAUSED, INTERRUPTED, STOPPED, DONE, FAILED)
@@ -213,7 +213,7 @@ def _from_curve(run: RunFolder, recipe: TrainRecipe | None, state: RunState | No
 def _told(folder: Path, _mtime_ns: int, _size: int) -> tuple[int, float | None, int]:
     """Newest step, best score in dB and its step, as the curve has them."""
     step, best, best_step = 0, None, 0
-    for line in read_curve(folder):
+    for line in iterate_curve(folder):
         if not isinstance(line, dict) or not isinstance(line.get("step"), int):
             raise RunDamaged(f"a line is {line!r}, need one with a step")
         step = max(step, line["step"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core import atomic
-from core.run_folder import RunFolder, read_curve
+from core.run_folder import RunDamaged, RunFolder, iterate_curve
 from core.training_guard import Setback
 
 
@@ -42,14 +43,32 @@ class Curve:
             unwritten: lines that the checkpoint brings because there was no room for them in the file.
         """
         until = {"validation": validated_step, "setback": -1}
-        lines = read_curve(self.folder) if step else []
-        kept: list[Mapping[str, Any]] = [
-            line for line in lines if line["step"] <= until.get(line["kind"], step)
-        ]
-        kept += [line for line in unwritten if line not in kept and line["kind"] != "setback"]
-        kept += [setback.line() for setback in setbacks]
-        kept.sort(key=lambda line: int(line["step"]))  # stable: a setback follows what it went back to
-        atomic.write_bytes(self.file, _lines(kept))
+
+        def kept() -> Iterator[Mapping[str, Any]]:
+            with contextlib.suppress(RunDamaged):  # what cannot be read is gone, the run is not
+                for line in iterate_curve(self.folder) if step else ():
+                    if line["step"] <= until.get(line["kind"], step):
+                        yield line
+
+        missing = [line for line in unwritten if line["kind"] != "setback"]
+        if missing:
+            for line in kept():
+                missing = [other for other in missing if other != line]
+        # stable: a setback follows what it went back to
+        brought = sorted([*missing, *(setback.line() for setback in setbacks)], key=_step_of)
+
+        def write(temporary: Path) -> None:
+            with temporary.open("wb") as file:
+                for line in heapq.merge(
+                    kept(), brought, key=_step_of
+                ):  # line by line: there may be a million
+                    file.write(_lines((line,)))
+
+        atomic.write_atomically(self.file, write)
+
+
+def _step_of(entry: Mapping[str, Any]) -> int:
+    return int(entry["step"])
 
 
 def _lines(entries: Sequence[Mapping[str, Any]]) -> bytes:

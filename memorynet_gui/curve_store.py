@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.events import StepDone, TrainStarted, Validated
 from core.jobs import Cancelled
-from core.run_folder import RunFolder, iterate_curve
+from core.run_folder import RunDamaged, RunFolder, iterate_curve
 from memorynet_gui.background import Background
 from memorynet_gui.curve_series import SMOOTHING, Series
 
@@ -24,7 +24,7 @@ CHANGED_MS = 200
 _AT_ONCE_BYTES = 256_000  # read in a few milliseconds; more is read on another thread
 _STEP, _VALIDATION, _OTHER = 0, 1, 2
 _KINDS = {"step": _STEP, "validation": _VALIDATION}
-_NO_CURVES = frozenset({"kind", "step"})
+_NO_CURVES = frozenset({"kind", "step", "input_psnr_db", "protocol"})
 _LOOK_UP_EVERY = 1024  # lines; how soon a reading that nobody wants any more ends
 
 
@@ -78,7 +78,7 @@ def read(run: Path, smoothing: float = SMOOTHING, is_wanted: Callable[[], bool] 
 
     Raises:
         Cancelled: ``is_wanted`` said no.
-        OSError: the file cannot be read.
+        OSError, RunDamaged: the file cannot be read.
     """
     steps, kinds = array("q"), array("b")
     rows: dict[str, array[int]] = {}
@@ -153,7 +153,7 @@ def _key_of(protocol: str) -> str:
 
 
 def _note_of_model(run: Path, curves: Curves) -> None:
-    """The score of the untouched input stands with the best model, too. No model yet: nothing is known."""
+    """Where lines lack the score of the untouched input it stands with the best model. No model: it is unknown."""
     try:
         config = json.loads((RunFolder(run).model / "config.json").read_text(encoding="utf-8"))
         validation = config["provenance"]["validation"]
@@ -211,7 +211,7 @@ class CurveStore(QObject):
         if size <= _AT_ONCE_BYTES:
             try:
                 self._take(read(run_folder, self._smoothing))
-            except OSError as error:
+            except (OSError, RunDamaged) as error:
                 self.failed.emit(error)
             return
         stop = self._stop_reading = threading.Event()

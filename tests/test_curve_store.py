@@ -19,6 +19,7 @@ from pytestqt.qtbot import QtBot
 from core.events import Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled
 from core.metrics import PROTOCOLS
+from core.run_folder import RunDamaged
 from memorynet_gui import curve_store
 from memorynet_gui.curve_series import FACTOR, Series
 from memorynet_gui.curve_store import CurveStore, read
@@ -345,6 +346,27 @@ def test_the_score_of_the_input_is_found_beside_the_model(tmp_path: Path) -> Non
     assert (found.input_psnr_db, found.protocol) == (25.5, "RGB")
     (run / "model" / "config.json").write_text("[]", "utf-8")
     assert read(run).input_psnr_db is None
+
+
+def test_the_score_of_the_input_stands_in_the_lines_and_is_no_curve(tmp_path: Path) -> None:
+    line = validation_line(10, 30.0) | {"input_psnr_db": 26.5, "protocol": "Y"}
+    run = write_curve(tmp_path / "run", [line])
+    (run / "model").mkdir()
+    config = {"provenance": {"validation": {"input_psnr_db": 1.0, "protocol": PROTOCOLS["RGB"]}}}
+    (run / "model" / "config.json").write_text(json.dumps(config), "utf-8")
+    found = read(run)
+    assert (found.input_psnr_db, found.protocol) == (26.5, "Y")
+    assert "input_psnr_db" not in found.of_validations and "psnr_db" in found.of_validations
+
+
+def test_a_curve_that_is_no_text_says_so(store: CurveStore, tmp_path: Path) -> None:
+    run = write_curve(tmp_path / "run", [step_line(10, 0.1)])
+    (run / "curve.jsonl").write_bytes((run / "curve.jsonl").read_bytes() + b"\xff\xfe\n")
+    problems: list[Exception] = []
+    store.failed.connect(problems.append)
+    store.load(run)
+    wait_until(lambda: bool(problems))
+    assert isinstance(problems[0], RunDamaged)
 
 
 def test_a_curve_that_cannot_be_read_says_so(store: CurveStore, tmp_path: Path) -> None:

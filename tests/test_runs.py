@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
-from core import catalog, cli, runs
+from core import catalog, cli, run_folder, runs
 from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import (
     DONE,
@@ -109,6 +112,34 @@ def test_an_unfinished_run_is_running_while_locked_and_interrupted_after(tmp_pat
         assert state.state == INTERRUPTED
 
 
+def test_who_only_asks_for_the_lock_is_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "_ASKING_S", 30.0)
+    monkeypatch.setattr(run_folder, "_BEGINNING_S", 30.0)
+    run = RunFolder(make_run(tmp_path / "a"))
+
+    def held_for_a_moment() -> threading.Thread:
+        holds = threading.Event()
+
+        def ask() -> None:
+            with filelock.FileLock(run.lock_file, is_singleton=False):
+                holds.set()
+                time.sleep(0.05)
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        assert holds.wait(60)
+        return asker
+
+    asker = held_for_a_moment()
+    assert not run.is_locked()
+    asker.join()
+    asker = held_for_a_moment()
+    with run.locked():  # raises no RunBusy
+        monkeypatch.setattr(run_folder, "_ASKING_S", 0.03)
+        assert run.is_locked()
+    asker.join()
+
+
 def test_runs_of_before_there_was_a_state(tmp_path: Path) -> None:
     curve = [step(10), validation(10, 30.0), step(20), validation(20, 29.0, psnr_guided_db=33.0), step(25)]
     folder = make_run(tmp_path / "a", curve=curve)
@@ -148,6 +179,7 @@ def test_runs_of_before_there_was_a_state(tmp_path: Path) -> None:
         ("state.json", "[1]", "holds no JSON object"),
         ("state.json", "{}", "missing 3 required"),
         ("state.json", '{"state": "asleep", "step": 1, "steps": 2}', "state is 'asleep', need one of running,"),
+        ("state.json", '{"state": [], "step": 1, "steps": 2}', "state is []"),
         ("state.json", '{"state": "done", "step": "many", "steps": 2}', "step is 'many', need int"),
         ("state.json", '{"state": "done", "step": -1, "steps": 2}', "step is -1"),
         ("state.json", '{"state": "done", "step": 1, "steps": 2, "best_psnr_db": NaN}', "best_psnr_db is nan"),
