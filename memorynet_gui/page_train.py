@@ -266,8 +266,12 @@ class TrainPage(Page):
             self._forget_waiting()
 
     def close_blockers(self) -> str | None:
-        if self.flow.busy:
-            return f"{self.flow.text()}. Training goes on from here next time: the run is kept and can be continued."
+        order = self.flow.order
+        if order is not None:
+            return (
+                f"{order.name} is training, step {self.flow.step:,} of {order.recipe.steps:,}. What it has learned "
+                "is saved, and training goes on from here next time."
+            )
         if self.flow.waiting is not None:
             return f"{self.flow.waiting.name} waits for its turn and would not be started."
         return None

@@ -15,6 +15,8 @@ from typing import Any
 Keep = Callable[[Callable[[Any], None]], AbstractContextManager[Any]]
 """Given what to call with the reason of a refusal: a context in which the machine stays awake."""
 
+_TOLD_MAX = 300  # characters
+
 log = logging.getLogger(__name__)
 
 
@@ -22,6 +24,7 @@ def by_wakepy(on_fail: Callable[[Any], None]) -> AbstractContextManager[Any]:
     """The screen may go dark; only sleep is held off."""
     from wakepy import keep
 
+    logging.getLogger("wakepy").setLevel(logging.WARNING)  # it tells of every way it tried, at length
     return keep.running(on_fail=on_fail)
 
 
@@ -70,5 +73,8 @@ class StayAwake:
     def _refused(self, reason: Any) -> None:
         if not self._has_told:
             self._has_told = True
-            text = " ".join(str(reason).split())[:200]
-            log.info("the machine may fall asleep while training: %s", text or type(reason).__name__)
+            tell = getattr(reason, "get_failure_text", None)
+            text = " ".join(str(tell("inline") if tell is not None else reason).split())
+            log.info(
+                "the machine may fall asleep while training: %s", text[:_TOLD_MAX] or type(reason).__name__
+            )

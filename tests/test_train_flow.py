@@ -301,6 +301,16 @@ def test_a_refusal_is_noted_once(how: str, caplog: pytest.LogCaptureFixture) -> 
     assert len(lines) == 1 and lines[0].levelname == "INFO"
 
 
+def test_what_keeps_awake_here_says_why_not_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """The real thing: it works where there is a message bus, and is noted briefly where there is none."""
+    awake = StayAwake()
+    with caplog.at_level("INFO"):
+        awake.hold()
+        awake.shut_down(30)
+    assert len(caplog.records) <= 1
+    assert all(len(record.getMessage()) < 400 for record in caplog.records)
+
+
 def test_a_platform_that_hangs_holds_up_nobody() -> None:
     platform = Platform("hangs")
     awake = StayAwake(platform)
