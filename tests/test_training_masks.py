@@ -108,7 +108,7 @@ def test_splits_that_teach_nonsense_are_refused(data: Path, changes: dict[str, o
 def test_recipes_that_contradict_themselves_are_refused() -> None:
     for changes, said in (
         ({"pairs": ()}, "kind mixed needs folders of pairs"),
-        ({"kind": "pairs"}, "other kinds none"),
+        ({"kind": "pairs"}, "only kind mixed takes them, not pairs"),
         ({"kind": "clean", "pairs": ()}, "only pairs have scenes"),
     ):
         with pytest.raises(RecipeError, match=said):
