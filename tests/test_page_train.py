@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -582,3 +584,14 @@ def test_a_check_can_be_cancelled_and_one_that_cannot_run_says_so(qapp: QApplica
         assert not view.is_checking and not at.page.stage().checks.busy
         release.set()
         at.wait(lambda: not at.window.runner.busy)
+
+
+def test_the_first_paint_waits_for_nothing_of_it() -> None:
+    """Neither the page nor the plotting library is imported before the page is first shown."""
+    trial = (
+        "import sys; from memorynet_gui import main_window; main_window.page_types(); "
+        "late = [name for name in sys.modules if name.split('.')[0] == 'pyqtgraph' or 'train' in name]; "
+        "sys.exit(f'imported early: {late}' if late else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", trial], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
