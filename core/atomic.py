@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+READERS_HOLD = os.name == "nt"
+"""Whether a file cannot be exchanged while somebody reads it; readers of ours are done within moments."""
+_PATIENCE_S, _POLL_S = 5.0, 0.02
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -19,9 +26,30 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _exchange(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed :func:`write_atomically` left right in ``folder``. Only while nobody else writes there."""
+    for file in folder.glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", file.name):
+            with contextlib.suppress(OSError):  # it only takes room
+                file.unlink()
+
+
+def _exchange(temporary: Path, path: Path) -> None:
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if not READERS_HOLD or time.monotonic() > until:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -42,7 +42,9 @@ def optimizers(network: MemoryNet, recipe: TrainRecipe) -> list[torch.optim.Opti
 
 def beside(parameter: Tensor, stored: Tensor) -> Tensor:
     """A stored part of an optimizer's state, where fused updates look for it: on the parameter's device (steps
-    are counted there, too) and laid out in memory as the parameter, for they walk memory and not indices."""
+    are counted there, too) and laid out in memory as the parameter, for they walk memory and not indices.
+
+    Always a copy: a tensor read from a file keeps the whole file mapped, and where readers hold files, undeletable."""
     if stored.shape == parameter.shape:
         return torch.empty_like(parameter.detach()).copy_(stored)
-    return stored.to(parameter.device)
+    return stored.to(parameter.device, copy=True)

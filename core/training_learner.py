@@ -256,6 +256,8 @@ class Learner:
         for key, value in self.average.items():
             value.copy_(part["average."][key])
         parameters = dict(self.network.named_parameters())
+        for optimizer in self.optimizers:
+            optimizer.state.clear()  # of a later step, where the run goes back
         for entry, stored in part["optimizer."].items():
             key, name = entry.split(".", 1)
             parameter = parameters[name]

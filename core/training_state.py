@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -34,12 +35,16 @@ class Checkpoints:
     def save(
         self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep_all: bool = False
     ) -> Path:
-        """Atomic; the oldest go once the new one lies on the disk, unless ``keep_all``. Raises OSError."""
+        """Atomic; the oldest go once the new one lies on the disk, unless ``keep_all``. Raises OSError.
+
+        One that cannot be removed, because somebody reads it, goes the next time.
+        """
         file = self.folder / f"step-{step:08d}.safetensors"
         checkpoint.save_tensors(file, tensors, {"training": json.dumps(state)})
         if not keep_all:
             for old in self.files()[_KEPT:]:
-                old.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    old.unlink()
         return file
 
     def remove_later_than(self, step: int) -> None:

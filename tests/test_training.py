@@ -25,6 +25,7 @@ from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import INTERRUPTED, RunFolder, read_curve
 from core.sampling import PhotoPool, Prefetcher, SampleSource
 from core.training import TrainingError, learning_rate, train
+from core.training_learner import Learner
 from tests.small import photo
 from tests.training_kit import RECIPE, curve_of, make_data
 
@@ -268,11 +269,28 @@ def test_an_optimizer_s_state_is_restored_where_its_parameter_lies() -> None:
     parameter = torch.nn.Parameter(torch.empty(4, 3, 3, 3, device="meta"))
     for stored in (torch.tensor(5.0), torch.zeros(4, 3, 3, 3)):  # steps done, momentum
         assert optimizers.beside(parameter, stored).device == parameter.device
+    stored = torch.tensor(5.0)  # of a file, which must not stay mapped for the sake of it
+    assert optimizers.beside(torch.nn.Parameter(torch.zeros(4)), stored).data_ptr() != stored.data_ptr()
     laid_out = torch.nn.Parameter(torch.rand(4, 3, 3, 3).contiguous(memory_format=torch.channels_last))
     momentum = torch.rand(4, 3, 3, 3)
     found = optimizers.beside(laid_out, momentum)
     assert found.stride() == laid_out.stride()
     assert torch.equal(found, momentum)
+
+
+def test_going_back_leaves_nothing_of_later_steps() -> None:
+    learner = Learner(RECIPE, "cpu", "fp32", has_masks=False)
+    before = {name: tensor.clone() for name, tensor in learner.tensors().items()}
+    assert not any(name.startswith("optimizer.") for name in before)
+    for parameter in learner.network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for optimizer in learner.optimizers:
+        optimizer.step()
+    assert any(name.startswith("optimizer.") for name in learner.tensors())
+    learner.restore(before, 0)
+    after = learner.tensors()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_training_draws_nothing_from_torch_s_generator(data: Path, tmp_path: Path) -> None:
