@@ -52,7 +52,7 @@ class KeptRun:
         self.recipe, self.folder, self.emit, self.control = recipe, folder, emit, control
         self.data = tuple(str(path.absolute()) for path in data)
         self.checkpoints, self.curve = Checkpoints(folder.checkpoints), Curve(folder.path)
-        self.steering = Steering(control, self._save_checkpoint, self._tell_paused)
+        self.steering = Steering(control, self._save_as_asked, self._tell_paused)
         self.disk = Disk(folder.path, emit, self.steering.refuse_if_stopping, self._tell_waiting)
         self.device = choose_device(ranks.device(device))
         self.precision = choose_precision(recipe.precision, self.device)
@@ -162,6 +162,7 @@ class KeptRun:
         self._apart(lambda: self._check_recipe(resume))
         if not resume:
             return None
+        self._apart(self._remove_leftovers)
         files = self.checkpoints.files()
         found = self._take_on(iter(files))
         if files and found is None:  # beginning anew would write over the curve and the best model
@@ -170,6 +171,11 @@ class KeptRun:
             )
         self._apart(self._trim)
         return None if found is None else found.name
+
+    def _remove_leftovers(self) -> None:
+        """Of a sitting that was killed while it wrote: each may be as large as a checkpoint."""
+        for folder in (self.folder.path, self.checkpoints.folder, self.folder.model, self.folder.film):
+            atomic.remove_leftovers(folder)
 
     def _check_recipe(self, resume: bool) -> None:
         out, stored = self.folder.path, self.folder.recipe_file
@@ -263,6 +269,12 @@ class KeptRun:
         self.last_saved = time.monotonic()
         self._tell_state(PAUSED if self.control.paused else RUNNING, patient=patient)
         self.emit(CheckpointSaved(self.step, str(file), self.best_step == self.step))
+
+    def _save_as_asked(self) -> None:
+        if self.learner.is_finite():
+            self._save_checkpoint()
+        else:  # the next report sends the run back, and has to find a checkpoint to go back to
+            self.emit(Notice(f"Step {self.step} is not kept: its weights are no numbers any more."))
 
     def _restore_state(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         if state["recipe_sha256"] != self.recipe.sha256():

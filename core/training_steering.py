@@ -88,7 +88,7 @@ class Disk:
 
         Raises Cancelled, :class:`StopAsked`, OSError; TrainingError: the run's folder is gone.
         """
-        since: float | None = None
+        is_waiting = False
         while True:
             try:
                 done = self.write_once(action)
@@ -97,16 +97,19 @@ class Disk:
                     raise
                 reason = describe(error).sentence
             else:
-                if since is not None:
-                    self.waited_s += time.monotonic() - since
+                if is_waiting:
                     self._tell_waiting("")
                     self._emit(TrainWaiting(None))
                 return done
-            if since is None:
-                since = time.monotonic()
+            if not is_waiting:
+                is_waiting = True
                 self._tell_waiting(reason)
                 self._emit(TrainWaiting(reason))
-            self._sleep()
+            since = time.monotonic()
+            try:
+                self._sleep()
+            finally:  # also when it is told to stop
+                self.waited_s += time.monotonic() - since
 
     def write_once(self, action: Callable[[], T]) -> T:
         """Raises OSError; TrainingError: the run's folder is gone."""

@@ -127,6 +127,28 @@ def test_a_loss_that_is_no_number_sends_the_run_back_with_a_lower_rate(
     assert curve_of(tmp_path / "parts") == curve
 
 
+def test_save_now_never_puts_exploded_weights_in_the_place_of_good_ones(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charbonnier, made, control, events = losses.charbonnier, [], TrainControl(), []
+
+    def spoiled(restored: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        made.append(1)
+        if 5 <= len(made) <= 8:  # between two reports
+            control.save_now()
+            return charbonnier(restored, truth) * float("nan")
+        return charbonnier(restored, truth)
+
+    monkeypatch.setattr(losses, "charbonnier", spoiled)
+    result = train(replace(TINY, log_every=4), (data,), tmp_path / "run", events.append, control)
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert "Step 5 is not kept" in told[0]
+    back = next(text for text in told if "went back" in text)
+    assert back.startswith("In step 8 the loss is nan: went back to step 4")
+    assert result.steps == 12 and state_of(tmp_path / "run") == DONE
+    assert len([line for line in curve_of(tmp_path / "run") if line["kind"] == "setback"]) == 1
+
+
 def test_a_loss_that_always_explodes_ends_the_run_with_a_sentence(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +358,24 @@ def test_a_full_disk_is_waited_for(
     assert curve_of(run) == curve_of(whole)
     assert state_of(run) == DONE
     assert not list(run.rglob("*.tmp"))
+
+
+def test_waiting_for_the_disk_is_no_work_however_it_ends(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def refuse() -> None:
+        asked.append(1)
+        if len(asked) > 1:
+            raise Cancelled
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    disk = training_steering.Disk(tmp_path, ignore, refuse, ignore)
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        disk.write(full)
+    assert 0 < disk.waited_s <= time.monotonic() - began
 
 
 @pytest.mark.parametrize("word", ["checkpoints/.step-", "curve", "model/.model"])
