@@ -37,7 +37,6 @@ class TensorBoardLog:
     def __init__(self, run_folder: Path, emit: Emit = ignore, *, film: bool = True) -> None:
         extras.require("tensorboard")
         self.folder = run_folder / FOLDER
-        self._film = run_folder / "film"
         self._emit, self._wants_film = emit, film
         self._writer: Any = None
         self._step = 0  # the newest that was told
