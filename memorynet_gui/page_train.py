@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +12,19 @@ from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from core import extras
 from core.events import CheckpointSaved, ContrastDrawn, FilmFrame, TrainStarted, Validated
 from core.problems import Problem
-from core.run_folder import FAILED as RUN_FAILED
-from core.run_folder import PAUSED, RUNNING, RunFolder, RunState
+from core.run_folder import RunFolder
 from memorynet_gui.page import AppContext, Page
 from memorynet_gui.problems import describe
 from memorynet_gui.train_flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
 from memorynet_gui.train_library import RunLibrary
 from memorynet_gui.train_notice import DesktopNotice
+from memorynet_gui.train_starts import Starts, discard
 from memorynet_gui.train_toolbar import CURVES, TrainToolbar
-from memorynet_gui.view_runs import can_continue, difference_text, is_elsewhere, score_text
-from memorynet_gui.view_train_inspector import Live, TrainInspector
+from memorynet_gui.train_words import ending_text, live_of, stored_problem, with_live
+from memorynet_gui.view_runs import can_continue, difference_text, is_elsewhere
+from memorynet_gui.view_train_inspector import TrainInspector
 
 if TYPE_CHECKING:
     from core.recipe import TrainRecipe
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
 
 _SOON_MS = 100  # a small network tells more often than anyone can read
 _CLOCK_MS = 1000
-_RESTORING = "Photos are being restored."
-_CHECKING = "The check before the start is still going on."
-_EXPORTING = "A model is being exported."
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +49,7 @@ class TrainPage(Page):
         self.context = context
         self.flow = TrainFlow(context.runner, parent=self)
         self.library = RunLibrary(context.settings, self)
+        self.starts = Starts(context, self.flow, self.library, self._who_works)
         self.notice = DesktopNotice(self)
         self.toolbar = TrainToolbar(self)
         self._inspector = TrainInspector()
@@ -83,7 +79,7 @@ class TrainPage(Page):
         self._wait_stop = QPushButton("Do not wait")
         self._wait_stop.setAccessibleName("Do not wait")
         self._wait_stop.setToolTip("Take the run that waits back; nothing of it was started (Esc)")
-        self._wait_stop.clicked.connect(self._forget_waiting)
+        self._wait_stop.clicked.connect(self.starts.forget_waiting)
         self._wait = QWidget()
         self._wait.setProperty("surface", "panel")
         self._wait.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -116,7 +112,7 @@ class TrainPage(Page):
         panel.resume_requested.connect(flow.resume)
         panel.save_requested.connect(lambda: self._do("save_run"))
         panel.stop_requested.connect(flow.stop)
-        panel.continue_requested.connect(lambda: self.continue_run(self._shown))
+        panel.continue_requested.connect(lambda: self.starts.go_on(self._shown))
         panel.clone_requested.connect(lambda: self.clone_run(self._shown))
         panel.export_requested.connect(lambda: self._do("export_run"))
         panel.trash_requested.connect(lambda: self.trash_run(self._shown))
@@ -243,7 +239,7 @@ class TrainPage(Page):
             "new_run": self.new_run,
             "open_recipe": self._ask_for_recipe,
             "start_run": self._start_or_continue,
-            "save_run": self._save_now,
+            "save_run": self.flow.save_now,
             "export_run": lambda: self._run_menu().popup_export(self._shown, self._inspector.export),
             "cancel": self._cancel,
         }
@@ -255,6 +251,11 @@ class TrainPage(Page):
     def _checks(self) -> bool:
         return self._stage is not None and self._stage.checks.busy
 
+    def _who_works(self) -> str:
+        if self._checks():
+            return "The check before the start is still going on."
+        return "A model is being exported." if self._exports() else "Photos are being restored."
+
     def _cancel(self) -> None:
         if self._exports() and self._menu is not None:
             self._menu.exporter.cancel()
@@ -263,7 +264,7 @@ class TrainPage(Page):
         elif self.flow.busy:
             self.flow.stop()
         else:
-            self._forget_waiting()
+            self.starts.forget_waiting()
 
     def close_blockers(self) -> str | None:
         order = self.flow.order
@@ -287,7 +288,7 @@ class TrainPage(Page):
             timer.stop()
         self._inspector.notes.tell()
         self.notice.withdraw()
-        self._forget_waiting()
+        self.starts.forget_waiting()
         self.flow.shut_down()
         self.library.shut_down()
         if self._stores is not None:
@@ -340,62 +341,10 @@ class TrainPage(Page):
         if self._shown is None:
             self.stage().new_run.start()
         else:
-            self.continue_run(self._shown)
+            self.starts.go_on(self._shown)
 
     def _start_requested(self, recipe: TrainRecipe, data: tuple[Path, ...], out: Path) -> None:
-        self._begin(self._order(recipe, tuple(data), out, False))
-
-    def _order(self, recipe: TrainRecipe, data: tuple[Path, ...], folder: Path, resume: bool) -> TrainOrder:
-        settings = self.context.settings
-        board = settings.tensorboard and not extras.missing("tensorboard")
-        return TrainOrder(recipe, data, folder, resume, settings.device, board)
-
-    def continue_run(self, folder: Path | None) -> None:
-        """Go on with a run, by its own recipe and data."""
-        run = self.library.find(folder)
-        if run is None or run.recipe is None or run.state is None or not can_continue(run, False):
-            return
-        data = tuple(Path(name) for name in run.state.data)
-        self._begin(self._order(run.recipe, data, run.folder, True))
-
-    def _begin(self, order: TrainOrder) -> None:
-        if self.flow.busy:
-            assert self.flow.order is not None
-            _discard(order)
-            self.context.banner(
-                f"{self.flow.order.name} is training. Stop it first, or wait until it is done."
-            )
-        elif self.flow.worker_is_taken:
-            _discard(order)  # made again when it is told to wait
-            taken = _CHECKING if self._checks() else _EXPORTING if self._exports() else _RESTORING
-            self.context.banner(
-                f"{taken} {order.name} can start when that is done.",
-                "Wait and start",
-                lambda: self._wait_and_start(order),
-            )
-        else:
-            self.flow.start(order)
-
-    def _wait_and_start(self, order: TrainOrder) -> None:
-        if self.flow.waiting is not None:
-            _discard(self.flow.waiting)
-        if not order.resume:
-            from core import runs
-
-            try:
-                order = replace(order, folder=runs.new_folder(order.folder.parent, order.folder.name))
-            except OSError as error:
-                self.context.banner(describe(error).sentence, kind="warning")
-                return
-        self.flow.wait_and_start(order)
-
-    def _forget_waiting(self) -> None:
-        if self.flow.waiting is not None:
-            _discard(self.flow.waiting)
-            self.flow.forget_waiting()
-
-    def _save_now(self) -> None:
-        self.flow.save_now()
+        self.starts.begin(self.starts.order(recipe, tuple(data), out))
 
     # --- a run goes its way ----------------------------------------------------------------------
 
@@ -457,7 +406,7 @@ class TrainPage(Page):
     def _not_begun(self, order: TrainOrder, ending: TrainEnding) -> None:
         """It failed before anything was written: back to the form, which still has everything."""
         assert ending.problem is not None
-        _discard(order)
+        discard(order)
         if self._shown == order.folder:
             self.new_run()
         self.context.banner(f"{order.name} was not started. {ending.problem.sentence}", kind="warning")
@@ -550,14 +499,7 @@ class TrainPage(Page):
 
     def _runs(self) -> tuple[Run, ...]:
         """Those on the disk; first the one that trains here, also before it has written anything."""
-        order, runs = self.flow.order, self.library.runs
-        if order is None:
-            return runs
-        here = self.library.find(order.folder) or _provisional(order)
-        if here.state is not None:
-            kind = PAUSED if self.flow.paused else RUNNING
-            here = _with_state(here, kind)
-        return (here, *(run for run in runs if run.folder != order.folder))
+        return with_live(self.library.runs, self.flow.order, self.flow.paused)
 
     def _library_changed(self) -> None:
         if self._shut:
@@ -614,36 +556,9 @@ class TrainPage(Page):
         if run is None:
             self._inspector.show_run(None, None)
             return
-        live = self._live() if self.flow.trains(run.folder) else None
-        self._inspector.show_run(run, live, None if live is not None else self._problem_of(run))
-
-    def _problem_of(self, run: Run) -> Problem | None:
-        if run.folder in self._problems:
-            return self._problems[run.folder]
-        if run.state is not None and run.state.state == RUN_FAILED and run.state.reason:
-            return Problem(
-                "Training stopped with an error.", run.state.reason, "Put that right, then continue.", ""
-            )
-        return None
-
-    def _live(self) -> Live:
-        flow = self.flow
-        assert flow.order is not None
-        started = flow.started
-        return Live(
-            step=flow.step,
-            steps=flow.order.recipe.steps,
-            elapsed_s=flow.elapsed_s,
-            seconds_left=flow.seconds_left(),
-            kept_age_s=flow.kept_age_s,
-            best_psnr_db=flow.best_psnr_db,
-            best_step=flow.best_step,
-            paused=flow.paused,
-            stopping=flow.stopping,
-            waits_because=flow.waits_because,
-            photos=started.photos if started is not None else None,
-            parameters=started.parameters if started is not None else None,
-            where=f"{started.device} · {started.precision}" if started is not None else "",
+        live = live_of(self.flow) if self.flow.trains(run.folder) else None
+        self._inspector.show_run(
+            run, live, None if live is not None else self._problems.get(run.folder) or stored_problem(run)
         )
 
     def _show_contrast(self) -> None:
@@ -694,39 +609,3 @@ class TrainPage(Page):
     def _setting_changed(self, name: str) -> None:
         if name == "runs_folder":
             self.library.refresh()
-
-
-def _discard(order: TrainOrder) -> None:
-    """A new run that is not begun after all leaves no folder; one that holds something is left alone."""
-    if not order.resume:
-        with contextlib.suppress(OSError):
-            order.folder.rmdir()
-
-
-def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
-    """What a banner says at the end of a run, and what of it is left; ``has_card``: the reason stands elsewhere."""
-    name, best = ending.order.name, score_text(ending.best_psnr_db)
-    if ending.kind == DONE:
-        score = f" Best validation score: {best}." if best else ""
-        return f"{name} is trained: all {ending.order.recipe.steps:,} steps are done.{score}"
-    if ending.kind == FAILED:
-        assert ending.problem is not None
-        if has_card:
-            return f"{name} stopped at step {ending.step:,}. The run is kept; what went wrong stands at the right."
-        return f"{name} stopped. {ending.problem.sentence}"
-    if not ending.step and not ending.kept_step:
-        return f"{name} was stopped before its first step."
-    kept = f"step {ending.kept_step or ending.step:,} is kept, and training can go on from there."
-    return f"{name} was stopped: {kept}"
-
-
-def _provisional(order: TrainOrder) -> Run:
-    from core.runs import Run
-
-    state = RunState(RUNNING, 0, order.recipe.steps, data=tuple(str(path) for path in order.data))
-    return Run(order.folder, order.name, state, order.recipe, "", 0, None)
-
-
-def _with_state(run: Run, kind: str) -> Run:
-    assert run.state is not None
-    return run if run.state.state == kind else replace(run, state=replace(run.state, state=kind))

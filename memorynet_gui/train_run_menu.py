@@ -37,7 +37,7 @@ class RunMenu:
         menu.setToolTipsVisible(True)
         folder = run.folder
         menu.addAction("Show", lambda: page.show_run(folder)).setEnabled(page.shown != folder)
-        menu.addAction("Continue", lambda: page.continue_run(folder)).setEnabled(
+        menu.addAction("Continue", lambda: page.starts.go_on(folder)).setEnabled(
             can_continue(run, here) and not busy
         )
         menu.addAction("Clone", lambda: page.clone_run(folder)).setEnabled(run.recipe is not None)

@@ -69,7 +69,9 @@ def test_a_run_from_start_to_end(
         run = at.page.library.find(folder)
         assert run is not None and run.state is not None and run.state.state == DONE
         assert at.panel.state_row.value.full == "done" and not at.panel.steering.isVisible()
-        assert any("all 40 steps are done. Best validation score: 60.00 dB." in text for text in at.texts())
+        assert any(
+            "all 40 steps are done. Best validation PSNR (Y): 60.00 dB." in text for text in at.texts()
+        )
         assert len(told) == 1 and "rain-1 is trained" in told[0][1]
         order = trainer.orders[0]
         assert order.folder == folder and order.data == (tmp_path / "photos",) and not order.resume
@@ -124,7 +126,7 @@ def test_an_interrupted_run_can_go_on_and_a_locked_one_cannot(qapp: QApplication
     with desk(qapp, tmp_path) as at:
         assert "Another program" in at.panel.note.text() and not at.panel.proceed.isVisible()
         assert not at.page.can("start_run")
-        at.page.continue_run(folder)
+        at.page.starts.go_on(folder)
         assert not at.page.flow.busy
         at.page.trash_run(folder)
         assert "when it has ended" in at.texts()[-1]

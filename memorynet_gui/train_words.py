@@ -1,0 +1,82 @@
+"""What the Train page knows, as what it shows: a run's end in words, a live run as a record, a run that just began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core.problems import Problem
+from core.run_folder import FAILED as RUN_FAILED
+from core.run_folder import PAUSED, RUNNING, RunState
+from memorynet_gui.train_flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
+from memorynet_gui.view_runs import score_text
+from memorynet_gui.view_train_inspector import Live
+
+if TYPE_CHECKING:
+    from core.runs import Run
+
+
+def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
+    """What a banner says at the end of a run, and what of it is left; ``has_card``: the reason stands elsewhere."""
+    from core.catalog import TASKS
+
+    name, best = ending.order.name, score_text(ending.best_psnr_db)
+    if ending.kind == DONE:
+        recipe = ending.order.recipe
+        score = f" Best validation PSNR ({TASKS[recipe.task].protocol}): {best}." if best else ""
+        return f"{name} is trained: all {recipe.steps:,} steps are done.{score}"
+    if ending.kind == FAILED:
+        assert ending.problem is not None
+        if has_card:
+            return f"{name} stopped at step {ending.step:,}. The run is kept; what went wrong stands at the right."
+        return f"{name} stopped. {ending.problem.sentence}"
+    if not ending.step and not ending.kept_step:
+        return f"{name} was stopped before its first step."
+    kept = f"step {ending.kept_step or ending.step:,} is kept, and training can go on from there."
+    return f"{name} was stopped: {kept}"
+
+
+def stored_problem(run: Run) -> Problem | None:
+    """Why a run of an earlier time failed, as far as its folder says."""
+    if run.state is None or run.state.state != RUN_FAILED or not run.state.reason:
+        return None
+    return Problem("Training stopped with an error.", run.state.reason, "Put that right, then continue.", "")
+
+
+def live_of(flow: TrainFlow) -> Live:
+    """The run that trains, at this moment. Only while there is one."""
+    assert flow.order is not None
+    started = flow.started
+    return Live(
+        step=flow.step,
+        steps=flow.order.recipe.steps,
+        elapsed_s=flow.elapsed_s,
+        seconds_left=flow.seconds_left(),
+        kept_age_s=flow.kept_age_s,
+        best_psnr_db=flow.best_psnr_db,
+        best_step=flow.best_step,
+        paused=flow.paused,
+        stopping=flow.stopping,
+        waits_because=flow.waits_because,
+        photos=started.photos if started is not None else None,
+        parameters=started.parameters if started is not None else None,
+        where=f"{started.device} · {started.precision}" if started is not None else "",
+    )
+
+
+def with_live(runs: Sequence[Run], order: TrainOrder | None, is_paused: bool) -> tuple[Run, ...]:
+    """Those on the disk; before them the one that trains here, also while it has not written anything yet."""
+    if order is None:
+        return tuple(runs)
+    here = next((run for run in runs if run.folder == order.folder), None) or _just_begun(order)
+    if here.state is not None:
+        here = replace(here, state=replace(here.state, state=PAUSED if is_paused else RUNNING))
+    return (here, *(run for run in runs if run.folder != order.folder))
+
+
+def _just_begun(order: TrainOrder) -> Run:
+    from core.runs import Run
+
+    state = RunState(RUNNING, 0, order.recipe.steps, data=tuple(str(path) for path in order.data))
+    return Run(order.folder, order.name, state, order.recipe, "", 0, None)
