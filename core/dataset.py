@@ -318,8 +318,9 @@ _RULES: tuple[tuple[str, Callable[[Sequence[_Name]], list[_Key]]], ...] = (
 def _unpaired_message(folder: Path, pairing: Pairing) -> str:
     names = [path.relative_to(folder).as_posix() for path in pairing.unpaired]
     more = f" and {len(names) - _NAMED_IN_ERROR} more" if len(names) > _NAMED_IN_ERROR else ""
+    who = "1 picture" if len(names) == 1 else f"{len(names):,} pictures"
     return (
-        f"{folder}: {len(names)} pictures in {pairing.layout} have no partner "
+        f"{folder}: {who} in {pairing.layout} {'has' if len(names) == 1 else 'have'} no partner "
         f"({len(pairing.pairs)} pairs found): {', '.join(names[:_NAMED_IN_ERROR])}{more}"
     )
 

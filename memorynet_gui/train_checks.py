@@ -79,7 +79,7 @@ class Checks(QObject):
         self._tell("", None)
 
     def _tell(self, name: str, seconds_left: float | None) -> None:
-        self._view.show_progress(name, self._share)
+        self._view.show_progress(name or f"{self._words}…", self._share)
         text = f"{self._words} · {name}" if name else self._words
         self._context.job_bar.set_job(text, self._share, seconds_left)
 

@@ -60,10 +60,10 @@ class DataFound:
     """What a recipe's folders hold, in words. ``photos``: some clean ones, for the preview."""
 
     lines: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     problem: str | None = None
     photos: tuple[Path, ...] = ()
     count: int = 0  # photos and pairs to train on
+    what: str = ""  # those in words: "13 photos and 8 pairs"
 
 
 def needs_folder(values: Mapping[str, Any]) -> bool:
@@ -131,29 +131,26 @@ def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFoun
 def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
     noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
     kind = values["kind"]
-    lines, photos, count = [], [], 0
+    lines, photos, what, count = [], [], [], 0
     if kind != "pairs":
         photos = _photos(values["train"], data)
         count += len(photos)
+        what.append(_many(len(photos), "photo"))
         lines.append(
             f"Learns from {_many(len(photos), 'clean photo')}{_where(values['train'])}. "
             f"{noun.capitalize()} {'are' if noun.endswith('s') else 'is'} drawn on them as training goes."
         )
-    notes: list[str] = []
     if kind != "clean":
         folders = values["pairs"] if kind == "mixed" else values["train"]
-        pairs, layouts, unpaired = _pairs(folders, data)
+        pairs, layouts = _pairs(folders, data)
         count += pairs
+        what.append(_many(pairs, "pair"))
         shape = f" ({', '.join(layouts)})" if layouts else ""
         also = "Also learns" if kind == "mixed" else "Learns"
         lines.append(f"{also} from {_many(pairs, 'pair')}{shape}{_where(folders)}.")
-        if unpaired:
-            notes.append(
-                f"{_many(unpaired, 'picture')} without a partner {'is' if unpaired == 1 else 'are'} left out."
-            )
     lines.append(_scored(values, data, kind))
     problem = None if count else "There are no photos to learn from in the folder."
-    return DataFound(tuple(lines), tuple(notes), problem, tuple(photos[:6]), count)
+    return DataFound(tuple(lines), problem, tuple(photos[:6]), count, " and ".join(what))
 
 
 def _scored(values: Mapping[str, Any], data: tuple[Path, ...], kind: str) -> str:
@@ -180,15 +177,12 @@ def _photos(folders: Sequence[str], data: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def _pairs(folders: Sequence[str], data: tuple[Path, ...]) -> tuple[int, tuple[str, ...], int]:
+def _pairs(folders: Sequence[str], data: tuple[Path, ...]) -> tuple[int, tuple[str, ...]]:
+    """As training finds them: a picture without a partner is refused."""
     from core.dataset import find_pairs
 
-    found = [find_pairs(path, strict=False) for path in resolve_folders(tuple(folders), data)]
-    return (
-        sum(len(item.pairs) for item in found),
-        tuple(dict.fromkeys(item.layout for item in found)),
-        sum(len(item.unpaired) for item in found),
-    )
+    found = [find_pairs(path) for path in resolve_folders(tuple(folders), data)]
+    return sum(len(item.pairs) for item in found), tuple(dict.fromkeys(item.layout for item in found))
 
 
 def _where(folders: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from core import atomic
 from core.catalog import TASKS, CatalogError
-from core.recipe import RecipeError, TrainRecipe
+from core.recipe import BUNDLED, RecipeError, TrainRecipe
 from memorynet_gui.background import Background
 from memorynet_gui.problems import describe
 from memorynet_gui.theme import set_role
@@ -159,8 +159,12 @@ class NewRunView(QWidget):
         except (CatalogError, RecipeError, OSError) as error:
             self._say_source(describe(error).sentence, is_problem=True)
             return
+        wanted = TASKS.get(self.form.value("task"))
+        title = preset.title
+        if wanted is not None and wanted is not TASKS[recipe.task]:
+            title += f" (there is none to {wanted.verb.lower()} yet)"
         self._preset = preset
-        self._take(recipe, preset.title)
+        self._take(recipe, title)
         if self._folders and needs_folder(self.form.values()):
             self._apply_folders()
 
@@ -316,6 +320,7 @@ class NewRunView(QWidget):
         problem = " ".join(notes) or "There are no photos in the folder."
         self._found = DataFound(problem=problem)
         self._notes = ()
+        self._make_stale(_EXAMINE)  # it was of other photos
         self._show_found()
 
     def _look(self) -> None:
@@ -349,9 +354,16 @@ class NewRunView(QWidget):
 
     def _show_found(self) -> None:
         assert self._found is not None
-        self.data.show_found(self._found, self._notes)
+        notes = self._notes
+        all_ship = all(folder in BUNDLED for folder in self._named_folders())
+        if self._folders and self._found.problem is None and all_ship:
+            notes = (*notes, "This recipe does not read the folders above.")
+        self.data.show_found(self._found, notes)
         self.preview.set_photos(self._found.photos)
         self._refresh()
+
+    def _named_folders(self) -> list[str]:
+        return [folder for name in ("train", "pairs", "validation") for folder in self.form.value(name)]
 
     # --- checks ----------------------------------------------------------------------------------
 
@@ -374,7 +386,7 @@ class NewRunView(QWidget):
 
     def show_report(self, report: DoctorReport) -> None:
         self._asking = None
-        self.doctor.show_report(report)
+        self.doctor.show_report(report, self._named_folders())
         self._report_stops = report.has_errors
         self._check_stale()
         self._refresh()
@@ -421,9 +433,13 @@ class NewRunView(QWidget):
                 now is not None and replace(recipe, **aside) == replace(now, **aside) and data == self._data
             )
             if not same:
-                self._panel(what).set_stale()
-                if what == _EXAMINE:
-                    self._report_stops = False
+                self._make_stale(what)
+
+    def _make_stale(self, what: str) -> None:
+        if self._asking != what:
+            self._panel(what).set_stale()
+        if what == _EXAMINE:
+            self._report_stops = False
 
     # --- ready -----------------------------------------------------------------------------------
 
@@ -481,9 +497,9 @@ class NewRunView(QWidget):
 
     def _summary(self) -> str:
         recipe = self.form.recipe()
-        count = self._found.count if self._found is not None else 0
+        photos = self._found.what if self._found is not None else "no photos"
         start = f" · from {Path(recipe.start_from).name}" if recipe.start_from else ""
-        return f"{recipe.name} · {TASKS[recipe.task].verb.lower()} · {count:,} photos · {recipe.steps:,} steps{start}"
+        return f"{recipe.name} · {TASKS[recipe.task].verb.lower()} · {photos} · {recipe.steps:,} steps{start}"
 
     def _reveal_problem(self) -> None:
         if self.form.problems:

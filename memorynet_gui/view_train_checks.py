@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QUrl, Signal
@@ -129,7 +131,8 @@ class DoctorPanel(CheckPanel):
             "Finds what would spoil the training, before it costs time.",
         )
 
-    def show_report(self, report: DoctorReport) -> None:
+    def show_report(self, report: DoctorReport, folders: Sequence[str] = ()) -> None:
+        """``folders`` of the recipe stand in findings by their names alone: their paths are in the tooltips."""
         trained = []
         if report.photos:
             trained.append(_many(report.photos, "photo"))
@@ -143,7 +146,7 @@ class DoctorPanel(CheckPanel):
             summary, role = f"{head} {_many(warnings, 'thing')} worth a look.", "warning"
         else:
             summary, role = f"{head} Nothing wrong was found.", "ok"
-        widgets: list[QWidget] = [_FindingRow(finding) for finding in report.findings]
+        widgets: list[QWidget] = [_FindingRow(finding, folders) for finding in report.findings]
         if report.examples:
             strip = PairStrip()
             strip.set_pairs(
@@ -160,14 +163,17 @@ class DoctorPanel(CheckPanel):
 
 
 class _FindingRow(QWidget):
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, folders: Sequence[str]) -> None:
         super().__init__()
+        said = finding.text
+        for named in sorted(folders, key=len, reverse=True):
+            said = said.replace(f"{named}:", f"{Path(named).name}:")
         role = _ROLES.get(finding.severity, "secondary")
         sign = QLabel(_SIGNS.get(finding.severity, "·"))
         sign.setFixedWidth(12)
         sign.setAccessibleName(_WORDS.get(finding.severity, finding.severity))
         set_role(sign, role)
-        text = QLabel(finding.text)
+        text = QLabel(said)
         text.setWordWrap(True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         set_role(text, "secondary" if finding.severity == "note" else "")

@@ -5,14 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QFontMetrics,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+)
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from memorynet_gui.inspector_parts import Elided
-from memorynet_gui.theme import set_role
+from memorynet_gui.theme import app_font, set_role
 from memorynet_gui.train_presets import DataFound
 from memorynet_gui.view_glyph import GlyphButton
 
+_NAME_PX = 320
 _HINT = (
     "Drop folders here: clean photos, or pairs such as input/target, rain/norain or blur/sharp. "
     "They are only read, never changed."
@@ -95,18 +105,21 @@ class DataPanel(QWidget):
         self.words.setVisible(bool(found.lines))
         self.problem.setText(found.problem or "")
         self.problem.setVisible(found.problem is not None)
-        said = (*found.notes, *notes)
-        self.notes.setText("\n".join(said) if said else _HINT)
-        self.notes.setVisible(bool(said) or not self._folders)
+        self.notes.setText("\n".join(notes) if notes else _HINT)
+        self.notes.setVisible(bool(notes) or not self._folders)
 
     def _row(self, folder: Path) -> QWidget:
         row = QWidget()
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        name = QLabel(folder.name or str(folder))
+        font = app_font()
+        font.setBold(True)
+        shown = QFontMetrics(font).elidedText(
+            folder.name or str(folder), Qt.TextElideMode.ElideMiddle, _NAME_PX
+        )
+        name = QLabel(shown)
         set_role(name, "strong")
-        name.setMaximumWidth(240)
         name.setToolTip(str(folder))
         place = Elided(str(folder.parent))
         set_role(place, "caption")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from core import runs
@@ -185,6 +185,53 @@ def test_pairs_are_recognised_and_bring_their_own_damage(view: NewRunView, tmp_p
     assert (recipe.train, recipe.pairs) == ((str(tmp_path / "dry"),), (str(sets),))
     assert not view.preview.isHidden()
     assert view.why_not() is None
+
+
+def test_a_picture_without_a_partner_is_refused_as_training_does(view: NewRunView, tmp_path: Path) -> None:
+    sets = pairs_of(tmp_path, "wet")
+    view.set_data((sets,))
+    wait_until(lambda: view.form.value("kind") == "pairs", 60)
+    looked(view)
+    assert "· 8 pairs ·" in view.bar.reason.text()
+    write(sets / "rain" / "lonely.png", photo(48, 48, 1))
+    view.set_data((sets,))
+    wait_until(lambda: not view.is_valid and "Looking" not in view.bar.reason.text(), 60)
+    assert "1 picture in rain/norain has no partner" in view.bar.reason.text()
+    assert "lonely.png" in view.data.problem.text()
+
+
+def test_what_is_not_read_or_not_there_is_said(view: NewRunView, tmp_path: Path) -> None:
+    view.set_data((pairs_of(tmp_path, "wet"),))
+    wait_until(lambda: view.form.value("kind") == "pairs", 60)
+    looked(view)
+    view.choose_preset(QUICK)  # learns from the photos that ship
+    looked(view)
+    assert "does not read the folders above" in view.data.notes.text()
+    view.form.set_values({"task": "deshadow"})
+    view.choose_preset(FINE)
+    looked(view)
+    assert "none to remove shadows yet" in view.head.source.full and view.recipe().task == "derain"
+    assert "does not read" not in view.data.notes.text()
+
+
+def test_a_report_is_of_the_photos_that_were_checked(view: NewRunView, tmp_path: Path) -> None:
+    looked(view)
+    view.doctor.button.click()
+    view.show_report(report(Finding("layout", "error", "SAMPLES/train: torn.", ())))
+    assert view.why_not() is not None and not view.doctor.found.isHidden()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    view.set_data((empty,))
+    looked(view)
+    assert view.doctor.found.isHidden()
+
+
+def test_long_names_are_cut_where_one_sees_it(view: NewRunView, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "photos of a very long weekend in the mountains, the second of three days")
+    view.set_data((folder,))
+    looked(view)
+    shown = [label.text() for label in view.data.findChildren(QLabel) if label.toolTip() == str(folder)]
+    assert shown[0].startswith("photos of") and "…" in shown[0] and shown[0].endswith("days")
 
 
 def test_a_folder_without_photos_is_said_and_cannot_start(view: NewRunView, tmp_path: Path) -> None:
