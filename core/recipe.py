@@ -158,7 +158,7 @@ class TrainRecipe:
         8000,
         "training",
         "Steps",
-        "Weight updates; more take longer and learn more",
+        "Corrections of the model; more take longer and teach it more",
         low=1,
         high=10_000_000,
         basic=True,

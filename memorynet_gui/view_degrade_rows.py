@@ -47,10 +47,11 @@ def rounded(value: float) -> float:
 
 
 def value_text(value: float, unit: str) -> str:
-    """0.16 and "%" -> "16 %"."""
+    """0.16 and "%" -> "16 %", 1000.0 and "px" -> "1,000 px"."""
     if unit == "%":
-        return f"{100 * value:.3g} %"
-    return f"{value:.3g}{'' if unit == '°' else ' '}{unit}".rstrip()
+        value *= 100
+    number = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{number.replace('-', '−')}{'' if unit == '°' else ' '}{unit}".rstrip()
 
 
 class ParameterRow(QWidget):

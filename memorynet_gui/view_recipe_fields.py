@@ -29,8 +29,8 @@ from core.recipe_check import number_text
 from memorynet_gui.inspector_parts import DetailCombo
 from memorynet_gui.theme import set_role
 
-TITLE_PX = 132
-_EDIT_PX = 216
+TITLE_PX = 120
+_EDIT_PX = 252
 _NUMBER_PX = 112
 _LIST_LINES = 2
 

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from core.degrade import DEGRADATIONS
 from memorynet_gui.view_degrade_preview import SAMPLES, DegradePreview
-from memorynet_gui.view_degrade_rows import ParameterRow, Scale, SharesRow, with_share
+from memorynet_gui.view_degrade_rows import ParameterRow, Scale, SharesRow, value_text, with_share
 from memorynet_gui.view_range_slider import TICKS, RangeSlider
 from tests.restore_page_kit import write
 from tests.small import photo
@@ -176,3 +176,17 @@ def test_samples_are_of_eight_bit(preview: DegradePreview) -> None:
     preview.strip.set_samples([(clean, clean + 9)])
     assert preview.strip.image(0).pixelColor(0, 0).red() == 9
     assert preview.strip.image(0, clean=True).pixelColor(0, 0).red() == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.16, "%", "16 %"),
+        (1000.0, "px", "1,000 px"),
+        (0.625, "px", "0.625 px"),
+        (-24.0, "°", "−24°"),
+        (0.38, "", "0.38"),
+    ],
+)
+def test_values_are_said_as_people_write_them(value: float, unit: str, text: str) -> None:
+    assert value_text(value, unit) == text

@@ -6,10 +6,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QComboBox, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QStyle, QStyleOptionComboBox
 from pytestqt.qtbot import QtBot
 
 from core.recipe import RecipeError, TrainRecipe
+from memorynet_gui.inspector_parts import DETAIL_ROLE, DetailCombo
+from memorynet_gui.theme import Theme
 from memorynet_gui.view_recipe_fields import read_number
 from memorynet_gui.view_recipe_form import RecipeForm
 from tests.ui import unnamed_focusable
@@ -147,3 +149,21 @@ def test_a_frozen_form_cannot_be_changed(qtbot: QtBot) -> None:
 def test_numbers_are_read_as_people_write_them(text: str, kind: type, expected: object) -> None:
     assert read_number(text, kind) == expected
     assert type(read_number(text, kind)) is type(expected)
+
+
+def test_choices_are_read_to_their_end(qapp: QApplication, qtbot: QtBot) -> None:
+    Theme(qapp, "dark")
+    form = RecipeForm()
+    qtbot.addWidget(form)
+    form.show()
+    form.fold.setChecked(True)
+    for combo in form.findChildren(DetailCombo):
+        style, option = combo.style(), QStyleOptionComboBox()
+        combo.initStyleOption(option)
+        field = style.subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, combo
+        )
+        for row in range(combo.count()):
+            words = [combo.itemText(row), str(combo.itemData(row, DETAIL_ROLE) or "")]
+            needed = sum(combo.fontMetrics().horizontalAdvance(word) for word in words)
+            assert needed + 18 <= field.width(), words
