@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +17,17 @@ from core.network import MemoryNet
 from core.tensors import to_pixels
 from core.training_data import Example
 
+EQUAL_DB = 100.0
+"""What a restored photo counts that equals its truth: its PSNR is infinite, and no run could ever be better."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over the photos, by ``protocol`` (a key of :data:`core.metrics.PROTOCOLS`)."""
+    """Means over the photos, by ``protocol`` (a key of :data:`core.metrics.PROTOCOLS`).
+
+    Those whose input equals its truth are left out of all PSNR, unless there are no others: nothing is to be
+    restored there, and one of them would make the mean infinite.
+    """
 
     protocol: str
     photos: int
@@ -52,38 +60,45 @@ def score(
         watch: is shown each example's number and what the network made of it, (H, W, 3) uint8, no mask given.
     """
     protocol = metrics.TASK_PROTOCOL[task]
-    plain: list[tuple[float, float]] = []
-    guided: list[tuple[float, float]] = []
-    given: list[float] = []
+    plain: dict[int, tuple[float, float]] = {}
+    guided: dict[int, tuple[float, float]] = {}
+    given: dict[int, float] = {}
     usages: list[Tensor] = []
     with torch.inference_mode(), Listener(network.memory) as listener:
         for index, example in enumerate(examples):
             x = torch.from_numpy(example.degraded).to(device).permute(2, 0, 1)[None].float() / 255
             restored, address = _restore(network, x, None)
-            plain.append(_compare(restored, example, protocol))
+            plain[index] = _compare(restored, example, protocol)
             if address is not None:
                 usages.append(usage_of(address.weights))
             if watch is not None:
                 watch(index, restored)
             if example.mask is not None:
                 mask = torch.from_numpy(example.mask).to(device)[None, None].float() / 255
-                guided.append(_compare(_restore(network, x, mask)[0], example, protocol))
-            given.append(metrics.psnr_db(example.degraded, example.truth, protocol))
+                guided[index] = _compare(_restore(network, x, mask)[0], example, protocol)
+            given[index] = metrics.psnr_db(example.degraded, example.truth, protocol)
             after_each()
-    psnr_db, ssim = np.mean(plain, axis=0).tolist()
-    told: list[float | None] = np.mean(guided, axis=0).tolist() if guided else [None, None]
-    usage = torch.stack(usages).mean(0) if usages else None
+    damaged = {index for index, value in given.items() if not math.isinf(value)}
     return Scores(
         protocol,
         len(examples),
-        psnr_db,
-        ssim,
-        float(np.mean(given)),
-        told[0],
-        told[1],
-        usage,
+        _mean_db({index: value for index, (value, _) in plain.items()}, damaged),
+        _mean([value for _, value in plain.values()]),
+        _mean_db(given, damaged),
+        _mean_db({index: value for index, (value, _) in guided.items()}, damaged) if guided else None,
+        _mean([value for _, value in guided.values()]) if guided else None,
+        torch.stack(usages).mean(0) if usages else None,
         listener.silent,
     )
+
+
+def _mean_db(found: Mapping[int, float], damaged: set[int]) -> float:
+    values = [value for index, value in found.items() if index in damaged] or list(found.values())
+    return _mean([min(value, EQUAL_DB) for value in values])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
 def _restore(network: MemoryNet, x: Tensor, mask: Tensor | None) -> tuple[np.ndarray, Address | None]:
