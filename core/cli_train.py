@@ -111,8 +111,9 @@ def run(args: argparse.Namespace) -> int:
                 return common.EXIT_INTERRUPTED
     if not training_ranks.is_first_here():
         return common.EXIT_OK
+    here = f", the last {result.steps - teller.first:,} of them" if teller.first else ""
     print(
-        f"Trained {result.steps} steps in {common.clock(result.seconds)}. Best validation "
+        f"Trained {result.steps} steps{here} in {common.clock(result.seconds)}. Best validation "
         f"{result.best_psnr_db:.3f} dB at step {result.best_step}. Model: {result.model}"
     )
     return common.EXIT_OK
@@ -169,13 +170,14 @@ class _Teller:
     def __init__(self, progress: common.Progress, steps: int) -> None:
         self.progress, self.steps = progress, steps
         self.started = False
+        self.first = 0  # steps done in earlier sittings
         self.protocol = ""
         self.kept = 0  # newest step on the disk
         self.last_line = time.monotonic()
 
     def tell(self, event: object) -> None:
         if isinstance(event, TrainStarted):
-            self.started = True
+            self.started, self.first = True, event.step
             start = (
                 f"from {event.resumed_from} at step {event.step}" if event.resumed_from else "from the start"
             )

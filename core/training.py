@@ -82,6 +82,9 @@ def train(
 
     Raises:
         RecipeError: a folder of the recipe does not exist or holds nothing usable.
+        PairingError, DegradationError, ImageError, MaskError: see :func:`core.training_data.read_data`.
+        CatalogError, CheckpointError: the model to start from is not there, or cannot be loaded.
+        DeviceError: no such device.
         TrainingError: ``out`` already holds a run and ``resume`` is off, or holds another recipe's; the loss explodes
             again and again; memory does not do for the crops of one photo; a photo or the run's folder is gone.
         RunBusy: somebody else trains in ``out``.

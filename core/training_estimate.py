@@ -76,7 +76,7 @@ def estimate(
 
     Raises:
         RecipeError, PairingError, DegradationError, ImageError, MaskError: what the data's readers raise.
-        CheckpointError: the model to start from cannot be loaded.
+        CatalogError, CheckpointError: the model to start from is not there, or cannot be loaded.
         DeviceError: no such device.
         TrainingError: the device's memory is too small for the crops of one photo.
         Cancelled: stopped by ``control``.
