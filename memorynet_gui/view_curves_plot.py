@@ -31,6 +31,7 @@ from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 from memorynet_gui.theme import caption_font
 
 _BLEED_PX = 4.0  # dots and thick lines at the edge are not cut in half
+_EDGE_PX = 6  # the newest point, with the mark on it, lies on the right edge
 _LABEL_GAP_PX = 6.0
 _SHIFTS = (QPointF(0.0, 0.7), QPointF(0.7, 0.0))
 """A line of one pixel is drawn twenty times as fast as a wider one: bold is the same line twice or thrice."""
@@ -291,7 +292,7 @@ class CurvePlot(pg.PlotWidget):
         plot = self.getPlotItem()
         plot.hideButtons()
         plot.setMenuEnabled(False)
-        plot.setContentsMargins(0, _TOP_BARE_PX, 0, 0)
+        plot.setContentsMargins(0, _TOP_BARE_PX, _EDGE_PX, 0)
         axes["bottom"].setHeight(_BOTTOM_PX)
         view = plot.getViewBox()
         view.setMouseEnabled(True, False)
@@ -351,7 +352,7 @@ class CurvePlot(pg.PlotWidget):
         """Room above the axes for their units."""
         plot, top = self.getPlotItem(), _TOP_PX if has_units else _TOP_BARE_PX
         if plot.getContentsMargins()[1] != top:
-            plot.setContentsMargins(0, top, 0, 0)
+            plot.setContentsMargins(0, top, _EDGE_PX, 0)
             plot.layout.activate()
 
     def set_ticks(
