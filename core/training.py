@@ -10,6 +10,7 @@ Resuming is exact: every random choice depends on (seed, step), never on how the
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,6 +97,10 @@ def train(
         return _train(recipe, data, RunFolder(out), emit, control, resume, device, ranks)
     finally:
         ranks.close()
+        # a run refers to itself in circles, and its photos alone may take gigabytes
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _train(

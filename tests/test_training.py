@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, optimizers, training
+from core import checkpoint, optimizers, training, training_kept
 from core.cv import cv2
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
@@ -297,6 +299,25 @@ def test_training_draws_nothing_from_torch_s_generator(data: Path, tmp_path: Pat
     before = torch.get_rng_state()
     train(replace(RECIPE, steps=4, validate_every=2), (data,), tmp_path / "run", ignore, JobControl())
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_nothing_of_a_run_stays_in_memory(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_data, kept = training_kept.read_data, []
+
+    def watched(*args: Any) -> Any:
+        found = read_data(*args)
+        kept.append(weakref.ref(found[0]))
+        return found
+
+    monkeypatch.setattr(training_kept, "read_data", watched)
+    gc.disable()
+    try:
+        train(replace(RECIPE, steps=1), (data,), tmp_path / "run", ignore, JobControl())
+        assert kept[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_checkpoints_by_time_and_only_the_newest_kept(data: Path, tmp_path: Path) -> None:
