@@ -36,6 +36,8 @@ from core.run_folder import (
 
 STATES = (RUNNING, PAUSED, INTERRUPTED, STOPPED, DONE, FAILED)
 _NAME_LENGTH = 80  # leaves room for a number behind it on every disk
+_LONGEST_BYTES = 240
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # Windows' names for devices
 _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')  # by one system or another
 
 
@@ -255,7 +257,10 @@ def free_folder(parent: Path, name: str) -> Path:
 
     What no disk takes in a name becomes a hyphen.
     """
-    plain = _FORBIDDEN.sub("-", name).strip(". ")[:_NAME_LENGTH].strip(". ") or "run"
+    plain = _FORBIDDEN.sub("-", name).strip(". ")[:_NAME_LENGTH]
+    plain = plain.encode(errors="replace")[:_LONGEST_BYTES].decode(errors="ignore").strip(". ") or "run"
+    if _RESERVED.fullmatch(plain):
+        plain = f"run-{plain}"
     return next(folder for folder in _numbered(parent, plain) if not os.path.lexists(folder))
 
 

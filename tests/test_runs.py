@@ -254,7 +254,8 @@ def test_a_new_folder_never_is_an_existing_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a/b", "a-b"), ("..", "run"), ("", "run"), ("a:b?", "a-b-"), (" x. ", "x"), ("ä ö", "ä ö"), ("y" * 300, "y" * 80)],
+    [("a/b", "a-b"), ("..", "run"), ("", "run"), ("a:b?", "a-b-"), (" x. ", "x"), ("ä ö", "ä ö"), ("y" * 300, "y" * 80),
+     ("Con", "run-Con"), ("aux.rain", "run-aux.rain"), ("console", "console"), ("\N{CAT}" * 99, "\N{CAT}" * 60)],
 )  # fmt: skip
 def test_names_fit_a_disk(tmp_path: Path, name: str, expected: str) -> None:
     assert runs.new_folder(tmp_path, name) == tmp_path / expected
