@@ -4,8 +4,10 @@
 
 Where: every photo is degraded inside a random region only; the negative response of each cell of the memory's
 grid is compared with whether most of the cell lies in the region (area under the ROC curve, 0.5 is chance), before
-and after restoration. The rain there is dense (DENSE), for where nothing falls there is nothing to find; even so
-some cells of the region are hardly touched, so the score of an oracle that sees the true difference stands beside it.
+and after restoration. The rain there is dense and the shadow deep (DENSE), for where nothing falls there is nothing to
+find; the score for damage of every strength stands beside it, and that of an oracle that sees the true difference.
+Clean photos hold shadows, glare and haze of their own, which are no part of the region although they look like damage;
+so the score of the response's rise over the clean photo's own is given too.
 Wrong memory: photos degraded all over are restored with contents exchanged or muted while the
 addresses stay as they are; the loss is against the untouched memory. Everything is seeded.
 """
@@ -36,7 +38,10 @@ from core.memory import GRANULARITIES, POLARITIES, RowEdit
 from core.network import STRIDE_PX, MemoryNet
 from core.tensors import to_pixels, to_tensor
 
-DENSE: dict[str, dict[str, Any]] = {"derain": {"cover": (0.05, 0.2), "strength": (0.25, 0.95)}}
+DENSE: dict[str, dict[str, Any]] = {
+    "derain": {"cover": (0.05, 0.2), "strength": (0.25, 0.95)},
+    "deshadow": {"ambient": (0.07, 0.25)},
+}
 EDGE_PX = 384  # centre crops, so that the numbers are those of the training's validation
 
 
@@ -56,6 +61,7 @@ def main() -> int:
             "photos": len(photos),
             "seed": options.seed,
             "where": where(model.network, model.task, photos, options.seed),
+            "where_of_every_strength": where(model.network, model.task, photos, options.seed, dense=False),
             "wrong_memory": wrong_memory(model.network, model.task, photos, options.seed),
         }
     print(as_text(found))
@@ -85,22 +91,26 @@ def region(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(noise > np.quantile(noise, 1 - rng.uniform(0.2, 0.5)))
 
 
-def damaged_inside(task: str, photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def damaged_inside(
+    task: str, photo: np.ndarray, rng: np.random.Generator, dense: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """The photo with damage inside a region, and the region (H, W) bool. A shadow's region is the shadow's own."""
     make = DEGRADATIONS[task]
     if make.has_mask:
-        bound = make.bind_with_mask(make.always(make.defaults))
+        bound = make.bind_with_mask(make.always(make.params(DENSE.get(task, {}) if dense else {})))
         picture, matte = bound(photo.astype(np.float32) / 255, rng)
         return np.rint(picture * 255).astype(np.uint8), matte.reshape(photo.shape[:2]) >= 0.5
     mask = region(photo.shape[0], photo.shape[1], rng)
-    return np.where(mask[..., None], degraded(task, photo, rng, dense=True), photo), mask
+    return np.where(mask[..., None], degraded(task, photo, rng, dense), photo), mask
 
 
-def where(network: MemoryNet, task: str, photos: list[np.ndarray], seed: int) -> dict[str, Any]:
-    before_all, after_all, inside_all, single, oracle = [], [], [], [], []
+def where(
+    network: MemoryNet, task: str, photos: list[np.ndarray], seed: int, dense: bool = True
+) -> dict[str, Any]:
+    before_all, after_all, inside_all, clean_all, single, oracle = [], [], [], [], [], []
     for index, photo in enumerate(photos):
         rng = np.random.default_rng([seed, index])
-        damaged, mask = damaged_inside(task, photo, rng)
+        damaged, mask = damaged_inside(task, photo, rng, dense)
         x = to_tensor(damaged)
         difference = damage_map(x, to_tensor(photo), STRIDE_PX, full_at=10.0)  # never full
         oracle.append(F.max_pool2d(difference.unsqueeze(1), 3, 1, 1).numpy().ravel())
@@ -111,13 +121,15 @@ def where(network: MemoryNet, task: str, photos: list[np.ndarray], seed: int) ->
         inside = share >= 0.5
         before_all.append(before.ravel())
         after_all.append(after.ravel())
+        clean_all.append(response(network, to_tensor(photo)).ravel())
         inside_all.append(inside.ravel())
         if inside.any() and not inside.all():
             single.append(auroc(before.ravel(), inside.ravel()))
-    before, after, inside = (np.concatenate(parts) for parts in (before_all, after_all, inside_all))
+    before, after, inside, clean = map(np.concatenate, (before_all, after_all, inside_all, clean_all))
     return {
         "auroc": round(auroc(before, inside), 4),
         "auroc_oracle": round(auroc(np.concatenate(oracle), inside), 4),
+        "auroc_of_the_rise": round(auroc(before - clean, inside), 4),
         "auroc_mean_of_photos": round(float(np.mean(single)), 4),
         "auroc_worst_photo": round(float(np.min(single)), 4),
         "auroc_after": round(auroc(after, inside), 4),
@@ -208,6 +220,8 @@ def as_text(found: dict[str, Any]) -> str:
         "| negative response | value |",
         "| --- | --- |",
         f"| AUROC of the region, all cells | {at['auroc']:.3f} |",
+        f"| the same, damage of every strength | {found['where_of_every_strength']['auroc']:.3f} |",
+        f"| AUROC of the rise over the clean photo's own response | {at['auroc_of_the_rise']:.3f} |",
         f"| AUROC of the true difference around a cell | {at['auroc_oracle']:.3f} |",
         f"| AUROC, mean of photos (worst) | {at['auroc_mean_of_photos']:.3f} ({at['auroc_worst_photo']:.3f}) |",
         f"| AUROC after restoration | {at['auroc_after']:.3f} |",
