@@ -62,6 +62,7 @@ def live_of(flow: TrainFlow) -> Live:
         photos=started.photos if started is not None else None,
         parameters=started.parameters if started is not None else None,
         where=f"{started.device} · {started.precision}" if started is not None else "",
+        went_on_from=started.step if started is not None else 0,
     )
 
 

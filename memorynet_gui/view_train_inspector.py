@@ -56,6 +56,7 @@ class Live:
     photos: int | None  # None: not counted yet
     parameters: int | None
     where: str  # "cpu · bf16", "" when not known yet
+    went_on_from: int = 0  # the step of the checkpoint that this sitting began with
 
 
 class Notes(QPlainTextEdit):
@@ -381,7 +382,8 @@ class TrainInspector(QWidget):
         self.time_row.name.setText("Elapsed · left")
         left = clock(live.seconds_left) if live.seconds_left is not None else "…"
         self.time_row.set_value(f"{clock(live.elapsed_s)} · {left}")
-        self.kept_row.set_value("none yet" if live.kept_age_s is None else f"{age_text(live.kept_age_s)} ago")
+        kept = f"step {live.went_on_from:,}" if live.went_on_from else "none yet"
+        self.kept_row.set_value(kept if live.kept_age_s is None else f"{age_text(live.kept_age_s)} ago")
         if live.waits_because is not None:
             self._say(live.waits_because)
 

@@ -104,11 +104,14 @@ def test_going_on_uses_the_runs_own_recipe_and_data(
 ) -> None:
     folder = make_run(tmp_path / "runs", "rain-1", STOPPED, step=20, steps=40, data=("/photos/rain",))
     recipe = RunFolder(folder).recipe()
+    trainer.holds_at = 21
     with desk(qapp, tmp_path) as at:
         assert at.page.shown == folder  # the newest run is what one comes back to
         assert at.page.can("start_run")
         at.window.refresh_actions()
         at.window.actions_by_id["start_run"].trigger()
+        at.wait(lambda: at.panel.kept_row.value.full == "step 20")
+        trainer.let_go.set()
         at.wait_idle()
         order = trainer.orders[0]
         assert (order.resume, order.recipe, order.data) == (True, recipe, (Path("/photos/rain"),))
