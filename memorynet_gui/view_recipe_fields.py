@@ -32,6 +32,7 @@ from memorynet_gui.theme import set_role
 TITLE_PX = 120
 _EDIT_PX = 252
 _NUMBER_PX = 112
+_BROWSE_PX, _GAP_PX = 36, 8
 _LIST_LINES = 2
 
 
@@ -55,7 +56,7 @@ class Editor(QWidget):
 def _row(*widgets: QWidget) -> QHBoxLayout:
     row = QHBoxLayout()
     row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(8)
+    row.setSpacing(_GAP_PX)
     for widget in widgets:
         row.addWidget(widget)
     return row
@@ -149,12 +150,13 @@ class ModelEditor(Editor):
         self._models = models
         self._combo = _Combo()
         self._combo.setEditable(True)
-        self._combo.setFixedWidth(_EDIT_PX)
+        self._combo.setFixedWidth(_EDIT_PX - _BROWSE_PX - _GAP_PX)
         line = self._combo.lineEdit()
         assert line is not None
         line.setPlaceholderText("nothing: learn anew")
         self._combo.editTextChanged.connect(lambda _text: self.changed.emit())
         self._browse = QPushButton("…")
+        self._browse.setFixedWidth(_BROWSE_PX)
         self._browse.setAccessibleName("Choose the folder of a model")
         self._browse.setToolTip("Choose the folder of a model or of a run")
         self._browse.clicked.connect(self._choose)
