@@ -198,12 +198,16 @@ class CurveStore(QObject):
             return
         self._change()
 
-    def load(self, run_folder: Path) -> None:
+    def load(self, run_folder: Path, *, keep: bool = False) -> None:
         """Replace everything by what a run's folder holds. Long curves are read on another thread.
 
         ``loaded`` or ``failed`` follows, at once for a short curve. Events that come meanwhile are kept for after.
+        ``keep``: of the same run, so that what is there stays until the new is read.
         """
+        before = self._curves
         self.clear()
+        if keep:
+            self._curves = before
         try:
             size = RunFolder(run_folder).curve_file.stat().st_size
         except OSError:

@@ -54,7 +54,7 @@ class Stores(QObject):
             before = self._written_at.get(run.folder, run.updated)
             self._written_at[run.folder] = run.updated
             if before != run.updated:
-                self._stores[run.folder].load(run.folder)
+                self._stores[run.folder].load(run.folder, keep=True)
                 renewed.add(run.folder)
         return renewed
 

@@ -401,6 +401,15 @@ def test_a_long_curve_is_read_elsewhere_and_events_wait(store: CurveStore, tmp_p
     assert store.newest("loss") == 0.25
 
 
+def test_a_run_read_again_stays_in_sight_meanwhile(store: CurveStore, tmp_path: Path) -> None:
+    run = long_run(tmp_path / "run", 20_000)
+    store.append(step_done(19_000, loss=0.5))
+    store.load(run, keep=True)
+    assert store.is_loading and store.last_step == 19_000
+    wait_until(lambda: not store.is_loading, 30)
+    assert store.last_step == 20_000 and len(store.series("loss") or ()) == 20_000
+
+
 def test_another_run_asked_for_meanwhile_wins(store: CurveStore, tmp_path: Path) -> None:
     long, short = long_run(tmp_path / "long", 20_000), write_curve(tmp_path / "short", [step_line(5, 1.0)])
     store.load(long)
