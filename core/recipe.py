@@ -117,6 +117,14 @@ class TrainRecipe:
         low=0.0,
         high=0.9,
     )
+    camera_share: float = _spec(
+        0.0,
+        "data",
+        "Camera afterwards",
+        "Share of photos that are reduced and compressed after they were damaged, the clean side alike",
+        low=0.0,
+        high=1.0,
+    )
     guidance_share: float = _spec(
         0.5,
         "data",

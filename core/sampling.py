@@ -29,6 +29,8 @@ FindMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(degraded, truth), both (H, W, 3) uint8 -> (H, W) uint8, 255 where it is damaged."""
 
 _ROUGH = 0.5  # share of the masks given that are as rough as a painted one
+_REDUCED = 1.8  # a camera's picture is larger than what is made of it by up to this
+_COMPRESSED, _QUALITY = 0.8, (55, 97)  # share of JPEGs, and their quality
 
 
 class PhotoPool:
@@ -158,6 +160,7 @@ class SampleSource(Source):
     crops_per_photo: int = 1
     guidance_share: float = 0.0
     masks: MaskPool | None = None  # of pairs
+    camera_share: float = 0.0  # of what is degraded here: see :func:`_camera`
 
     @property
     def has_masks(self) -> bool:
@@ -169,7 +172,7 @@ class SampleSource(Source):
         rng = np.random.default_rng([self.seed, 1, index])
         number = int(order[place])
         if self.inputs is None:
-            degraded, cleans, masks = self._degraded(number, rng)
+            degraded, cleans, masks = self._degraded(number, index, rng)
         else:
             degraded, cleans, masks = self._paired(number, self.inputs, rng)
         # a generator of its own: whether a mask is given changes nothing else
@@ -185,13 +188,23 @@ class SampleSource(Source):
         ]
 
     def _degraded(
-        self, number: int, rng: np.random.Generator
+        self, number: int, index: int, rng: np.random.Generator
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         assert self.degrade is not None
         count, truth = self.crops_per_photo, self.truths[number]
-        cleans = [_unit(_same_crop([truth], self.patch_px, rng, may_turn=True)[0]) for _ in range(count)]
+        camera = np.random.default_rng([self.seed, 3, index])  # of its own: without it nothing else changes
+        edge_px, quality = self.patch_px, 0
+        if camera.random() < self.camera_share:
+            largest = max(self.patch_px, min(int(_REDUCED * self.patch_px), *truth.shape[:2]))
+            edge_px = int(camera.integers(self.patch_px, largest + 1))
+            quality = int(camera.integers(*_QUALITY)) if camera.random() < _COMPRESSED else 0
+        cleans = [_unit(_same_crop([truth], edge_px, rng, may_turn=True)[0]) for _ in range(count)]
         degraded, mask = self.degrade(np.concatenate(cleans, axis=1), rng)
-        return np.split(degraded, count, axis=1), cleans, np.split(mask, count, axis=1)
+        sides = [np.split(part, count, axis=1) for part in (degraded, mask)]
+        if edge_px == self.patch_px and not quality:
+            return sides[0], cleans, sides[1]
+        taken = [[_camera(part, self.patch_px, quality) for part in parts] for parts in (sides[0], cleans)]
+        return taken[0], taken[1], [_camera(part, self.patch_px, 0) for part in sides[1]]
 
     def _paired(
         self, number: int, inputs: PhotoPool, rng: np.random.Generator
@@ -240,6 +253,24 @@ class MixedSource(Source):
         if after > before:
             return self.second.photo(before)
         return self.first.photo(index - before)
+
+
+def _camera(picture: np.ndarray, edge_px: int, quality: int) -> np.ndarray:
+    """``picture`` (N, N, 3) or (N, N), float32 in 0..1, reduced to ``edge_px``; as a JPEG where ``quality`` is not 0.
+
+    Damage in a photo went through the camera with the scene. Drawn onto a finished file it stands out, sharp on
+    what is soft, unpacked on what was packed, and a network learns to see that instead. Both sides of a
+    sample go through alike, so that nothing but the damage is to be undone.
+    """
+    if picture.shape[0] != edge_px:
+        picture = cv2.resize(picture, (edge_px, edge_px), interpolation=cv2.INTER_AREA)
+    if quality:
+        levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        ok, data = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if ok:
+            found = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+            return _unit(np.ascontiguousarray(found[..., ::-1]))
+    return np.clip(picture, 0, 1)
 
 
 def _rough(mask: np.ndarray, blur_px: float, level: float) -> np.ndarray:

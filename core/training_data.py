@@ -68,7 +68,7 @@ def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
     make = DEGRADATIONS[recipe.task]
     return SampleSource(
         PhotoPool(photos), None, make.bind_with_mask(make.params(recipe.degradation)), recipe.patch_px, recipe.seed,
-        recipe.crops_per_photo, recipe.guidance_share if make.has_mask else 0.0,
+        recipe.crops_per_photo, recipe.guidance_share if make.has_mask else 0.0, camera_share=recipe.camera_share,
     )  # fmt: skip
 
 
