@@ -32,6 +32,7 @@ def test_a_run_from_its_start_to_a_restored_photo(
         store = page._stores.of(folder, True)  # type: ignore[union-attr]
         at.panel.pause.click()
         at.wait(lambda: flow.paused and RunFolder(folder).state().state == "paused")  # type: ignore[union-attr]
+        at.wait(lambda: at.panel.pause.text() == "Resume")
         held = store.last_step
         assert held == flow.step >= 2
         at.panel.pause.click()
