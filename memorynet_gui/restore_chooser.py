@@ -34,7 +34,8 @@ class Chooser(QObject):
 
     def fill(self) -> None:
         """List the models and choose as last time."""
-        self._is_filling = True  # a list that fills is no choice, and must not take the place of the one remembered
+        # a list that fills is no choice, and must not take the place of the one remembered
+        self._is_filling = True
         try:
             self._list_models()
         finally:
