@@ -6,25 +6,25 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QPaintEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from core.events import CheckpointSaved, ContrastDrawn, FilmFrame, TrainStarted, Validated
 from core.problems import Problem
-from core.run_folder import RunFolder
 from memorynet_gui.page import AppContext, Page
 from memorynet_gui.problems import describe
-from memorynet_gui.train_flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
+from memorynet_gui.train_flow import TrainFlow
+from memorynet_gui.train_follow import Follower
 from memorynet_gui.train_library import RunLibrary
-from memorynet_gui.train_notice import DesktopNotice
-from memorynet_gui.train_starts import Starts, discard
+from memorynet_gui.train_overlays import Overlays
+from memorynet_gui.train_starts import Starts
 from memorynet_gui.train_toolbar import CURVES, TrainToolbar
-from memorynet_gui.train_words import ending_text, live_of, stored_problem, with_live
-from memorynet_gui.view_runs import can_continue, difference_text, is_elsewhere
+from memorynet_gui.train_words import live_of, with_live
+from memorynet_gui.view_runs import RunList, can_continue, is_elsewhere
 from memorynet_gui.view_train_inspector import TrainInspector
+from memorynet_gui.view_train_wait import WaitStrip
 
 if TYPE_CHECKING:
     from core.recipe import TrainRecipe
@@ -50,44 +50,31 @@ class TrainPage(Page):
         self.flow = TrainFlow(context.runner, parent=self)
         self.library = RunLibrary(context.settings, self)
         self.starts = Starts(context, self.flow, self.library, self._who_works)
-        self.notice = DesktopNotice(self)
         self.toolbar = TrainToolbar(self)
         self._inspector = TrainInspector()
+        self._follower = Follower(self)
+        self._overlays = Overlays(self)
         self._stage: TrainStage | None = None
         self._stores: Stores | None = None
         self._menu: RunMenu | None = None
         self._shown: Path | None = None
         self._part = CURVES
-        self._problems: dict[Path, Problem] = {}
-        self._contrast: ContrastDrawn | None = None
-        self._has_job = self._shut = self._chosen = False
+        self._shut = self._chosen = False
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._build()
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
-        self._soon.timeout.connect(self._refresh)
+        self._soon.timeout.connect(self.refresh)
         self._clock = QTimer(self, interval=_CLOCK_MS)
         self._clock.timeout.connect(self._show_live)
         self._connect()
         self.toolbar.set_looks(context.settings.curves_smoothed, context.settings.curves_log)
-        self._refresh()
+        self.refresh()
 
     # --- building --------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self._wait_text = QLabel()
-        self._wait_text.setWordWrap(True)
-        self._wait_stop = QPushButton("Do not wait")
-        self._wait_stop.setAccessibleName("Do not wait")
-        self._wait_stop.setToolTip("Take the run that waits back; nothing of it was started (Esc)")
-        self._wait_stop.clicked.connect(self.starts.forget_waiting)
-        self._wait = QWidget()
-        self._wait.setProperty("surface", "panel")
-        self._wait.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        row = QHBoxLayout(self._wait)
-        row.setContentsMargins(16, 8, 16, 8)
-        row.addWidget(self._wait_text, 1)
-        row.addWidget(self._wait_stop)
-        self._wait.hide()
+        self._wait = WaitStrip()
+        self._wait.taken_back.connect(self.starts.forget_waiting)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(0)
@@ -95,14 +82,9 @@ class TrainPage(Page):
 
     def _connect(self) -> None:
         flow, panel, library = self.flow, self._inspector, self.library
-        flow.began.connect(self._began)
-        flow.event_came.connect(self._event)
         flow.progressed.connect(self._progressed)
-        flow.told.connect(lambda text: self.context.banner(text, kind="warning"))
-        flow.ended.connect(self._ended)
         library.changed.connect(self._library_changed)
         library.failed.connect(self._library_failed)
-        self.notice.clicked.connect(self._come_forward)
         self.context.settings.changed.connect(self._setting_changed)
         self.toolbar.wanted.connect(self._do)
         self.toolbar.part_chosen.connect(self._set_part)
@@ -122,7 +104,7 @@ class TrainPage(Page):
         panel.notes_written.connect(library.set_notes)
         panel.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
         panel.run_shown.connect(self.show_run)
-        panel.overlays_changed.connect(self._overlays_changed)
+        panel.overlays_changed.connect(self._overlays.show)
         panel.menu_requested.connect(lambda folder, where: self._run_menu().popup(folder, where))
 
     def stage(self) -> TrainStage:
@@ -151,6 +133,17 @@ class TrainPage(Page):
             log.debug("the middle of the Train page took %.0f ms", 1000 * (time.perf_counter() - began))
         return self._stage
 
+    @property
+    def has_stage(self) -> bool:
+        """Whether the middle was made already."""
+        return self._stage is not None
+
+    def stores(self) -> Stores:
+        """The curves at hand; made with the stage."""
+        self.stage()
+        assert self._stores is not None
+        return self._stores
+
     def _run_menu(self) -> RunMenu:
         if self._menu is None:
             from memorynet_gui.train_run_menu import RunMenu
@@ -172,7 +165,7 @@ class TrainPage(Page):
         super().showEvent(event)
         self.library.watch(True)
         self._clock.start()
-        self._refresh()
+        self.refresh()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -181,8 +174,12 @@ class TrainPage(Page):
 
     # --- the window's side -----------------------------------------------------------------------
 
-    def inspector(self) -> QWidget:
+    def inspector(self) -> TrainInspector:
         return self._inspector
+
+    @property
+    def run_list(self) -> RunList:
+        return self._inspector.list
 
     def toolbar_widgets(self) -> dict[str, list[QWidget]]:
         return self.toolbar.widgets()
@@ -199,7 +196,7 @@ class TrainPage(Page):
 
     def overlay_others(self) -> None:
         """Lay the other runs' curves under the shown one's, as far as the list allows."""
-        self._inspector.list.tick([run.folder for run in self._runs() if run.folder != self._shown])
+        self.run_list.tick([run.folder for run in self._runs() if run.folder != self._shown])
 
     def open_paths(self, paths: list[Path]) -> None:
         """A recipe, or folders to learn from."""
@@ -287,7 +284,7 @@ class TrainPage(Page):
         for timer in (self._soon, self._clock):
             timer.stop()
         self._inspector.notes.tell()
-        self.notice.withdraw()
+        self._follower.shut_down()
         self.starts.forget_waiting()
         self.flow.shut_down()
         self.library.shut_down()
@@ -307,7 +304,7 @@ class TrainPage(Page):
         self._shown = None
         self._chosen = True
         self.stage().show_new()
-        self._refresh()
+        self.refresh()
 
     def open_recipe(self, path: Path) -> None:
         """Set up a run from a recipe file; one that cannot be used says why."""
@@ -346,84 +343,6 @@ class TrainPage(Page):
     def _start_requested(self, recipe: TrainRecipe, data: tuple[Path, ...], out: Path) -> None:
         self.starts.begin(self.starts.order(recipe, tuple(data), out))
 
-    # --- a run goes its way ----------------------------------------------------------------------
-
-    def _began(self, order: TrainOrder) -> None:
-        self._problems.pop(order.folder, None)
-        self._contrast = None
-        self.stage()
-        assert self._stores is not None
-        self._stores.begin(order.folder, order.resume)
-        self.show_run(order.folder)
-        self.library.refresh()
-
-    def _event(self, event: Any) -> None:
-        assert self._stores is not None
-        order = self.flow.order
-        if order is None:
-            return
-        self._stores.append(order.folder, event)
-        is_seen = order.folder == self._shown and self._stage is not None
-        if isinstance(event, ContrastDrawn):
-            self._contrast = event
-            if is_seen:
-                self._show_contrast()
-        elif isinstance(event, FilmFrame) and is_seen:
-            self.stage().film.refresh()
-        elif isinstance(event, (TrainStarted, Validated, CheckpointSaved)):
-            self.library.refresh()
-
-    def _progressed(self) -> None:
-        if not self._soon.isActive():
-            self._soon.start()
-
-    def _ended(self, ending: TrainEnding) -> None:
-        order = ending.order
-        if ending.problem is not None:
-            self._problems[order.folder] = ending.problem
-        if self._shut:
-            return
-        if ending.kind == FAILED and not RunFolder(order.folder).recipe_file.exists():
-            self._not_begun(order, ending)
-            return
-        self.library.refresh()
-        self._refresh()
-        is_seen = self.isVisible() and self._shown == order.folder
-        has_card = is_seen and self._inspector.isVisible()  # which says what went wrong at full length
-        text, kind = ending_text(ending, has_card), "warning" if ending.kind == FAILED else "info"
-        if ending.kind == DONE and ending.best_psnr_db is not None:
-            self.context.banner(
-                text, "Restore with this model", lambda: self.restore_with(order.folder), kind=kind
-            )
-        elif is_seen:
-            self.context.banner(text, kind=kind)
-        else:
-            self.context.banner(text, "Show", lambda: self._come_forward(order.folder), kind=kind)
-        if self.context.settings.notify_at_end and not ending.asked:
-            title = "Training ended" if ending.kind != FAILED else "Training stopped"
-            self.notice.tell(title, ending_text(ending))
-
-    def _not_begun(self, order: TrainOrder, ending: TrainEnding) -> None:
-        """It failed before anything was written: back to the form, which still has everything."""
-        assert ending.problem is not None
-        discard(order)
-        if self._shown == order.folder:
-            self.new_run()
-        self.context.banner(f"{order.name} was not started. {ending.problem.sentence}", kind="warning")
-        self._refresh()
-
-    def _come_forward(self, folder: Path | None = None) -> None:
-        """Bring the window to the front with the run."""
-        window = self.window()
-        if window.isMinimized():
-            window.showNormal()
-        window.raise_()
-        window.activateWindow()
-        self.notice.withdraw()
-        self.context.page_wanted.emit(self.page_id)
-        if folder is not None:
-            self.show_run(folder)
-
     # --- a run of the list -----------------------------------------------------------------------
 
     def show_run(self, folder: Path) -> None:
@@ -432,13 +351,12 @@ class TrainPage(Page):
         if run is None:
             return
         stage = self.stage()
-        assert self._stores is not None
         self._shown = folder
         self._chosen = True
-        stage.show_run(run.name, folder, self._stores.of(folder, self.flow.trains(folder)))
-        self._show_contrast()
-        self._refresh()
-        self._overlays_changed()
+        stage.show_run(run.name, folder, self.stores().of(folder, self.flow.trains(folder)))
+        self.show_contrast()
+        self.refresh()
+        self._overlays.show()
 
     def clone_run(self, folder: Path | None) -> None:
         """A new run with this one's recipe under a free name."""
@@ -468,7 +386,7 @@ class TrainPage(Page):
         """It is gone from the disk."""
         if self._stores is not None:
             self._stores.drop(folder)
-        self._problems.pop(folder, None)
+        self._follower.forget(folder)
         if self._shown == folder:
             others = [run.folder for run in self._runs() if run.folder != folder]
             if others:
@@ -511,8 +429,8 @@ class TrainPage(Page):
         self._choose_first()
         if self._shown is not None and self._run() is None:  # somebody moved it away
             self.forget_run(self._shown)
-        self._refresh()
-        self._tell_differences()
+        self.refresh()
+        self._overlays.tell_differences()
 
     def _choose_first(self) -> None:
         """The newest run, or setting up the first one."""
@@ -527,7 +445,11 @@ class TrainPage(Page):
     def _library_failed(self, words: str, problem: Problem) -> None:
         self.context.banner(f"Could not {words}. {problem.sentence}", kind="warning")
 
-    def _refresh(self) -> None:
+    def _progressed(self) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def refresh(self) -> None:
         """Make list, inspector, toolbar and job bar say what is true now."""
         if self._shut:
             return
@@ -537,19 +459,9 @@ class TrainPage(Page):
         self._show_live()
         self.toolbar.show_run(run is not None, run is not None and run.recipe is not None, self._part)
         waiting = self.flow.waiting
-        self._wait.setVisible(waiting is not None)
-        if waiting is not None:
-            self._wait_text.setText(f"{waiting.name} starts as soon as what runs now is done.")
-        self._show_job()
+        self._wait.show_waiting(waiting.name if waiting is not None else None)
+        self._follower.show_job()
         self.status_changed.emit()
-
-    def _show_job(self) -> None:
-        if self.flow.busy:
-            self._has_job = True
-            self.context.job_bar.set_job(self.flow.text(), self.flow.share(), self.flow.seconds_left())
-        elif self._has_job:
-            self._has_job = False
-            self.context.job_bar.clear_job()
 
     def _show_live(self) -> None:
         run = self._run()
@@ -557,46 +469,19 @@ class TrainPage(Page):
             self._inspector.show_run(None, None)
             return
         live = live_of(self.flow) if self.flow.trains(run.folder) else None
-        self._inspector.show_run(
-            run, live, None if live is not None else self._problems.get(run.folder) or stored_problem(run)
-        )
+        self._inspector.show_run(run, live, None if live is not None else self._follower.problem_of(run))
 
-    def _show_contrast(self) -> None:
+    def show_contrast(self) -> None:
+        """What the run compared last, if it is the one that trains."""
         run = self._run()
         if self._stage is None or run is None:
             return
-        self._stage.show_contrast(self._contrast if self.flow.trains(run.folder) else None)
-
-    def _overlays_changed(self) -> None:
-        if self._stage is None or self._stores is None:
-            return
-        folders = self._inspector.list.overlays()
-        chosen = [run for folder in folders if (run := self.run_of(folder)) is not None]
-        self._stage.set_overlays([(run.name, self._stores.of(run.folder, False)) for run in chosen])
-        if self._shown is not None:
-            self._stores.keep_only({self._shown, *folders, *self._here()})
-        self._tell_differences()
-
-    def _here(self) -> set[Path]:
-        return {self.flow.order.folder} if self.flow.order is not None else set()
-
-    def _tell_differences(self) -> None:
-        from core import runs
-
-        shown = self._run()
-        texts = []
-        for folder in self._inspector.list.overlays():
-            other = self.run_of(folder)
-            if shown is None or other is None or shown.recipe is None or other.recipe is None:
-                continue
-            found = runs.differences((other.recipe, shown.recipe))
-            texts.append(difference_text(shown.name, other.name, found))
-        self._inspector.show_differences(texts)
+        self._stage.show_contrast(self._follower.contrast if self.flow.trains(run.folder) else None)
 
     def _set_part(self, part: str) -> None:
         self._part = part
         self.stage().set_part(part)
-        self._refresh()
+        self.refresh()
 
     def _set_smoothed(self, on: bool) -> None:
         self.context.settings.curves_smoothed = on

@@ -188,7 +188,7 @@ def test_while_photos_are_restored_a_run_can_wait(
         at.press_banner("Photos are being restored")
         at.wait(at.page._wait.isVisible)
         assert at.window.job_bar.text.full == ""  # the bar is the other work's
-        at.page._wait_stop.click()
+        at.page._wait.stop.click()
         at.wait(lambda: not at.page._wait.isVisible())
         at.start("rain-2")
         at.press_banner("rain-2")
