@@ -89,7 +89,7 @@ class Follower:
             if is_seen:
                 page.show_contrast()
         elif isinstance(event, FilmFrame) and is_seen:
-            page.stage().film.refresh()
+            page.stage().film.frame_came(event.step)
         elif isinstance(event, (TrainStarted, Validated, CheckpointSaved)):
             page.library.refresh()
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import os
-import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSignalBlocker, QSize, Qt, Signal
@@ -32,29 +31,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.run_folder import RunFolder
 from memorynet_gui import icons
 from memorynet_gui.inspector_parts import DirectSlider
 from memorynet_gui.theme import caption_font, set_role
 from memorynet_gui.thumbnails import Thumbnails
+from memorynet_gui.train_film_files import MOST_CROPS, Crop, FilmFiles
 
-MOST_CROPS = 4
 _CROP_PX = 256
-_NAME = re.compile(r"(?:(input|truth)|step-(\d+))-(\d)\.webp")
 _GAP_PX, _CAPTION_PX = 8, 18
 _LEAST_PX = 40
 NO_RUN = "The film of a run appears here: the same photos, restored again and again while it learns."
 NO_FRAMES = "The first pictures come with the first validation."
-
-
-@dataclass(slots=True)
-class _Crop:
-    """The files of one crop."""
-
-    input: Path | None = None
-    truth: Path | None = None
-    steps: list[int] = field(default_factory=list)  # rising
-    frames: dict[int, Path] = field(default_factory=dict)
+_NO_CROP = Crop(Path())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +78,7 @@ class _Strip(QWidget):
     def __init__(self, thumbnails: Thumbnails) -> None:
         super().__init__()
         self._thumbnails = thumbnails
-        self._crop, self._chosen = _Crop(), 0
+        self._crop, self._chosen = _NO_CROP, 0
         self._shown: dict[str, QImage] = {}  # by what a cell is for: stays until the next picture is there
         self._aspect = 1.0  # width over height
         self._by_keys = False
@@ -103,7 +91,7 @@ class _Strip(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(640, 84 + _CAPTION_PX)
 
-    def show_crop(self, crop: _Crop, chosen: int) -> None:
+    def show_crop(self, crop: Crop, chosen: int) -> None:
         """``chosen``: index of the step that is looked at."""
         if crop is not self._crop:
             self._shown.clear()
@@ -128,7 +116,7 @@ class _Strip(QWidget):
         cells = [] if crop.input is None else [_Cell("input", crop.input)]
         for index in sampled(len(crop.steps), max(room, 1), self._chosen):
             step = crop.steps[index]
-            cells.append(_Cell(f"{step:,}", crop.frames[step], step, index == self._chosen))
+            cells.append(_Cell(f"{step:,}", crop.frame(step), step, index == self._chosen))
         if crop.truth is not None:
             cells.append(_Cell("truth", crop.truth))
         return [(QRectF(at * (width + _GAP_PX), 0, width, height), cell) for at, cell in enumerate(cells)]
@@ -166,7 +154,7 @@ class _Strip(QWidget):
     def _picture(self, cell: _Cell) -> QImage | None:
         """The cell's picture, or what stood there while it is being read; None when there is none."""
         assert cell.path is not None
-        place = cell.caption if cell.step is None else "chosen" if cell.is_chosen else str(cell.step)
+        place = _place(cell)
         if self._thumbnails.has_failed(cell.path):
             return None
         image = self._thumbnails.get(cell.path)
@@ -183,8 +171,10 @@ class _Strip(QWidget):
         palette = self.palette()
         quiet = palette.color(QPalette.ColorRole.PlaceholderText)
         bright = palette.color(QPalette.ColorRole.Text)
-        aspect = self._aspect
-        for rect, cell in self.cells():
+        aspect, cells = self._aspect, self.cells()
+        places = {_place(cell) for _, cell in cells}
+        self._shown = {place: image for place, image in self._shown.items() if place in places}
+        for rect, cell in cells:
             shape = QPainterPath()
             shape.addRoundedRect(rect, 4, 4)
             painter.fillPath(shape, palette.color(QPalette.ColorRole.Midlight))
@@ -224,10 +214,8 @@ class TrainFilm(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._folder: Path | None = None
-        self._crops: dict[int, _Crop] = {}
-        self._stamps: dict[
-            Path, int
-        ] = {}  # nanoseconds of the last change: a run may go back and make one anew
+        self._files = FilmFiles(None)
+        self._failed: set[Path] = set()
         self._crop_number = 0
         self._step: int | None = None
         self._thumbnails = Thumbnails(_CROP_PX, self)
@@ -287,7 +275,7 @@ class TrainFilm(QFrame):
         layout.addWidget(self.strip, 1)
         layout.addWidget(self.words, 1)
         self._thumbnails.ready.connect(lambda _path: self.strip.update())
-        self._thumbnails.failed.connect(lambda _path: self.strip.update())
+        self._thumbnails.failed.connect(self._could_not_read)
         self.slider.valueChanged.connect(self._slid)
         self.strip.step_clicked.connect(self.set_step)
         self.strip.moved.connect(self._go)
@@ -300,15 +288,28 @@ class TrainFilm(QFrame):
     def set_run(self, folder: Path | None) -> None:
         """Show the film of this run, from its newest pictures; None: of none."""
         self._folder = folder
-        self._crops, self._stamps, self._step = {}, {}, None
+        self._files, self._step = FilmFiles(folder), None
         self.strip.forget_pictures()
         self.refresh()
 
     def refresh(self) -> None:
         """Look for pictures that have come or gone. Who looks at the newest goes on to the new ones."""
+        # what was damaged may be whole by now: it is read again
+        self._renew(lambda: self._files.scan() | self._failed)
+
+    def frame_came(self, step: int) -> None:
+        """The run that is shown has just made its pictures of ``step``; the others are not looked for."""
+        self._renew(lambda: self._files.frame_came(step))
+
+    def _renew(self, look: Callable[[], set[Path]]) -> None:
         crop = self._crop
         at_newest = self._step is None or not crop.steps or self._step == crop.steps[-1]
-        self._crops = self._find()
+        anew = look()
+        for path in anew:
+            self._thumbnails.forget(path)
+        if anew:
+            self._failed -= anew
+            self.strip.forget_pictures()
         if self._crop_number not in self._crops:
             self._crop_number = min(self._crops, default=0)
         steps = self._crop.steps
@@ -350,43 +351,12 @@ class TrainFilm(QFrame):
         self._thumbnails.shut_down()
 
     @property
-    def _crop(self) -> _Crop:
-        return self._crops.get(self._crop_number) or _Crop()
+    def _crops(self) -> dict[int, Crop]:
+        return self._files.crops
 
-    def _find(self) -> dict[int, _Crop]:
-        found: dict[int, _Crop] = {}
-        stamps: dict[Path, int] = {}
-        for path, stamp in self._listed():
-            parts = _NAME.fullmatch(path.name)
-            if parts is None or int(parts[3]) >= MOST_CROPS:
-                continue
-            crop = found.setdefault(int(parts[3]), _Crop())
-            if parts[1] == "input":
-                crop.input = path
-            elif parts[1] == "truth":
-                crop.truth = path
-            else:
-                crop.frames[int(parts[2])] = path
-            stamps[path] = stamp
-        for crop in found.values():
-            crop.steps = sorted(crop.frames)
-        for path, stamp in stamps.items():
-            # what was damaged may be whole by now: it is read again
-            if self._stamps.get(path, stamp) != stamp or self._thumbnails.has_failed(path):
-                self._thumbnails.forget(path)
-                self.strip.forget_pictures()
-        self._stamps = stamps
-        return found
-
-    def _listed(self) -> list[tuple[Path, int]]:
-        """Files and when they changed; a folder that is not there (any more) holds none."""
-        if self._folder is None:
-            return []
-        try:
-            with os.scandir(RunFolder(self._folder).film) as entries:
-                return [(Path(entry.path), entry.stat().st_mtime_ns) for entry in entries]
-        except OSError:
-            return []
+    @property
+    def _crop(self) -> Crop:
+        return self._crops.get(self._crop_number) or _NO_CROP
 
     # --- showing -----------------------------------------------------------------------------------
 
@@ -415,6 +385,10 @@ class TrainFilm(QFrame):
         self.strip.setAccessibleDescription(said)
         self.strip.show_crop(crop, index)
 
+    def _could_not_read(self, path: Path) -> None:
+        self._failed.add(path)
+        self.strip.update()
+
     def _slid(self, index: int) -> None:
         if index < len(self._crop.steps):
             self.set_step(self._crop.steps[index])
@@ -437,6 +411,11 @@ class TrainFilm(QFrame):
     def picture_at(self, at: QPointF) -> str:
         """What stands there in the strip: "input", "500", "truth"; empty beside them."""
         return next((cell.caption for rect, cell in self.strip.cells() if rect.contains(at)), "")
+
+
+def _place(cell: _Cell) -> str:
+    """What a cell is for: its picture stays until the next one for that place is there."""
+    return cell.caption if cell.step is None else "chosen" if cell.is_chosen else str(cell.step)
 
 
 def _nearest(steps: list[int], step: int | None) -> int | None:

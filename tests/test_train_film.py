@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.training_film import _put
-from memorynet_gui import view_train_film
+from memorynet_gui import train_film_files, view_train_film
 from memorynet_gui.theme import Theme
+from memorynet_gui.train_film_files import FilmFiles
 from memorynet_gui.view_train_film import TrainFilm, sampled
 from tests.ui import settle, unnamed_focusable, wait_until
 
@@ -154,6 +157,129 @@ def test_a_picture_made_anew_is_read_anew(film: TrainFilm, tmp_path: Path) -> No
     os.utime(path, ns=(1, path.stat().st_mtime_ns + 1_000_000))
     film.refresh()
     wait_until(lambda: abs(level_in(film, "500") - 150) < 4, 30)
+
+
+def settled(run: Path) -> Path:
+    """The film's folder, last changed a while ago."""
+    folder = run / "film"
+    os.utime(folder, ns=(1, time.time_ns() - 60_000_000_000))
+    return folder
+
+
+def names_only(run: Path, count: int, crops: int = 4) -> None:
+    """A long film, whose pictures nobody reads."""
+    folder = run / "film"
+    folder.mkdir(parents=True)
+    for crop in range(crops):
+        for name in ("input", "truth", *(f"step-{step:08d}" for step in range(1, count + 1))):
+            (folder / f"{name}-{crop}.webp").touch()
+
+
+class Counted:
+    """How often the disk was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lists = self.stats = 0
+        scandir, stat = os.scandir, Path.stat
+
+        def listed(path: Path) -> Any:
+            self.lists += 1
+            return scandir(path)
+
+        def asked(path: Path, **options: Any) -> os.stat_result:
+            self.stats += 1
+            return stat(path, **options)
+
+        monkeypatch.setattr(train_film_files.os, "scandir", listed)
+        monkeypatch.setattr(Path, "stat", asked)
+
+
+def test_a_thousand_frames_are_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names_only(tmp_path, 1000)
+    settled(tmp_path)
+    files = FilmFiles(tmp_path)
+    count = Counted(monkeypatch)
+    files.scan()
+    assert count.lists == 1
+    assert count.stats <= 12, "not one for every picture"
+    assert [len(files.crops[crop].steps) for crop in range(4)] == [1000] * 4
+    for _ in range(5):
+        assert files.scan() == set()
+    assert count.lists == 1, "the folder has not changed"
+    for step in range(1001, 1006):
+        for crop in range(4):
+            (tmp_path / "film" / f"step-{step:08d}-{crop}.webp").touch()
+        before = count.stats
+        assert files.frame_came(step) == set()
+        assert count.stats - before <= 20
+    assert count.lists == 1, "the run says which are new"
+    assert files.crops[3].steps == list(range(1, 1006))
+    files.scan()
+    assert count.lists == 2
+    assert files.crops[3].steps == list(range(1, 1006))
+
+
+def test_a_folder_that_has_just_changed_is_listed_again(tmp_path: Path) -> None:
+    names_only(tmp_path, 3, crops=1)
+    files = FilmFiles(tmp_path)
+    files.scan()
+    stamp = (tmp_path / "film").stat().st_mtime_ns
+    (tmp_path / "film" / "step-00000004-0.webp").touch()
+    os.utime(tmp_path / "film", ns=(stamp, stamp))  # within one tick of the disk's clock
+    files.scan()
+    assert files.crops[0].steps == [1, 2, 3, 4]
+
+
+def test_a_run_that_went_back_is_not_shown_from_memory(tmp_path: Path) -> None:
+    names_only(tmp_path, 5, crops=1)
+    folder = tmp_path / "film"
+    files = FilmFiles(tmp_path)
+    files.scan()
+    frames = {step: folder / f"step-{step:08d}-0.webp" for step in range(1, 8)}
+    assert files.frame_came(3) == {frames[3], frames[4], frames[5]}
+    assert files.crops[0].steps == [1, 2, 3]
+    frames[4].unlink()
+    frames[5].unlink()
+    assert files.scan() == set()
+    # another program goes back to 2 and makes 3 and 4 anew, all between two looks
+    os.utime(frames[3], ns=(1, 1))
+    frames[4].touch()
+    assert files.scan() == {frames[1], frames[2], frames[3], frames[4]}
+    frames[4].unlink()
+    assert files.scan() == {frames[4]}
+    frames[4].touch()
+    assert files.scan() == set()
+
+
+def test_frames_that_come_are_shown_without_a_look_at_the_others(
+    film: TrainFilm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_frames(tmp_path, range(500, 1501, 500))
+    film.set_run(tmp_path)
+    count = Counted(monkeypatch)
+    add(tmp_path, "step-00002000-0", 90)
+    film.frame_came(2000)
+    assert (film.step, film.steps) == (2000, (500, 1000, 1500, 2000))
+    film.set_step(500)
+    add(tmp_path, "step-00002500-0", 100)
+    film.frame_came(2500)
+    assert film.step == 500
+    film.set_step(2500)
+    assert count.lists == 0
+    wait_until(lambda: abs(level_in(film, "2,500") - 100) < 4, 30)
+    add(tmp_path, "step-00001000-0", 200)
+    film.frame_came(1000)  # continued from an earlier checkpoint
+    assert (film.step, film.steps) == (1000, (500, 1000))
+    wait_until(lambda: abs(level_in(film, "1,000") - 200) < 4, 30)
+    film.frame_came(3000)  # the disk was full: nothing was written
+    assert film.steps == (500, 1000)
+
+
+def test_the_first_frames_bring_input_and_truth(film: TrainFilm, tmp_path: Path) -> None:
+    film.set_run(tmp_path)
+    add_frames(tmp_path, range(500, 501, 500), crops=1)
+    film.frame_came(500)
+    assert captions(film) == ["input", "500", "truth"]
 
 
 def test_damaged_and_vanished_pictures_are_borne(film: TrainFilm, tmp_path: Path) -> None:
