@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,8 +19,10 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import inference  # noqa: E402
 import reference_networks  # noqa: E402
+import training  # noqa: E402
 
 from core.network import MemoryNet, NetworkConfig  # noqa: E402
+from core.recipe import TrainRecipe  # noqa: E402
 
 
 def test_the_reference_has_the_published_size() -> None:
@@ -99,3 +107,103 @@ def test_wrong_numbers_are_refused(wrong: list[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         inference.main(wrong)
     assert exit_.value.code == 2
+
+
+# --- training ------------------------------------------------------------------------------------
+
+TINY = TrainRecipe(
+    name="tiny", preset="custom", width=4, batch=2, patch_px=16, crops_per_photo=1, contrastive_every=2,
+    train=("SAMPLES/train",), validation=("SAMPLES/validation",), precision="fp32",
+)  # fmt: skip
+
+
+def test_a_training_is_measured() -> None:
+    row = training.measure(TINY, "cpu", 3, matrix_rate=1e12)
+    assert (row.preset, row.patch_px, row.batch, row.precision) == ("custom", 16, 2, "fp32")
+    assert row.steps == 4, "whole rounds, each with one step that contrasts"
+    assert row.images_per_s == pytest.approx(2 / row.step_s)
+    assert 0 < row.step_fastest_s <= row.step_s <= row.step_slowest_s
+    assert 0 <= row.data_wait < 1 and row.batch_made_s > 0
+    assert 0 < row.convolutions < 1 and row.convolutions_of_kernels is None
+    assert row.peak_process_mb > 10 and row.peak_device_mb is None
+    assert row.tflop_per_s == pytest.approx(row.step_tflop / row.step_s)
+    assert row.share_of_matrix_rate == pytest.approx(row.tflop_per_s), "of 10^12 a second"
+
+
+def test_operations_of_a_step_are_those_of_the_network_three_times_over() -> None:
+    alone = replace(TINY, contrastive_weight=0.0, polarity_weight=0.0, balance_weight=0.0, edge_weight=0.0)
+    counted = training.Bench(alone, "cpu").operations()
+    forward = 2 * alone.batch * reference_networks.macs(MemoryNet(NetworkConfig(width=4)), 16)
+    # forward, and backward for inputs and for weights; some have no input, or none that learns
+    assert 2.3 * forward < counted <= 3 * forward
+    assert training.Bench(replace(TINY, contrastive_weight=0.01), "cpu").operations() > counted
+
+
+def test_what_optimizers_multiply_is_left_out() -> None:
+    muon, adamw = (
+        training.Bench(replace(TINY, optimizer=name), "cpu").operations() for name in ("muon", "adamw")
+    )
+    assert muon == adamw
+
+
+def test_waiting_for_data_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(self: training.Bench, step: int) -> object:
+        time.sleep(0.5)
+        return self.source.batch(step, self.recipe.batch)
+
+    monkeypatch.setattr(training.Bench, "_make", slow)
+    assert training.measure(TINY, "cpu", 4).data_wait > 0.1
+
+
+def test_the_training_benchmark_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--presets S --patches 16 --steps 1 --batch 1 --recipe quick-look --device cpu --json"
+    assert training.main(words.split()) == 0
+    result = json.loads(capsys.readouterr().out)
+    (row,) = result["rows"]
+    assert (row["preset"], row["patch_px"], row["batch"]) == ("S", 16, 1)
+    assert result["matrix_tflop_per_s"] is None and "CPU" in result["device_title"]
+    table = training.report(result).splitlines()
+    assert f"{row['images_per_s']:.2f}" in table[-1] and table[-2].split()[0] == "preset"
+
+
+def test_the_matrix_rate_is_operations_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))  # each product takes a second
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
+    assert training.measured_matrix_rate("cpu", "bf16", edge=8, times=2) == 2 * 8**3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--patches", "20"],
+        ["--steps", "0"],
+        ["--presets", "X"],
+        ["--recipe", "none"],
+        ["--device", "cuda:99"],
+    ],
+)
+def test_wrong_trainings_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        training.main(wrong)
+    assert exit_.value.code == 2
+    assert wrong[1] in capsys.readouterr().err
+
+
+def test_the_window_is_watched_while_a_run_learns(tmp_path: Path) -> None:
+    """In a process of its own: the benchmark ends it hard."""
+    words = "--page train --seconds 2 --idle-seconds 0.3 --validate-every 1000"
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "ui_delay.py"), *words.split()],
+        env=os.environ | {"QT_QPA_PLATFORM": "offscreen", "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {"idle", "starting", "training", "beside"} <= {line[0] for line in lines}
+    beats = next(int(line[1]) for line in lines if line[0] == "training")
+    assert 10 < beats <= 2000
+    assert "preset S" in done.stdout and "with the Train page open" in done.stdout
+    assert not list(tmp_path.glob("memorynet-ui-delay-*")), "the run is removed"
