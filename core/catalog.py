@@ -117,6 +117,16 @@ def resolve(name_or_path: str | os.PathLike[str], extra: Sequence[Path] = ()) ->
     raise CatalogError(f"no model {text!r}: neither a file or folder nor a name{_did_you_mean(text, names)}")
 
 
+def model_task(name_or_path: str | os.PathLike[str]) -> str:
+    """The task a model learned, by its description alone; "" when there is no such model or it does not say."""
+    try:
+        path = resolve(name_or_path)
+        task = _text(_config(path if path.is_dir() else path.parent), "task")
+    except (OSError, ValueError):
+        return ""
+    return task if task in TASKS else ""
+
+
 def default_model(task: str) -> Path:
     """The model a task uses when none is named: the bundled small one first. Raises :class:`CatalogError`."""
     task_info(task)

@@ -123,6 +123,10 @@ def _check_settings(found: Gathered, recipe: TrainRecipe) -> None:
             catalog.resolve(recipe.start_from)
         except catalog.CatalogError as error:
             found.add("start_from", ERROR, f"start_from: {error}.")
+        learned = catalog.model_task(recipe.start_from)
+        if learned not in ("", recipe.task):
+            found.add("start_from", NOTE, f"The model to start from learned to {catalog.TASKS[learned].verb.lower()}; this "
+                      f"recipe is to {catalog.TASKS[recipe.task].verb.lower()}.")  # fmt: skip
 
 
 # --- judging -------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from memorynet_gui.train_presets import (
     needs_folder,
     recognise_all,
 )
+from memorynet_gui.train_start_model import StartModel
 from memorynet_gui.view_degrade_preview import DegradePreview
 from memorynet_gui.view_new_run_parts import RecipeHead, RunsPlace, StartBar, card, line, step
 from memorynet_gui.view_presets import PresetCards
@@ -94,6 +95,7 @@ class NewRunView(QWidget):
 
     def _build(self) -> None:
         self.form, self.cards, self.data = RecipeForm(), PresetCards(PRESETS), DataPanel()
+        self._start_model = StartModel(self.form)
         self.preview, self.doctor, self.estimate = DegradePreview(), DoctorPanel(), EstimatePanel()
         settings = self.context.settings
         self.head, self.place, self.bar = RecipeHead(settings), RunsPlace(settings), StartBar()
@@ -216,6 +218,7 @@ class NewRunView(QWidget):
     def _take(self, recipe: TrainRecipe, source: str) -> None:
         self._source, self._notes, self._data = source, (), ()
         self.data.set_folders(self._folders)
+        self._start_model.forget()
         self.form.set_recipe(recipe)
         self._began = self.form.values()
         self._say_source()
@@ -235,13 +238,13 @@ class NewRunView(QWidget):
             return
         task = self.form.value("task")
         values = self.form.values()
-        untouched = all(
-            values[key] == self._began.get(key) for key in values if key not in (*_DATA_FIELDS, "degradation")
-        )
+        brought = {*_DATA_FIELDS, "degradation"} | ({"start_from"} if self._start_model.is_out else set())
+        untouched = all(values[key] == self._began.get(key) for key in values if key not in brought)
         if self._preset is not None and untouched and task in self._preset.recipes:
             self.choose_preset(self._preset)
         else:
-            self.form.set_values({"degradation": {}})
+            self.form.set_values({"degradation": {}} | self._start_model.follow(task))
+            self._start_model.say()
 
     def _form_changed(self) -> None:
         self.preview.set_task(self.form.value("task"))

@@ -245,7 +245,9 @@ class FieldRow(QWidget):
         self.name, self._help = field.name, str(meta["help"])
         self.title = str(meta["title"])
         self._problem: str | None = None
-        tooltip = explain(field)
+        self._said: str | None = None
+        self._held: str | None = None
+        self._tooltip = tooltip = explain(field)
         self.editor = _editor(field, tooltip, models)
         widget = self.editor.field_widget()
         widget.setAccessibleName(self.title)
@@ -284,7 +286,30 @@ class FieldRow(QWidget):
     def set_problem(self, need: str | None) -> None:
         """What the field needs ("need 1 to 100"), None when it is well."""
         self._problem = need
-        text = sentence(need) if need else self._help
+        self._show_note()
+
+    def say(self, text: str | None) -> None:
+        """Stands where the help does; None: the help again."""
+        self._said = text
+        self._show_note()
+
+    def hold(self, why: str | None) -> None:
+        """Why the field has no say, None when it has. Whether it takes the keyboard is for the form to decide."""
+        self._held = why
+        self.setToolTip(f"Not in use: {why}." if why else "")
+        self.editor.field_widget().setToolTip(
+            f"Not in use: {why}.\n{self._tooltip}" if why else self._tooltip
+        )
+        self._show_note()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it has no say. One that is wrong can be put right all the same."""
+        return self._held is not None and self._problem is None
+
+    def _show_note(self) -> None:
+        need = self._problem
+        text = sentence(need) if need else self._held or self._said or self._help
         self.note.setText(text)
         set_role(self.note, "error" if need else "caption")
         self.editor.field_widget().setAccessibleDescription(text)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.recipe import RecipeError, TrainRecipe, problems_of
 from memorynet_gui.inspector_parts import heading
+from memorynet_gui.train_start_model import shown_name
 from memorynet_gui.view_fold import FoldButton
 from memorynet_gui.view_recipe_fields import FieldRow, sentence
 
@@ -28,6 +29,7 @@ SECTIONS = {
 }
 _FIELDS = {item.name: item for item in fields(TrainRecipe)}
 _GAP_PX = 10
+_START_BRINGS = ("preset", "width", "memory")  # fields a model to start from decides
 
 
 class RecipeForm(QWidget):
@@ -42,6 +44,7 @@ class RecipeForm(QWidget):
         self._values: dict[str, Any] = _values_of(TrainRecipe())
         self._problems: dict[str, str] = {}
         self._rows: dict[str, FieldRow] = {}
+        self._said: dict[str, str] = {}
         self._frozen = False
         basics = QVBoxLayout()
         basics.setSpacing(_GAP_PX)
@@ -75,6 +78,8 @@ class RecipeForm(QWidget):
         if unknown := [name for name in values if name not in _FIELDS]:
             raise KeyError(unknown[0])
         self._values.update(values)
+        for name in values:
+            self._said.pop(name, None)
         self._show_values()
         self._check()
         self.changed.emit()
@@ -112,7 +117,15 @@ class RecipeForm(QWidget):
     def set_frozen(self, on: bool) -> None:
         self._frozen = on
         for row in self._rows.values():
-            row.editor.setEnabled(not on)
+            self._show_state(row)
+
+    def say(self, name: str, text: str) -> None:
+        """Something beside the field, until its value changes. Raises KeyError for what is no field of a recipe."""
+        if name not in _FIELDS:
+            raise KeyError(name)
+        self._said[name] = text
+        if name in self._rows:
+            self._show_state(self._rows[name])
 
     def row(self, name: str) -> FieldRow:
         """The field's row; unfolds what hides it. Raises KeyError for a field without a row."""
@@ -134,10 +147,17 @@ class RecipeForm(QWidget):
         row = FieldRow(_FIELDS[name], _model_names)
         row.changed.connect(self._edit)
         row.editor.set_value(self._values[name])
-        row.set_problem(self._problems.get(name))
-        row.editor.setEnabled(not self._frozen)
         self._rows[name] = row
+        self._show_state(row)
         return row
+
+    def _show_state(self, row: FieldRow) -> None:
+        """What stands beside the field, and whether it can be changed."""
+        start = str(self._values["start_from"])
+        row.set_problem(self._problems.get(row.name))
+        row.say(self._said.get(row.name))
+        row.hold(f"{shown_name(start)} brings its own" if start and row.name in _START_BRINGS else None)
+        row.editor.setEnabled(not (self._frozen or row.is_held))
 
     def _unfold(self, on: bool) -> None:
         if on and self._more is None:
@@ -159,6 +179,7 @@ class RecipeForm(QWidget):
 
     def _edit(self, name: str, value: Any) -> None:
         self._values[name] = value
+        self._said.pop(name, None)
         self._check()
         self.edited.emit(name)
         self.changed.emit()
@@ -170,8 +191,8 @@ class RecipeForm(QWidget):
     def _check(self) -> None:
         was = self.is_valid
         self._problems = problems_of(self._values)
-        for name, row in self._rows.items():
-            row.set_problem(self._problems.get(name))
+        for row in self._rows.values():
+            self._show_state(row)
         if self.is_valid is not was:
             self.valid_changed.emit(self.is_valid)
 

@@ -27,9 +27,11 @@ def small_network(seed: int = 0, trained: bool = True) -> MemoryNet:
     return network.eval()
 
 
-def save_small_model(folder: Path, seed: int = 0, name: str = "small", trained: bool = True) -> Path:
+def save_small_model(
+    folder: Path, seed: int = 0, name: str = "small", trained: bool = True, task: str = "derain"
+) -> Path:
     return checkpoint.save(
-        folder, small_network(seed, trained), name=name, task="derain", provenance={"note": "made by a test"}
+        folder, small_network(seed, trained), name=name, task=task, provenance={"note": "made by a test"}
     )
 
 

@@ -352,6 +352,8 @@ def test_folders_and_settings(tmp_path: Path) -> None:
     wrong = replace(CLEAN, degradation={"drizzle": 3})
     assert "drizzle" in of(see(wrong, data), "degradation").text
     assert of(see(replace(CLEAN, start_from="nowhere/model"), data), "start_from").severity == "error"
+    other = of(see(replace(CLEAN, task="deshadow", start_from="derain-s"), data), "start_from")
+    assert (other.severity, "learned to remove rain" in other.text) == ("note", True)
     one = replace(PAIRS, train=("DATA/one",), validation=("DATA/one",))
     save(data / "one/input/1.png", scene(1))
     save(data / "one/target/1.png", scene(1))

@@ -23,7 +23,7 @@ from memorynet_gui.train_presets import PRESETS, load
 from memorynet_gui.view_new_run import NewRunView
 from memorynet_gui.view_train_checks import duration_text
 from tests.restore_page_kit import Bar, write
-from tests.small import photo
+from tests.small import photo, save_small_model
 from tests.test_recipe_form import type_into
 from tests.ui import settle, unnamed_focusable, wait_until
 
@@ -255,6 +255,52 @@ def test_another_task_brings_its_own_recipe_and_damage(view: NewRunView) -> None
     view.choose_preset(QUICK)
     assert view.form.value("task") == "derain"
     assert view.preview.parameters() == load("quick-look").degradation
+
+
+def choose_task(view: NewRunView, index: int) -> None:
+    task = view.form.row("task").editor.field_widget()
+    assert isinstance(task, QComboBox)
+    task.setCurrentIndex(index)
+    task.activated.emit(index)
+
+
+def test_a_start_model_of_another_task_is_taken_out_and_said(view: NewRunView) -> None:
+    view.choose_preset(QUICK)
+    row = view.form.row("start_from")
+    assert view.recipe().start_from == "derain-s"
+    choose_task(view, 1)
+    assert (view.recipe().task, view.recipe().start_from) == ("deshadow", "")
+    assert "derain-s learned to remove rain" in row.note.text()
+    assert row.editor.value() == ""
+    assert view.form.row("preset").editor.isEnabled()
+    choose_task(view, 0)
+    assert view.recipe() == load("quick-look"), "back as it was"
+    assert row.note.text() == row._help
+
+
+def test_a_start_model_of_another_task_may_be_chosen_again(view: NewRunView) -> None:
+    view.choose_preset(QUICK)
+    choose_task(view, 1)
+    row = view.form.row("start_from")
+    start = row.editor.field_widget()
+    assert isinstance(start, QComboBox)
+    start.setEditText("derain-s")
+    assert view.recipe().start_from == "derain-s"
+    assert row.note.text() == row._help
+    type_into(view.form, "steps", "7")
+    choose_task(view, 0)
+    assert (view.recipe().start_from, view.recipe().steps) == ("derain-s", 7)
+    choose_task(view, 1)
+    choose_task(view, 0)
+    assert (view.recipe().start_from, view.recipe().steps) == ("derain-s", 7), "it comes back with its task"
+
+
+def test_what_a_start_model_learned_is_asked_of_the_model(view: NewRunView, tmp_path: Path) -> None:
+    shadows = save_small_model(tmp_path / "dark", task="deshadow")
+    for start, stays in ((str(shadows), True), (str(tmp_path / "gone"), True), ("derain-s", False)):
+        view.set_recipe(replace(TrainRecipe(), start_from=start))
+        choose_task(view, 1)
+        assert view.recipe().start_from == (start if stays else "")
 
 
 def test_the_look_of_the_damage_goes_into_the_recipe(view: NewRunView) -> None:

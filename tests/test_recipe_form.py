@@ -130,6 +130,50 @@ def test_choices_folders_and_models_are_chosen(qtbot: QtBot) -> None:
     assert (recipe.task, recipe.start_from, recipe.train) == ("deshadow", "derain-s", ("one", "two"))
 
 
+def test_a_start_model_brings_its_own_size(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    size = shown.row("preset")
+    assert size.editor.isEnabled()
+    shown.set_values({"start_from": "/runs/rain-7/model"})
+    assert not size.editor.isEnabled()
+    assert size.note.text() == "rain-7 brings its own"
+    assert "rain-7 brings its own" in size.toolTip()
+    assert "rain-7 brings its own" in size.editor.field_widget().toolTip()
+    shown.fold.setChecked(True)
+    assert [shown.row(name).editor.isEnabled() for name in ("width", "memory", "steps")] == [
+        False,
+        False,
+        True,
+    ]
+    shown.set_frozen(True)
+    shown.set_frozen(False)
+    assert not size.editor.isEnabled()
+    shown.set_values({"width": 1})
+    assert shown.row("width").editor.isEnabled(), "what is wrong can be put right"
+    shown.set_values({"width": 8})
+    assert not shown.row("width").editor.isEnabled()
+    start = shown.row("start_from").editor.field_widget()
+    assert isinstance(start, QComboBox)
+    start.setEditText("")
+    assert all(row.editor.isEnabled() for row in shown._rows.values())
+    assert size.note.text() == size._help
+    assert "Not in use" not in size.editor.field_widget().toolTip() + size.toolTip()
+
+
+def test_what_is_said_beside_a_field_stands_until_it_changes(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    shown.say("steps", "Told so")
+    assert shown.row("steps").note.text() == "Told so"
+    shown.set_values({"seed": 4})
+    assert shown.row("steps").note.text() == "Told so"
+    type_into(shown, "steps", "0")
+    assert shown.row("steps").note.text() == "Need 1 to 10,000,000."
+    type_into(shown, "steps", "9")
+    assert shown.row("steps").note.text() == shown.row("steps")._help
+    with pytest.raises(KeyError):
+        shown.say("stepz", "no")
+
+
 def test_a_frozen_form_cannot_be_changed(qtbot: QtBot) -> None:
     shown = form(qtbot)
     shown.fold.setChecked(True)
