@@ -84,9 +84,10 @@ class Heartbeat:
     def line(self, name: str) -> str:
         late = sorted(self.late_ms)
         worst = max(range(len(self.late_ms)), key=self.late_ms.__getitem__)
+        after_s = sum(ms + BEAT_MS for ms in self.late_ms[: worst + 1]) / 1000
         return (
             f"  {name:10} {len(late):6} beats   p50 {quantile(late, 0.5):6.1f}   p99 {quantile(late, 0.99):6.1f}   "
-            f"worst {late[-1]:6.1f} ms late (own work in that one {self.own_ms[worst]:.0f} ms; "
+            f"worst {late[-1]:6.1f} ms late (after {after_s:.1f} s, own work {self.own_ms[worst]:.0f} ms; "
             f"most own work in any {max(self.own_ms):.0f} ms)"
         )
 
