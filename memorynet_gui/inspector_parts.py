@@ -230,7 +230,7 @@ def _paint_two(
 ) -> None:
     group = QPalette.ColorGroup.Normal if enabled else QPalette.ColorGroup.Disabled
     strong = QPalette.ColorRole.HighlightedText if selected and enabled else QPalette.ColorRole.Text
-    quiet = strong if selected else QPalette.ColorRole.PlaceholderText
+    quiet = strong if selected or not enabled else QPalette.ColorRole.PlaceholderText
     metrics = painter.fontMetrics()
     align = Qt.AlignmentFlag.AlignVCenter
     # the text goes first; the detail takes what is left, but a long name leaves it some
