@@ -292,8 +292,5 @@ def test_words_of_recipes(three: tuple[runs.Run, ...]) -> None:
     assert recipe is not None
     assert task_text(recipe) == "Remove rain (synthetic)"
     assert network_text(replace(recipe, preset="S", memory="none"), 0) == "S · no memory"
-    assert (
-        network_text(replace(recipe, start_from="/models/derain-s"), 4321)
-        == "from derain-s · 4,321"
-    )
+    assert network_text(replace(recipe, start_from="/models/derain-s"), 4321) == "from derain-s · 4,321"
     assert [age_text(seconds) for seconds in (38.2, 300, 7300)] == ["38 s", "5 min", "2 h"]
