@@ -26,7 +26,7 @@ demo: $(QT_READY)
 	@$(PY) main.py demo
 
 test: check
-	$(PY) -m pytest
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: $(QT_READY)
 	$(PY) -m ruff check .

@@ -43,6 +43,7 @@ class Thumbnails(QObject):
         self._lock = threading.Lock()
         self._waiting: OrderedDict[Path, None] = OrderedDict()
         self._busy: set[Path] = set()
+        self._stale: set[Path] = set()  # busy ones that were forgotten meanwhile
         self._closed = False
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(THREADS)
@@ -70,6 +71,9 @@ class Thumbnails(QObject):
     def forget(self, path: Path) -> None:
         """Make it anew when it is asked for again: the file may have changed."""
         self._cache.pop(path, None)
+        with self._lock:
+            if path in self._busy:  # made of what the file was before
+                self._stale.add(path)
 
     def __len__(self) -> int:
         return len(self._cache)
@@ -102,6 +106,11 @@ class Thumbnails(QObject):
     def _keep(self, path: Path, image: QImage | None) -> None:
         with self._lock:
             self._busy.discard(path)
+            is_stale = path in self._stale
+            self._stale.discard(path)
+        if is_stale:
+            self.get(path)
+            return
         self._cache[path] = image
         while len(self._cache) > CACHE_ENTRIES:
             self._cache.popitem(last=False)

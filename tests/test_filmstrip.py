@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import (
     QAbstractItemModel,
@@ -120,6 +121,33 @@ def test_the_cache_is_bounded_and_the_newest_wish_comes_first(
     assert order.index(copies[-1]) < order.index(copies[-2]) < order.index(copies[-3])
     made.shut_down()
     assert made.get(copies[3]) is None
+
+
+def test_a_picture_forgotten_while_it_is_made_is_made_again(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.png", np.full((16, 16, 3), 40, np.uint8))
+    begun, go = threading.Event(), threading.Event()
+    real = image_io.thumbnail
+
+    def held(path: Path, max_px: int) -> object:
+        found = real(path, max_px)
+        begun.set()
+        assert go.wait(30)
+        return found
+
+    monkeypatch.setattr(image_io, "thumbnail", held)
+    made = Thumbnails(32)
+    assert made.get(path) is None
+    wait(begun.is_set)
+    path.unlink()
+    write(path, np.full((16, 16, 3), 200, np.uint8))
+    made.forget(path)
+    go.set()
+    wait(lambda: len(made) == 1)
+    image = made.get(path)
+    assert image is not None and image.pixelColor(8, 8).red() == 200
+    made.shut_down()
 
 
 def test_a_file_that_is_no_photo_is_marked_once(thumbnails: Thumbnails, tmp_path: Path) -> None:
