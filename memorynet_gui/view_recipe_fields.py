@@ -5,6 +5,7 @@ Everything is made from the field's metadata in :mod:`core.recipe`; a field that
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, Field
 from pathlib import Path
@@ -41,16 +42,17 @@ class Editor(QWidget):
 
     changed = Signal()  # by the person only
 
+    @abstractmethod
     def value(self) -> Any:
-        raise NotImplementedError(type(self).__name__)
+        """As the recipe wants it, or the text as it stands."""
 
+    @abstractmethod
     def set_value(self, value: Any) -> None:
         """Shown without a signal."""
-        raise NotImplementedError(type(self).__name__)
 
+    @abstractmethod
     def field_widget(self) -> QWidget:
         """What takes the keyboard."""
-        raise NotImplementedError(type(self).__name__)
 
 
 def _row(*widgets: QWidget) -> QHBoxLayout:
