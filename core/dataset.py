@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core.image_io import PassedOver, UnreadableFile, find_images, passed_over_line
+from core.left_out import LeftOut
 from core.recipe import BUNDLED
 
 # fmt: off
@@ -60,23 +61,28 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Every picture of the folder is in ``pairs`` or in ``unpaired``."""
+    """Every picture of the folder is in ``pairs``, in ``unpaired`` or in ``left_out``."""
 
     pairs: tuple[Pair, ...]  # in the inputs' natural order
     unpaired: tuple[Path, ...]
     layout: str = ""  # "rain/norain"
     rule: str = ""  # how names were matched, in words
     masks: Path | None = None  # the folder of masks beside the two; a pair without one of its own has None
+    left_out: tuple[tuple[Path, ...], ...] = ()  # files that belong together: (input, target), or one alone
 
 
 def find_pairs(
-    folder: Path, strict: bool = True, on_passed_over: Callable[[PassedOver], None] | None = None
+    folder: Path,
+    strict: bool = True,
+    on_passed_over: Callable[[PassedOver], None] | None = None,
+    leave_out: LeftOut | None = None,
 ) -> Pairing:
     """Pair the pictures of a data set's folder by name, whatever their extensions and case.
 
     Raises :class:`PairingError` when no known layout is found and, if ``strict``, when any picture is left
     without a partner. ``strict=False`` returns what is left in ``Pairing.unpaired`` instead. Raises
     UnreadableFile when a folder cannot be listed. ``on_passed_over`` is told of pictures that cannot be read.
+    What ``leave_out`` names is paired with the others, and only then put apart.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -89,9 +95,28 @@ def find_pairs(
     pairing = _match(inputs, targets, f"{inputs_dir.name}/{targets_dir.name}")
     if masks_dir is not None:
         pairing = _with_masks(pairing, masks_dir, inputs_dir)
+    if leave_out:
+        pairing = _without(pairing, leave_out)
     if strict and pairing.unpaired:
         raise PairingError(_unpaired_message(folder, pairing), pairing.unpaired)
     return pairing
+
+
+def _without(pairing: Pairing, leave_out: LeftOut) -> Pairing:
+    pairs: list[Pair] = []
+    unpaired: list[Path] = []
+    left: list[tuple[Path, ...]] = []
+    for pair in pairing.pairs:
+        if leave_out.matching((pair.input, pair.target)):
+            left.append((pair.input, pair.target))
+        else:
+            pairs.append(pair)
+    for path in pairing.unpaired:
+        if leave_out.matching((path,)):
+            left.append((path,))
+        else:
+            unpaired.append(path)
+    return replace(pairing, pairs=tuple(pairs), unpaired=tuple(unpaired), left_out=tuple(left))
 
 
 # --- which folder is which -----------------------------------------------------------------------

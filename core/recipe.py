@@ -38,10 +38,12 @@ def _spec(
     multiple: int = 0,
     holds: str = "",
     words: tuple[str, ...] = (),
+    unsaid: bool = False,
 ) -> Any:
-    """``basic``: among the few a form shows first. ``holds``: "model", or "folders" for a list of them.
+    """``basic``: among the few a form shows first. ``holds``: "model", or "folders" or "names" for a list of them.
 
-    ``words`` say the choices to people, in their order.
+    ``words`` say the choices to people, in their order. ``unsaid``: not written while it has its default, so that
+    recipes from before there was the field keep their sum, and runs of theirs go on.
     """
     meta = {
         "section": section,
@@ -55,6 +57,7 @@ def _spec(
         "multiple": multiple,
         "holds": holds,
         "words": words,
+        "unsaid": unsaid,
     }
     return field(default=default, metadata=meta)
 
@@ -107,6 +110,15 @@ class TrainRecipe:
         "Validation folders",
         "Never trained on; pairs unless the kind is clean",
         holds="folders",
+    )
+    leave_out: tuple[str, ...] = _spec(
+        (),
+        "data",
+        "Left out",
+        "Photos and pairs neither trained nor validated on, by file name; with the folder before it, input/001, "
+        "where names repeat",
+        holds="names",
+        unsaid=True,
     )
     hold_out: float = _spec(
         0.0,
@@ -318,6 +330,8 @@ class TrainRecipe:
                 if value:
                     sections["degradation"] = dict(value)
                 continue
+            if item.metadata["unsaid"] and value == item.default:
+                continue
             sections.setdefault(item.metadata["section"], {})[item.name] = (
                 list(value) if isinstance(value, tuple) else value
             )
@@ -327,8 +341,9 @@ class TrainRecipe:
         """As :meth:`as_dict`, for those who get the model: folders of this machine by their last name only."""
         found = self.as_dict()
         data, network = found["data"], found["network"]
-        for key in ("train", "pairs", "validation"):
-            data[key] = [_last_name(folder) for folder in data[key]]
+        for key in ("train", "pairs", "validation", "leave_out"):
+            if key in data:
+                data[key] = [_last_name(folder) for folder in data[key]]
         network["start_from"] = _last_name(network["start_from"])
         return found
 

@@ -63,7 +63,9 @@ def _own_problem(value: Any, spec: Field[Any]) -> str | None:
     if kind is tuple and fits:
         fits = all(isinstance(part, str) for part in value)
     if not fits:
-        return f"need {_KINDS[kind]}"
+        return "need a list of names" if meta["holds"] == "names" else f"need {_KINDS[kind]}"
+    if meta["holds"] == "names" and not all(part.strip() for part in value):
+        return "need names that are not empty"
     low, high = meta["low"], meta["high"]
     # written so that a NaN, which compares with nothing, is refused
     if (low is not None and not value >= low) or (high is not None and not value <= high):

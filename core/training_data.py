@@ -11,6 +11,7 @@ import numpy as np
 from core import catalog, guidance, image_io
 from core.dataset import Pair, find_pairs, is_held_out, scene_of
 from core.degrade import DEGRADATIONS
+from core.left_out import LeftOut
 from core.metrics import SSIM_MIN_PX
 from core.network import STRIDE_PX
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
@@ -35,24 +36,26 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
     Raises:
         RecipeError: a folder does not exist or holds nothing usable, a photo stands in training and in
             validation or is too small to validate on, the two sides of a pair differ in size, holding scenes out
-            leaves none on one side.
+            leaves none on one side, or leaving photos out does.
         PairingError: a folder's pictures could not be paired.
         DegradationError: a parameter of the degradation is unknown or out of range.
         ImageError: a photo to validate on, or the header of a pair's, could not be read.
         MaskError: a mask to validate with is no grey picture of its photo's size.
     """
+    leave_out = LeftOut(recipe.leave_out)
     if recipe.kind == "clean":
-        photos, held_out = _photos(recipe.train, data), _photos(recipe.validation, data)
+        photos = _photos(recipe.train, data, leave_out, "train")
+        held_out = _photos(recipe.validation, data, leave_out, "validate")
         _refuse_common(photos, held_out)
         source: Source = _synthetic_source(recipe, photos)
         examples, count = _synthetic_examples(recipe, held_out), len(photos)
     else:
         folders = recipe.pairs if recipe.kind == "mixed" else recipe.train
-        pairs, apart = _split_pairs(folders, recipe.validation, recipe.hold_out, data)
+        pairs, apart = _split_pairs(folders, recipe.validation, recipe.hold_out, data, leave_out)
         _refuse_common([pair.target for pair in pairs], [pair.target for pair in apart])
         source, count = _paired_source(recipe, pairs), len(pairs)
         if recipe.kind == "mixed":
-            photos = _photos(recipe.train, data)
+            photos = _photos(recipe.train, data, leave_out, "train")
             _refuse_common(photos, [pair.target for pair in apart])
             source = MixedSource(_synthetic_source(recipe, photos), source, recipe.pairs_share)
             count += len(photos)
@@ -103,7 +106,11 @@ def _paired_example(recipe: TrainRecipe, pair: Pair) -> Example:
 
 
 def _split_pairs(
-    train: tuple[str, ...], validation: tuple[str, ...], hold_out: float, data: tuple[Path, ...]
+    train: tuple[str, ...],
+    validation: tuple[str, ...],
+    hold_out: float,
+    data: tuple[Path, ...],
+    leave_out: LeftOut,
 ) -> tuple[list[Pair], list[Pair]]:
     """Pairs to train and to validate on. Folders that stand in both are split by scene, if ``hold_out`` says so."""
     if bundled := [folder for folder in (*train, *validation) if folder in BUNDLED]:
@@ -113,13 +120,24 @@ def _split_pairs(
     }
     if not hold_out:
         both = set()
-    kept = _pairs(train, data, lambda folder, scene: folder not in both or not is_held_out(scene, hold_out))
-    apart = _pairs(validation, data, lambda folder, scene: folder not in both or is_held_out(scene, hold_out))
+    kept, kept_left = _pairs(
+        train, data, lambda folder, scene: folder not in both or not is_held_out(scene, hold_out), leave_out
+    )
+    apart, apart_left = _pairs(
+        validation, data, lambda folder, scene: folder not in both or is_held_out(scene, hold_out), leave_out
+    )
+    for found, left, purpose in ((kept, kept_left, "train"), (apart, apart_left, "validate")):
+        if left and not found:
+            raise RecipeError(f"leave_out: leaves none of {_count(left, 'pair')} to {purpose} on")
     if not kept or not apart:
         raise RecipeError(
             f"hold_out {hold_out}: leaves {len(kept)} pairs to train on and {len(apart)} to validate on"
         )
     return kept, apart
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _refuse_common(train: list[Path], validation: list[Path]) -> None:
@@ -129,22 +147,26 @@ def _refuse_common(train: list[Path], validation: list[Path]) -> None:
 
 
 def _pairs(
-    folders: tuple[str, ...], data: tuple[Path, ...], wanted: Callable[[Path, str], bool]
-) -> list[Pair]:
-    """Pairs of equal size: a crop at the same place of both would else show two different things."""
-    found = [
-        pair
-        for folder in resolve_folders(folders, data)
-        for pair in find_pairs(folder).pairs
-        if wanted(folder.resolve(), scene_of(pair.name))
-    ]
+    folders: tuple[str, ...],
+    data: tuple[Path, ...],
+    wanted: Callable[[Path, str], bool],
+    leave_out: LeftOut,
+) -> tuple[list[Pair], int]:
+    """Pairs of equal size (a crop at the same place of both would else show two different things), and how many
+    of those wanted were left out."""
+    found: list[Pair] = []
+    left = 0
+    for folder in resolve_folders(folders, data):
+        pairing, place = find_pairs(folder, leave_out=leave_out), folder.resolve()
+        found += [pair for pair in pairing.pairs if wanted(place, scene_of(pair.name))]
+        left += sum(len(files) == 2 and wanted(place, scene_of(files[0].stem)) for files in pairing.left_out)
     for pair in found:
         one, other = (image_io.read_info(path) for path in (pair.input, pair.target))
         if (one.width, one.height) != (other.width, other.height):
             raise RecipeError(
                 f"{pair.input}: {one.width}x{one.height} px, its target {other.width}x{other.height} px"
             )
-    return found
+    return found, left
 
 
 def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[Example]:
@@ -162,7 +184,8 @@ def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[Example
     return examples
 
 
-def _photos(folders: tuple[str, ...], data: tuple[Path, ...]) -> list[Path]:
+def _photos(folders: tuple[str, ...], data: tuple[Path, ...], leave_out: LeftOut, purpose: str) -> list[Path]:
+    """``purpose``: "train" or "validate", for the error."""
     found: list[Path] = []
     for folder in folders:
         if folder in BUNDLED:
@@ -173,7 +196,10 @@ def _photos(folders: tuple[str, ...], data: tuple[Path, ...]) -> list[Path]:
         if not photos:
             raise RecipeError(f"{path}: no photos in it")
         found += photos
-    return found
+    kept = [photo for photo in found if not leave_out.matching((photo,))]
+    if found and not kept:
+        raise RecipeError(f"leave_out: leaves none of {_count(len(found), 'photo')} to {purpose} on")
+    return kept
 
 
 def _eight_bit(path: Path) -> np.ndarray:
