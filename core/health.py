@@ -164,7 +164,7 @@ class Listener:
 
     def __enter__(self) -> Listener:
         if self._memory is not None:
-            self._hook = self._memory.mix.register_forward_hook(self._listen)
+            self._hook = self._memory.activation.register_forward_hook(self._listen)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -173,7 +173,6 @@ class Listener:
             self._hook = None
 
     def _listen(self, _module: object, _inputs: object, output: Tensor) -> None:
-        # at once: what comes next works in place
         risen = output.detach().amax((0, 2, 3)) > 0  # (C,)
         self._heard = risen if self._heard is None else self._heard | risen
 

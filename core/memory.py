@@ -16,6 +16,7 @@ all muted, is the identity.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -93,13 +94,36 @@ class MemoryRead:
 
 def sparsemax(scores: Tensor) -> Tensor:
     """Euclidean projection of the last axis onto the simplex: continuous, sums to 1, mostly zeros."""
+    # an exporter follows no loop whose length the values decide
+    find = _support_by_order if torch.compiler.is_compiling() else _support_by_trial
+    support = find(scores.detach())
+    threshold = ((scores * support).sum(-1, keepdim=True) - 1) / support.sum(-1, keepdim=True).clamp_min(1)
+    return (scores - threshold).clamp_min(0)
+
+
+def _support_by_trial(scores: Tensor) -> Tensor:
+    """Which scores are above the threshold, (..., M) of 0 and 1: those that are not are left out of the next trial, until
+    none is (Michelot 1986). The first leaves few in, so this takes a quarter of the time of sorting 64 scores."""
+    threshold = scores.amax(-1, keepdim=True) - 1
+    count = torch.full_like(threshold, torch.inf)
+    for _ in range(scores.shape[-1]):
+        above = (scores - threshold).clamp_min_(0)
+        total = above.sum(-1, keepdim=True)
+        left = above.sign_().sum(-1, keepdim=True)
+        if torch.equal(left, count):
+            break
+        # at least 1 is above, unless a score is no number, which the caller is to notice itself
+        count, threshold = left, threshold + (total - 1) / left.clamp_min(1)
+    return above
+
+
+def _support_by_order(scores: Tensor) -> Tensor:
+    """The same by sorting (Martins & Astudillo 2016, Alg. 1), in a fixed number of operations."""
     ordered, _ = torch.sort(scores, dim=-1, descending=True)
     ranks = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
     cumulative = ordered.cumsum(-1) - 1
-    # size of the support; at least 1, unless a score is no number, which the caller is to notice itself
-    support = (ranks * ordered > cumulative).sum(-1, keepdim=True).clamp_min(1)
-    threshold = cumulative.gather(-1, support - 1) / support
-    return (scores - threshold).clamp_min(0)
+    count = (ranks * ordered > cumulative).sum(-1, keepdim=True).clamp_min(1)
+    return (scores > cumulative.gather(-1, count - 1) / count).to(scores.dtype)
 
 
 def _drawn(*shape: int, deviation: float = 1.0) -> Tensor:
@@ -157,7 +181,8 @@ class PrototypeMemory(nn.Module):
         self.query = nn.Conv2d(channels, dim, 2, stride=2)
         self.value = nn.Conv2d(channels, dim, 2, stride=2) if actual else None
         read = dim * len(polarities) * len(granularities) * (2 if actual else 1)
-        self.mix = nn.Conv2d(read, channels, 1, bias=False)
+        self.mix = nn.Conv2d(read, channels, 1, bias=False)  # applied to the slots' contents
+        self.activation = nn.LeakyReLU(0.2)  # leaky, for a unit below zero everywhere would learn no more
         self.out = nn.Conv2d(channels, 2 * channels + 3, 1, bias=False)
         nn.init.zeros_(self.out.weight)  # a new memory is the identity
 
@@ -201,9 +226,13 @@ class PrototypeMemory(nn.Module):
         value = query.new_empty(0) if self.value is None else self.value(features).float()
         with torch.autocast(query.device.type, enabled=False):
             flat = query.flatten(2).transpose(1, 2)  # (B, N, D)
-            scores = self.sharpness.float() * (flat @ self.table().T)  # (B, N, R), cosine
-            weights = torch.cat([sparsemax(scores[..., rows]) for rows in self.row_slices().values()], -1)
-            logit = self.polarity_logit(query)
+            table = self.sharpness.float() * self.table()
+            scores = {
+                key: flat @ table[rows].T for key, rows in self.row_slices().items()
+            }  # (B, N, M), cosine
+            weights = torch.cat([sparsemax(each) for each in scores.values()], -1)
+            positive, negative = (torch.logsumexp(scores[polarity, "part"], -1) for polarity in POLARITIES)
+            logit = (negative - positive).reshape(len(query), *query.shape[2:])
         return Address(query, value, weights, logit)
 
     def summarise(self, address: Address, guidance: Tensor | None = None, group: int = 1) -> Tensor:
@@ -246,25 +275,39 @@ class PrototypeMemory(nn.Module):
             edit: read other contents than those held.
         """
         b, _, h, w = address.query.shape
-        slices = self.row_slices()
         with torch.autocast(address.query.device.type, enabled=False):
             learned = _edited(self.table().unsqueeze(0), edit if edit is not None and edit.learned else None)
             actual = None
             if self.actual and summary is not None:
                 actual = _edited(summary.float(), edit if edit is not None and edit.actual else None)
-            reads: list[Tensor] = []
-            for polarity in self.polarities:
-                for granularity in self.granularities:
-                    rows = slices[polarity, granularity]
-                    weight = address.weights[..., rows]
-                    reads.append(weight @ learned[:, rows])  # (B, N, D)
-                    if self.actual:
-                        own = weight @ actual[:, rows] if actual is not None else torch.zeros_like(reads[-1])
-                        reads.append(own)
-            read = torch.cat(reads, -1).transpose(1, 2).reshape(b, -1, h, w)
-        found = self.out(F.leaky_relu(self.mix(read.to(self.mix.weight.dtype)), 0.2))
+            # contents are few and positions many: contents go through the projection, not what was read of them
+            content = self._projected(learned, actual)
+            read = (address.weights @ content).transpose(1, 2).reshape(b, -1, h, w)
+        found = self.out(self.activation(read.to(self.out.weight.dtype)))
         retrieval = self._retrieval(address) if want_retrieval else None
         return MemoryRead(Effect.of(found), address, retrieval)
+
+    def _projected(self, learned: Tensor, actual: Tensor | None) -> Tensor:
+        """(B, R, D) of what slots learned and of what the photo put into them -> (B, R, C): each row by the part of
+        ``mix`` that belongs to its granularity and polarity; zero where these are not read."""
+        channels, dim = self.mix.weight.shape[0], learned.shape[-1]
+        kinds = 2 if self.actual else 1
+        mix = (
+            self.mix.weight.float().reshape(channels, -1, kinds, dim).permute(1, 2, 3, 0)
+        )  # (P G, kinds, D, C)
+        read = {
+            (polarity, granularity): index
+            for index, (polarity, granularity) in enumerate(product(self.polarities, self.granularities))
+        }
+        parts = []
+        for key, rows in self.row_slices().items():
+            if key not in read:
+                parts.append(learned.new_zeros(learned.shape[0], rows.stop - rows.start, channels))
+                continue
+            part = learned[:, rows] @ mix[read[key], 0]
+            parts.append(part if actual is None else part + actual[:, rows] @ mix[read[key], 1])
+        largest = max(len(part) for part in parts)
+        return torch.cat([part.expand(largest, -1, -1) for part in parts], 1)
 
     def _retrieval(self, address: Address) -> Retrieval:
         b, _, h, w = address.query.shape

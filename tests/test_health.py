@@ -259,7 +259,7 @@ def test_a_listener_hears_which_units_rise_over_all_passes() -> None:
     generator = torch.Generator().manual_seed(0)
     pictures = [torch.rand(1, 3, 32, 32, generator=generator) for _ in range(3)]
     risen = []
-    handle = network.memory.mix.register_forward_hook(
+    handle = network.memory.activation.register_forward_hook(
         lambda _module, _inputs, output: risen.append((output.detach().clone() > 0).flatten(2).any(2).any(0))
     )
     with torch.no_grad(), Listener(network.memory) as listener:

@@ -113,7 +113,7 @@ def test_units_behind_the_read_are_heard_while_restoring(model: Path) -> None:
         loaded = checkpoint.load(model)
         assert loaded.network.memory is not None
         risen: list[torch.Tensor] = []
-        loaded.network.memory.mix.register_forward_hook(
+        loaded.network.memory.activation.register_forward_hook(
             lambda _module, _inputs, output: risen.append(output.amax((0, 2, 3)) > 0)
         )
         loaded.network(to_tensor(picture(72, 56).pixels, "cpu"))

@@ -8,7 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.memory import GRANULARITIES, POLARITIES, PrototypeMemory, RowEdit, sparsemax
+from core.memory import (
+    GRANULARITIES,
+    POLARITIES,
+    PrototypeMemory,
+    RowEdit,
+    _support_by_order,
+    _support_by_trial,
+    sparsemax,
+)
 from tests.small import small_network
 
 SEEDS = st.integers(0, 2**31 - 1)
@@ -27,6 +35,18 @@ def test_sparsemax_is_a_point_of_the_simplex(seed: int, size: int, scale: float)
     assert torch.allclose(weights.sum(-1), torch.ones(5, dtype=torch.float64))
     order = scores.argsort(-1)
     assert (weights.gather(-1, order).diff(dim=-1) >= -1e-12).all()  # larger score, no smaller weight
+
+
+@given(SEEDS, st.integers(1, 70), st.floats(0.001, 50))
+@settings(max_examples=60, deadline=None)
+def test_both_ways_to_find_the_support_agree(seed: int, size: int, scale: float) -> None:
+    scores = scale * torch.randn(40, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert torch.equal(_support_by_trial(scores), _support_by_order(scores))
+
+
+def test_a_score_that_is_no_number_ends_the_search() -> None:
+    weights = sparsemax(torch.tensor([[1.0, float("nan"), 0.0], [1.0, 0.5, 0.0]]))
+    assert weights[0].isnan().any() and torch.allclose(weights[1], torch.tensor([0.75, 0.25, 0.0]))
 
 
 def test_sparsemax_by_hand() -> None:
