@@ -26,6 +26,7 @@ examples:
 
 Nothing is changed or written. Errors are what training would stop at or what would make its scores
 worthless; warnings are probably not meant so; notes are good to know.
+What findings name can be left out by the recipe, with leave_out = [...] in [data]; nobody's files change.
 exit codes: 0 no errors, 1 errors found, 2 bad arguments, 130 stopped with Ctrl+C"""
 _WIDEST, _NARROWEST = 120, 60
 _COLUMN = 10
@@ -124,19 +125,25 @@ class _Watcher:
 
 
 def lines(recipe: TrainRecipe, report: DoctorReport, every_file: bool = False) -> list[str]:
-    """The report as a table: how grave a finding is, then what it says."""
+    """The report as a table: how grave a finding is, then what it says; and what the recipe could leave out."""
+    from core.doctor_leave import line_for
+
     counts = [f"{report.pairs:,} pairs"] * bool(report.pairs) + [f"{report.photos:,} photos"] * bool(
         report.photos
     )
     head = (
         f"{recipe.name}: {' and '.join(counts) or 'nothing'} to train on, {report.validation_count:,} to validate on"
+        f"{f', {report.left_out:,} left out' if report.left_out else ''}"
         f"{f' ({report.layout})' if report.layout else ''}; {report.files:,} files in {common.clock(report.seconds)}"
     )
     found = [head]
     for finding in report.findings:
-        found += _rows(finding.severity, finding.text)
+        could = " Could be left out." if finding.leave_out and finding.kind != "left_out" else ""
+        found += _rows(finding.severity, f"{finding.text}{could}")
         if every_file:
             found += [f"{'':{_COLUMN + 2}}{path}" for path in finding.paths]
+    if line := line_for(recipe.leave_out, report.findings):
+        found += ["To leave out what errors and warnings name, put into [data] of the recipe:", line]
     return [*found, _verdict(report)]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from core import catalog
 from core.degrade import DegradationError
 from core.doctor_data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
+from core.doctor_leave import offered
 from core.doctor_look import Examiner, Look, PairThumbnail, look_at_all
 from core.doctor_preview import registered, samples_for_preview
 from core.doctor_repeats import Known, find_repeats
@@ -52,6 +53,7 @@ class DoctorReport:
     examples: tuple[PairThumbnail, ...]
     files: int  # looked into
     seconds: float
+    left_out: int = 0  # photos and pairs, and pictures without partner, that the recipe leaves out
 
     def of(self, severity: str) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.severity == severity)
@@ -66,11 +68,13 @@ class DoctorReport:
             "pairs": self.pairs,
             "photos": self.photos,
             "validation": self.validation_count,
+            "left_out": self.left_out,
             "layout": self.layout,
             "files": self.files,
             "seconds": round(self.seconds, 2),
             "findings": [
-                {"kind": item.kind, "severity": item.severity, "text": item.text, "paths": list(map(str, item.paths))}
+                {"kind": item.kind, "severity": item.severity, "text": item.text, "paths": list(map(str, item.paths)),
+                 "leave_out": list(item.leave_out)}
                 for item in self.findings
             ],
         }  # fmt: skip
@@ -97,10 +101,11 @@ def examine(recipe: TrainRecipe, data: tuple[Path, ...], emit: Emit, control: Jo
     known = [Known(look.unit.target, look.unit.validates, look.unit.input is not None, look.info.file_bytes, look.print)
              for look in looks if look.info is not None and look.print is not None]  # fmt: skip
     for finding in find_repeats(known, control):
-        found.add(finding.kind, finding.severity, finding.text, finding.paths)
+        found.add(finding.kind, finding.severity, finding.text, finding.paths, finding.spare)
+    findings = offered(found.findings, found)
     kept = found.count(False, True), found.count(False, False)
     return DoctorReport(
-        findings=tuple(sorted(found.findings, key=lambda finding: _ORDER[finding.severity])),
+        findings=tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity])),
         pairs=kept[0],
         photos=kept[1],
         validation_count=sum(unit.validates for unit in found.units),
@@ -108,6 +113,7 @@ def examine(recipe: TrainRecipe, data: tuple[Path, ...], emit: Emit, control: Jo
         examples=tuple(look.example for look in looks if look.example is not None),
         files=len({path for unit in found.units for path in unit.files}),
         seconds=time.monotonic() - began,
+        left_out=len(found.left),
     )
 
 
@@ -150,19 +156,19 @@ def _judge_files(found: Gathered, looks: Sequence[Look]) -> None:
     if bad:
         first = [f"{path.name} ({_reason(error)})" for path, error in bad.items()]
         found.add("unreadable", ERROR, f"{_files(len(bad))} cannot be read: {names_of(first)}. Training would stop there; "
-                  "replace or remove them.", list(bad))  # fmt: skip
+                  "replace or remove them.", list(bad), list(bad))  # fmt: skip
     masks = {look.unit.mask: look.mask_trouble for look in looks if look.mask_trouble and look.unit.mask}
     if masks:
         first = [f"{path.name} ({why})" for path, why in masks.items()]
         found.add("masks", ERROR, f"{_files(len(masks))} cannot serve as masks: {names_of(first)}. A mask is grey and of its "
-                  "photo's size.", list(masks))  # fmt: skip
+                  "photo's size.", list(masks), list(masks))  # fmt: skip
 
 
 def _judge_sizes(found: Gathered, recipe: TrainRecipe, looks: Sequence[Look]) -> None:
     if differ := [look for look in looks if look.is_mismatched]:
         first = [f"{look.unit.name} ({_sizes(look)})" for look in differ]
         found.add("size", ERROR, f"The two sides of {_pairs(len(differ))} differ in size: {names_of(first)}.",
-                  _both(differ))  # fmt: skip
+                  _both(differ), _both(differ))  # fmt: skip
     sized = [(look.unit, look.info) for look in looks if look.info is not None]
     small = [
         unit.target
@@ -171,12 +177,12 @@ def _judge_sizes(found: Gathered, recipe: TrainRecipe, looks: Sequence[Look]) ->
     ]
     if small:
         found.add("small", WARNING, f"{_photos(len(small))} {_are(small)} smaller than the patch of {recipe.patch_px} px and "
-                  f"would be mirrored up to it: {names_of(small)}.", small)  # fmt: skip
+                  f"would be mirrored up to it: {names_of(small)}.", small, small)  # fmt: skip
     least = -(-SSIM_MIN_PX // STRIDE_PX) * STRIDE_PX
     tiny = [unit.target for unit, info in sized if unit.validates and min(info.width, info.height) < least]
     if tiny:
         found.add("small", ERROR, f"{_photos(len(tiny))} {_are(tiny)} too small to validate on, below {least} px: "
-                  f"{names_of(tiny)}.", tiny)  # fmt: skip
+                  f"{names_of(tiny)}.", tiny, tiny)  # fmt: skip
 
 
 def _judge_pairs(found: Gathered, looks: Sequence[Look]) -> None:
@@ -189,16 +195,17 @@ def _judge_pairs(found: Gathered, looks: Sequence[Look]) -> None:
         if shifted := sorted((look for look in here if look.shift_px), key=lambda look: -look.shift_px):
             first = [f"{look.unit.name} ({_px(look.shift_px)})" for look in shifted]
             found.add("shifted", WARNING, f"{of.format(f'{len(shifted):,}')} seem not to lie on each other: "
-                      f"{names_of(first)}. A network learns to blur what is not in its place.", _both(shifted))  # fmt: skip
+                      f"{names_of(first)}. A network learns to blur what is not in its place.",
+                      _both(shifted), _both(shifted))  # fmt: skip
         if strange := [look for look in here if look.is_strange]:
             found.add("different", WARNING, f"{of.format(f'{len(strange):,}')} do not seem to show the same: "
                       f"{names_of([look.unit.name for look in strange])}. Perhaps wrong pictures were "
-                      "paired.", _both(strange))  # fmt: skip
+                      "paired.", _both(strange), _both(strange))  # fmt: skip
         if same := [look for look in here if look.is_same]:
             severity = WARNING if len(same) > 0.2 * len(here) else NOTE
             found.add("same", severity, f"{of.format(f'{len(same):,}')} look the same on both sides: "
                       f"{names_of([look.unit.name for look in same])}. From these is learnt to leave photos as they "
-                      "are.", _both(same))  # fmt: skip
+                      "are.", _both(same), _both(same))  # fmt: skip
 
 
 def _judge_kinds(found: Gathered, looks: Sequence[Look]) -> None:

@@ -6,13 +6,15 @@ collected and the rest is gone on with.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core import catalog
-from core.dataset import Pair, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
+from core.dataset import Pairing, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
 from core.image_io import ImageError, PassedOver, find_images, passed_over_line
+from core.left_out import LeftOut
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -24,13 +26,16 @@ class Finding:
     """Something about the data. ``text`` is one or two full sentences; ``paths`` are all files it is about.
 
     ``severity``: "error" is what training would stop at, or what would make its scores worthless; "warning" is
-    probably not meant so; "note" is good to know.
+    probably not meant so; "note" is good to know. ``spare`` are files without which there were nothing to say;
+    ``leave_out`` names what belongs to them as a recipe would. Of kind "left_out" it is what is left out already.
     """
 
     kind: str
     severity: str
     text: str
     paths: tuple[Path, ...] = ()
+    spare: tuple[Path, ...] = ()
+    leave_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,15 @@ class Gathered:
     units: list[Unit] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     layouts: list[str] = field(default_factory=list)
+    leave_out: LeftOut = field(default_factory=lambda: LeftOut(()))
+    # files that belong together and are left out -> the recipe's names that say so
+    left: dict[tuple[Path, ...], tuple[str, ...]] = field(default_factory=dict)
+    left_roles: Counter[tuple[bool, bool]] = field(default_factory=Counter)  # (validates, is a pair)
 
-    def add(self, kind: str, severity: str, text: str, paths: Sequence[Path] = ()) -> None:
-        finding = Finding(kind, severity, text, tuple(paths))
+    def add(
+        self, kind: str, severity: str, text: str, paths: Sequence[Path] = (), spare: Sequence[Path] = ()
+    ) -> None:
+        finding = Finding(kind, severity, text, tuple(paths), tuple(spare))
         if finding not in self.findings:  # a folder that stands in training and in validation
             self.findings.append(finding)
 
@@ -66,7 +77,7 @@ class Gathered:
 
 def gather(recipe: TrainRecipe, data: tuple[Path, ...]) -> Gathered:
     """Never raises for what is wrong with the folders: that is among the findings."""
-    found = Gathered()
+    found = Gathered(leave_out=LeftOut(recipe.leave_out))
     if recipe.kind == "clean":
         _add_photos(found, recipe.train, data, False)
         _add_photos(found, recipe.validation, data, True)
@@ -74,7 +85,26 @@ def gather(recipe: TrainRecipe, data: tuple[Path, ...]) -> Gathered:
         _add_pairs(found, recipe, recipe.pairs if recipe.kind == "mixed" else recipe.train, data)
         if recipe.kind == "mixed":
             _add_photos(found, recipe.train, data, False)
+    _say_left_out(found, recipe)
     return found
+
+
+def _say_left_out(found: Gathered, recipe: TrainRecipe) -> None:
+    for (validates, paired), count in found.left_roles.items():
+        if count and not found.count(validates, paired):
+            found.add("empty", ERROR, f"All {count:,} {'pairs' if paired else 'photos'} to {'validate' if validates else 'train'}"
+                      " on are left out.")  # fmt: skip
+    if found.left:
+        paths = [file for group in found.left for file in group]
+        names = [group[0].stem for group in found.left]
+        used = tuple(dict.fromkeys(name for said in found.left.values() for name in said))
+        found.findings.append(
+            Finding("left_out", NOTE, f"{len(names):,} left out: {names_of(names)}.", tuple(paths), (), used)
+        )
+    seen = {name for said in found.left.values() for name in said}
+    if idle := [name for name in dict.fromkeys(recipe.leave_out) if name not in seen]:
+        found.add("unmatched", NOTE, f"{len(idle):,} {'name' if len(idle) == 1 else 'names'} to leave out "
+                  f"{'is' if len(idle) == 1 else 'are'} in none of the folders: {names_of(idle)}.")  # fmt: skip
 
 
 def names_of(paths: Sequence[Path | str]) -> str:
@@ -96,7 +126,12 @@ def _add_photos(found: Gathered, folders: Sequence[str], data: tuple[Path, ...],
             if path is None:
                 continue
             photos = _listed(found, folder, path)
-        found.units += [Unit(photo.stem, photo, None, None, folder, validates) for photo in photos]
+        for photo in photos:
+            if names := found.leave_out.matching((photo,)):
+                found.left[photo,] = names
+                found.left_roles[validates, False] += 1
+            else:
+                found.units.append(Unit(photo.stem, photo, None, None, folder, validates))
         found.layouts.append("photos")
 
 
@@ -156,35 +191,44 @@ def _add_pairs(found: Gathered, recipe: TrainRecipe, train: Sequence[str], data:
     for folders, validates in ((train, False), (recipe.validation, True)):
         for folder in folders:
             split = folder in places and places[folder].resolve() in both
-            for pair in pairs.get(folder, ()):
+            if (pairing := pairs.get(folder)) is None:
+                continue
+            for pair in pairing.pairs:
                 if not split or is_held_out(scene_of(pair.name), recipe.hold_out) is validates:
                     found.units.append(Unit(pair.name, pair.target, pair.input, pair.mask, folder, validates))
+            found.left_roles[validates, True] += sum(
+                len(files) == 2
+                and (not split or is_held_out(scene_of(files[0].stem), recipe.hold_out) is validates)
+                for files in pairing.left_out
+            )
     kept, apart = found.count(False, True), found.count(True, True)
-    if both and any(pairs.values()) and not (kept and apart):
+    some = any(pairing is not None and pairing.pairs for pairing in pairs.values())
+    if both and some and not (kept and apart) and not any(found.left_roles.values()):
         found.add("scenes", ERROR, f"Holding out {recipe.hold_out:.0%} of the scenes leaves {kept} pairs to train on and "
                   f"{apart} to validate on; choose another share or a folder of its own for validation.")  # fmt: skip
 
 
-def _paired(found: Gathered, folder: str, path: Path) -> tuple[Pair, ...]:
+def _paired(found: Gathered, folder: str, path: Path) -> Pairing | None:
     passed_over: list[PassedOver] = []
     try:
-        pairing = find_pairs(path, strict=False, on_passed_over=passed_over.append)
+        pairing = find_pairs(path, strict=False, on_passed_over=passed_over.append, leave_out=found.leave_out)
     except PairingError as error:
         found.add("layout", ERROR, f"{error}.", error.unpaired or [path])
-        return ()
+        return None
     except ImageError as error:
         found.add("folder", ERROR, f"{folder}: cannot be looked into ({error.reason}).", [error.path])
-        return ()
+        return None
     if passed_over:
         found.add("passed_over", NOTE, passed_over_line(passed_over), [item.path for item in passed_over])
     found.layouts.append(pairing.layout)
+    found.left |= {files: found.leave_out.matching(files) for files in pairing.left_out}
     if pairing.unpaired:
         one = len(pairing.unpaired) == 1
         found.add("unpaired", ERROR, f"{folder}: {len(pairing.unpaired):,} {'picture has' if one else 'pictures have'} no "
                   f"partner in {pairing.layout} ({len(pairing.pairs):,} pairs found): {names_of(pairing.unpaired)}.",
-                  pairing.unpaired)  # fmt: skip
+                  pairing.unpaired, pairing.unpaired if pairing.pairs else ())  # fmt: skip
     without = [pair.input for pair in pairing.pairs if pair.mask is None]
     if pairing.masks is not None and without:
         found.add("masks", NOTE, f"{folder}: {len(without):,} of {len(pairing.pairs):,} pairs have no mask in "
                   f"{pairing.masks.name}: {names_of(without)}; theirs is found in the pair.", without)  # fmt: skip
-    return pairing.pairs
+    return pairing

@@ -35,8 +35,8 @@ def find_repeats(known: Sequence[Known], control: JobControl) -> list[Finding]:
     inside, crossing = _near(photos, exact, control)
     return [
         *_overlap_of_files(known),
-        *_overlap(photos, _crossing(exact, photos), ERROR),
-        *_overlap(photos, crossing, WARNING),
+        *_overlap(photos, _crossing(exact, photos), ERROR, exact),
+        *_overlap(photos, crossing, WARNING, exact),
         *_repeated(photos, exact),
         *_nearly_repeated(photos, inside),
     ]
@@ -120,13 +120,26 @@ def _crossing(groups: Sequence[Sequence[int]], photos: Sequence[Known]) -> list[
     return found
 
 
-def _overlap(photos: Sequence[Known], crossing: Sequence[tuple[int, int]], severity: str) -> list[Finding]:
+def _overlap(
+    photos: Sequence[Known],
+    crossing: Sequence[tuple[int, int]],
+    severity: str,
+    groups: Sequence[Sequence[int]],
+) -> list[Finding]:
+    """``groups``: photos with the same content. All that are trained on of one validated on could be spared."""
     partner: dict[int, int] = {}
     for pair in crossing:
         apart, trained = sorted(pair, key=lambda index: not photos[index].validates)
         partner.setdefault(apart, trained)
     if not partner:
         return []
+    copies = {index: group for group in groups for index in group}
+    going = [
+        index
+        for trained in partner.values()
+        for index in copies.get(trained, (trained,))
+        if not photos[index].validates
+    ]
     first = [f"{photos[apart].path.name} ({photos[trained].path.name})" for apart, trained in partner.items()]
     how = "are the same as" if severity == ERROR else "look nearly the same as"
     if len(partner) == 1:
@@ -137,7 +150,9 @@ def _overlap(photos: Sequence[Known], crossing: Sequence[tuple[int, int]], sever
         f"Scores on what was trained on {why}."
     )
     paths = tuple(photos[index].path for pair in partner.items() for index in pair)
-    return [Finding("overlap", severity, text, paths)]
+    # what is scored on stays as it is
+    spare = tuple(dict.fromkeys(photos[trained].path for trained in going))
+    return [Finding("overlap", severity, text, paths, spare)]
 
 
 def _repeated(photos: Sequence[Known], groups: Sequence[Sequence[int]]) -> list[Finding]:
@@ -145,6 +160,7 @@ def _repeated(photos: Sequence[Known], groups: Sequence[Sequence[int]]) -> list[
     found = []
     for paired in (False, True):
         copies: list[Path] = []
+        spare: list[Path] = []
         first: list[str] = []
         for group in groups:
             here = [
@@ -152,13 +168,14 @@ def _repeated(photos: Sequence[Known], groups: Sequence[Sequence[int]]) -> list[
             ]
             if len(here) > 1:
                 copies += here
+                spare += [] if paired else here[1:]
                 first.append(" = ".join(path.name for path in here[:3]) + (" = ..." if len(here) > 3 else ""))
         if copies:
             what = "targets" if paired else "photos"
             text = f"{len(copies):,} {what} are copies of one another: {names_of(first)}."
             if not paired:
                 text += " Each copy is trained on as often as any other photo."
-            found.append(Finding("duplicate", NOTE if paired else WARNING, text, tuple(copies)))
+            found.append(Finding("duplicate", NOTE if paired else WARNING, text, tuple(copies), tuple(spare)))
     return found
 
 
@@ -170,7 +187,9 @@ def _nearly_repeated(photos: Sequence[Known], near: Sequence[tuple[int, int]]) -
     first = [f"{photos[i].path.name} and {photos[j].path.name}" for i, j in inside]
     trained = sum(not item.validates for item in photos)
     text = f"{len(involved):,} of {_photos(trained)} trained on look nearly the same as another: {names_of(first)}."
-    return [Finding("near_duplicate", NOTE, text, tuple(photos[index].path for index in involved))]
+    # a scene that was shot more than once is how pairs come about
+    spare = tuple(photos[j].path for i, j in inside if not (photos[i].is_paired or photos[j].is_paired))
+    return [Finding("near_duplicate", NOTE, text, tuple(photos[index].path for index in involved), spare)]
 
 
 def _photos(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import catalog
+from core import catalog, cli, image_io
 from core.dataset import PairingError, find_pairs
+from core.doctor import DoctorReport, Finding, examine
+from core.doctor_leave import line_for
 from core.jobs import JobControl, ignore
 from core.left_out import LeftOut, Namer
 from core.recipe import RecipeError, TrainRecipe, problems_of
 from core.training import TrainingError, train
 from core.training_data import read_data
-from tests.test_doctor import pairs, photos, save
+from tests.small import photo
+from tests.test_doctor import pairs, photos, save, scene
 from tests.training_kit import RECIPE, make_data
 
 CLEAN = TrainRecipe(train=("DATA/clean",), validation=("DATA/val",), patch_px=32, validate_crop_px=32)
@@ -217,6 +221,163 @@ def test_every_pair_left_out_is_said(tmp_path: Path) -> None:
         read_data(replace(PAIRS, leave_out=tuple(held)), (tmp_path,))
     with pytest.raises(RecipeError, match=rf"leaves none of {12 - len(held)} pairs to train on"):
         read_data(replace(PAIRS, leave_out=tuple(map(str, range(12)))), (tmp_path,))
+
+
+# --- the doctor ----------------------------------------------------------------------------------
+
+
+def look(recipe: TrainRecipe, root: Path) -> DoctorReport:
+    return examine(recipe, (root,), ignore, JobControl())
+
+
+def kinds(report: DoctorReport) -> dict[str, Finding]:
+    return {finding.kind: finding for finding in report.findings}
+
+
+def shifted_pairs(root: Path) -> Path:
+    """Twelve pairs; two that are trained on are moved, and one of those has a clean photo's name."""
+    pairs(root, count=12)
+    photos(root, train=3, validation=2)
+    held = examples_of(PAIRS, root)
+    for name in [str(n) for n in range(12) if str(n) not in held and n < 9][:2]:
+        picture = image_io.read(root / "set/target" / f"{name}.png").pixels
+        save(root / "set/input" / f"{name}.png", np.roll(picture, (9, 12), (0, 1)))
+    return root
+
+
+def test_shifted_pairs_can_be_left_out_and_are_not_looked_at_again(tmp_path: Path) -> None:
+    shifted_pairs(tmp_path)
+    before = look(MIXED, tmp_path)
+    moved = kinds(before)["shifted"]
+    assert len(moved.leave_out) == 2
+    assert len(moved.paths) == 4
+    after = look(replace(MIXED, leave_out=moved.leave_out), tmp_path)
+    assert "shifted" not in kinds(after)
+    assert (before.pairs, before.left_out) == (after.pairs + 2, 0)
+    assert after.left_out == 2
+    assert after.photos == before.photos  # of whose names one is that of a pair
+    assert after.files == before.files - 4
+    said = kinds(after)["left_out"]
+    assert said.severity == "note" and said.text.startswith("2 left out: ")
+    assert set(said.paths) == set(moved.paths)
+    assert set(said.leave_out) == set(moved.leave_out)
+    assert read_data(replace(MIXED, leave_out=moved.leave_out), (tmp_path,))[2] == (
+        after.pairs + after.photos
+    )
+
+
+def test_what_stops_training_can_be_left_out_and_then_does_not(tmp_path: Path) -> None:
+    pairs(tmp_path, count=12)
+    photos(tmp_path, train=4, validation=2)
+    (tmp_path / "clean/torn.png").write_bytes(b"no picture")
+    save(tmp_path / "set/input/alone.png", scene(30))
+    save(tmp_path / "set/input/4.png", scene(4, 96, 96))
+    recipe = replace(MIXED, train=("DATA/clean",))
+    found = kinds(look(recipe, tmp_path))
+    names = [name for kind in ("unreadable", "unpaired", "size") for name in found[kind].leave_out]
+    assert names == ["torn", "alone", "4"]
+    assert look(recipe, tmp_path).has_errors
+    better = look(replace(recipe, leave_out=tuple(names)), tmp_path)
+    assert not better.has_errors
+    assert better.left_out == 3
+    read_data(replace(recipe, leave_out=tuple(names)), (tmp_path,))
+
+
+def test_of_copies_one_stays(tmp_path: Path) -> None:
+    photos(tmp_path, train=4, validation=3)
+    for copy in ("clean/0b.png", "clean/0c.png", "val/1.png"):
+        original = "clean/1.png" if copy == "val/1.png" else "clean/0.png"
+        (tmp_path / copy).write_bytes((tmp_path / original).read_bytes())
+    found = kinds(look(CLEAN, tmp_path))
+    assert found["duplicate"].leave_out == ("0b", "0c")
+    assert found["overlap"].leave_out == ("clean/1",)  # what is scored on stays
+    after = look(replace(CLEAN, leave_out=("0b", "0c", "clean/1")), tmp_path)
+    assert not {"duplicate", "overlap"} & kinds(after).keys()
+    assert (after.photos, after.validation_count, after.left_out) == (3, 4, 3)
+
+
+def test_all_copies_in_training_of_what_is_scored_on(tmp_path: Path) -> None:
+    photos(tmp_path, train=5, validation=1)
+    for number in (0, 1):
+        (tmp_path / f"clean/{number}.png").write_bytes((tmp_path / "val/500.png").read_bytes())
+    names = kinds(look(CLEAN, tmp_path))["overlap"].leave_out
+    assert names == ("0", "1")
+    assert "overlap" not in kinds(look(replace(CLEAN, leave_out=names), tmp_path))
+
+
+def test_nothing_is_offered_that_would_leave_nothing(tmp_path: Path) -> None:
+    photos(tmp_path, train=3, validation=1)
+    (tmp_path / "val/500.png").write_bytes(b"no picture")
+    found = kinds(look(CLEAN, tmp_path))
+    assert found["unreadable"].leave_out == ()
+    save(tmp_path / "val/501.png", photo(72, 64, 501))
+    assert kinds(look(CLEAN, tmp_path))["unreadable"].leave_out == ("500",)
+
+
+def test_a_name_that_a_form_could_not_hold_is_not_offered(tmp_path: Path) -> None:
+    photos(tmp_path, train=3, validation=1)
+    (tmp_path / "clean/two\nlines.png").write_bytes(b"no picture")
+    assert kinds(look(CLEAN, tmp_path))["unreadable"].leave_out == ()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (replace(CLEAN, leave_out=("0", "1", "2")), "All 3 photos to train on are left out."),
+        (replace(CLEAN, leave_out=("500", "501")), "All 2 photos to validate on are left out."),
+        (replace(PAIRS, leave_out=tuple(map(str, range(12)))), "pairs to train on are left out."),
+    ],
+)
+def test_the_doctor_says_that_everything_is_left_out(tmp_path: Path, recipe: TrainRecipe, said: str) -> None:
+    pairs(tmp_path, count=12)
+    photos(tmp_path, train=3, validation=2)
+    report = look(recipe, tmp_path)
+    assert any(said in finding.text for finding in report.of("error"))
+    assert "scenes" not in kinds(report)
+
+
+def test_names_that_say_nothing_are_noted(tmp_path: Path) -> None:
+    photos(tmp_path, train=3, validation=2)
+    report = look(replace(CLEAN, leave_out=("gone", "2", "gone.png")), tmp_path)
+    assert kinds(report)["unmatched"].text == (
+        "2 names to leave out are in none of the folders: gone, gone.png."
+    )
+    assert kinds(report)["unmatched"].severity == "note"
+    assert report.left_out == 1
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def test_the_check_prints_the_line_for_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos(tmp_path, train=4, validation=2)
+    (tmp_path / "clean/torn.png").write_bytes(b"no picture")
+    (tmp_path / "clean/0b.png").write_bytes((tmp_path / "clean/0.png").read_bytes())
+    file = tmp_path / "mine.toml"
+    recipe = replace(CLEAN, leave_out=("3",))
+    file.write_text(recipe.to_toml(), "utf-8")
+    assert cli.main(["check", str(file), "--data", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "5 photos to train on, 2 to validate on, 1 left out (photos)" in out
+    assert " ".join(out.split()).count("Could be left out.") == 2
+    line = next(line for line in out.splitlines() if line.startswith("leave_out"))
+    assert line == 'leave_out = ["3", "torn", "0b"]'
+    file.write_text(recipe.to_toml().replace('leave_out = [\n    "3",\n]', line), "utf-8")
+    assert cli.main(["check", str(file), "--data", str(tmp_path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["left_out"] == 3
+    assert [item["leave_out"] for item in document["findings"] if item["kind"] == "left_out"] == [
+        ["0b", "3", "torn"]
+    ]
+
+
+def test_a_long_line_is_broken_and_still_toml() -> None:
+    names = [f'a "long" name of photo {number:03}' for number in range(40)]
+    finding = Finding("unreadable", "error", "", leave_out=tuple(names))
+    line = line_for(("first",), [finding, replace(finding, severity="note", leave_out=("never",))])
+    assert tomllib.loads(line) == {"leave_out": ["first", *names]}
+    assert max(map(len, line.splitlines())) < 60
+    assert line_for(("first",), [replace(finding, severity="note")]) == ""
 
 
 # --- runs of before ------------------------------------------------------------------------------
