@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from core.catalog import TASKS
+from core.left_out import LeftOut
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class DataFound:
     photos: tuple[Path, ...] = ()
     count: int = 0  # photos and pairs to train on
     what: str = ""  # those in words: "13 photos and 8 pairs"
+    can_be_examined: bool = False  # there is a problem, and the doctor knows more about it
 
 
 def needs_folder(values: Mapping[str, Any]) -> bool:
@@ -125,15 +127,23 @@ def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFoun
     except (RecipeError, PairingError, ImageError, OSError) as error:
         from core.problems import describe
 
-        return DataFound(problem=str(error) if isinstance(error, RecipeError) else describe(error).sentence)
+        problem = str(error) if isinstance(error, RecipeError) else describe(error).sentence
+        torn = isinstance(error, PairingError) and bool(error.unpaired)
+        return DataFound(problem=problem, can_be_examined=torn)
 
 
 def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
     noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
     kind = values["kind"]
-    lines, photos, what, count = [], [], [], 0
+    leave_out = LeftOut(values.get("leave_out", ()))
+    gone: set[Path] = set()  # the first file of each photo or pair that is left out
+    photos: list[Path] = []
+    lines, what, count = [], [], 0
     if kind != "pairs":
-        photos = _photos(values["train"], data)
+        photos, left = _photos(values["train"], data, leave_out)
+        gone |= left
+        if left and not photos:
+            return DataFound(problem=_ALL_LEFT_OUT)
         count += len(photos)
         what.append(_many(len(photos), "photo"))
         lines.append(
@@ -142,29 +152,51 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
         )
     if kind != "clean":
         folders = values["pairs"] if kind == "mixed" else values["train"]
-        pairs, layouts = _pairs(folders, data)
+        pairs, layouts, left = _pairs(folders, data, leave_out)
+        gone |= left
+        if left and not pairs:
+            return DataFound(problem=_ALL_LEFT_OUT)
         count += pairs
         what.append(_many(pairs, "pair"))
         shape = f" ({', '.join(layouts)})" if layouts else ""
         also = "Also learns" if kind == "mixed" else "Learns"
         lines.append(f"{also} from {_many(pairs, 'pair')}{shape}{_where(folders)}.")
-    lines.append(_scored(values, data, kind))
+    scored, left = _scored(values, data, kind, leave_out)
+    gone |= left
+    if not scored:
+        return DataFound(problem="All that would be scored on is left out; see All settings.")
+    lines.append(scored)
+    if gone:
+        lines.append(f"{len(gone):,} left out.")
     problem = None if count else "There are no photos to learn from in the folder."
     return DataFound(tuple(lines), problem, tuple(photos[:6]), count, " and ".join(what))
 
 
-def _scored(values: Mapping[str, Any], data: tuple[Path, ...], kind: str) -> str:
+_ALL_LEFT_OUT = "All that would be learnt from is left out; see All settings."
+
+
+def _scored(
+    values: Mapping[str, Any], data: tuple[Path, ...], kind: str, leave_out: LeftOut
+) -> tuple[str, set[Path]]:
+    """What scores are made on, empty where nothing is left of it; and what is left out."""
     held = values["hold_out"]
     if kind != "clean" and held:
-        return f"Scored on {held:.0%} of the scenes, which are kept apart."
+        return f"Scored on {held:.0%} of the scenes, which are kept apart.", set()
     if kind == "clean":
-        count, word = len(_photos(values["validation"], data)), "photo"
+        photos, left = _photos(values["validation"], data, leave_out)
+        count, word = len(photos), "photo"
     else:
-        count, word = _pairs(values["validation"], data)[0], "pair"
-    return f"Scored on {_many(count, f'other {word}')}{_where(values['validation'])}."
+        count, _, left = _pairs(values["validation"], data, leave_out)
+        word = "pair"
+    if left and not count:
+        return "", left
+    return f"Scored on {_many(count, f'other {word}')}{_where(values['validation'])}.", left
 
 
-def _photos(folders: Sequence[str], data: tuple[Path, ...]) -> list[Path]:
+def _photos(
+    folders: Sequence[str], data: tuple[Path, ...], leave_out: LeftOut
+) -> tuple[list[Path], set[Path]]:
+    """Those to use, and those left out."""
     from core import catalog, image_io
 
     found: list[Path] = []
@@ -174,15 +206,22 @@ def _photos(folders: Sequence[str], data: tuple[Path, ...]) -> list[Path]:
         else:
             (path,) = resolve_folders((folder,), data)
             found += image_io.find_images(path, recursive=False)
-    return found
+    left = {path for path in found if leave_out.matching((path,))}
+    return [path for path in found if path not in left], left
 
 
-def _pairs(folders: Sequence[str], data: tuple[Path, ...]) -> tuple[int, tuple[str, ...]]:
-    """As training finds them: a picture without a partner is refused."""
+def _pairs(
+    folders: Sequence[str], data: tuple[Path, ...], leave_out: LeftOut
+) -> tuple[int, tuple[str, ...], set[Path]]:
+    """As training finds them: a picture without a partner is refused. How many, how they lie, what is left out."""
     from core.dataset import find_pairs
 
-    found = [find_pairs(path) for path in resolve_folders(tuple(folders), data)]
-    return sum(len(item.pairs) for item in found), tuple(dict.fromkeys(item.layout for item in found))
+    found = [find_pairs(path, leave_out=leave_out) for path in resolve_folders(tuple(folders), data)]
+    return (
+        sum(len(item.pairs) for item in found),
+        tuple(dict.fromkeys(item.layout for item in found)),
+        {files[0] for item in found for files in item.left_out},
+    )
 
 
 def _where(folders: Sequence[str]) -> str:

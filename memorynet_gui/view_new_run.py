@@ -52,9 +52,10 @@ if TYPE_CHECKING:
 
 _COLUMN_PX = 760
 _REST_MS = 150
-_DATA_FIELDS = ("kind", "train", "pairs", "validation", "hold_out", "task")
+_DATA_FIELDS = ("kind", "train", "pairs", "validation", "hold_out", "leave_out", "task")
 _SHIPPED = {
     "kind": "clean", "train": ("SAMPLES/train",), "validation": ("SAMPLES/validation",), "pairs": (), "hold_out": 0.0,
+    "leave_out": (),
 }  # fmt: skip
 _EXAMINE, _ESTIMATE = "examine", "estimate"
 
@@ -82,7 +83,6 @@ class NewRunView(QWidget):
         self._source = ""
         self._asked: dict[str, tuple[TrainRecipe, tuple[Path, ...]]] = {}
         self._asking: str | None = None
-        self._report_stops = False
         self._was_valid = False
         self._background = Background(self)
         self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
@@ -140,6 +140,8 @@ class NewRunView(QWidget):
         self.data.folders_chosen.connect(self.set_data)
         self.data.bundled_chosen.connect(self.use_bundled)
         self.doctor.requested.connect(lambda: self._ask(_EXAMINE))
+        self.doctor.leave_requested.connect(self._leave_out)
+        self.doctor.take_back_requested.connect(self._take_back)
         self.estimate.requested.connect(lambda: self._ask(_ESTIMATE))
         for panel in (self.doctor, self.estimate):
             panel.cancel_requested.connect(self.cancel_check_requested)
@@ -376,8 +378,6 @@ class NewRunView(QWidget):
         frozen = self.form.recipe(), self._data
         self._asked[what], self._asking = frozen, what
         self._panel(what).begin()
-        if what == _EXAMINE:
-            self._report_stops = False
         self._refresh()
         signal = self.examine_requested if what == _EXAMINE else self.estimate_requested
         signal.emit(*frozen)
@@ -389,8 +389,8 @@ class NewRunView(QWidget):
 
     def show_report(self, report: DoctorReport) -> None:
         self._asking = None
-        self.doctor.show_report(report, self._named_folders())
-        self._report_stops = report.has_errors
+        recipe, _ = self._asked.get(_EXAMINE) or (self.form.recipe(), ())
+        self.doctor.show_report(report, self._named_folders(), recipe.leave_out)
         self._check_stale()
         self._refresh()
 
@@ -425,24 +425,37 @@ class NewRunView(QWidget):
     def _panel(self, what: str) -> DoctorPanel | EstimatePanel:
         return self.doctor if what == _EXAMINE else self.estimate
 
+    def _leave_out(self, names: tuple[str, ...]) -> None:
+        self.form.set_values({"leave_out": tuple(dict.fromkeys((*self.form.value("leave_out"), *names)))})
+
+    def _take_back(self, names: tuple[str, ...]) -> None:
+        kept = tuple(name for name in self.form.value("leave_out") if name not in names)
+        self.form.set_values({"leave_out": kept})
+
     def _check_stale(self) -> None:
-        """An answer holds for what was asked: name and length aside for the photos, the name aside for the time."""
+        """An answer holds for what was asked: name and length aside for the photos, the name aside for the time.
+
+        Of photos that were looked at some may be left out; what was not looked at must not come in.
+        """
         now = self.form.recipe() if self.form.is_valid else None
-        for what, aside in ((_EXAMINE, {"name": "x", "steps": 1, "lr": 1.0}), (_ESTIMATE, {"name": "x"})):
+        photos_aside = {"name": "x", "steps": 1, "lr": 1.0, "leave_out": ()}
+        for what, aside in ((_EXAMINE, photos_aside), (_ESTIMATE, {"name": "x"})):
             if what not in self._asked or self._asking == what:
                 continue
             recipe, data = self._asked[what]
             same = (
                 now is not None and replace(recipe, **aside) == replace(now, **aside) and data == self._data
             )
+            if what == _EXAMINE and now is not None and same:
+                same = set(recipe.leave_out) <= set(now.leave_out)
+                if same:
+                    self.doctor.set_left_out(now.leave_out)
             if not same:
                 self._make_stale(what)
 
     def _make_stale(self, what: str) -> None:
         if self._asking != what:
             self._panel(what).set_stale()
-        if what == _EXAMINE:
-            self._report_stops = False
 
     # --- ready -----------------------------------------------------------------------------------
 
@@ -459,7 +472,7 @@ class NewRunView(QWidget):
             return "Looking at the photos…"
         if self._found.problem is not None:
             return self._found.problem
-        if self._report_stops:
+        if self.doctor.stops:
             return "The check found something in the photos that would stop training; see step 3."
         return None
 
@@ -488,9 +501,11 @@ class NewRunView(QWidget):
     def _refresh(self) -> None:
         why = self.why_not()
         self.head.show_name(str(self.form.value("name")), self.form.is_valid)
-        for panel in (self.doctor, self.estimate):
-            can_ask = self.form.is_valid and self._found is not None and self._found.problem is None
-            panel.button.setEnabled(can_ask and self._asking is None)
+        found = self._found
+        if found is None or not self.form.is_valid or self._asking is not None:
+            found = DataFound(problem="not now")
+        self.doctor.button.setEnabled(found.problem is None or found.can_be_examined)
+        self.estimate.button.setEnabled(found.problem is None)
         waits = self._found is None and self.form.is_valid
         text = why if why is not None else self._summary()
         self.bar.say(text, why is None, why is not None and not waits)

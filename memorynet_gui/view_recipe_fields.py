@@ -35,6 +35,7 @@ _EDIT_PX = 252
 _NUMBER_PX = 112
 _BROWSE_PX, _GAP_PX = 36, 8
 _LIST_LINES = 2
+_LIST_LINES_AT_MOST = 6
 
 
 class Editor(QWidget):
@@ -196,25 +197,21 @@ class ModelEditor(Editor):
         self._combo.setEditText(str(run_model if run_model.is_dir() else folder))
 
 
-class FoldersEditor(Editor):
-    """Folders, one a line."""
+class LinesEditor(Editor):
+    """Texts, one a line; as high as they need, up to a few lines."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, placeholder: str) -> None:
         super().__init__()
         self._edit = QPlainTextEdit()
         self._edit.setTabChangesFocus(True)
         self._edit.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self._edit.setFixedHeight(self._edit.fontMetrics().lineSpacing() * _LIST_LINES + 24)
         self._edit.setMinimumWidth(_EDIT_PX)
-        self._edit.setPlaceholderText("one folder a line")
+        self._edit.setPlaceholderText(placeholder)
+        self._edit.textChanged.connect(self._fit)
         self._edit.textChanged.connect(self.changed)
-        self._add = QPushButton("Add…")
-        self._add.setAccessibleName(f"Add a folder to: {title.lower()}")
-        self._add.setToolTip("Choose a folder and add it")
-        self._add.clicked.connect(self._choose)
-        row = _row(self._edit, self._add)
-        row.setAlignment(self._add, Qt.AlignmentFlag.AlignTop)
-        self.setLayout(row)
+        self._row = _row(self._edit)
+        self.setLayout(self._row)
+        self._fit()
 
     def value(self) -> Any:
         return tuple(line.strip() for line in self._edit.toPlainText().splitlines() if line.strip())
@@ -223,9 +220,26 @@ class FoldersEditor(Editor):
         if value != self.value():
             with QSignalBlocker(self._edit):
                 self._edit.setPlainText("\n".join(map(str, value)))
+            self._fit()
 
     def field_widget(self) -> QWidget:
         return self._edit
+
+    def _fit(self) -> None:
+        lines = min(max(self._edit.blockCount(), _LIST_LINES), _LIST_LINES_AT_MOST)
+        self._edit.setFixedHeight(self._edit.fontMetrics().lineSpacing() * lines + 24)
+
+
+class FoldersEditor(LinesEditor):
+    """Folders, one a line."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__("one folder a line")
+        self._add = QPushButton("Add…")
+        self._add.setAccessibleName(f"Add a folder to: {title.lower()}")
+        self._add.setToolTip("Choose a folder and add it")
+        self._add.clicked.connect(self._choose)
+        self._row.addWidget(self._add, 0, Qt.AlignmentFlag.AlignTop)
 
     def _choose(self) -> None:
         dialog = QFileDialog(self, "Add a folder")
@@ -262,7 +276,7 @@ class FieldRow(QWidget):
         self.note = QLabel()
         self.note.setWordWrap(True)
         self.note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        below = isinstance(self.editor, FoldersEditor)
+        below = isinstance(self.editor, LinesEditor)
         row = _row(label, self.editor)
         top = Qt.AlignmentFlag.AlignTop if below else Qt.AlignmentFlag.AlignVCenter
         row.setAlignment(label, top)
@@ -340,6 +354,8 @@ def _editor(field: Field[Any], tooltip: str, models: Callable[[], list[str]]) ->
         return ChoiceEditor(meta["title"], tooltip, meta["choices"], meta["words"])
     if meta["holds"] == "model":
         return ModelEditor(models)
+    if meta["holds"] == "names":
+        return LinesEditor("one name a line")
     if isinstance(field.default, tuple):
         return FoldersEditor(meta["title"])
     return LineEditor(type(field.default), meta["unit"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _PAIR_PX, _GAP_PX = 72, 8
 _PATHS_IN_TOOLTIP = 20
+_WORD_AT_MOST = 48  # characters: a longer name does not wrap and would be cut at the row's end
 _ROLES = {"error": "error", "warning": "warning", "note": "secondary"}
 _SIGNS = {"error": "✕", "warning": "!", "note": "·"}
 _WORDS = {"error": "Stops training", "warning": "Worth a look", "note": "Good to know"}
@@ -121,9 +123,15 @@ class CheckPanel(QWidget):
 
 
 class DoctorPanel(CheckPanel):
-    """Findings by severity, and pairs to look at."""
+    """Findings by severity, and pairs to look at. What a finding names can be left out, and taken back in."""
+
+    leave_requested = Signal(object)  # tuple[str, ...], names for the recipe
+    take_back_requested = Signal(object)
 
     def __init__(self) -> None:
+        self._rows: list[_FindingRow] = []
+        self._report: DoctorReport | None = None
+        self._left: frozenset[str] = frozenset()  # by the recipe that was looked at
         super().__init__(
             "Check the photos",
             "Check again",
@@ -131,22 +139,58 @@ class DoctorPanel(CheckPanel):
             "Finds what would spoil the training, before it costs time.",
         )
 
-    def show_report(self, report: DoctorReport, folders: Sequence[str] = ()) -> None:
-        """``folders`` of the recipe stand in findings by their names alone: their paths are in the tooltips."""
+    @property
+    def stops(self) -> bool:
+        """Whether something that was found would stop training and is not left out."""
+        return any(row.finding.severity == "error" and not row.is_left_out for row in self._rows)
+
+    def clear(self) -> None:
+        self._rows, self._report = [], None
+        super().clear()
+
+    def set_left_out(self, names: Collection[str]) -> None:
+        """What the recipe leaves out now: all that it left out when it was looked at, and perhaps more."""
+        if self._report is None:
+            return
+        for row in self._rows:
+            row.set_left_out(names)
+        self._say(*self._summary(len(set(names) - self._left)))
+
+    def _summary(self, left_since: int) -> tuple[str, str]:
+        """What was found in a sentence or two, and its role."""
+        report = self._report
+        assert report is not None
         trained = []
         if report.photos:
             trained.append(_many(report.photos, "photo"))
         if report.pairs:
             trained.append(_many(report.pairs, "pair"))
-        errors, warnings = len(report.of("error")), len(report.of("warning"))
-        head = f"{' and '.join(trained) or 'Nothing'} to learn from, {report.validation_count:,} to score on."
+        head = f"{' and '.join(trained) or 'Nothing'} to learn from, {report.validation_count:,} to score on"
+        if report.left_out:
+            head += f", {report.left_out:,} left out"
+        if left_since:
+            head = f"{left_since:,} left out since"
+        open_rows = [row.finding.severity for row in self._rows if not row.is_left_out]
+        errors, warnings = open_rows.count("error"), open_rows.count("warning")
+        more = " more" if left_since else ""
         if errors:
-            summary, role = f"{head} {_many(errors, 'thing')} would stop training.", "error"
-        elif warnings:
-            summary, role = f"{head} {_many(warnings, 'thing')} worth a look.", "warning"
-        else:
-            summary, role = f"{head} Nothing wrong was found.", "ok"
-        widgets: list[QWidget] = [_FindingRow(finding, folders) for finding in report.findings]
+            return f"{head}. {_many(errors, f'{more} thing'.strip())} would stop training.", "error"
+        if warnings:
+            return f"{head}. {_many(warnings, f'{more} thing'.strip())} worth a look.", "warning"
+        return f"{head}. Nothing{' else' if left_since else ''} wrong was found.", "ok"
+
+    def show_report(
+        self, report: DoctorReport, folders: Sequence[str] = (), left_out: Sequence[str] = ()
+    ) -> None:
+        """``folders`` of the recipe stand in findings by their names alone: their paths are in the tooltips.
+
+        ``left_out``: the names that the recipe left out when it was looked at.
+        """
+        rows = [_FindingRow(finding, folders) for finding in report.findings]
+        for row in rows:
+            row.leave_requested.connect(self.leave_requested)
+            row.take_back_requested.connect(self.take_back_requested)
+        widgets: list[QWidget] = [*rows]
         if report.examples:
             strip = PairStrip()
             strip.set_pairs(
@@ -159,26 +203,35 @@ class DoctorPanel(CheckPanel):
             caption = QLabel("Damaged by the program and clean" if made else "Damaged and clean")
             set_role(caption, "caption")
             widgets += [strip, caption]
-        self._answer(summary, role, widgets)
+        self._answer("", "caption", widgets)
+        self._rows, self._report, self._left = rows, report, frozenset(left_out)
+        self.set_left_out(left_out)
 
 
 class _FindingRow(QWidget):
+    """What was found, a way to the files, and one to leave them out."""
+
+    leave_requested = Signal(object)  # tuple[str, ...]
+    take_back_requested = Signal(object)
+
     def __init__(self, finding: Finding, folders: Sequence[str]) -> None:
         super().__init__()
+        self.finding = finding
+        self.is_left_out = False
         said = finding.text
         for named in sorted(folders, key=len, reverse=True):
             said = said.replace(f"{named}:", f"{Path(named).name}:")
         role = _ROLES.get(finding.severity, "secondary")
-        sign = QLabel(_SIGNS.get(finding.severity, "·"))
+        self._role = role
+        self._sign = sign = QLabel()
         sign.setFixedWidth(12)
-        sign.setAccessibleName(_WORDS.get(finding.severity, finding.severity))
-        set_role(sign, role)
-        text = QLabel(said)
+        self._text = text = QLabel(_shortened(said))
         text.setWordWrap(True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        set_role(text, "secondary" if finding.severity == "note" else "")
         more = len(finding.paths) - _PATHS_IN_TOOLTIP
         names = [str(path) for path in finding.paths[:_PATHS_IN_TOOLTIP]]
+        if not names and text.text() != said:
+            names = [said]
         tooltip = "\n".join([*names, f"and {more:,} more"] if more > 0 else names)
         for label in (sign, text):
             label.setToolTip(tooltip or _WORDS.get(finding.severity, ""))
@@ -187,6 +240,13 @@ class _FindingRow(QWidget):
         row.setSpacing(8)
         row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(text, 1)
+        self._leave: QPushButton | None = None
+        if finding.leave_out:
+            self._leave = QPushButton()
+            self._leave.setProperty("compact", True)
+            set_role(self._leave, "quiet")
+            self._leave.clicked.connect(self._toggle)
+            row.addWidget(self._leave, 0, Qt.AlignmentFlag.AlignTop)
         if finding.paths:
             folder = finding.paths[0].parent
             show = QPushButton("Show")
@@ -195,6 +255,44 @@ class _FindingRow(QWidget):
             show.setProperty("compact", True)
             show.clicked.connect(lambda: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
             row.addWidget(show, 0, Qt.AlignmentFlag.AlignTop)
+        self._show_state()
+
+    def set_left_out(self, names: Collection[str]) -> None:
+        """``names``: all that the recipe leaves out."""
+        self.is_left_out = bool(self.finding.leave_out) and set(self.finding.leave_out) <= set(names)
+        self._show_state()
+
+    def _toggle(self) -> None:
+        wish = self.take_back_requested if self.is_left_out else self.leave_requested
+        wish.emit(self.finding.leave_out)
+
+    def _show_state(self) -> None:
+        severity, left = self.finding.severity, self.is_left_out
+        self._sign.setText("·" if left else _SIGNS.get(severity, "·"))
+        self._sign.setAccessibleName("Left out" if left else _WORDS.get(severity, severity))
+        set_role(self._sign, "secondary" if left else self._role)
+        set_role(self._text, "secondary" if left or severity == "note" else "")
+        if self._leave is None:
+            return
+        names = self.finding.leave_out
+        one = len(names) == 1
+        shown = ", ".join(names[:_PATHS_IN_TOOLTIP]) + (" and more" if len(names) > _PATHS_IN_TOOLTIP else "")
+        if left:
+            words, why = "Take back in", "Train with them again"
+        else:
+            words = "Leave it out" if one else "Leave these out"
+            why = "Train without: the files stay as they are, the recipe names them under Left out"
+        self._leave.setText(words)
+        self._leave.setAccessibleName(f"{words}: {shown}")
+        self._leave.setToolTip(f"{why}.\n{shown}")
+
+
+def _shortened(text: str) -> str:
+    """Long names without their middle."""
+    half = _WORD_AT_MOST // 2
+    return re.sub(
+        rf"\S{{{_WORD_AT_MOST + 1},}}", lambda found: f"{found[0][:half]}…{found[0][1 - half :]}", text
+    )
 
 
 class PairStrip(QWidget):
