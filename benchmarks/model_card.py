@@ -2,7 +2,7 @@
 
     python benchmarks/model_card.py derain-s --data DATA
 
-DATA holds ``clean_val/`` (clean photos, never trained on) and ``bench/`` (``rain100l_dev``, ``realrain_dev``).
+DATA holds ``clean_val/`` (clean photos, never trained on) and ``bench/`` (see BENCHES).
 Nothing is chosen by these numbers; they are what the card says between its two markers.
 """
 
@@ -13,19 +13,29 @@ import datetime
 import os
 import platform
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core import catalog, image_io, metrics
 from core.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load
+from core.dataset import find_pairs
+from core.degrade import DEGRADATIONS
 from core.evaluation import EvaluateRequest, evaluate
 from core.jobs import JobControl, ignore
 from core.restore import RestoreRequest, restore
 
+BENCHES = {
+    "derain": ("rain100l_dev", "realrain_dev"),
+    "deshadow": ("shadow_real_dev",),
+    "deblur": ("gopro_dev",),
+}
+MASKS_SAID = "- Mask given: white where input and truth of the pair differ, which a user would paint; the other columns go without."
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 
@@ -36,34 +46,57 @@ def main() -> int:
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
     path = catalog.resolve(options.model)
-    rows, precision, device = [], "", ""
-    for name in ("rain100l_dev", "realrain_dev"):
-        request = EvaluateRequest(options.data / "bench" / name, "derain", path, precision=options.precision)
+    task = load(path).task
+    rows, protocols, precision, device = [], [], "", ""
+    for name in BENCHES[task]:
+        request = EvaluateRequest(options.data / "bench" / name, task, path, precision=options.precision)
         table = evaluate(request, ignore, JobControl())
-        muted = evaluate(replace(request, mute_memory=True), ignore, JobControl())
+        others = [evaluate(replace(request, mute_memory=True), ignore, JobControl())]
+        if DEGRADATIONS[task].find_mask is not None:
+            with tempfile.TemporaryDirectory() as masks:
+                _write_masks(request.folder, Path(masks))
+                others.append(evaluate(replace(request, masks=Path(masks)), ignore, JobControl()))
         precision, device = table.precision, table.device
         for protocol in table.protocols:
             before, after = table.mean("input", protocol), table.mean("restored", protocol)
-            without = muted.mean("restored", protocol)
-            rows.append(
-                f"| `bench/{name}` ({len(table.measured)}) | {protocol} | {before.psnr_db:.2f} / {before.ssim:.4f} "
-                f"| **{after.psnr_db:.2f} / {after.ssim:.4f}** | {without.psnr_db:.2f} / {without.ssim:.4f} |"
-            )
-            print(rows[-1], flush=True)
+            cells = [
+                f"{before.psnr_db:.2f} / {before.ssim:.4f}",
+                f"**{after.psnr_db:.2f} / {after.ssim:.4f}**",
+            ]
+            for other in others:
+                mean = other.mean("restored", protocol)
+                cells.append(f"{mean.psnr_db:.2f} / {mean.ssim:.4f}")
+            rows.append(_row(name, len(table.measured), protocol, cells))
+            protocols.append(protocol)
+        if table.mean_lab_mae("restored") is not None:
+            errors = [
+                table.mean_lab_mae("input"),
+                *(each.mean_lab_mae("restored") for each in (table, *others)),
+            ]
+            cells = [
+                f"**{error:.2f}**" if index == 1 else f"{error:.2f}" for index, error in enumerate(errors)
+            ]
+            rows.append(_row(name, len(table.measured), "LAB", cells))
+            protocols.append("LAB")
+        print(*rows, sep="\n", flush=True)
     kept = [
-        _kept_clean(photo, path, options.precision)
+        _kept_clean(photo, path, task, options.precision)
         for photo in image_io.find_images(options.data / "clean_val", False)
     ]
     model = load(path)
+    titles = ["pairs", "protocol", "input PSNR / SSIM", "restored", "memory muted"]
+    if DEGRADATIONS[task].find_mask is not None:
+        titles.append("mask given")
     lines = [
         f"Measured {datetime.date.today()} on {device} ({platform.machine()}, {os.cpu_count()} processors), {precision}, by "
         f"`python benchmarks/model_card.py {options.model} --data DATA`:",
         "",
-        "| pairs | protocol | input PSNR / SSIM | restored | memory muted |",
-        "| --- | --- | --- | --- | --- |",
+        f"| {' | '.join(titles)} |",
+        f"|{' --- |' * len(titles)}",
         *rows,
         "",
-        *(f"- {protocol}: {metrics.PROTOCOLS[protocol]}." for protocol in ("Y", "RGB")),
+        *(f"- {protocol}: {metrics.PROTOCOLS[protocol]}." for protocol in dict.fromkeys(protocols)),
+        *([MASKS_SAID] if len(titles) > 5 else []),
         f"- Clean photos in, mean over {len(kept)} of `clean_val`: come back at {np.mean(kept):.2f} dB RGB "
         f"(worst {min(kept):.2f}).",
         f"- {model.parameters:,} parameters, {(path / WEIGHTS_FILE).stat().st_size / 1e6:.2f} MB, sha256 `{model.sha256}`.",
@@ -77,9 +110,24 @@ def main() -> int:
     return 0
 
 
-def _kept_clean(photo: Path, model: Path, precision: str) -> float:
+def _row(name: str, count: int, protocol: str, cells: list[str]) -> str:
+    return f"| `bench/{name}` ({count}) | {protocol} | {' | '.join(cells)} |"
+
+
+def _write_masks(pairs: Path, folder: Path) -> None:
+    """What a careful person would paint: where input and truth of each pair differ."""
+    for pair in find_pairs(pairs).pairs:
+        find = DEGRADATIONS["deshadow"].find_mask
+        assert find is not None
+        sides = [metrics.to_8bit(image_io.read(path).pixels) for path in (pair.input, pair.target)]
+        Image.fromarray(find(sides[0], sides[1])).save(folder / f"{pair.input.stem}.png")
+
+
+def _kept_clean(photo: Path, model: Path, task: str, precision: str) -> float:
     picture = image_io.read(photo)
-    restored = restore(picture, RestoreRequest(model=model, precision=precision), ignore, JobControl())
+    restored = restore(
+        picture, RestoreRequest(task=task, model=model, precision=precision), ignore, JobControl()
+    )
     return min(metrics.psnr_db(restored.pixels, picture.pixels, "RGB"), 99.0)
 
 
