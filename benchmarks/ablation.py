@@ -124,6 +124,7 @@ def recipe_of(task: str, variant: str, seed: int, steps: int, width: int) -> Tra
         width=width,
         memory=memory,
         steps=steps,
+        camera_share=0.0,  # what the scores are taken on has not been through a camera either
         validate_every=max(1, steps // 5),  # dead slots are filled anew on these occasions
         polarity_weight=base.polarity_weight if polarity else 0.0,
         contrastive_weight=base.contrastive_weight if contrastive else 0.0,
