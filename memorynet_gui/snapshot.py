@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QLabel
 
+from core import catalog
 from core.problems import describe
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Scene:
     theme: str = "dark"  # "dark" | "light"
     mode: str = "wipe"  # "wipe" | "side" | "difference" | "restored"
     restore: bool = True
+    task: str = "derain"  # one of the catalog's
     model: str | None = None  # a name or a path; None: the task's default
     runs: Path | None = (
         None  # a folder of training runs: the newest is shown on the Train page, over the others
@@ -69,6 +71,7 @@ def draw(scene: Scene, target: Path) -> None:
         settings = Settings(Path(home))
         settings.theme, settings.compare_mode = scene.theme, scene.mode
         settings.runs_folder = scene.runs
+        settings.task = scene.task
         if scene.model is not None:
             settings.set_model(settings.task, scene.model)
         window = MainWindow(settings, Theme(application, scene.theme))
@@ -142,6 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", default="1440x900", metavar="WxH")
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     parser.add_argument("--mode", default="wipe", choices=("wipe", "side", "difference", "restored"))
+    parser.add_argument("--task", default="derain", choices=tuple(catalog.TASKS))
     parser.add_argument("--model", metavar="NAME|PATH")
     parser.add_argument(
         "--runs", type=Path, metavar="DIR", help="show the newest training run of this folder"
@@ -157,6 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         theme=args.theme,
         mode=args.mode,
         restore=not args.unrestored,
+        task=args.task,
         model=args.model,
         runs=args.runs.absolute() if args.runs else None,
         new_run=args.new_run,
