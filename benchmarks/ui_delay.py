@@ -322,6 +322,7 @@ def measure(home: Path, args: argparse.Namespace) -> int:
     window = MainWindow(settings, Theme(application, "dark"))
     window.show()
     program.load_torch(window)
+    program.prepare_training(window, [])
     try:
         wait(lambda: bool(window.context.devices()), "torch")
         return watch(window, WORKS[args.page](window, home, args), args)

@@ -134,6 +134,7 @@ def _open_window(paths: list[Path], wants_sample: bool) -> int:
         window.first_painted.connect(lambda: (print(f"{_process_age_ms():.0f}", flush=True), app.quit()))
     else:
         window.first_painted.connect(lambda: threads.append(load_torch(window)))
+        prepare_training(window, threads)
     window.show()
     if wants_sample:
         window.first_painted.connect(window.open_sample)
@@ -155,9 +156,12 @@ def _open_window(paths: list[Path], wants_sample: bool) -> int:
 def load_torch(window: MainWindow) -> threading.Thread:
     """Import torch on a thread of its own and tell the window which devices there are, or why none."""
 
+    from memorynet_gui import warm_up
+
     def work() -> None:
         try:
-            from core.tensors import cuda_advice, describe_devices
+            with warm_up.imports():
+                from core.tensors import cuda_advice, describe_devices
 
             window.devices_found.emit(describe_devices(), cuda_advice() or "")
         except RuntimeError as error:  # the window is gone, or torch cannot start here
@@ -171,6 +175,26 @@ def load_torch(window: MainWindow) -> threading.Thread:
     thread = threading.Thread(target=work, name="memorynet-torch", daemon=True)
     thread.start()
     return thread
+
+
+def prepare_training(window: MainWindow, threads: list[threading.Thread]) -> None:
+    """Import what a run needs once the Train page shows, torch is there and no job runs.
+
+    Who only restores is spared the second and the 100 MB that takes. ``threads`` gets the thread that does it.
+    """
+    from memorynet_gui import warm_up
+
+    begun: list[threading.Thread] = []
+
+    def look(*_ignored: object) -> None:
+        is_time = window.page.page_id == "train" and window.context.devices() and not window.runner.busy
+        if is_time and not begun:
+            begun.append(warm_up.begin_for_training())
+            threads.extend(begun)
+
+    window.stack.currentChanged.connect(look)
+    window.context.devices_ready.connect(look)
+    window.runner.ended.connect(look)
 
 
 def _close_on_interrupt(window: MainWindow) -> Callable[[], bool]:

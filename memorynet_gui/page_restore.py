@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
+from memorynet_gui import warm_up
 from memorynet_gui.own_place import OwnPlace
 from memorynet_gui.page import AppContext, Page
 from memorynet_gui.queue_item import Item, ItemState
@@ -115,7 +115,6 @@ class RestorePage(Page):
 
     def _connect(self) -> None:
         context, session, flow, out = self.context, self.session, self.flow, self.results_out
-        context.devices_ready.connect(_spare_the_collector)
         self.chooser.task_changed.connect(self.stage.set_task)
         session.current_changed.connect(lambda _item: self._refresh())
         session.changed.connect(self._row_changed)
@@ -183,7 +182,7 @@ class RestorePage(Page):
     def _first_finished(self) -> None:
         """The first run has imported the rest of torch."""
         self.flow.finished.disconnect(self._first_finished)
-        _spare_the_collector()
+        warm_up.spare_the_collector()
 
     # --- the window's side -----------------------------------------------------------------------
 
@@ -424,9 +423,3 @@ class RestorePage(Page):
             self.canvas.set_show_original(down)
         event.accept()
         return True
-
-
-def _spare_the_collector() -> None:
-    """Torch's modules are half a million objects that stay for good. Walking them all, as Python's collector
-    does now and then on whichever thread is at it, holds up the window for 150 ms."""
-    gc.freeze()

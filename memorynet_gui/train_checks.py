@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject
 from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
 from core.recipe import TrainRecipe
+from memorynet_gui import warm_up
 from memorynet_gui.problems import describe
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Checks(QObject):
         device = self._context.settings.device
 
         def check(emit: Emit, control: JobControl) -> Any:
+            warm_up.for_training()
             from core import training_estimate
 
             return training_estimate.estimate(recipe, data, emit, control, device)

@@ -20,6 +20,7 @@ from core.jobs import Emit, JobControl, TrainControl
 from core.problems import Problem
 from core.recipe import TrainRecipe
 from core.run_folder import RunDamaged, RunFolder
+from memorynet_gui import warm_up
 from memorynet_gui.jobs import JobRunner
 from memorynet_gui.problems import describe
 from memorynet_gui.train_awake import StayAwake
@@ -72,6 +73,7 @@ def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult
 
     Raises what training raises, and :class:`core.extras.MissingExtra`.
     """
+    warm_up.for_training()
     from core import training
     from core.tensorboard_log import TensorBoardLog
 
