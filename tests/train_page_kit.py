@@ -102,7 +102,7 @@ class QuickTrainer:
                     raise self.fails_at[1]
                 step += 1
                 entry = {"loss": 1 / step, "lr": 1e-3, "grad_norm": 0.1, "pixel": 1 / step}
-                curve.append({"kind": "step", "step": step, **entry, "images_per_s": 9.0, "data_wait": 0.0})
+                curve.append([{"kind": "step", "step": step, **entry, "images_per_s": 9.0, "data_wait": 0.0}])
                 emit(
                     StepDone(
                         step, 1 / step, {"pixel": 1 / step}, 1e-3, 0.1, 9.0, 0.0, recipe.steps - step + 0.5
@@ -111,7 +111,7 @@ class QuickTrainer:
                 if step % recipe.validate_every == 0:
                     best = 20.0 + step
                     curve.append(
-                        {"kind": "validation", "step": step, "psnr_db": best, "ssim": 0.9, "is_best": True}
+                        [{"kind": "validation", "step": step, "psnr_db": best, "ssim": 0.9, "is_best": True}]
                     )
                     if not (folder.model / "config.json").exists():
                         save_small_model(folder.model, name=recipe.name)
