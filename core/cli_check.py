@@ -128,9 +128,11 @@ def lines(recipe: TrainRecipe, report: DoctorReport, every_file: bool = False) -
     """The report as a table: how grave a finding is, then what it says; and what the recipe could leave out."""
     from core.doctor_leave import line_for
 
-    counts = [f"{report.pairs:,} pairs"] * bool(report.pairs) + [f"{report.photos:,} photos"] * bool(
-        report.photos
-    )
+    counts = [
+        f"{count:,} {thing}{'s' * (count > 1)}"
+        for count, thing in ((report.pairs, "pair"), (report.photos, "photo"))
+        if count
+    ]
     head = (
         f"{recipe.name}: {' and '.join(counts) or 'nothing'} to train on, {report.validation_count:,} to validate on"
         f"{f', {report.left_out:,} left out' if report.left_out else ''}"

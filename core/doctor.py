@@ -38,7 +38,6 @@ __all__ = [
 
 STRIDE_PX = 8  # as core.network's, which would bring torch along
 _FEW = 10
-_ORDER = {ERROR: 0, WARNING: 1, NOTE: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def examine(recipe: TrainRecipe, data: tuple[Path, ...], emit: Emit, control: Jo
     findings = offered(found.findings, found)
     kept = found.count(False, True), found.count(False, False)
     return DoctorReport(
-        findings=tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity])),
+        findings=tuple(findings),
         pairs=kept[0],
         photos=kept[1],
         validation_count=sum(unit.validates for unit in found.units),

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import tomli_w
 
-from core.doctor_data import NOTE, Finding, Gathered, Unit
+from core.doctor_data import ERROR, NOTE, WARNING, Finding, Gathered, Unit
 from core.left_out import Namer
 
 _ONE_LINE = 100  # characters
+_GRAVEST_FIRST = (ERROR, WARNING, NOTE)
 
 
 def offered(findings: Sequence[Finding], found: Gathered) -> list[Finding]:
     """The findings with ``leave_out`` filled from ``spare``: names of just these photos and pairs.
 
-    Nothing is offered that would leave none to train or to validate on.
+    Nothing is offered that would leave none to train or to validate on, and what errors and warnings offer leaves
+    some when all of it is taken: the graver come first. The answer is in that order.
     """
     alone = [(path,) for finding in findings if finding.kind == "unpaired" for path in finding.spare]
     units: dict[tuple[Path, ...], Unit] = {_group(unit): unit for unit in found.units}
@@ -30,11 +32,14 @@ def offered(findings: Sequence[Finding], found: Gathered) -> list[Finding]:
     for group in alone:
         owners[group[0]].add(group[0])
     known: dict[Path, str] = {}
+    taken: set[Path] = set()  # if errors and warnings so far have their way
     answer = []
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: _GRAVEST_FIRST.index(finding.severity)):
         going = dict.fromkeys(owner for file in finding.spare for owner in sorted(owners.get(file, ())))
         names = []
-        if going and _leaves_some(found.units, set(going)):
+        if going and _leaves_some(found.units, set(going) | taken):
+            if finding.severity != NOTE:
+                taken |= set(going)
             for owner in going:
                 if owner not in known:
                     known[owner] = namer.name(owner)

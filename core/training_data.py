@@ -164,7 +164,8 @@ def _pairs(
         one, other = (image_io.read_info(path) for path in (pair.input, pair.target))
         if (one.width, one.height) != (other.width, other.height):
             raise RecipeError(
-                f"{pair.input}: {one.width}x{one.height} px, its target {other.width}x{other.height} px"
+                f"{pair.input}: {one.width}x{one.height} px, its target {other.width}x{other.height} px; both of a "
+                "pair must be of one size"
             )
     return found, left
 

@@ -95,7 +95,8 @@ class Disk:
             except OSError as error:
                 if not is_full(error):
                     raise
-                reason = describe(error).sentence
+                # its advice is to try again elsewhere: here that is done, and a run stays where it is
+                reason = f"{describe(error).what} Free some space where the run is kept."
             else:
                 if is_waiting:
                     self._tell_waiting("")

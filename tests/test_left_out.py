@@ -367,6 +367,22 @@ def test_the_check_prints_the_line_for_the_recipe(tmp_path: Path, capsys: pytest
     ]
 
 
+def test_what_is_offered_together_leaves_some(tmp_path: Path) -> None:
+    data, held = pairs(tmp_path, 4) / "set", pairs(tmp_path / "held", 5) / "set"
+    for index in range(3):  # the same on both sides: three of four could go, or the one of two sizes
+        (data / f"input/{index}.png").write_bytes((data / f"target/{index}.png").read_bytes())
+    save(data / "target/3.png", scene(3, 48, 40))
+    for path in held.glob("*/[0-3].png"):
+        path.unlink()
+    report = examine(
+        replace(PAIRS, train=(str(data),), validation=(str(held),), hold_out=0.0), (), ignore, JobControl()
+    )
+    assert {"size", "same"} <= set(kinds(report))
+    assert kinds(report)["size"].leave_out == ("3",)
+    assert kinds(report)["same"].leave_out == ()
+    assert line_for((), report.findings) == 'leave_out = ["3"]'
+
+
 def test_a_long_line_is_broken_and_still_toml() -> None:
     names = [f'a "long" name of photo {number:03}' for number in range(40)]
     finding = Finding("unreadable", "error", "", leave_out=tuple(names))

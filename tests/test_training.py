@@ -380,7 +380,7 @@ def test_pairs_that_teach_nonsense_are_refused(data: Path, tmp_path: Path) -> No
         with pytest.raises(RecipeError, match=said):
             train(replace(recipe, **changes), (data,), tmp_path / "run", ignore, JobControl())
     cv2.imwrite(str(data / "pairs" / "input" / "1.png"), photo(48, 64, 1))
-    with pytest.raises(RecipeError, match=r"1\.png: 48x64 px, its target 64x48 px"):
+    with pytest.raises(RecipeError, match=r"1\.png: 48x64 px, its target 64x48 px; both"):
         train(recipe, (data,), tmp_path / "run", ignore, JobControl())
 
 
