@@ -59,6 +59,7 @@ class ModelEntry:
     parameters: int  # 0 when unknown
     bundled: bool
     error: str | None  # why it cannot be used; the other fields are then what could be found out
+    reads_damage: bool = True  # whether it has a memory of damage; True when unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +170,18 @@ def entry(folder: Path) -> ModelEntry:
 
 
 def _entry(folder: Path, bundled: bool) -> ModelEntry:
-    task, parameters, error = "", 0, None
+    task, parameters, error, reads_damage = "", 0, None, True
     try:
         config = _config(folder)
         task, parameters = _text(config, "task"), _count(config, "parameters")
+        reads_damage = _reads_damage(config)
         if task not in TASKS:
             error = f"{CONFIG_NAME}: unknown task {task!r}"
         elif not (folder / WEIGHTS_NAME).is_file():
             error = f"{WEIGHTS_NAME} is missing"
     except (OSError, ValueError) as problem:
         error = f"{CONFIG_NAME}: {_reason(problem)}"
-    return ModelEntry(folder.name, folder, task, parameters, bundled, error)
+    return ModelEntry(folder.name, folder, task, parameters, bundled, error, reads_damage)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -187,6 +189,16 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ValueError(f"expected an object, found {type(config).__name__}")
     return config
+
+
+def _reads_damage(config: Mapping[str, Any]) -> bool:
+    """As :attr:`core.network.NetworkConfig.reads_damage`, which would import torch."""
+    network = config.get("network")
+    if not isinstance(network, dict):
+        return True
+    polarities = network.get("polarities", ["negative"])
+    reads = bool(network.get("granularities", True))
+    return reads and isinstance(polarities, list) and "negative" in polarities
 
 
 def _text(config: Mapping[str, Any], key: str) -> str:

@@ -109,6 +109,16 @@ def strength_type(text: str) -> float:
     return value
 
 
+def thoroughness_type(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 1.0 <= value <= 2.0:
+        raise argparse.ArgumentTypeError(f"need a number from 1 to 2, got {text}")
+    return value
+
+
 def quality_type(text: str) -> int:
     return _whole(text, 1, 100)
 
@@ -175,29 +185,47 @@ def add_memory_options(parser: argparse.ArgumentParser) -> None:
         "--memory-edit", type=Path, metavar="FILE",
         help="mute, boost or swap slots of the memory as a JSON file says",
     )  # fmt: skip
+    parser.add_argument(
+        "--thoroughness", type=thoroughness_type, default=1.0, metavar="1..2",
+        help="reads the memory of damage more strongly, 1 to 2: takes more of heavy rain, and sooner or later "
+        "fine detail with it; comes after a memory edit [1.0]",
+    )  # fmt: skip
 
 
 def memory_edit(args: argparse.Namespace) -> MemoryEdit | None:
-    """What --memory-edit names. Raises :class:`UsageError`; whether a model has these slots is asked later."""
-    if args.memory_edit is None:
-        return None
-    from core.memory_edit import MemoryEdit, MemoryEditError
+    """What --memory-edit names, with --thoroughness. Raises :class:`UsageError`; whether a model has these slots is
+    asked later."""
+    from core.memory_edit import MemoryEdit, MemoryEditError, thorough
 
+    if args.no_memory and args.thoroughness != 1.0:
+        raise UsageError(
+            f"--thoroughness {args.thoroughness:g}: not with --no-memory, which leaves out what it reads"
+        )
     try:
-        return MemoryEdit.read(args.memory_edit)
+        edit = MemoryEdit.read(args.memory_edit) if args.memory_edit is not None else None
     except MemoryEditError as error:
         raise UsageError(f"--memory-edit {error}") from error
+    try:
+        return thorough(args.thoroughness, edit)
+    except MemoryEditError as error:
+        raise UsageError(f"--{error}") from error
 
 
 def check_memory_edit(args: argparse.Namespace, edit: MemoryEdit | None, config: NetworkConfig) -> None:
-    """Raises :class:`UsageError` when the model lacks what the edit speaks of."""
+    """Raises :class:`UsageError` when the model lacks what the edit or the thoroughness speaks of."""
     from core.memory_edit import MemoryEditError
 
+    thoroughness = f"--thoroughness {args.thoroughness:g}"
+    if args.thoroughness != 1.0 and not config.reads_damage:
+        raise UsageError(f"{thoroughness}: this model has no memory of damage to read more strongly")
     if edit is not None:
         try:
             edit.table(config)
         except MemoryEditError as error:
-            raise UsageError(f"--memory-edit {args.memory_edit}: {error}") from error
+            named = [f"--memory-edit {args.memory_edit}"] if args.memory_edit is not None else []
+            if args.thoroughness != 1.0:
+                named.append(thoroughness)
+            raise UsageError(f"{' with '.join(named)}: {error}") from error
 
 
 def check_takes_masks(model: LoadedModel) -> None:

@@ -29,6 +29,7 @@ examples:
   memorynet restore photos/ --out dry/ --recursive    keeps the folders below photos/
   memorynet restore scan.tif --strength 0.7 --format png
   memorynet restore photos/ --out dry/ --resume   goes on where it was stopped
+  memorynet restore storm.jpg --thoroughness 1.5  where rain is left over
   memorynet restore beach.jpg --memory-edit calm.json
 
 the three memories:

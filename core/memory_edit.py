@@ -27,6 +27,8 @@ POLARITIES = ("positive", "negative")
 GRANULARITIES = ("part", "instance", "semantic")
 MAX_GAIN = 8.0
 """Beyond it the convolutions that follow are far outside of what they have ever seen."""
+LEAST_THOROUGH, MOST_THOROUGH = 1.0, 2.0
+"""Of :func:`thorough`: 2 costs fine detail already, so there is no use for more."""
 _MAX_FILE_BYTES = 1 << 20
 
 UNCHANGED, MUTED = "unchanged", "muted"
@@ -255,11 +257,46 @@ class MemoryEdit:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def thorough(thoroughness: float, edit: MemoryEdit | None = None) -> MemoryEdit | None:
+    """The edit that reads the memory of damage ``thoroughness`` times: takes more of what looks like damage, and sooner
+    or later fine detail with it.
+
+    Args:
+        thoroughness: 1 to 2; at 1 the answer is ``edit`` itself, so nothing changes.
+        edit: done first; what the negative slots hold after it is what is read more often.
+
+    Raises:
+        MemoryEditError: no number from 1 to 2, or an ``edit`` of the learned or of the actual contents alone.
+    """
+    number = isinstance(thoroughness, (int, float)) and not isinstance(thoroughness, bool)
+    if not number or not LEAST_THOROUGH <= thoroughness <= MOST_THOROUGH:
+        allowed = f"{LEAST_THOROUGH:g} to {MOST_THOROUGH:g}"
+        raise MemoryEditError(f"thoroughness {_shown(thoroughness)}: need a number from {allowed}")
+    if thoroughness == LEAST_THOROUGH:
+        return edit
+    steps = edit.steps if edit is not None else ()
+    if edit is not None and steps and edit.contents != "both":
+        raise MemoryEditError(
+            f"thoroughness {_shown(thoroughness)}: holds for both contents, and the edit is of the "
+            f"{edit.contents} ones alone"
+        )
+    return MemoryEdit((*steps, Step("boost", Slots("negative"), thoroughness)))
+
+
 def note(edit: MemoryEdit | None, muted: bool = False) -> str:
-    """What a result records about its memory: ``"unchanged"``, ``"muted"`` or ``"edited"`` and the edit's sum."""
+    """What a result records about its memory: ``"unchanged"``, ``"muted"``, ``"read with thoroughness"`` and how
+    much, or ``"edited"`` and the edit's sum; after it the thoroughness where it has both."""
     if muted:
         return MUTED
-    return UNCHANGED if edit is None or not edit.steps else f"edited {edit.sha256()[:16]}"
+    if edit is None or not edit.steps:
+        return UNCHANGED
+    last = edit.steps[-1]
+    is_thorough = (last.action, last.slots, edit.contents) == ("boost", Slots("negative"), "both")
+    if not is_thorough or not LEAST_THOROUGH < last.gain <= MOST_THOROUGH:
+        return f"edited {edit.sha256()[:16]}"
+    words = f"read with thoroughness {last.gain:.6g}"
+    rest = edit.steps[:-1]
+    return f"{note(MemoryEdit(rest))}, {words}" if rest else words
 
 
 def _apply(step: Step, counts: tuple[int, int, int], source: list[int], gain: list[float]) -> None:

@@ -108,6 +108,11 @@ class NetworkConfig:
         return bool(self.granularities)
 
     @property
+    def reads_damage(self) -> bool:
+        """Whether negative slots are read, so that :func:`core.memory_edit.thorough` has an effect."""
+        return self.has_memory and "negative" in self.polarities
+
+    @property
     def halo_px(self) -> int:
         """Radius in pixels beyond which the input cannot change an output pixel, rounded up to the stride."""
         full, half, quarter = self.blocks

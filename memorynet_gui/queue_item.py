@@ -46,6 +46,7 @@ class Choice:
     device: str = "auto"
     precision: str = "auto"
     tile_px: int | None = None
+    thoroughness_percent: int = 100  # 100 to 200: see core.memory_edit.thorough
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class ResultNote:
     bit_depth: int
     source_bytes: int  # with source_mtime_ns: which version of the source file this belongs to
     source_mtime_ns: int
+    thoroughness_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True)

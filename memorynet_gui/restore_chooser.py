@@ -65,6 +65,7 @@ class Chooser(QObject):
             settings.device,
             settings.precision,
             settings.tile_px,
+            settings.thoroughness_percent,
         )
         self._choices.remembered = settings.models
         self._is_filling = True
@@ -84,6 +85,7 @@ class Chooser(QObject):
             settings.set_model(choice.task, choice.model)
             self._choices.remembered = settings.models
         settings.tile_px = choice.tile_px
+        settings.thoroughness_percent = self._choices.thoroughness.wanted_percent
         if self._context.devices():  # before, the list holds "auto" alone and means nothing
             settings.device, settings.precision = choice.device, choice.precision
         self.task_changed.emit(choice.task)

@@ -29,6 +29,8 @@ def arguments(item: Item, save: SaveNote | None = None) -> list[str]:
     words += ["--task", note.task, "--model", note.model]
     words += ["--device", note.device, "--precision", note.precision, "--tile", str(note.tile_px)]
     words += ["--strength", f"{item.strength_percent / 100:.2f}"]
+    if note.thoroughness_percent != 100:
+        words += ["--thoroughness", f"{note.thoroughness_percent / 100:.2f}"]
     if save is not None:
         if save.format is not None:
             words += ["--format", save.format.lower()]

@@ -212,6 +212,7 @@ class RestoreFlow(QObject):
             choice.tile_px,
             self._focus(item),
             self._store,
+            choice.thoroughness_percent,
         )
         self._running_id = item.id
         self._skipping = False

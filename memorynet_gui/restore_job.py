@@ -38,6 +38,7 @@ class RestoreOrder:
     tile_px: int | None
     focus: tuple[int, int, int, int] | None
     store: ResultStore = field(compare=False, repr=False)
+    thoroughness_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
     stamp = order.path.stat() if order.path.exists() else None
     picture = image_io.read(order.path)
     control.checkpoint()
-    from core import restore  # loads torch the first time
+    from core import memory_edit, restore  # loads torch the first time
 
     control.checkpoint()
 
@@ -92,6 +93,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         precision=order.precision,
         tile_px=order.tile_px,
         focus=order.focus,
+        memory_edit=memory_edit.thorough(order.thoroughness_percent / 100),
     )
     restored = restore.restore(picture, request, forward, control)
     note = ResultNote(
@@ -110,6 +112,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         bit_depth=picture.info.bit_depth,
         source_bytes=stamp.st_size if stamp else 0,
         source_mtime_ns=stamp.st_mtime_ns if stamp else 0,
+        thoroughness_percent=order.thoroughness_percent,
     )
     rgb = image_io.to_srgb(restored.pixels, picture.icc)
     error = order.store.put(order.item_id, restored.pixels)
@@ -127,7 +130,7 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
 
     Raises SourceChanged, ResultGone, and what reading the photo raises.
     """
-    from core import image_io
+    from core import image_io, memory_edit
 
     note = item.result
     pixels = store.get(item.id)
@@ -149,6 +152,7 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
         seconds=note.seconds,
         megapixels_per_s=note.megapixels_per_s,
         notes=note.notes,
+        memory=memory_edit.note(memory_edit.thorough(note.thoroughness_percent / 100)),
     )
     return picture, restored
 

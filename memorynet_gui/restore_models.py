@@ -26,7 +26,9 @@ def entry_of(path: Path) -> ModelEntry:
         return ModelEntry(name, place, "", 0, False, str(error))
     parameters = sum(parameter.numel() for parameter in loaded.network.parameters())
     unknown = None if loaded.task in TASKS else f"it is for the unknown task {loaded.task!r}"
-    return ModelEntry(name, place, loaded.task, parameters, False, unknown)
+    return ModelEntry(
+        name, place, loaded.task, parameters, False, unknown, loaded.network.config.reads_damage
+    )
 
 
 def trained_entries(folders: Iterable[Path]) -> list[ModelEntry]:

@@ -1,4 +1,4 @@
-"""What the next restoration will do: task, model, device, precision, tile."""
+"""What the next restoration will do: task, model, thoroughness, device, precision, tile."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from memorynet_gui.inspector_parts import DetailCombo, column, heading
 from memorynet_gui.queue_item import Choice
+from memorynet_gui.view_thoroughness import Thoroughness
 
 if TYPE_CHECKING:
     from core.catalog import ModelEntry
@@ -39,6 +40,7 @@ class Choices(QWidget):
         self.model_error.setProperty("role", "warning")
         self.model_error.setWordWrap(True)
         self.model_error.hide()
+        self.thoroughness = Thoroughness()
         self.device = DetailCombo("Device", "Where the network runs; auto takes the fastest")
         self.precision = DetailCombo(
             "Precision", "auto takes bf16 where the hardware has it (twice as fast), fp32 elsewhere"
@@ -57,6 +59,8 @@ class Choices(QWidget):
         layout.addSpacing(8)
         layout.addWidget(between)
         layout.addSpacing(8)
+        layout.addWidget(self.thoroughness)
+        layout.addSpacing(8)
         layout.addWidget(heading("How"))
         how = column(4)
         for title, combo in (("Device", self.device), ("Precision", self.precision), ("Tile", self.tile)):
@@ -65,6 +69,7 @@ class Choices(QWidget):
         self.setLayout(layout)
         self.task.currentIndexChanged.connect(self._task_picked)
         self.model.activated.connect(self._model_picked)
+        self.thoroughness.changed.connect(self.changed)
         self.device.currentIndexChanged.connect(self._device_picked)
         for combo in (self.precision, self.tile):
             combo.currentIndexChanged.connect(lambda _row: self.changed.emit())
@@ -115,6 +120,7 @@ class Choices(QWidget):
             self.model.setCurrentIndex(self.model.findData(choice) if choice else -1)
         self._last_model = choice
         self._model_problem("" if choice else "No model for this task is at hand.")
+        self._follow_model()
         self.changed.emit()
 
     def _argument(self, entry: ModelEntry) -> str:
@@ -161,6 +167,7 @@ class Choices(QWidget):
             self.device.currentData() or "auto",
             self.precision.currentData() or "auto",
             self.tile.currentData(),
+            self.thoroughness.percent,
         )
 
     def set_choice(self, choice: Choice) -> None:
@@ -178,6 +185,8 @@ class Choices(QWidget):
             self.tile.add(f"{choice.tile_px} px", "", choice.tile_px)
             row = self.tile.count() - 1
         self.tile.setCurrentIndex(max(row, 0))
+        self.thoroughness.set_wanted(choice.thoroughness_percent)
+        self.changed.emit()
 
     def pick_model(self, entry: ModelEntry) -> None:
         """Choose this model, with its task; a broken one says why below the list."""
@@ -203,7 +212,14 @@ class Choices(QWidget):
         self._model_problem(f"{broken.name} cannot be used: {broken.error}" if broken else "")
         if broken is None:
             self._last_model = name
+        self._follow_model()
         self.changed.emit()
+
+    def _follow_model(self) -> None:
+        """Thoroughness needs a memory."""
+        name = self.model.currentData()
+        chosen = next((entry for entry in self._entries if self._argument(entry) == name), None)
+        self.thoroughness.set_available(chosen is None or chosen.reads_damage)
 
     def _model_problem(self, text: str) -> None:
         self.model_error.setText(text)

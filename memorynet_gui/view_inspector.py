@@ -65,6 +65,7 @@ class Inspector(QWidget):
 
         self._build_problem()
         self.choices = Choices(self._build_strength())
+        self.choices.changed.connect(self._say_thoroughness)
         self._build_quality()
         self._build_receipt()
         inside = QWidget()
@@ -203,6 +204,7 @@ class Inspector(QWidget):
             "The full result is not kept any more; restore again to change the strength." if baked else ""
         )
         self.strength_row.setEnabled(not baked)
+        self._say_thoroughness()
         self._quality.setEnabled(item is not None)
         self._show_receipt(item, info)
 
@@ -243,6 +245,13 @@ class Inspector(QWidget):
 
     def _say_strength(self) -> None:
         self.strength_row.set_value(f"{self.strength.value()} %")
+
+    def _say_thoroughness(self) -> None:
+        """Unlike the strength, it shows only once the network has run again."""
+        item, part = self._item, self.choices.thoroughness
+        note = item.result if item is not None and item.state is ItemState.DONE else None
+        differs = note is not None and note.thoroughness_percent != part.percent
+        part.set_outdated(differs and part.slider.isEnabledTo(part))
 
     def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
         while self._receipt_rows.count():
@@ -305,6 +314,9 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
         ran = f"{note.device} · {note.precision} · {note.tile_px} px"
         rows.append(("Ran on", ran, f"Device, precision and tile: {ran}"))
         rows.append(("Model", note.model_name, f"sha256 {note.model_sha256}"))
+        if note.thoroughness_percent != 100:
+            tooltip = "How strongly the memory of damage was read"
+            rows.append(("Thoroughness", f"{note.thoroughness_percent} %", tooltip))
         rows.extend(("Note", text, text) for text in note.notes)
     if item.saved is not None:
         rows.append(("Saved as", item.saved.path.name, str(item.saved.path)))

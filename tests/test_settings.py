@@ -29,6 +29,7 @@ SAMPLES = {
     "precision": "fp32",
     "tile_px": 512,
     "strength_percent": 40,
+    "thoroughness_percent": 135,
     "strip_gps": True,
     "output_folder": Path("/photos/Ærø 2024"),
     "save_format": "TIFF",
