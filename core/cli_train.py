@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import cli_common as common
 from core import extras
+from core.dataset import few_photos
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, Emit, ignore
 
@@ -182,10 +183,13 @@ class _Teller:
                 f"from {event.resumed_from} at step {event.step}" if event.resumed_from else "from the start"
             )
             print(
-                f"{event.parameters / 1e6:.2f} M parameters, {event.photos} photos, {event.device} in "
+                f"{event.parameters / 1e6:.2f} M parameters, {event.photos} photo{'s' * (event.photos != 1)}, "
+                f"{event.device} in "
                 f"{event.precision}, {event.steps} steps {start}",
                 flush=True,
             )
+            if few := few_photos(event.photos):
+                print(few, file=sys.stderr, flush=True)
         elif isinstance(event, StepDone):
             terms = ", ".join(f"{name} {value:.4f}" for name, value in event.terms.items())
             speed = f"{event.images_per_s:.1f} images/s"
@@ -216,7 +220,7 @@ class _Teller:
         elif isinstance(event, CheckpointSaved):
             self.kept = event.step
         elif isinstance(event, TrainWaiting):
-            waits = f"Waiting, and trying again by itself: {event.reason}" if event.reason else "Going on."
+            waits = f"Waiting. {event.reason}" if event.reason else "Going on."
             print(waits, file=sys.stderr, flush=True)
         elif isinstance(event, Notice):
             print(event.text, file=sys.stderr, flush=True)

@@ -43,6 +43,17 @@ _MASK_WORDS = _ROLE_WORDS | {"mask", "masks"}
 _NAMED_IN_ERROR = 8
 
 
+_FEW = 10
+
+
+def few_photos(count: int) -> str:
+    """A sentence where ``count`` photos or pairs are too few to learn more than these; else nothing."""
+    if not 0 < count < _FEW:
+        return ""
+    them = "1 photo to train on: expect it" if count == 1 else f"{count} photos to train on: expect them"
+    return f"Only {them} to be learnt by heart. Some hundred are a good start."
+
+
 class PairingError(ValueError):
     """The folder has no known layout, or pictures in it have no partner: ``unpaired`` names them all."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core import catalog
+from core.dataset import few_photos
 from core.degrade import DegradationError
 from core.doctor_data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
 from core.doctor_leave import offered
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 STRIDE_PX = 8  # as core.network's, which would bring torch along
-_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,8 @@ def _judge(found: Gathered, recipe: TrainRecipe, looks: Sequence[Look]) -> None:
     _judge_pairs(found, looks)
     _judge_kinds(found, looks)
     train = sum(not look.unit.validates for look in looks)
-    if 0 < train < _FEW:
-        found.add("few", WARNING, f"Only {_photos(train)} to train on: expect {'it' if train == 1 else 'them'} to be "
-                  "learnt by heart. Some hundred are a good start.")  # fmt: skip
+    if few := few_photos(train):
+        found.add("few", WARNING, few)
     if train and train == len(looks) and not any(item.severity == ERROR for item in found.findings):
         found.add("empty", ERROR, "There is nothing to validate on.")
 

@@ -168,7 +168,10 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.dataset.PairingError": _plain(
         "The folder's pictures could not be paired.", "Give both pictures of a pair the same name."
     ),
-    "core.recipe.RecipeError": _plain("The recipe is not valid.", "Correct the value named above."),
+    "core.recipe.RecipeError": _plain("The recipe cannot be used.", "Correct that, then try again."),
+    "core.recipe.FolderMissing": _plain(
+        "A folder of photos is not there.", "Bring it back, or choose where the photos are now."
+    ),
     "tomllib.TOMLDecodeError": _plain("The recipe is not valid TOML.", "Correct the line named above."),
     "json.decoder.JSONDecodeError": _plain("A settings file is not valid JSON.", "Correct or remove it."),
     "core.degrade.DegradationError": _plain(

@@ -25,6 +25,10 @@ class RecipeError(ValueError):
     """The recipe cannot be used; the message names the field, its value and what is allowed."""
 
 
+class FolderMissing(RecipeError):
+    """A folder that the recipe names does not exist; the message names it."""
+
+
 def _spec(
     default: Any,
     section: str,
@@ -381,7 +385,8 @@ def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[P
     Names of :data:`BUNDLED` stand for photos that ship, not for folders, and are left out.
 
     Raises:
-        RecipeError: a folder does not exist, or DATA stands for nothing.
+        FolderMissing: a folder does not exist.
+        RecipeError: DATA stands for nothing.
     """
     found = []
     for folder in folders:
@@ -396,7 +401,9 @@ def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[P
             options = [Path(folder).expanduser()]
         match = next((option for option in options if option.is_dir()), None)
         if match is None:
-            raise RecipeError(f"{folder}: no such folder (looked for {', '.join(map(str, options))})")
+            places = [str(option) for option in options if str(option) != folder]
+            tried = f" (looked for {', '.join(places)})" if places else ""
+            raise FolderMissing(f"{folder}: no such folder{tried}")
         found.append(match)
     return tuple(found)
 

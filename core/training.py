@@ -234,7 +234,7 @@ class _Run(KeptRun):
             path = getattr(error, "path", None) or getattr(error, "filename", None)
             where = f" ({path})" if path else ""
             raise TrainingError(
-                f"step {self.step + 1}: a training photo cannot be read any more: {error}{where}; the run goes on "
+                f"Step {self.step + 1}: a training photo cannot be read any more: {error}{where}; the run goes on "
                 "from here once it is back"
             ) from error
 

@@ -96,7 +96,8 @@ class Disk:
                 if not is_full(error):
                     raise
                 # its advice is to try again elsewhere: here that is done, and a run stays where it is
-                reason = f"{describe(error).what} Free some space where the run is kept."
+                what = describe(error).what
+                reason = f"{what} Free some space where the run is kept: it goes on by itself."
             else:
                 if is_waiting:
                     self._tell_waiting("")

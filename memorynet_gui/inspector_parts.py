@@ -58,10 +58,20 @@ def heading(text: str) -> QLabel:
 
 
 class DirectSlider(QSlider):
-    """A horizontal slider whose handle comes to where its line is pressed, as in a photographer's tools."""
+    """A horizontal slider whose handle comes to where its line is pressed, as in a photographer's tools.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    ``takes_wheel`` is for one that sets nothing: scrolling past must not change a setting on the way.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, takes_wheel: bool = False) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
+        self._takes_wheel = takes_wheel
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self._takes_wheel:
+            super().wheelEvent(event)
+        else:
+            event.ignore()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:

@@ -67,6 +67,7 @@ QPushButton:disabled, QToolButton:disabled { color: $disabled; background: $cont
 QPushButton[compact="true"], QToolButton[compact="true"] {
     padding: 0 6px; min-height: 16px; font-size: ${caption_px}px;
 }
+QPushButton[tight="true"] { padding: 3px 4px; }
 QPushButton[role="primary"], QToolButton[role="primary"] {
     background: $accent; border-color: $accent; color: $accent_text; font-weight: 600;
 }

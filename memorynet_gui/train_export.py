@@ -90,7 +90,8 @@ class Exporter(QObject):
 
     def _failed(self, error: Any) -> None:
         if self._release() is not None:
-            self._context.banner(f"{self._what} was not exported. {describe(error).sentence}", kind="warning")
+            why = describe(error).sentence.removeprefix("The model was not exported. ")
+            self._context.banner(f"{self._what} was not exported. {why}", kind="warning")
 
     def _cancelled(self) -> None:
         if self._release() is not None:

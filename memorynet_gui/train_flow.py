@@ -295,6 +295,9 @@ class TrainFlow(QObject):
             self.kept, self._kept_at = event, time.monotonic()
         elif isinstance(event, TrainWaiting):
             self.waits_because = event.reason
+            self._stop_clock()  # to wait for a disk is no work
+            if event.reason is None and not self.paused:
+                self._since = time.monotonic()
         elif isinstance(event, Notice):
             self.told.emit(f"{self._order.name}: {event.text}")
         self.event_came.emit(event)
@@ -307,7 +310,8 @@ class TrainFlow(QObject):
             self._stop_clock()
             self._awake.release()  # a pause may last: the machine need not stay up for it
         else:
-            self._since = time.monotonic()
+            if self.waits_because is None:
+                self._since = time.monotonic()
             self._awake.hold()
         self.progressed.emit()
 

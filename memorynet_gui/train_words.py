@@ -28,6 +28,8 @@ def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
         return f"{name} is trained: all {recipe.steps:,} steps are done.{score}"
     if ending.kind == FAILED:
         assert ending.problem is not None
+        if has_card and not ending.step:  # of what it did in earlier sittings nothing was told yet
+            return f"{name} did not get going. The run is kept; what went wrong stands at the right."
         if has_card:
             return f"{name} stopped at step {ending.step:,}. The run is kept; what went wrong stands at the right."
         return f"{name} stopped. {ending.problem.sentence}"

@@ -227,7 +227,7 @@ class TrainFilm(QFrame):
         self.words.setProperty("role", "secondary")
         self.words.setWordWrap(True)
         self.strip = _Strip(self._thumbnails)
-        self.slider = DirectSlider()
+        self.slider = DirectSlider(takes_wheel=True)
         self.slider.setAccessibleName("Step of the film")
         self.slider.setToolTip("Drag through the validations of the run")
         self.slider.setPageStep(10)

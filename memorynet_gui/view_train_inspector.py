@@ -201,6 +201,7 @@ class TrainInspector(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         for button in (self.pause, self.save, self.stop):
+            button.setProperty("tight", True)  # the words fit in the narrowest panel with its scroll bar
             row.addWidget(button, 1)
         self.steering = QWidget()
         self.steering.setLayout(row)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.degrade import DEGRADATIONS
@@ -39,6 +41,24 @@ def photos(tmp_path: Path) -> tuple[Path, ...]:
 
 def pixels(preview: DegradePreview, index: int, clean: bool = False) -> bytes:
     return bytes(preview.strip.image(index, clean).constBits())
+
+
+@pytest.mark.parametrize("task", sorted(DEGRADATIONS))
+def test_scrolling_past_moves_no_slider(preview: DegradePreview, task: str) -> None:
+    preview.set_task(task)
+    for name in preview._defaults:
+        row = preview.row(name)
+        for slider in row.sliders if isinstance(row, SharesRow) else (row.slider,):
+            for turn in (-120, 120):
+                middle = slider.rect().center().toPointF()
+                event = QWheelEvent(
+                    middle, slider.mapToGlobal(middle), QPoint(), QPoint(0, turn), Qt.MouseButton.NoButton,
+                    Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+                )  # fmt: skip
+                event.accept()
+                QApplication.sendEvent(slider, event)
+                assert not event.isAccepted()  # it is for what scrolls
+    assert preview.parameters() == {}
 
 
 @pytest.mark.parametrize("task", sorted(DEGRADATIONS))

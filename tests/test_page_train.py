@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from core import runs
 from core.doctor import DoctorReport
+from core.recipe import FolderMissing
 from core.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
 from core.training import TrainingError
 from memorynet_gui import main_window
@@ -160,6 +161,38 @@ def test_a_failure_is_told_and_the_run_stays(
         at.settings.inspector_shown = True
     with desk(qapp, tmp_path) as at:  # what went wrong is known next time, too
         assert at.panel.problem_box.isVisible() and "It broke" in at.panel.problem_box.why.text()
+
+
+def test_what_cannot_go_on_is_not_said_to_have_stopped_at_its_beginning(
+    qapp: QApplication, tmp_path: Path, trainer: QuickTrainer
+) -> None:
+    make_run(tmp_path / "runs", "rain-1", STOPPED, step=12)
+    trainer.fails_first = FolderMissing("DATA/clean: no such folder")
+    with desk(qapp, tmp_path) as at:
+        at.wait(at.panel.proceed.isVisible)
+        at.panel.proceed.click()
+        at.wait(lambda: bool(trainer.orders))
+        at.wait_idle()
+        assert at.texts()[-1].startswith("rain-1 did not get going. The run is kept")
+        assert at.panel.problem_box.isVisible()
+        assert at.panel.problem_box.what.text() == "A folder of photos is not there."
+
+
+def test_the_words_of_the_buttons_fit_in_the_narrowest_panel(
+    qapp: QApplication, tmp_path: Path, trainer: QuickTrainer
+) -> None:
+    trainer.holds_at = 5
+    with desk(qapp, tmp_path) as at:
+        at.window.resize(1000, 600)
+        at.start("rain-1")
+        at.wait(at.panel.steering.isVisible)
+        at.panel.pause.click()
+        at.wait(lambda: at.panel.pause.text() == "Resume")
+        settle()
+        for button in (at.panel.pause, at.panel.save, at.panel.stop):
+            assert button.width() >= button.sizeHint().width(), button.text()
+        at.panel.stop.click()
+        at.wait_idle()
 
 
 def test_what_fails_before_it_begins_leads_back_to_the_form(
@@ -468,7 +501,7 @@ def test_everything_is_exported(qapp: QApplication, tmp_path: Path, monkeypatch:
         actions["Model folder…"].trigger()  # the place is taken now
         at.wait(lambda: not at.window.runner.busy)
         settle()
-        assert any("was not exported" in text for text in at.texts())
+        assert [text.count("was not exported") for text in at.texts() if "was not exported" in text] == [1]
         assert at.window.job_bar.text.full == ""
 
 

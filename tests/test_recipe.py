@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import catalog
-from core.recipe import RecipeError, TrainRecipe, problems_of, resolve_folders
+from core.recipe import FolderMissing, RecipeError, TrainRecipe, problems_of, resolve_folders
 
 SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))
 
@@ -130,5 +130,5 @@ def test_data_stands_for_the_folders_given(tmp_path: Path) -> None:
     assert found == (tmp_path / "a" / "clean", tmp_path / "b" / "more")
     with pytest.raises(RecipeError, match="--data"):
         resolve_folders(("DATA/clean",), ())
-    with pytest.raises(RecipeError, match="no such folder"):
+    with pytest.raises(FolderMissing, match="no such folder"):
         resolve_folders(("DATA/none",), (tmp_path / "a",))

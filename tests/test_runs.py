@@ -375,7 +375,7 @@ def test_the_list(
     assert line.split() == ["good", "done", "derain", "100", "/", "100", "31.46", *line.split()[7:]]
     assert long in out
     assert "[red]bad" in out
-    assert "[red]bad: The recipe is not valid. recipe.toml: name 3: need" in err
+    assert "[red]bad: The recipe cannot be used. recipe.toml: name 3: need" in err
     code, out, _ = run(capsys, library, "--json")
     found = json.loads(out)
     assert code == 0

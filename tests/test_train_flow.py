@@ -232,6 +232,13 @@ def test_notices_and_waiting_are_told(desk: Desk, tmp_path: Path) -> None:
     flow.start(desk.order(tmp_path / "run"))
     wait_until(lambda: flow.waits_because is not None)
     assert flow.text() == "Training run · waiting" and flow.waits_because == "The disk is full."
+    worked_s = flow.elapsed_s
+    time.sleep(0.05)
+    assert flow.elapsed_s == worked_s
+    flow.pause()
+    flow.resume()
+    time.sleep(0.05)
+    assert flow.elapsed_s == worked_s
     step.set()
     wait_until(lambda: not flow.busy)
     assert flow.waits_because is None and told == ["run: the loss exploded"]

@@ -350,7 +350,7 @@ def test_a_full_disk_is_waited_for(
 
     train(TINY, (data,), run, emit, JobControl())
     waits = [event.reason for event in events if isinstance(event, TrainWaiting)]
-    assert waits == ["The disk is full. Free some space where the run is kept.", None]
+    assert waits == ["The disk is full. Free some space where the run is kept: it goes on by itself.", None]
     assert fault.times >= 2
     if word != "state":
         assert states[0][0] == PAUSED and "The disk is full" in states[0][1]
