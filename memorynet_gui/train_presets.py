@@ -37,7 +37,7 @@ PRESETS = (
     ),
     Preset(
         "fine-tune", "Fine-tune a shipped model", "Goes on from a model that already works, with your photos.",
-        "mdi6.tune-vertical", MappingProxyType({"derain": "fine-tune"}),
+        "mdi6.tune-vertical", MappingProxyType({"derain": "fine-tune", "deshadow": "fine-tune-shadow"}),
     ),
     Preset(
         "standard", "Standard", "A new model from nothing, with your photos. Hours on a processor.",
@@ -133,6 +133,8 @@ def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFoun
 
 
 def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
+    from core.dataset import few_photos
+
     noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
     kind = values["kind"]
     leave_out = LeftOut(values.get("leave_out", ()))
@@ -148,7 +150,7 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
         what.append(_many(len(photos), "photo"))
         lines.append(
             f"Learns from {_many(len(photos), 'clean photo')}{_where(values['train'])}. "
-            f"{noun.capitalize()} {'are' if noun.endswith('s') else 'is'} drawn on them as training goes."
+            f"{noun.capitalize()} {'are' if noun.endswith('s') else 'is'} drawn on {'it' if len(photos) == 1 else 'them'} as training goes."
         )
     if kind != "clean":
         folders = values["pairs"] if kind == "mixed" else values["train"]
@@ -168,6 +170,8 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
     lines.append(scored)
     if gone:
         lines.append(f"{len(gone):,} left out.")
+    if few := few_photos(count):
+        lines.append(few)
     problem = None if count else "There are no photos to learn from in the folder."
     return DataFound(tuple(lines), problem, tuple(photos[:6]), count, " and ".join(what))
 

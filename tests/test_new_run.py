@@ -208,8 +208,9 @@ def test_what_is_not_read_or_not_there_is_said(view: NewRunView, tmp_path: Path)
     view.choose_preset(QUICK)  # learns from the photos that ship
     looked(view)
     assert "does not read the folders above" in view.data.notes.text()
+    view.choose_preset(STANDARD)
     view.form.set_values({"task": "deshadow"})
-    view.choose_preset(FINE)
+    view.choose_preset(QUICK)
     looked(view)
     assert "none to remove shadows yet" in view.head.source.full and view.recipe().task == "derain"
     assert "does not read" not in view.data.notes.text()
@@ -256,6 +257,16 @@ def test_another_task_brings_its_own_recipe_and_damage(view: NewRunView) -> None
     view.choose_preset(QUICK)
     assert view.form.value("task") == "derain"
     assert view.preview.parameters() == load("quick-look").degradation
+
+
+def test_fine_tuning_goes_on_from_the_shipped_model_of_the_task(view: NewRunView) -> None:
+    view.choose_preset(FINE)
+    assert (view.recipe().task, view.recipe().start_from) == ("derain", "derain-s")
+    choose_task(view, 1)
+    assert (view.recipe().task, view.recipe().start_from) == ("deshadow", "deshadow-s")
+    assert view.preview.task == "deshadow"
+    choose_task(view, 0)
+    assert view.recipe() == load("fine-tune")
 
 
 def choose_task(view: NewRunView, index: int) -> None:

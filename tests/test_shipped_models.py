@@ -1,0 +1,54 @@
+"""The models that come with MemoryNet, on damaged bundled photos: they help where there is damage, and say what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import catalog, exemplars, image_io, metrics
+from core.checkpoint import WEIGHTS_FILE
+from core.degrade import DEGRADATIONS
+from core.jobs import JobControl, ignore
+from core.restore import RestoreRequest, restore
+
+SHIPPED = {"derain-s": "derain", "deshadow-s": "deshadow"}
+LARGEST_MB = {"model.safetensors": 4.0, "samples.safetensors": 1.5}
+
+
+@pytest.mark.parametrize(("name", "task"), SHIPPED.items())
+def test_a_shipped_model_undoes_much_of_its_damage(name: str, task: str, tmp_path: Path) -> None:
+    photo = next(path for path in catalog.sample_photos(validation=False) if path.stem == "gravel")
+    truth = metrics.to_8bit(image_io.read(photo).pixels)[:256, :256]
+    make = DEGRADATIONS[task]
+    degrade = make.bind(make.always(make.defaults))
+    damaged = np.rint(degrade(truth.astype(np.float32) / 255, np.random.default_rng(3)) * 255).astype(
+        np.uint8
+    )
+    request = RestoreRequest(task=task, model=catalog.resolve(name), precision="fp32")
+    Image.fromarray(damaged).save(tmp_path / "damaged.png")
+    restored = restore(image_io.read(tmp_path / "damaged.png"), request, ignore, JobControl())
+    before, after = (metrics.psnr_db(pixels, truth, "RGB") for pixels in (damaged, restored.pixels))
+    assert after > before + 2.0
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_card_is_of_these_weights(name: str) -> None:
+    folder = catalog.resolve(name)
+    card = (folder / "card.md").read_text("utf-8")
+    digest = hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()
+    assert re.findall("sha256 `([0-9a-f]{64})`", card) == [digest]
+    for file, most in LARGEST_MB.items():
+        assert 0 < (folder / file).stat().st_size / 1e6 < most
+    samples, problem = exemplars.load_beside(folder)
+    assert samples is not None and problem is None
+
+
+def test_every_model_that_ships_is_meant_to() -> None:
+    assert {path.parent.name for path in (catalog.RESOURCES / "weights").glob("*/config.json")} == set(
+        SHIPPED
+    )
