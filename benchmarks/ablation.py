@@ -87,7 +87,7 @@ def main() -> int:
             keep_results(results)
             print(f"{task}, {variant}, seed {seed}: {entry['psnr_db']:.3f} dB", flush=True)
     if options.cost:
-        results["cost"] = cost(options.width)
+        results["cost"][str(options.width)] = cost(options.width)
         keep_results(results)
     text = table(results, options.steps, options.width)
     print(text)
@@ -233,8 +233,8 @@ def _print_peak(kind: str, width: int) -> int:
 def table(results: dict[str, Any], steps: int, width: int) -> str:
     runs = [r for r in results["runs"] if (r["steps"], r["width"]) == (steps, width)]
     tasks = sorted({r["task"] for r in runs})
-    ratio = results.get("cost", {}).get("time_ratio", {})
-    peak = results.get("cost", {}).get("peak_mb", {})
+    costs = results["cost"]
+    ratio, peak = (costs.get(str(width), {}).get(part, {}) for part in ("time_ratio", "peak_mb"))
     columns = [column for task in tasks for column in _columns(task)]
     lines = [
         f"{steps} steps of the task's recipe, width {width}; PSNR of the task's protocol in dB with the first seed; in "
@@ -253,11 +253,17 @@ def table(results: dict[str, Any], steps: int, width: int) -> str:
         lines.append(
             f"| {variant} | {of_variant[0]['parameters']:,} | {' | '.join(cells)} | {time_text} | {peak.get(kind, '')} |"
         )
-    if cost_of := results.get("cost"):
+    if cost_of := costs.get(str(width)):
         lines += [
             "",
             f"Time against no memory (median of ratios taken in turns, {cost_of['edge_px']} px square) and peak memory of the "
             f"process (1024 px square): {cost_of['machine']}, {cost_of['date']}.",
+        ]
+        lines += [
+            f"At width {other} the whole memory takes x{found['time_ratio']['all']:.2f} the time and "
+            f"{found['peak_mb']['all']} MB against {found['peak_mb']['none']}."
+            for other, found in costs.items()
+            if other != str(width)
         ]
     return "\n".join(lines)
 
