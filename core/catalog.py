@@ -118,6 +118,17 @@ def resolve(name_or_path: str | os.PathLike[str], extra: Sequence[Path] = ()) ->
     raise CatalogError(f"no model {text!r}: neither a file or folder nor a name{_did_you_mean(text, names)}")
 
 
+def model_problem(name_or_path: str | os.PathLike[str]) -> str | None:
+    """Why there is nothing to load, going by names alone; None where there may be."""
+    try:
+        path = resolve(name_or_path)
+    except CatalogError as error:
+        return str(error)
+    if path.is_dir() and not (path / WEIGHTS_NAME).is_file():
+        return f"{path}: no model in this folder (expected {WEIGHTS_NAME})"
+    return None
+
+
 def model_task(name_or_path: str | os.PathLike[str]) -> str:
     """The task a model learned, by its description alone; "" when there is no such model or it does not say."""
     try:

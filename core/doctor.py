@@ -124,10 +124,8 @@ def _check_settings(found: Gathered, recipe: TrainRecipe) -> None:
         except DegradationError as error:
             found.add("degradation", ERROR, f"{error}.")
     if recipe.start_from:
-        try:
-            catalog.resolve(recipe.start_from)
-        except catalog.CatalogError as error:
-            found.add("start_from", ERROR, f"start_from: {error}.")
+        if problem := catalog.model_problem(recipe.start_from):
+            found.add("start_from", ERROR, f"start_from: {problem}.")
         learned = catalog.model_task(recipe.start_from)
         if learned not in ("", recipe.task):
             found.add("start_from", NOTE, f"The model to start from learned to {catalog.TASKS[learned].verb.lower()}; this "

@@ -166,9 +166,9 @@ class KeptRun:
         files = self.checkpoints.files()
         found = self._take_on(iter(files))
         if files and found is None:  # beginning anew would write over the curve and the best model
-            raise TrainingError(
-                f"{self.folder.path}: none of its {len(files)} checkpoints can be read; start again in another folder"
-            )
+            count = len(files)
+            which = "its only checkpoint cannot" if count == 1 else f"none of its {count} checkpoints can"
+            raise TrainingError(f"{self.folder.path}: {which} be read; start again in another folder")
         self._apart(self._trim)
         return None if found is None else found.name
 

@@ -168,10 +168,10 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
     if not scored:
         return DataFound(problem="All that would be scored on is left out; see All settings.")
     lines.append(scored)
-    if gone:
-        lines.append(f"{len(gone):,} left out.")
     if few := few_photos(count):
         lines.append(few)
+    if gone:
+        lines.append(f"{len(gone):,} left out.")
     problem = None if count else "There are no photos to learn from in the folder."
     return DataFound(tuple(lines), problem, tuple(photos[:6]), count, " and ".join(what))
 

@@ -17,6 +17,14 @@ class StartModel:
     def __init__(self, form: RecipeForm) -> None:
         self._form = form
         self._taken_out = ""
+        self.problem: str | None = None
+
+    def look(self) -> None:
+        """Ask the disk for the model that stands in the field, and say beside it when there is none."""
+        start = str(self._form.value("start_from"))
+        self.problem = catalog.model_problem(start) if start else None
+        if self.problem is not None:
+            self._form.say("start_from", f"There is no model in {shown_name(start)}")
 
     def forget(self) -> None:
         """Another recipe is in the form."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import extras
+from core.run_folder import RunFolder
 from memorynet_gui.page import AppContext
 from memorynet_gui.problems import describe
 from memorynet_gui.train_flow import TrainFlow, TrainOrder
@@ -79,7 +80,10 @@ class Starts:
 
 
 def discard(order: TrainOrder) -> None:
-    """A new run that is not begun after all leaves no folder; one that holds something is left alone."""
+    """A new run that is not begun after all leaves no folder; one that holds more than its lock is left alone."""
     if not order.resume:
+        lock = RunFolder(order.folder).lock_file
         with contextlib.suppress(OSError):
+            if list(order.folder.iterdir()) == [lock]:
+                lock.unlink()
             order.folder.rmdir()

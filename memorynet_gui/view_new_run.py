@@ -249,6 +249,7 @@ class NewRunView(QWidget):
             self._start_model.say()
 
     def _form_changed(self) -> None:
+        self._start_model.look()
         self.preview.set_task(self.form.value("task"))
         if self.preview.parameters() != self.form.value("degradation"):
             self.preview.set_parameters(self.form.value("degradation"))
@@ -468,6 +469,8 @@ class NewRunView(QWidget):
         problem = self.form.first_problem()
         if problem is not None:
             return problem
+        if self._start_model.problem is not None:
+            return f"Start from: {self._start_model.problem}."
         if self._found is None:
             return "Looking at the photos…"
         if self._found.problem is not None:
@@ -524,6 +527,9 @@ class NewRunView(QWidget):
             name = next(iter(self.form.problems))
             row: QWidget | None = self.form.reveal(name)
             target = row if row is not None else self.preview
+        elif self._start_model.problem is not None:
+            row = self.form.reveal("start_from")
+            target = row if row is not None else self.form
         elif self._found is not None and self._found.problem is not None:
             target = self.data
             self.data.choose.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -351,7 +351,8 @@ def test_folders_and_settings(tmp_path: Path) -> None:
     assert "no pairs" in of(see(replace(PAIRS, train=("SAMPLES/train",)), data), "layout").text
     wrong = replace(CLEAN, degradation={"drizzle": 3})
     assert "drizzle" in of(see(wrong, data), "degradation").text
-    assert of(see(replace(CLEAN, start_from="nowhere/model"), data), "start_from").severity == "error"
+    for start in ("nowhere/model", str(data)):  # nothing there; a folder, but of photos
+        assert of(see(replace(CLEAN, start_from=start), data), "start_from").severity == "error"
     other = of(see(replace(CLEAN, task="deshadow", start_from="derain-s"), data), "start_from")
     assert (other.severity, "learned to remove rain" in other.text) == ("note", True)
     one = replace(PAIRS, train=("DATA/one",), validation=("DATA/one",))

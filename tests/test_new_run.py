@@ -315,6 +315,19 @@ def test_what_a_start_model_learned_is_asked_of_the_model(view: NewRunView, tmp_
         assert view.recipe().start_from == (start if stays else "")
 
 
+def test_a_folder_without_a_model_cannot_be_started_from(view: NewRunView, tmp_path: Path) -> None:
+    looked(view)
+    assert view.is_valid
+    for start in (str(tmp_path), "nobody"):
+        view.form.set_values({"start_from": start})
+        looked(view)
+        assert (view.why_not() or "").startswith("Start from: ") and start in (view.why_not() or "")
+        assert not view.bar.start.isEnabled()
+    view.form.set_values({"start_from": str(save_small_model(tmp_path / "model"))})
+    looked(view)
+    assert view.is_valid
+
+
 def test_the_look_of_the_damage_goes_into_the_recipe(view: NewRunView) -> None:
     looked(view)
     view.preview.reset.click()

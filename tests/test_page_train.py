@@ -203,6 +203,7 @@ def test_what_fails_before_it_begins_leads_back_to_the_form(
     trainer.fails_first = RecipeError("DATA/clean: no such folder")
     with desk(qapp, tmp_path) as at:
         (at.runs_folder / "rain-1").mkdir(parents=True)
+        RunFolder(at.runs_folder / "rain-1").lock_file.touch()  # as the trainer leaves it
         folder = at.start("rain-1")
         at.wait_idle()
         assert at.page.stage().is_new and at.page.shown is None
@@ -226,7 +227,8 @@ def test_while_photos_are_restored_a_run_can_wait(
         at.start("rain-2")
         at.press_banner("rain-2")
         release.set()
-        at.wait(lambda: at.page.flow.busy)
+        at.wait(lambda: bool(trainer.orders))  # the run may be over between two looks
+        at.wait_idle()
         assert not at.page._wait.isVisible() or at.page.flow.waiting is None
         at.wait_idle()
         assert [order.name for order in trainer.orders] == ["rain-2"]
