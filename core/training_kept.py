@@ -278,7 +278,7 @@ class KeptRun:
 
     def _restore_state(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         if state["recipe_sha256"] != self.recipe.sha256():
-            raise ValueError("it belongs to another recipe")
+            raise ValueError("it belongs to another recipe: another network or other settings")
         guard = Guard.from_dict(state["guard"]) if "guard" in state else Guard()
         best = state["best_psnr_db"]
         best_psnr_db, best_step = float("-inf") if best is None else float(best), int(state["best_step"])

@@ -232,7 +232,11 @@ class _Rows(QStyledItemDelegate):
         detail = detail_text(run, model.is_here(run))
         inner = rect.adjusted(_TICK_PX, 0, -8, 0)
         # the score goes first, a long name is cut in its middle
-        detail_px = min(metrics.horizontalAdvance(detail), inner.width() * 3 // 5)
+        most_px = inner.width() * 3 // 5
+        word = state_word(run, model.is_here(run))
+        if metrics.horizontalAdvance(detail) > most_px and word:
+            detail = word  # the state matters more than the score, which stands in the tooltip and beside the curves
+        detail_px = min(metrics.horizontalAdvance(detail), most_px)
         name_px = max(inner.width() - detail_px - 10, 40)
         painter.setFont(font)
         painter.setPen(text if shown else quiet)
