@@ -1,6 +1,6 @@
 """What the memory means: does its negative response find damage, and does a wrong memory hurt?
 
-    python benchmarks/meaning.py MODEL --photos DATA/clean_val [--json FILE]
+    python benchmarks/meaning.py MODEL --photos DATA/clean_val [--pairs DATA/bench/shadow_real_dev] [--json FILE]
 
 Where: every photo is degraded inside a random region only; the negative response of each cell of the memory's
 grid is compared with whether most of the cell lies in the region (area under the ROC curve, 0.5 is chance), before
@@ -9,7 +9,8 @@ find; the score for damage of every strength stands beside it, and that of an or
 Clean photos hold shadows, glare and haze of their own, which are no part of the region although they look like damage;
 so the score of the response's rise over the clean photo's own is given too.
 Wrong memory: photos degraded all over are restored with contents exchanged or muted while the
-addresses stay as they are; the loss is against the untouched memory. Everything is seeded.
+addresses stay as they are; the loss is against the untouched memory. Everything is seeded. ``--pairs`` takes real pairs
+for this part: shadows that a clean photo has of its own are in its truth, and a model that takes them too is told wrong.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from core import catalog, image_io, metrics
 from core.checkpoint import load
 from core.cv import cv2
+from core.dataset import find_pairs
 from core.degrade import DEGRADATIONS
 from core.losses import damage_map
 from core.memory import GRANULARITIES, POLARITIES, RowEdit
@@ -42,6 +44,7 @@ DENSE: dict[str, dict[str, Any]] = {
     "derain": {"cover": (0.05, 0.2), "strength": (0.25, 0.95)},
     "deshadow": {"ambient": (0.07, 0.25)},
 }
+THOROUGHNESS = (1.25, 1.5, 2.0)
 EDGE_PX = 384  # centre crops, so that the numbers are those of the training's validation
 
 
@@ -49,11 +52,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", help="name or folder")
     parser.add_argument("--photos", type=Path, required=True, help="folder of clean photos")
+    parser.add_argument("--pairs", type=Path, help="folder of real pairs to try wrong memories on")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     model = load(catalog.resolve(options.model))
     photos = [centre(image_io.read(path).pixels) for path in image_io.find_images(options.photos, False)]
+    if options.pairs is None:
+        pairs = [
+            (degraded(model.task, photo, np.random.default_rng([options.seed, 1, index])), photo)
+            for index, photo in enumerate(photos)
+        ]
+    else:
+        pairs = [
+            (centre(image_io.read(pair.input).pixels), centre(image_io.read(pair.target).pixels))
+            for pair in find_pairs(options.pairs).pairs
+        ]
     with torch.inference_mode():
         found = {
             "model": model.name,
@@ -62,7 +76,8 @@ def main() -> int:
             "seed": options.seed,
             "where": where(model.network, model.task, photos, options.seed),
             "where_of_every_strength": where(model.network, model.task, photos, options.seed, dense=False),
-            "wrong_memory": wrong_memory(model.network, model.task, photos, options.seed),
+            "wrong_memory_on": f"{len(pairs)} {'real' if options.pairs else 'synthetic'} pairs",
+            "wrong_memory": wrong_memory(model.network, model.task, pairs, options.seed),
         }
     print(as_text(found))
     if options.json:
@@ -149,11 +164,15 @@ def auroc(score: np.ndarray, positive: np.ndarray) -> float:
     return float(mannwhitneyu(inside, outside).statistic / (len(inside) * len(outside)))
 
 
-def wrong_memory(network: MemoryNet, task: str, photos: list[np.ndarray], seed: int) -> dict[str, float]:
-    """Mean PSNR in dB of the task's protocol with the memory as it is, and the loss of each wrong one."""
+def wrong_memory(
+    network: MemoryNet, task: str, pairs: list[tuple[np.ndarray, np.ndarray]], seed: int
+) -> dict[str, float]:
+    """Mean PSNR in dB of the task's protocol with the memory as it is, and the loss of each wrong one.
+
+    ``pairs`` hold the degraded picture and its truth, (H, W, 3) uint8 with edges that are multiples of the stride.
+    """
     protocol = metrics.TASK_PROTOCOL[task]
-    pairs = [(degraded(task, p, np.random.default_rng([seed, 1, i])), p) for i, p in enumerate(photos)]
-    inputs = [to_tensor(rainy) for rainy, _ in pairs]
+    inputs = [to_tensor(before) for before, _ in pairs]
     summaries = [network.summarise(x) for x in inputs]
 
     def mean_db(options: Callable[[int], dict[str, Any]]) -> float:
@@ -209,6 +228,10 @@ def edits(network: MemoryNet, seed: int) -> dict[str, RowEdit]:
         for polarity in POLARITIES:
             gain[slices[polarity, granularity]] = 0
         found[f"{granularity} slots muted"] = RowEdit(same, gain)
+    for thoroughness in THOROUGHNESS:
+        gain = ones.clone()
+        gain[half:] = thoroughness
+        found[f"negative slots read {thoroughness:g} times (thoroughness)"] = RowEdit(same, gain)
     return found
 
 
@@ -229,7 +252,7 @@ def as_text(found: dict[str, Any]) -> str:
         f"| mean inside the region, after | {at['response_inside_after']:.3f} |",
         f"| mean outside, before | {at['response_outside_before']:.3f} |",
         "",
-        f"| memory | PSNR against {found['wrong_memory']['right_psnr_db']:.2f} dB |",
+        f"| memory ({found['wrong_memory_on']}) | PSNR against {found['wrong_memory']['right_psnr_db']:.2f} dB |",
         "| --- | --- |",
         *(
             f"| {name} | {loss:+.2f} dB |"
