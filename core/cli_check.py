@@ -26,7 +26,8 @@ examples:
 
 Nothing is changed or written. Errors are what training would stop at or what would make its scores
 worthless; warnings are probably not meant so; notes are good to know.
-What findings name can be left out by the recipe, with leave_out = [...] in [data]; nobody's files change.
+What findings name can be left out by the recipe, with leave_out = [...] in [data]; nobody's files
+change.
 exit codes: 0 no errors, 1 errors found, 2 bad arguments, 130 stopped with Ctrl+C"""
 _WIDEST, _NARROWEST = 120, 60
 _COLUMN = 10

@@ -49,9 +49,9 @@ what is written for each photo:
 photos of one name (a.jpg and a.png; with --out also those of two folders) get folders of their
 own: a, a-2, a-3, ... in the order the photos come in.
 
---no-memory, --memory-edit and --thoroughness change what restoring reads from the slots, so they show in
-negative-after.png and its numbers alone. Where the photo looks in the memory, and so every other
-picture, stays as it is; a slot that is muted is still looked up. memorynet restore --help
+--no-memory, --memory-edit and --thoroughness change what restoring reads from the slots, so they
+show in negative-after.png and its numbers alone. Where the photo looks in the memory, and so every
+other picture, stays as it is; a slot that is muted is still looked up. memorynet restore --help
 explains the memory and how to edit it.
 """
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from core import cli_common as common
 from core import extras
-from core.dataset import few_photos
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, Emit, ignore
 
@@ -188,6 +187,8 @@ class _Teller:
                 f"{event.precision}, {event.steps} steps {start}",
                 flush=True,
             )
+            from core.dataset import few_photos  # not for --help: it imports numpy
+
             if few := few_photos(event.photos):
                 print(few, file=sys.stderr, flush=True)
         elif isinstance(event, StepDone):
