@@ -100,22 +100,21 @@ def tile_type(text: str) -> int | None:
 
 
 def strength_type(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"need a number from 0.0 to 1.0, got {text}")
-    return value
+    return _number(text, "0.0", "1.0")
 
 
 def thoroughness_type(text: str) -> float:
+    return _number(text, "1", "2")
+
+
+def _number(text: str, low: str, high: str) -> float:
+    """Bounds as they are to be read."""
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not 1.0 <= value <= 2.0:
-        raise argparse.ArgumentTypeError(f"need a number from 1 to 2, got {text}")
+    if not float(low) <= value <= float(high):
+        raise argparse.ArgumentTypeError(f"need a number from {low} to {high}, got {text}")
     return value
 
 
