@@ -36,6 +36,7 @@ examples:
   memorynet inspect photos/ --out seen/           writes seen/NAME/ for each photo
   memorynet inspect street.png --mask shadow.png  tells where the damage is
   memorynet inspect beach.jpg --no-memory         what looks like damage after restoring without
+  memorynet inspect beach.jpg --place 1200,800    everything about that place of the photo
 
 what is written for each photo:
   negative-before.png, negative-after.png   how much each place looks like damage
@@ -45,9 +46,16 @@ what is written for each photo:
   contact-sheet.png                         the most used slots, with the places of the photo that
                                             look them up and the learned samples most like them
   inspection.json                           all the numbers
+  place-X-Y.png                             with --place: where in the photo the content of the
+                                            memory came from that is read at this place
 
 photos of one name (a.jpg and a.png; with --out also those of two folders) get folders of their
 own: a, a-2, a-3, ... in the order the photos come in.
+
+--place X,Y may be given several times (pixels, from the upper left). It tells all slot weights
+there, how much of what is read was learned and how much is the photo's own, what the memory does
+to the pixels around it (restored with and without, in levels of 255), and the learned samples most
+like it beside the similarity that any place of the photo has.
 
 --no-memory, --memory-edit and --thoroughness change what restoring reads from the slots, so they
 show in negative-after.png and its numbers alone. Where the photo looks in the memory, and so every
@@ -75,9 +83,23 @@ def add(commands: Any) -> None:
         "--mask", type=Path, metavar="FILE",
         help="where the damage is: a grey picture of the photo's size, white on damage; for one photo",
     )  # fmt: skip
+    parser.add_argument(
+        "--place", type=_place_type, action="append", default=[], metavar="X,Y",
+        help="tell everything about this place, in pixels; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     parser.set_defaults(run=run)
+
+
+def _place_type(text: str) -> tuple[int, int]:
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"need two whole numbers X,Y, got {text!r}") from None
+    if x < 0 or y < 0:
+        raise argparse.ArgumentTypeError(f"need a place from 0,0 on, got {text}")
+    return x, y
 
 
 def run(args: argparse.Namespace) -> int:
@@ -173,6 +195,8 @@ class _Batch(photos.Batch):
             told["nearest_samples"] = [sample.as_dict() for sample in near[top.row]]
         numbers["notes"] += notes
         numbers["without_samples"] = self.without_samples
+        if self.args.place:
+            numbers["places"] = self._places(picture, found, pictures)
         self.control.checkpoint()
         files = self._write(item, pictures, numbers)
         item.facts = {**numbers, "files": files}
@@ -180,12 +204,51 @@ class _Batch(photos.Batch):
         self.usages.append(found.usage)
         self.heard.append(found.heard)
 
+    def _places(
+        self, picture: Picture, found: Inspection, pictures: dict[str, np.ndarray]
+    ) -> list[dict[str, Any]]:
+        """What is told about the places asked for; their pictures join ``pictures``."""
+        from core import inspection_pictures as drawing
+        from core.jobs import ignore
+        from core.memory_look import look
+        from core.memory_probe import Probe, around, change_between
+
+        seen = look(picture, self.request, ignore, self.control, restored=found.restored.pixels)
+        probe = Probe(picture, self.request, seen.actual)
+        photo = drawing.shown_photo(picture.pixels, picture.icc)
+        told = []
+        for x, y in self.args.place:
+            place = seen.place(x, y)
+            region = around(x, y, seen.width, seen.height)
+            with_memory = probe.restore(region, control=self.control)
+            without = probe.restore(region, mute_memory=True, control=self.control)
+            record = {
+                "asked_px": [x, y],
+                **place.as_dict(),
+                "effect_of_memory": {
+                    "region_px": list(region),
+                    **change_between(without, with_memory).as_dict(),
+                },
+                "sources": {
+                    polarity: [source.as_dict() for source in seen.sources(place, polarity=polarity)]
+                    for polarity in ("positive", "negative")
+                },
+            }
+            if self.samples is not None:
+                record["nearest_samples"] = [
+                    seen.nearest(place, self.samples, kind).as_dict() for kind in ("positive", "negative")
+                ]
+            told.append(record)
+            pictures[f"place-{x}-{y}.png"] = drawing.source_picture(photo, seen, place)
+        return told
+
     def _refuse_others_files(self, folder: Path) -> None:
         """Raises WouldOverwrite before time is spent."""
         from core.image_io import WouldOverwrite
         from core.inspection_pictures import PICTURES
 
-        for name in (*PICTURES, _NUMBERS):
+        places = [f"place-{x}-{y}.png" for x, y in self.args.place]
+        for name in (*PICTURES, *places, _NUMBERS):
             target = folder / name
             if target.resolve() in self.originals:  # --overwrite is about results
                 raise WouldOverwrite(target, is_source=True)
@@ -289,7 +352,33 @@ def _lines(item: photos.Item) -> list[str]:
         used = f"{group['slots'] - len(group['dead'])} of {group['slots']}"
         unread = "" if found["is_read"][" ".join(key)] else "; not read by this model"
         lines.append(f"    {key[0]:9} {key[1]:9} {used:>8} {group['entropy']:>9.2f}   {names}{unread}")
+    for place in found.get("places", ()):
+        lines += _place_lines(place)
     lines += [f"    {note}" for note in found["notes"]]
+    return lines
+
+
+def _place_lines(place: Mapping[str, Any]) -> list[str]:
+    x, y = place["asked_px"]
+    read, effect = place["read"], place["effect_of_memory"]
+    red, green, blue = effect["signed_levels"]
+    lines = [
+        f"    place {x},{y}: looks like damage {place['negative_response']:.2f}; of what is read "
+        f"{read['learned_share']:.0%} was learned, {read['actual_share']:.0%} is the photo's own",
+        f"        the memory changes {effect['mean_levels']:.2f} levels of 255 around it "
+        f"(red {red:+.2f}, green {green:+.2f}, blue {blue:+.2f})",
+    ]
+    for polarity in ("positive", "negative"):
+        slots = [slot for slot in place["slots"] if slot["polarity"] == polarity]
+        slots = sorted(slots, key=lambda slot: -slot["weight"])[:4]
+        names = ", ".join(f"{slot['granularity']} {slot['slot']} {slot['weight']:.2f}" for slot in slots)
+        lines.append(f"        {polarity}: {names}")
+    for near in place.get("nearest_samples", ()):
+        values = ", ".join(f"{sample['similarity']:.2f}" for sample in near["samples"])
+        lines.append(
+            f"        nearest {near['kind']} samples {values} "
+            f"(any place has {near['usual_nearest']:.2f}, random pairs {near['random_pair']:.2f})"
+        )
     return lines
 
 

@@ -46,6 +46,14 @@ class TileDone:
 
 
 @dataclass(frozen=True, slots=True)
+class LookProgress:
+    """``index`` of ``count`` tiles of a photo have been looked at as the memory does."""
+
+    index: int  # 1-based
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class LadderStep:
     """The device ran out of memory and the job went on with less."""
 

@@ -16,6 +16,7 @@ from core.image_io import to_srgb
 from core.inspection import Inspection, Response
 from core.memory import GRANULARITIES, POLARITIES
 from core.memory_edit import UNCHANGED
+from core.memory_look import MemoryLook, PlaceSeen
 from core.network import STRIDE_PX
 
 PAPER, INK, QUIET = (0x1B, 0x1B, 0x1B), (0xE6, 0xE6, 0xE6), (0xA6, 0xA6, 0xA6)
@@ -25,6 +26,7 @@ _MARGIN_PX = 20
 _TITLE_PX, _TEXT_PX = 24, 16
 _PALETTE_SIZE = 64
 _LEGEND_SLOTS = 8
+_SOURCE_COLOUR = (0x4C, 0x9B, 0xE8)  # of the positive polarity
 
 WORDS = {"positive": "Looks like clean structure", "negative": "Looks like damage"}
 MEANING = {
@@ -134,6 +136,38 @@ def slot_map(photo: np.ndarray, inspection: Inspection, polarity: str, granulari
         tuple(words),
         lambda width: _swatches(entries, width),
     )
+
+
+def source_picture(photo: np.ndarray, look: MemoryLook, place: PlaceSeen) -> np.ndarray:
+    """Where in ``photo`` (see :func:`shown_photo`) the positive content was collected that a place is given."""
+    values = look.source_map(place)
+    peak = float(values.max())
+    height, width = photo.shape[:2]
+    values = values / peak if peak > 0 else values
+    rows, columns = values.shape
+    to_x, to_y = width / look.copy_size[0], height / look.copy_size[1]
+    size = max(width, round(columns * STRIDE_PX * to_x)), max(height, round(rows * STRIDE_PX * to_y))
+    large = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0])[
+        :height, :width
+    ]
+    shown = _mixed(_greyed(photo), np.array(_SOURCE_COLOUR, np.uint8), 0.75 * np.clip(large, 0, 1))
+    scale = width / look.width
+    corner = place.x_px * scale, place.y_px * scale
+    edge = max(6.0, STRIDE_PX * scale)
+    sheet = Image.fromarray(shown)
+    draw = ImageDraw.Draw(sheet)
+    middle = corner[0] + edge / 2, corner[1] + edge / 2
+    for source in look.sources(place):
+        x, y = (source.x_px + source.width_px / 2) * scale, (source.y_px + source.height_px / 2) * scale
+        draw.line((*middle, x, y), fill=(255, 255, 255), width=1)
+        draw.ellipse((x - 4, y - 4, x + 4, y + 4), outline=(255, 255, 255), width=2)
+    draw.rectangle((*corner, corner[0] + edge, corner[1] + edge), outline=(255, 255, 255), width=2)
+    words = (
+        f"Blue: places of the photo whose content is read at {place.x_px}, {place.y_px} under positive slots; "
+        f"{place.actual:.0%} of all that is read there is the photo's own. Largest share of one place {peak:.1%}.",
+    )
+    title = "Rebuilt from these places"
+    return _framed(np.asarray(sheet), title, words, lambda w: Image.new("RGB", (w, 1), PAPER))
 
 
 def _over(values: np.ndarray, photo: np.ndarray, inspection: Inspection, *, smooth: bool) -> np.ndarray:

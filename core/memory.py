@@ -244,6 +244,21 @@ class PrototypeMemory(nn.Module):
         Args:
             group: this many neighbours in the batch show one photo and share a summary.
         """
+        claim = self.claims(address, guidance, group)  # (B, N, R)
+        value = address.value.flatten(2).transpose(1, 2)  # (B, N, D)
+        b, n, rows = claim.shape
+        claim = claim.reshape(b // group, group * n, rows)
+        value = value.reshape(b // group, group * n, -1)
+        with torch.autocast(value.device.type, enabled=False):
+            return (claim.transpose(1, 2) @ value) / self.claimed(claim).unsqueeze(-1)
+
+    @staticmethod
+    def claimed(claim: Tensor) -> Tensor:
+        """(B, N, R) from :meth:`claims` -> (B, R): what a slot's collected values are divided by."""
+        return claim.sum(1) + _EMPTY * claim.shape[1]
+
+    def claims(self, address: Address, guidance: Tensor | None = None, group: int = 1) -> Tensor:
+        """(B, N, R) 0..1: how much each position gives to each slot of the actual memory; see :meth:`summarise`."""
         damaged = torch.sigmoid(address.polarity_logit)
         if guidance is not None:
             told = guidance.float()[:, 0]
@@ -252,14 +267,7 @@ class PrototypeMemory(nn.Module):
         damaged = damaged.flatten(1).unsqueeze(-1)  # (B, N, 1)
         half = address.weights.shape[-1] // 2
         trust = torch.cat(((1 - damaged).expand(-1, -1, half), damaged.expand(-1, -1, half)), -1)
-        claim = address.weights * trust  # (B, N, R)
-        value = address.value.flatten(2).transpose(1, 2)  # (B, N, D)
-        b, n, rows = claim.shape
-        claim = claim.reshape(b // group, group * n, rows)
-        value = value.reshape(b // group, group * n, -1)
-        with torch.autocast(value.device.type, enabled=False):
-            total = claim.sum(1).unsqueeze(-1)  # (B/group, R, 1)
-            return (claim.transpose(1, 2) @ value) / (total + _EMPTY * group * n)
+        return address.weights * trust
 
     def read(
         self,
@@ -286,6 +294,19 @@ class PrototypeMemory(nn.Module):
         found = self.out(self.activation(read.to(self.out.weight.dtype)))
         retrieval = self._retrieval(address) if want_retrieval else None
         return MemoryRead(Effect.of(found), address, retrieval)
+
+    def contents(self, summary: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What slots learned and what they hold of the photo, each (R, C) as it is read: what a place reads is the sum
+        of both, weighed by its weights, before the activation.
+
+        Args:
+            summary: (1, R, D) from :meth:`summarise`; None: nothing of a photo.
+        """
+        learned = self.table().unsqueeze(0)
+        first = self._projected(learned, None)[0]
+        if summary is None or not self.actual:
+            return first, torch.zeros_like(first)
+        return first, self._projected(torch.zeros_like(learned), summary.float())[0]
 
     def _projected(self, learned: Tensor, actual: Tensor | None) -> Tensor:
         """(B, R, D) of what slots learned and of what the photo put into them -> (B, R, C): each row by the part of

@@ -124,6 +124,19 @@ class NetworkConfig:
             radius += (STRIDE_PX - 1) - 3 + STRIDE_PX  # the block of the memory's grid, and its interpolation
         return -(-radius // STRIDE_PX) * STRIDE_PX
 
+    @property
+    def decode_halo_px(self) -> int:
+        """As :attr:`halo_px`, of what comes after the memory: how far around a part :meth:`MemoryNet.decode` looks."""
+        full, half, quarter = self.blocks
+        radius = 1 + 2 * full + 2 * 2 * half + 4 * 2 * (quarter - self.read_after + (self.spare > 0))
+        radius += 3 + 1 + (STRIDE_PX - 1) + STRIDE_PX
+        return -(-radius // STRIDE_PX) * STRIDE_PX
+
+    @property
+    def read_after(self) -> int:
+        """Blocks at 1/4 before the memory, so that convolutions can use what was retrieved."""
+        return max(1, self.blocks[2] // 2)
+
     def as_dict(self) -> dict[str, Any]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
@@ -208,11 +221,6 @@ class MemoryNet(nn.Module):
         if self.last.bias is not None:
             nn.init.zeros_(self.last.bias)
 
-    # The memory is read in the midst of the blocks at 1/4, so that convolutions can use what was retrieved.
-    @property
-    def _read_after(self) -> int:
-        return max(1, self.config.blocks[2] // 2)
-
     def _encode(
         self, image: Tensor, guidance: Tensor | None, between: Between
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -230,7 +238,7 @@ class MemoryNet(nn.Module):
             half = block(half)
         between()
         quarter = self.down2(half)
-        for block in self.middle[: self._read_after]:
+        for block in self.middle[: self.config.read_after]:
             between()
             quarter = block(quarter)
         return full, half, quarter
@@ -299,6 +307,50 @@ class MemoryNet(nn.Module):
                 read = found.effect
         elif self.path is not None:
             read = self.path(quarter)
+        restored = self._decode(image, full, half, quarter, read, between)
+        return NetworkOutput(restored, address, retrieval)
+
+    def encode(
+        self, image: Tensor, guidance: Tensor | None = None, between: Between = _nothing
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What :meth:`decode` takes: features at full, 1/2 and 1/4 resolution, as they are before the memory is read.
+
+        The same for every edit of the memory, so that many edits of a picture cost little more than half each.
+        """
+        return self._encode(image, guidance, between)
+
+    def decode(
+        self,
+        image: Tensor,
+        encoded: tuple[Tensor, Tensor, Tensor],
+        summary: Tensor | None,
+        edit: RowEdit | None = None,
+        *,
+        mute_memory: bool = False,
+        between: Between = _nothing,
+    ) -> Tensor:
+        """(B, 3, H, W) float32, what :meth:`forward` restores, from features of :meth:`encode`, which stay as they are.
+
+        Args:
+            image: what was encoded, or the same part of it as the features.
+            summary: (B, R, D) from :meth:`summarise`.
+        """
+        full, half, quarter = encoded
+        read = None
+        if not mute_memory:
+            memory = self._memory()
+            read = memory.read(memory.address(quarter), summary, edit).effect
+        return self._decode(image, full, half, quarter, read, between)
+
+    def _decode(
+        self,
+        image: Tensor,
+        full: Tensor,
+        half: Tensor,
+        quarter: Tensor,
+        read: Effect | None,
+        between: Between,
+    ) -> Tensor:
         light: Tensor | None = None
         if read is not None:
             # 1x1 convolutions commute with nearest-neighbour enlarging, so it is done last
@@ -308,7 +360,7 @@ class MemoryNet(nn.Module):
             light = functional.interpolate(
                 read.light.float(), scale_factor=STRIDE_PX, mode="bilinear", align_corners=False
             )
-        for block in self.middle[self._read_after :]:
+        for block in self.middle[self.config.read_after :]:
             between()
             quarter = block(quarter)
         between()
@@ -325,7 +377,7 @@ class MemoryNet(nn.Module):
         restored = image.float() + self.last(full).float()
         if light is not None:  # shadows divide light, so what lifts them multiplies it
             restored = torch.addcmul(restored, image.float(), light)
-        return NetworkOutput(restored, address, retrieval)
+        return restored
 
 
 def _memory(config: NetworkConfig) -> PrototypeMemory | PlainRead | None:

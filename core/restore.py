@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -60,9 +60,11 @@ class RestoreRequest:
         memory_edit: read other contents of the memory than those held; not together with ``mute_memory``.
         mask: (H, W) uint8 of the picture's size, where the damage is (255) and is not (0); None is unknown. For
             models trained with masks only.
+        actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
+            photo of the same place, from :attr:`core.memory_look.MemoryLook.actual`.
 
     Raises:
-        RestoreError: a tile too small, a memory both muted and edited, a mask that is none.
+        RestoreError: a tile too small, a memory both muted and edited or filled, a mask that is none.
     """
 
     task: str = "derain"
@@ -74,12 +76,15 @@ class RestoreRequest:
     mute_memory: bool = False
     memory_edit: MemoryEdit | None = None
     mask: np.ndarray | None = field(default=None, compare=False, repr=False)  # arrays do not compare as one
+    actual: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:
             raise RestoreError(f"tile {self.tile_px} px: need at least {SMALLEST_TILE_PX}")
         if self.mute_memory and self.memory_edit is not None:
             raise RestoreError("a muted memory cannot be edited: ask for one of both")
+        if self.mute_memory and self.actual is not None:
+            raise RestoreError("a muted memory holds no photo: ask for one of both")
         if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.uint8):
             raise RestoreError(f"mask of {self.mask.shape} {self.mask.dtype}: need (height, width) uint8")
 
@@ -175,7 +180,7 @@ class _Job:
         self.device, self.precision, self.emit, self.control = device, precision, emit, control
         self.height, self.width = picture.pixels.shape[:2]
         self.halo_px = model.network.config.halo_px
-        self.tile_px = request.tile_px or _tile_for(model.network, self.width, self.height, device, precision)
+        self.tile_px = request.tile_px or tile_for(model.network, self.width, self.height, device, precision)
         if request.mask is not None:
             check_takes_masks(model)
             guidance.check_size(request.mask, self.width, self.height)
@@ -183,6 +188,8 @@ class _Job:
         self.edit = edit.rows(config) if edit is not None and edit.changes(config) else None
         self.notes: list[str] = []
         self.summary: torch.Tensor | None = None  # the actual memory, shared by the tiles
+        if request.actual is not None:
+            self.summary = given_actual(request.actual, model, device)
 
     def run(self) -> Restored:
         tiles = tiling.plan(self.width, self.height, self.tile_px, STRIDE_PX, self.request.focus)
@@ -242,7 +249,7 @@ class _Job:
             seconds=seconds,
             megapixels_per_s=total_px / 1e6 / seconds,
             notes=tuple(self.notes),
-            memory=memory_edit.note(self.request.memory_edit, self.request.mute_memory),
+            memory=_memory_note(self.request),
             mask=guidance.note(self.request.mask),
         )
 
@@ -260,56 +267,23 @@ class _Job:
     def _summarise(self) -> torch.Tensor:
         """The photo's own content, (1, R, D), from a copy of bounded size, seen in pieces no larger than a tile:
         so it takes no more memory than what comes after it, and the ladder holds for it too."""
-        pixels, mask = reduced_copy(self.picture.pixels), None
-        if self.request.mask is not None:
-            mask = reduced_mask(self.request.mask)
-        height, width = pixels.shape[:2]
-        network = self.model.network
-        memory = network.memory
+        memory = self.model.network.memory
         assert memory is not None
-        canvas: dict[str, torch.Tensor] = {}
         with torch.inference_mode():
-            for tile in tiling.plan(width, height, self.tile_px, STRIDE_PX):
-                region = tiling.window(tile, width, height, self.halo_px, STRIDE_PX)
-                x, guide = self._window(pixels, mask, region)
-                address = network.address(x, guide, between=self.control.checkpoint)
-                grid = address.query.shape[-2:]
-                found = {
-                    "query": address.query,
-                    "value": address.value,
-                    "weights": address.weights.transpose(1, 2).unflatten(2, grid),  # (1, R, h, w)
-                    "logit": address.polarity_logit.unsqueeze(1),
-                }
-                if guide is not None:
-                    found["told"] = functional.avg_pool2d(guide, STRIDE_PX)
-                for name, values in found.items():
-                    # in the picture's own order, not piece by piece: sums in another order round otherwise,
-                    # and in bf16 the network makes whole levels of that
-                    if name not in canvas:
-                        size = -(-height // STRIDE_PX), -(-width // STRIDE_PX)
-                        canvas[name] = values.new_empty((1, values.shape[1], *size))
-                    _put(canvas[name], values, tile, region)
-            whole = Address(
-                query=canvas["query"],
-                value=canvas["value"],
-                weights=canvas["weights"].flatten(2).transpose(1, 2).contiguous(),
-                polarity_logit=canvas["logit"][:, 0],
+            address, told = summary_address(
+                self.model.network,
+                self.picture.pixels,
+                self.request.mask,
+                self.tile_px,
+                self.device,
+                self.control.checkpoint,
             )
-            return memory.summarise(whole, canvas.get("told"))
-
-    def _window(
-        self, pixels: np.ndarray, mask: np.ndarray | None, region: tiling.Region
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What the network sees of a picture and, where there is one, of its mask."""
-        x = to_tensor(tiling.cut(pixels, region), self.device)
-        if mask is None:
-            return x, None
-        return x, to_tensor(tiling.cut(mask[..., None], region), self.device)
+            return memory.summarise(address, told)
 
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
         region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
         with torch.inference_mode():
-            x, guide = self._window(self.picture.pixels, self.request.mask, region)
+            x, guide = network_input(self.picture.pixels, self.request.mask, region, self.device)
             output = self.model.network(
                 x,
                 guide,
@@ -335,7 +309,7 @@ class _Job:
             self.precision = choose_precision(self.request.precision, "cpu")
             path = self.request.model or catalog.default_model(self.request.task)
             self.model = load_model(path, self.device, self.precision)
-            self.tile_px = self.request.tile_px or _tile_for(
+            self.tile_px = self.request.tile_px or tile_for(
                 self.model.network, self.width, self.height, "cpu", self.precision
             )
             note = "the device's memory ran short even for small tiles; went on with the processor"
@@ -348,6 +322,80 @@ class _Job:
         self.emit(step)
 
 
+def given_actual(actual: np.ndarray, model: checkpoint.LoadedModel, device: str) -> torch.Tensor:
+    """(1, R, D) of :attr:`RestoreRequest.actual`. Raises RestoreError when the model has no room for it."""
+    memory = model.network.memory
+    if memory is None or not memory.actual:
+        raise RestoreError(
+            f"model {model.name} has no memory of the photo at hand that another could stand in for"
+        )
+    need = (2 * sum(memory.slots), model.network.config.memory_dim)
+    if actual.shape != need or not np.isfinite(actual).all():
+        raise RestoreError(
+            f"content of another photo {actual.shape}: model {model.name} needs {need}, made by the same model"
+        )
+    return torch.from_numpy(np.ascontiguousarray(actual, np.float32)).to(device).unsqueeze(0)
+
+
+def _memory_note(request: RestoreRequest) -> str:
+    found = memory_edit.note(request.memory_edit, request.mute_memory)
+    return found if request.actual is None else f"{found}, holding another photo"
+
+
+def network_input(
+    pixels: np.ndarray, mask: np.ndarray | None, region: tiling.Region, device: str
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What the network sees of a region of a picture and, where there is one, of its mask."""
+    x = to_tensor(tiling.cut(pixels, region), device)
+    if mask is None:
+        return x, None
+    return x, to_tensor(tiling.cut(mask[..., None], region), device)
+
+
+def summary_address(
+    network: MemoryNet,
+    pixels: np.ndarray,
+    mask: np.ndarray | None,
+    tile_px: int,
+    device: str,
+    between: Callable[[], None],
+) -> tuple[Address, torch.Tensor | None]:
+    """Where the places of a photo (H, W, 3) look that its actual memory is collected from, and what its mask (H, W)
+    says of them: both as :meth:`core.memory.PrototypeMemory.summarise` takes them, on the grid of :func:`reduced_copy`.
+    """
+    pixels = reduced_copy(pixels)
+    mask = None if mask is None else reduced_mask(mask)
+    height, width = pixels.shape[:2]
+    canvas: dict[str, torch.Tensor] = {}
+    for tile in tiling.plan(width, height, tile_px, STRIDE_PX):
+        region = tiling.window(tile, width, height, network.config.halo_px, STRIDE_PX)
+        x, guide = network_input(pixels, mask, region, device)
+        address = network.address(x, guide, between=between)
+        grid = address.query.shape[-2:]
+        found = {
+            "query": address.query,
+            "value": address.value,
+            "weights": address.weights.transpose(1, 2).unflatten(2, grid),  # (1, R, h, w)
+            "logit": address.polarity_logit.unsqueeze(1),
+        }
+        if guide is not None:
+            found["told"] = functional.avg_pool2d(guide, STRIDE_PX)
+        for name, values in found.items():
+            # in the picture's own order, not piece by piece: sums in another order round otherwise,
+            # and in bf16 the network makes whole levels of that
+            if name not in canvas:
+                size = -(-height // STRIDE_PX), -(-width // STRIDE_PX)
+                canvas[name] = values.new_empty((1, values.shape[1], *size))
+            _put(canvas[name], values, tile, region)
+    whole = Address(
+        query=canvas["query"],
+        value=canvas["value"],
+        weights=canvas["weights"].flatten(2).transpose(1, 2).contiguous(),
+        polarity_logit=canvas["logit"][:, 0],
+    )
+    return whole, canvas.get("told")
+
+
 def is_reduced(width: int, height: int) -> bool:
     """Whether the actual memory of a photo of this size is made from a smaller copy of it."""
     return max(width, height) > SUMMARY_WHOLE_PX
@@ -358,7 +406,7 @@ def reduced_copy(pixels: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     if not is_reduced(width, height):
         return pixels
-    return cv2.resize(pixels, _reduced_size(width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, reduced_size(width, height), interpolation=cv2.INTER_AREA)
 
 
 def reduced_mask(mask: np.ndarray) -> np.ndarray:
@@ -367,12 +415,11 @@ def reduced_mask(mask: np.ndarray) -> np.ndarray:
     if not is_reduced(width, height):
         return mask
     # 16 bit: a spot that is all the damage there is must not round to a mask that says nothing
-    return cv2.resize(
-        mask.astype(np.uint16) * 257, _reduced_size(width, height), interpolation=cv2.INTER_AREA
-    )
+    return cv2.resize(mask.astype(np.uint16) * 257, reduced_size(width, height), interpolation=cv2.INTER_AREA)
 
 
-def _reduced_size(width: int, height: int) -> tuple[int, int]:
+def reduced_size(width: int, height: int) -> tuple[int, int]:
+    """Of the copy of a photo that :func:`is_reduced`."""
     scale = SUMMARY_PX / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -412,7 +459,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return speaks_of_short_memory(str(error))
 
 
-def _tile_for(network: MemoryNet, width: int, height: int, device: str, precision: str) -> int:
+def tile_for(network: MemoryNet, width: int, height: int, device: str, precision: str) -> int:
     """Largest tile that takes at most a third of the free memory, within bounds that keep progress fine."""
     if device.startswith("cuda"):
         free = torch.cuda.mem_get_info(torch.device(device))[0]

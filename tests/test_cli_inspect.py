@@ -315,3 +315,25 @@ def test_stopping_keeps_what_is_finished(
     found = json.loads(out)
     assert code == 130 and found["stopped"] and found["inspected"] == 1
     assert "Stopped: 1 of 2" in err and names(tmp_path / "x") == ["a"]
+
+
+def test_a_place_is_told_in_full(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "seen"
+    code, out, _err = run(capsys, photos / "a.png", "--model", model, "--out", folder, "--place", "20,12")
+    assert code == 0 and "place 20,12" in out
+    (place,) = json.loads((folder / "a/inspection.json").read_text("utf-8"))["places"]
+    assert (place["column"], place["row"]) == (2, 1) and (folder / "a/place-20-12.png").is_file()
+    assert place["read"]["learned_share"] + place["read"]["actual_share"] == pytest.approx(1, abs=1e-3)
+    assert sum(slot["weight"] for slot in place["slots"]) == pytest.approx(
+        6, abs=1e-3
+    )  # 1 in each of six groups
+    assert place["effect_of_memory"]["mean_levels"] > 0 and place["sources"]["positive"]
+
+
+def test_a_place_outside_says_so(capsys: pytest.CaptureFixture[str], photos: Path, model: Path) -> None:
+    code, _out, err = run(capsys, photos / "a.png", "--model", model, "--place", "9000,12")
+    assert code == 1 and "the photo has" in err
+    code, _out, err = run(capsys, photos / "a.png", "--model", model, "--place", "12")
+    assert code == 2 and "need two whole numbers" in err

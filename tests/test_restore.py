@@ -356,7 +356,7 @@ def test_the_tile_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch, model
 
     def tile(free: int, width: int = 12_000, height: int = 8_000) -> int:
         monkeypatch.setattr(restoring.psutil, "virtual_memory", type("Memory", (), {"available": free}))
-        return restoring._tile_for(network, width, height, "cpu", "fp32")
+        return restoring.tile_for(network, width, height, "cpu", "fp32")
 
     sizes = [tile(free) for free in (10**6, 10**8, 10**9, 10**11)]
     assert sizes == sorted(sizes)

@@ -1,0 +1,184 @@
+"""The record of a photo's memory against the network itself, and edits of a region against whole restorations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core import checkpoint, image_io, memory_look, memory_probe
+from core.exemplar_fill import fill
+from core.exemplars import SampleMemory
+from core.jobs import Cancelled, JobControl, ignore
+from core.memory_edit import MemoryEdit, Slots, Step
+from core.memory_look import MemoryLook
+from core.network import MemoryNet
+from core.restore import RestoreError, RestoreRequest, reduced_copy, restore
+from core.tensors import to_tensor
+from tests.small import photo, save_small_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_model(tmp_path_factory.mktemp("models") / "small")
+
+
+def request_for(model: Path, **options: object) -> RestoreRequest:
+    base = RestoreRequest(model=model, device="cpu", precision="fp32")
+    return replace(base, **options)  # type: ignore[arg-type]
+
+
+def picture(width: int = 136, height: int = 104, seed: int = 3) -> image_io.Picture:
+    return image_io.from_array(photo(width, height, seed))
+
+
+def network_of(model: Path) -> MemoryNet:
+    return checkpoint.load(model).network
+
+
+@pytest.fixture(scope="module")
+def seen(model: Path) -> MemoryLook:
+    return memory_look.look(picture(), request_for(model))
+
+
+def test_weights_are_the_networks(model: Path, seen: MemoryLook) -> None:
+    network = network_of(model)
+    with torch.inference_mode():
+        address = network.address(to_tensor(picture().pixels))
+    weights = address.weights[0].T.reshape(-1, *seen.grid).numpy()
+    for row, column in ((0, 0), (5, 7), (12, 16)):
+        assert np.allclose(seen.weights_at(row, column), weights[:, row, column], atol=1e-5)
+    for slot in (0, 9, len(weights) - 1):
+        assert np.allclose(seen.slot_map(slot), weights[slot], atol=1e-5)
+    assert np.allclose(seen.usage, weights.mean((1, 2)), atol=1e-5)
+    assert np.allclose(seen.before.values, torch.sigmoid(address.polarity_logit)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (8, 8), (203, 150)])
+def test_any_size_and_tiles_change_nothing(model: Path, size: tuple[int, int]) -> None:
+    whole = memory_look.look(picture(*size), request_for(model))
+    tiled = memory_look.look(picture(*size), request_for(model, tile_px=64))
+    assert whole.grid == (-(-size[1] // 8), -(-size[0] // 8))
+    assert np.abs(whole.query - tiled.query).max() < 1e-4
+    place = whole.place(size[0] - 1, size[1] - 1)
+    for group in whole.slices:
+        total = sum(slot.weight for slot in place.of(*group))
+        assert total == pytest.approx(1, abs=1e-4)
+    with pytest.raises(ValueError, match="the photo has"):
+        whole.place(size[0], 0)
+
+
+def test_shares_are_of_what_is_read(model: Path, seen: MemoryLook) -> None:
+    network = network_of(model)
+    memory = network.memory
+    assert memory is not None
+    place = seen.place(60, 44)
+    assert place.learned + place.actual == pytest.approx(1, abs=1e-5)
+    row, column = seen.cell(60, 44)
+    with torch.inference_mode():
+        address = network.address(to_tensor(picture().pixels))
+        effect = memory.read(address, memory.summarise(address)).effect
+    light = effect.light[0, :, row, column].numpy()
+    assert np.allclose(light, place.light, atol=1e-5)
+    assert np.allclose(seen.actual, memory.summarise(address)[0].detach(), atol=1e-5)
+
+
+def test_sources_add_up_to_the_content(model: Path, seen: MemoryLook) -> None:
+    """The photo's content of a slot is the mean of the places' values, weighed as the map says."""
+    network = network_of(model)
+    with torch.inference_mode():
+        address = network.address(to_tensor(reduced_copy(picture().pixels)))
+    values = address.value[0].flatten(1).T.numpy()  # (N, D)
+    place = seen.place(60, 44)
+    slot = max(place.slots, key=lambda each: each.weight)
+    again = seen.claims[slot.row].ravel() @ values
+    assert np.allclose(again, seen.actual[slot.row], atol=1e-5)
+    assert seen.source_map(place, slot).sum() == pytest.approx(1, abs=1e-5)
+    assert seen.source_map(place).sum() == pytest.approx(1, abs=1e-5)
+    found = seen.sources(place, slot)
+    assert [each.share for each in found] == sorted((each.share for each in found), reverse=True)
+    assert all(0 <= each.x_px < seen.width and each.x_px + each.width_px <= seen.width for each in found)
+
+
+def test_a_reduced_copy_gives_places_of_the_photo(model: Path) -> None:
+    large = memory_look.look(picture(900, 300), request_for(model))
+    assert large.copy_size == (448, 149) and large.claims.shape[1:] == (19, 56)
+    place = large.place(450, 150)
+    for source in large.sources(place):
+        assert 0 <= source.x_px < 900 and 0 <= source.y_px < 300 and source.width_px > 8
+    whole = restore(picture(900, 300), request_for(model), ignore, JobControl())
+    given = restore(picture(900, 300), request_for(model, actual=large.actual), ignore, JobControl())
+    assert np.array_equal(whole.pixels, given.pixels) and "another photo" in given.memory
+
+
+def test_similarity_stands_beside_its_baseline(model: Path, seen: MemoryLook) -> None:
+    samples = fill(
+        network_of(model), [("a", photo(96, 96, 1)), ("b", photo(96, 96, 2))], lambda x, _rng: x * 0.7
+    )
+    near = seen.nearest(seen.place(10, 10), samples, "positive", 3)
+    similarities = [similarity for _sample, similarity in near.samples]
+    assert similarities == sorted(similarities, reverse=True) and len(similarities) == 3
+    assert near.random <= near.usual <= 1.0001
+    with pytest.raises(ValueError, match="samples of 7"):
+        seen.nearest(seen.place(0, 0), SampleMemory(7), "positive")
+
+
+@pytest.mark.parametrize("region", [(0, 0, 136, 104), (40, 24, 32, 24), (128, 96, 8, 8), (64, 0, 72, 5)])
+def test_a_region_is_what_the_whole_photo_would_be(
+    model: Path, seen: MemoryLook, region: tuple[int, int, int, int]
+) -> None:
+    probe = memory_probe.Probe(picture(), request_for(model), seen.actual)
+    edit = MemoryEdit((Step("mute", Slots("positive", "part")), Step("boost", Slots("negative"), 2.0)))
+    x, y, w, h = region
+    for options in ({}, {"memory_edit": edit}, {"mute_memory": True}):
+        whole = restore(picture(), request_for(model, **options), ignore, JobControl()).pixels
+        part = probe.restore(region, options.get("memory_edit"), mute_memory="mute_memory" in options)  # type: ignore[arg-type]
+        assert np.abs(whole[y : y + h, x : x + w].astype(int) - part.astype(int)).max() <= 1
+
+
+def test_far_from_the_edges_less_is_seen_and_nothing_changes(model: Path) -> None:
+    large = picture(520, 400)
+    seen = memory_look.look(large, request_for(model))
+    probe = memory_probe.Probe(large, request_for(model), seen.actual)
+    whole = restore(large, request_for(model), ignore, JobControl()).pixels
+    part = probe.restore((240, 200, 40, 40))
+    assert np.abs(whole[200:240, 240:280].astype(int) - part.astype(int)).max() <= 1
+    assert probe._encoded[240, 200, 40, 40].image.shape[-1] < 400
+
+
+def test_regions_stay_within_the_photo() -> None:
+    for x, y in ((0, 0), (899, 0), (450, 599), (3, 300)):
+        left, top, w, h = memory_probe.around(x, y, 900, 600)
+        assert left % 8 == top % 8 == 0 and 0 < w < 72 and left + w <= 900 and top + h <= 600
+        assert left <= x <= left + w and top <= y <= top + h
+    assert memory_probe.around(2, 2, 5, 3) == (0, 0, 5, 3)
+    x, y, w, h = memory_probe.preview_region((-3, 0, 900, 600), 900, 600, at=(890, 590))
+    assert w * h <= memory_probe.LARGEST_PX * 1.05 and x + w <= 900 and y + h <= 600 and x % 8 == y % 8 == 0
+    assert memory_probe.preview_region((100, 50, 200, 100), 900, 600) == (96, 48, 204, 102)
+
+
+def test_what_differs_is_measured_in_levels() -> None:
+    grey = np.full((8, 8, 3), 1000, np.uint16)
+    brighter = grey.copy()
+    brighter[0, 0, 0] += 257 * 64
+    change = memory_probe.change_between(grey, brighter)
+    assert change.largest == pytest.approx(64, abs=0.01) and change.signed == pytest.approx(
+        (1, 0, 0), abs=0.01
+    )
+    assert not memory_probe.change_between(grey, grey).is_measurable
+
+
+def test_what_cannot_be_looked_at_says_why(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(RestoreError, match="is for derain"):
+        memory_look.look(picture(), request_for(model, task="deshadow"))
+    with pytest.raises(RestoreError, match="restored picture"):
+        memory_look.look(picture(), request_for(model), restored=np.zeros((3, 3, 3), np.uint8))
+    with pytest.raises(RestoreError, match="content of another photo"):
+        restore(picture(), request_for(model, actual=np.zeros((3, 3), np.float32)), ignore, JobControl())
+    control = JobControl()
+    control.cancel()
+    with pytest.raises(Cancelled):
+        memory_look.look(picture(), request_for(model), control=control)
