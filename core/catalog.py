@@ -17,9 +17,10 @@ from typing import Any
 
 import appdirs
 
+import core
 from core.metrics import TASK_PROTOCOL
 
-RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+RESOURCES = Path(core.__file__).resolve().parents[1] / "resources"
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 MODELS_VARIABLE = "MEMORYNET_MODELS"
