@@ -37,7 +37,8 @@ import torch  # noqa: E402
 from reference_networks import ReferenceNet, check_reference, macs, parameter_count  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from core import checkpoint, image_io, jobs  # noqa: E402
+from core import checkpoint, jobs  # noqa: E402
+from core.images import io as image_io  # noqa: E402
 from core.network import STRIDE_PX, MemoryNet, NetworkConfig  # noqa: E402
 from core.restore import RestoreRequest, restore  # noqa: E402
 

@@ -30,11 +30,13 @@ from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core import catalog, image_io, metrics
+from core import catalog
 from core.checkpoint import load
 from core.cv import cv2
 from core.dataset import find_pairs
 from core.degrade import DEGRADATIONS
+from core.images import io as image_io
+from core.images import metrics
 from core.losses import damage_map
 from core.memory import GRANULARITIES, POLARITIES, RowEdit
 from core.network import STRIDE_PX, MemoryNet

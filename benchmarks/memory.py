@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core import image_io
+from core.images import io as image_io
 
 
 def main() -> int:

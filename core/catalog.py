@@ -18,7 +18,7 @@ from typing import Any
 import appdirs
 
 import core
-from core.metrics import TASK_PROTOCOL
+from core.images.metrics import TASK_PROTOCOL
 
 RESOURCES = Path(core.__file__).resolve().parents[1] / "resources"
 WEIGHTS_NAME = "model.safetensors"
@@ -40,7 +40,7 @@ class TaskInfo:
     verb: str  # "Remove rain"
     noun: str  # "rain"
     suffix: str  # "derained": goes into output names
-    protocol: str  # key of core.metrics.PROTOCOLS
+    protocol: str  # key of core.images.metrics.PROTOCOLS
 
 
 TASKS: Mapping[str, TaskInfo] = MappingProxyType(

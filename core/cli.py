@@ -105,7 +105,7 @@ def _run(words: list[str]) -> int:
     with (
         common.interruptible() as control
     ):  # numpy takes an interrupt for a broken installation, and says so at length
-        common.import_aside(control, "core.image_io")
+        common.import_aside(control, "core.images.io")
         control.checkpoint()
     code: int = args.run(args)
     sys.stdout.flush()

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     edit = common.memory_edit(args)
     from core.dataset import PairingError, find_pairs
     from core.guidance import find_masks
-    from core.image_io import PassedOver, passed_over_line
+    from core.images.io import PassedOver, passed_over_line
 
     passed_over: list[PassedOver] = []
     try:
@@ -117,8 +117,8 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(table: EvaluationTable) -> list[str]:
     """The table in words, every number with its protocol."""
+    from core.images.metrics import PROTOCOLS
     from core.memory_edit import UNCHANGED
-    from core.metrics import PROTOCOLS
 
     found = [
         f"{table.folder}: {len(table.measured)} pairs measured ({table.layout}), "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.contact_sheet import NearSample
     from core.exemplars import SampleMemory
     from core.health import MemoryHealth
-    from core.image_io import PassedOver, Picture
+    from core.images.io import PassedOver, Picture
     from core.inspection import Inspection
     from core.jobs import JobControl
     from core.memory_edit import MemoryEdit
@@ -103,7 +103,7 @@ def _place_type(text: str) -> tuple[int, int]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core import image_io
+    from core.images import io as image_io
 
     photos.check_out(args)
     edit = common.memory_edit(args)
@@ -179,8 +179,8 @@ class _Batch(photos.Batch):
     # --- doing it -----------------------------------------------------------------------------------
 
     def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
-        from core import image_io
         from core.contact_sheet import nearest_samples
+        from core.images import io as image_io
         from core.inspection import inspect
 
         assert item.target is not None
@@ -244,7 +244,7 @@ class _Batch(photos.Batch):
 
     def _refuse_others_files(self, folder: Path) -> None:
         """Raises WouldOverwrite before time is spent."""
-        from core.image_io import WouldOverwrite
+        from core.images.io import WouldOverwrite
         from core.inspection_pictures import PICTURES
 
         places = [f"place-{x}-{y}.png" for x, y in self.args.place]
@@ -258,7 +258,8 @@ class _Batch(photos.Batch):
     def _write(
         self, item: photos.Item, pictures: Mapping[str, np.ndarray], numbers: Mapping[str, Any]
     ) -> list[str]:
-        from core import atomic, image_io
+        from core import atomic
+        from core.images import io as image_io
 
         assert item.target is not None
         options = image_io.WriteOptions(overwrite=self.args.overwrite)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.checkpoint import LoadedModel
-    from core.image_io import PassedOver, UnreadableFile
+    from core.images.io import PassedOver, UnreadableFile
     from core.jobs import Emit
     from core.memory_edit import MemoryEdit
     from core.restore import RestoreRequest
@@ -169,7 +169,7 @@ class Batch(abc.ABC):
                 print(line, flush=True)
 
     def _report(self, stopped: bool) -> int:
-        from core.image_io import passed_over_line
+        from core.images.io import passed_over_line
 
         statuses = [item.status for item in self.items]
         counts = {status: statuses.count(status) for status in (*self.done_words, FAILED, WAITING)}
@@ -270,7 +270,8 @@ def read_mask(path: Path | None, items: Sequence[Item]) -> np.ndarray | None:
     """What --mask names, (H, W) uint8, for the one photo there is. Raises UsageError."""
     if path is None:
         return None
-    from core import guidance, image_io
+    from core import guidance
+    from core.images import io as image_io
 
     if len(items) != 1:
         raise common.UsageError(f"--mask {path}: goes with one photo, {len(items)} were given")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.checkpoint import LoadedModel
-    from core.image_io import PassedOver, Receipt, UnreadableFile, WriteOptions
+    from core.images.io import PassedOver, Receipt, UnreadableFile, WriteOptions
     from core.jobs import JobControl
     from core.memory_edit import MemoryEdit
     from core.restore import Restored
@@ -119,7 +119,7 @@ class _Batch(photos.Batch):
         control: JobControl,
     ) -> None:
         from core import guidance, memory_edit
-        from core.image_io import WriteOptions
+        from core.images.io import WriteOptions
 
         super().__init__(args, model, control)
         self.task = task
@@ -163,7 +163,8 @@ class _Batch(photos.Batch):
     # --- doing it -----------------------------------------------------------------------------------
 
     def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
-        from core import image_io, outputs
+        from core import outputs
+        from core.images import io as image_io
         from core.restore import restore
 
         assert item.target is not None
@@ -182,7 +183,8 @@ class _Batch(photos.Batch):
 
     def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
         """How to write this result; None: it is there already. Raises WouldOverwrite before time is spent."""
-        from core import image_io, outputs
+        from core import outputs
+        from core.images import io as image_io
 
         if not os.path.lexists(target):
             return self.options
@@ -242,8 +244,8 @@ class _Batch(photos.Batch):
 
 def _mask(path: Path | None, items: Sequence[photos.Item]) -> np.ndarray | None:
     """What --mask names, of the size of the one photo there is. Raises UsageError."""
-    from core import image_io
     from core.guidance import MaskError, check_size
+    from core.images import io as image_io
 
     mask = photos.read_mask(path, items)
     if mask is not None and items[0].status != photos.FAILED:
@@ -258,7 +260,7 @@ def _mask(path: Path | None, items: Sequence[photos.Item]) -> np.ndarray | None:
 
 
 def _is_ours(path: Path) -> bool:
-    from core import image_io
+    from core.images import io as image_io
 
     try:
         return image_io.read_provenance(path) is not None
@@ -313,7 +315,8 @@ def _photos(
     on_passed_over: Callable[[PassedOver], None],
 ) -> Iterator[Path]:
     """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
-    from core import catalog, image_io
+    from core import catalog
+    from core.images import io as image_io
 
     suffixes = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     root = folder.resolve()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from core.exemplars import WRONG, Exemplar, SampleMemory
-from core.image_io import to_srgb
+from core.images.io import to_srgb
 from core.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
 from core.inspection_pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
 from core.memory import GRANULARITIES, POLARITIES

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from core.image_io import PassedOver, UnreadableFile, find_images, passed_over_line
+from core.images.io import PassedOver, UnreadableFile, find_images, passed_over_line
 from core.left_out import LeftOut
 from core.recipe import BUNDLED
 

@@ -21,9 +21,9 @@ from core.doctor_leave import offered
 from core.doctor_look import Examiner, Look, PairThumbnail, look_at_all
 from core.doctor_preview import registered, samples_for_preview
 from core.doctor_repeats import Known, find_repeats
-from core.image_io import ImageError, PictureInfo
+from core.images.io import ImageError, PictureInfo
+from core.images.metrics import SSIM_MIN_PX
 from core.jobs import Emit, JobControl
-from core.metrics import SSIM_MIN_PX
 from core.recipe import TrainRecipe
 
 __all__ = [

@@ -13,13 +13,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from core import image_io
 from core.degrade import DEGRADATIONS, DegradationError
 from core.doctor_data import Unit
 from core.doctor_pixels import Alignment, Fingerprint, align
 from core.doctor_preview import degraded_thumbnail, reduced
 from core.events import ItemDone, ItemStarted
-from core.image_io import PictureInfo
+from core.images import io as image_io
+from core.images.io import PictureInfo
 from core.jobs import Emit, JobControl
 from core.recipe import TrainRecipe
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from core import image_io
 from core.cv import cv2
 from core.degrade import DEGRADATIONS, DegradationError, RegisteredDegradation
+from core.images import io as image_io
 
 _LONGEST_PX = (
     1600  # of a photo that crops are taken from: a whole camera picture would show a wall, and take seconds

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from core import catalog, guidance, image_io, memory_edit, metrics
+from core import catalog, guidance, memory_edit
 from core.dataset import Pair, find_pairs
 from core.events import ItemDone, ItemStarted
+from core.images import io as image_io
+from core.images import metrics
+from core.images.metrics import MetricError, Score
 from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.memory_edit import MemoryEdit
-from core.metrics import MetricError, Score
 from core.problems import describe
 from core.restore import Restored, RestoreError, RestoreRequest, check_takes_masks, load_model, restore
 from core.tensors import choose_device, choose_precision

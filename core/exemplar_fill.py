@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import losses, metrics
+from core import losses
 from core.degrade import Degradation
 from core.events import ItemDone, ItemStarted, Notice
 from core.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
-from core.image_types import ImageError
+from core.images import metrics
+from core.images.types import ImageError
 from core.jobs import Emit, JobControl, ignore
 from core.network import STRIDE_PX, MemoryNet
 from core.problems import describe

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core import image_io, metrics
 from core.dataset import Pair, PairingError
+from core.images import io as image_io
+from core.images import metrics
 
 NO_MASK = "none"
 _GREY_LEVELS = 8  # lossy formats colour a grey picture by this much of 255

@@ -19,7 +19,7 @@ from core import catalog, tiling
 from core.checkpoint import LoadedModel
 from core.events import TileDone
 from core.health import Listener, MemoryHealth, health, silent_share
-from core.image_io import Picture
+from core.images.io import Picture
 from core.jobs import Emit, JobControl
 from core.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
 from core.network import STRIDE_PX

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from core.cv import cv2
-from core.image_io import to_srgb
+from core.images.io import to_srgb
 from core.inspection import Inspection, Response
 from core.memory import GRANULARITIES, POLARITIES
 from core.memory_edit import UNCHANGED

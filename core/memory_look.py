@@ -7,7 +7,8 @@ take a few milliseconds. What a change of the memory does to pixels takes the ne
 
 In a notebook::
 
-    from core import image_io, memory_look
+    from core.images import io as image_io
+    from core import memory_look
     from core.restore import RestoreRequest
     seen = memory_look.look(image_io.read("street.jpg"), RestoreRequest(task="derain"))
     place = seen.place(1200, 800)  # all slot weights there, strongest first in place.slots
@@ -29,7 +30,7 @@ from core import catalog, tiling
 from core.checkpoint import LoadedModel
 from core.events import LookProgress
 from core.exemplars import Exemplar, SampleMemory
-from core.image_io import Picture
+from core.images.io import Picture
 from core.inspection import DAMAGED_FROM, Response, check_memory
 from core.jobs import Emit, JobControl, ignore
 from core.memory import Address, PrototypeMemory

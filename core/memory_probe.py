@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from core import catalog, tiling
-from core.image_io import Picture
+from core.images.io import Picture
 from core.inspection import check_memory
 from core.jobs import JobControl
 from core.memory_edit import MemoryEdit

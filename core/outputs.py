@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import __version__, image_io, memory_edit
-from core.blend import blend
+from core import __version__, memory_edit
 from core.catalog import TASKS
 from core.guidance import NO_MASK
-from core.image_io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
+from core.images import io as image_io
+from core.images.blend import blend
+from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
 
 if TYPE_CHECKING:
     from core.restore import Restored
@@ -121,7 +122,7 @@ def save(
 ) -> Receipt:
     """Blend ``restored`` into ``picture`` and write the result to ``path`` with its provenance.
 
-    At strength 1 the pixels are the restored ones exactly. Raises what :func:`core.image_io.write`
+    At strength 1 the pixels are the restored ones exactly. Raises what :func:`core.images.io.write`
     raises, and ValueError when the two pictures do not match.
     """
     same_kind = (

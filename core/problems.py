@@ -136,21 +136,21 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.jobs.Cancelled": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
     "builtins.KeyboardInterrupt": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
     # pictures
-    "core.image_types.EmptyFile": _image("{} cannot be opened.", "Copy it again from where it came from."),
-    "core.image_types.DamagedImage": _image("{} is damaged.", "Copy it again from where it came from."),
-    "core.image_types.NotAnImage": _image("{} cannot be opened.", "Choose a photo instead."),
-    "core.image_types.UnsupportedImage": _image(
+    "core.images.types.EmptyFile": _image("{} cannot be opened.", "Copy it again from where it came from."),
+    "core.images.types.DamagedImage": _image("{} is damaged.", "Copy it again from where it came from."),
+    "core.images.types.NotAnImage": _image("{} cannot be opened.", "Choose a photo instead."),
+    "core.images.types.UnsupportedImage": _image(
         "{} is of a kind that is not supported.", "Use PNG, TIFF or JPEG instead."
     ),
-    "core.image_types.ImageTooLarge": _image("{} is too large.", "Restore a smaller part of it."),
-    "core.image_types.UnreadableFile": _image(
+    "core.images.types.ImageTooLarge": _image("{} is too large.", "Restore a smaller part of it."),
+    "core.images.types.UnreadableFile": _image(
         "{} could not be read.", "Check that it exists and that you may read it."
     ),
-    "core.image_types.WouldOverwrite": _would_overwrite,
-    "core.image_types.WriteFailed": _image(
+    "core.images.types.WouldOverwrite": _would_overwrite,
+    "core.images.types.WriteFailed": _image(
         "{} could not be written.", "Check the free space and permissions of its folder."
     ),
-    "core.image_types.ImageError": _image("{} could not be opened or saved."),
+    "core.images.types.ImageError": _image("{} could not be opened or saved."),
     "core.cli_photos.NoPhotos": _image("{} holds no photos."),
     # models
     "core.checkpoint.CheckpointError": _plain(
@@ -197,7 +197,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.extras.MissingExtra": _plain("An optional part is not installed."),
     "core.export_folder.ExportError": _plain("The model was not exported."),
     "core.import_weights.ImportFailed": _plain("The weights were not imported."),
-    "core.metrics.MetricError": _plain("The pictures cannot be compared."),
+    "core.images.metrics.MetricError": _plain("The pictures cannot be compared."),
     # the machine
     "builtins.MemoryError": _out_of_memory,
     "torch.OutOfMemoryError": _out_of_memory,

@@ -19,10 +19,10 @@ import torch
 from torch.nn import functional
 
 from core import catalog, checkpoint, guidance, memory_edit, tiling
-from core.blend import blend
 from core.cv import cv2
 from core.events import LadderStep, RestoreStarted, TileDone
-from core.image_io import Picture
+from core.images.blend import blend
+from core.images.io import Picture
 from core.jobs import Emit, JobControl
 from core.memory import Address
 from core.memory_edit import MemoryEdit

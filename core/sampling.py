@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from core import guidance, image_io, metrics
+from core import guidance
 from core.cv import cv2
 from core.degrade import MaskedDegradation
+from core.images import io as image_io
+from core.images import metrics
 
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Degraded and clean crop, each (P, P, 3), and where it is damaged (P, P, 1), all float32 in 0..1.
@@ -51,7 +53,7 @@ class PhotoPool:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(H, W, 3) uint8. Raises what :func:`core.image_io.read` raises."""
+        """(H, W, 3) uint8. Raises what :func:`core.images.io.read` raises."""
         kept = self._kept.get(index)
         if kept is not None:
             return kept
@@ -93,7 +95,7 @@ class MaskPool:
         self._lock = threading.Lock()
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """(H, W) uint8. Raises what :func:`core.image_io.read` raises, MaskError."""
+        """(H, W) uint8. Raises what :func:`core.images.io.read` raises, MaskError."""
         kept = self._kept.get(index)
         if kept is not None:
             return kept

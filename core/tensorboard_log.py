@@ -12,9 +12,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from core import extras, image_io
+from core import extras
 from core.events import FilmFrame, Notice, StepDone, TrainStarted, Validated
-from core.image_types import ImageError
+from core.images import io as image_io
+from core.images.types import ImageError
 from core.jobs import Emit, ignore
 
 FOLDER = "tensorboard"

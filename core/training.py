@@ -18,10 +18,11 @@ from pathlib import Path
 
 import torch
 
-from core import metrics, training_state
+from core import training_state
 from core.events import FilmFrame, Notice, StepDone, TrainStarted, Validated
 from core.guidance import MaskError
-from core.image_types import ImageError
+from core.images import metrics
+from core.images.types import ImageError
 from core.jobs import Emit, JobControl, ignore
 from core.problems import describe
 from core.recipe import TrainRecipe

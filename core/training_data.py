@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core import catalog, guidance, image_io
+from core import catalog, guidance
 from core.dataset import Pair, find_pairs, is_held_out, scene_of
 from core.degrade import DEGRADATIONS
+from core.images import io as image_io
+from core.images.metrics import SSIM_MIN_PX
 from core.left_out import LeftOut
-from core.metrics import SSIM_MIN_PX
 from core.network import STRIDE_PX
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource, Source

@@ -13,8 +13,9 @@ import psutil
 import torch
 from torch import Tensor
 
-from core import atomic, checkpoint, metrics, training_state
+from core import atomic, checkpoint, training_state
 from core.events import CheckpointSaved, Notice
+from core.images import metrics
 from core.jobs import Cancelled, Emit, JobControl
 from core.problems import describe
 from core.recipe import TrainRecipe

@@ -16,7 +16,9 @@ def import_all() -> None:
     """
     import numpy as np
 
-    from core import catalog, image_io, metrics, tensorboard_log, training, training_estimate  # noqa: F401
+    from core import catalog, tensorboard_log, training, training_estimate  # noqa: F401
+    from core.images import io as image_io
+    from core.images import metrics
     from core.recipe import TrainRecipe
     from core.training_learner import Learner
 

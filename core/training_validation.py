@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import metrics
 from core.health import Listener, usage_of
+from core.images import metrics
 from core.memory import Address
 from core.network import MemoryNet
 from core.tensors import to_pixels
@@ -23,7 +23,7 @@ EQUAL_DB = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Means over the photos, by ``protocol`` (a key of :data:`core.metrics.PROTOCOLS`).
+    """Means over the photos, by ``protocol`` (a key of :data:`core.images.metrics.PROTOCOLS`).
 
     Those whose input equals its truth are left out of all PSNR, unless there are no others: nothing is to be
     restored there, and one of them would make the mean infinite.

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 from memorynet_gui.problems import describe
 
 if TYPE_CHECKING:
-    from core.image_io import PassedOver
+    from core.images.io import PassedOver
 
 BATCH = 500
 
@@ -21,7 +21,9 @@ class Collector(QObject):
     """``collect(paths)``: files as they are, folders with everything below them, in batches by ``found``."""
 
     found = Signal(list)  # list[Path]
-    finished = Signal(int, list, list)  # photos found, sentences about what was not, core.image_io.PassedOver
+    finished = Signal(
+        int, list, list
+    )  # photos found, sentences about what was not, core.images.io.PassedOver
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -72,7 +74,8 @@ def _photos(
 
     Below a folder, results of earlier runs are passed over, as on the command line.
     """
-    from core import catalog, image_io
+    from core import catalog
+    from core.images import io as image_io
 
     made = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     paths = tuple(given.absolute() for given in paths)

@@ -36,7 +36,7 @@ class Curves:
         self.of_steps: dict[str, Series] = {}
         self.of_validations: dict[str, Series] = {}
         self.input_psnr_db: float | None = None
-        self.protocol = ""  # a key of core.metrics.PROTOCOLS
+        self.protocol = ""  # a key of core.images.metrics.PROTOCOLS
 
     def get(self, name: str) -> Series | None:
         return self.of_steps.get(name) or self.of_validations.get(name)
@@ -146,7 +146,7 @@ def _take_note(curves: Curves, input_psnr_db: Any, protocol: Any) -> None:
 
 def _key_of(protocol: str) -> str:
     """ "Y" for the sentence that stands for it (or for "Y" itself); empty for one that is not known."""
-    from core.metrics import PROTOCOLS
+    from core.images.metrics import PROTOCOLS
 
     known = {sentence: key for key, sentence in PROTOCOLS.items()}
     return known.get(protocol, protocol if protocol in PROTOCOLS else "")

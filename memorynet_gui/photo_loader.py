@@ -19,7 +19,7 @@ from memorynet_gui.problems import Problem, describe
 from memorynet_gui.queue_item import Item
 
 if TYPE_CHECKING:
-    from core.image_io import PictureInfo
+    from core.images.io import PictureInfo
     from memorynet_gui.results import ResultStore
 
 BUDGET_BYTES = 768 << 20
@@ -141,7 +141,7 @@ class _Load(QRunnable):
 
 def load_photo(item: Item, store: ResultStore, limit: int | None = None) -> Shown | Problem | None:
     """Decode a photo and, when there is one, its result. None: more than ``limit`` pixels, not worth it."""
-    from core import image_io  # here: OpenCV takes its time to load
+    from core.images import io as image_io  # here: OpenCV takes its time to load
 
     try:
         if limit is not None:
@@ -160,7 +160,7 @@ def load_photo(item: Item, store: ResultStore, limit: int | None = None) -> Show
 def _restored_rgb(
     item: Item, store: ResultStore, shape: tuple[int, ...], icc: bytes | None
 ) -> tuple[np.ndarray | None, bool]:
-    from core import image_io
+    from core.images import io as image_io
 
     if item.result is None:
         return None, False

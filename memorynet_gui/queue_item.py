@@ -20,7 +20,7 @@ from core.problems import Problem
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-DEFAULT_QUALITY = 95  # as core.image_io.WriteOptions, which takes longer to import
+DEFAULT_QUALITY = 95  # as core.images.io.WriteOptions, which takes longer to import
 
 
 class ItemState(StrEnum):

@@ -19,7 +19,7 @@ from memorynet_gui.session import Session
 
 if TYPE_CHECKING:
     from core.catalog import Sample
-    from core.image_io import PassedOver
+    from core.images.io import PassedOver
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class PhotosIn(QObject):
             self.reference_set.emit()
 
     def ask_for_files(self) -> None:
-        from core.image_types import EXTENSIONS
+        from core.images.types import EXTENSIONS
 
         dialog = self._dialog(QFileDialog.FileMode.ExistingFiles, "Open photos")
         patterns = " ".join(f"*{extension}" for extension in sorted(EXTENSIONS))
@@ -130,7 +130,7 @@ class PhotosIn(QObject):
                 lambda: QGuiApplication.clipboard().setText("\n".join(problems)),
             )
         if passed_over:
-            from core.image_io import passed_over_line
+            from core.images.io import passed_over_line
 
             listed = "\n".join(f"{one.path} ({one.kind})" for one in passed_over)
             self._context.banner(

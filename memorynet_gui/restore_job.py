@@ -20,8 +20,8 @@ from memorynet_gui.restore_errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.results import ResultStore
 
 if TYPE_CHECKING:
-    from core.image_io import Picture, Receipt, WriteOptions
-    from core.metrics import Score
+    from core.images.io import Picture, Receipt, WriteOptions
+    from core.images.metrics import Score
     from core.restore import Restored
 
 
@@ -67,7 +67,8 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
 
     Raises ImageError, CheckpointError, Cancelled, and whatever the device reports.
     """
-    from core import catalog, image_io
+    from core import catalog
+    from core.images import io as image_io
 
     control.checkpoint()
     stamp = order.path.stat() if order.path.exists() else None
@@ -130,7 +131,8 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
 
     Raises SourceChanged, ResultGone, and what reading the photo raises.
     """
-    from core import image_io, memory_edit
+    from core import memory_edit
+    from core.images import io as image_io
 
     note = item.result
     pixels = store.get(item.id)
@@ -159,7 +161,8 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
 
 def save_photo(item: Item, store: ResultStore, target: Path, options: WriteOptions | None = None) -> Receipt:
     """Write the restored photo at its strength. Raises ImageError, SourceChanged, ResultGone."""
-    from core import image_io, outputs
+    from core import outputs
+    from core.images import io as image_io
 
     picture, restored = load_result(item, store)
     return outputs.save(
@@ -169,10 +172,10 @@ def save_photo(item: Item, store: ResultStore, target: Path, options: WriteOptio
 
 def blended_rgb(item: Item, store: ResultStore) -> np.ndarray:
     """The restored photo at its strength as (H, W, 3) uint8 sRGB, for the clipboard."""
-    from core import image_io
+    from core.images import io as image_io
 
     picture, restored = load_result(item, store)
-    from core.blend import blend
+    from core.images.blend import blend
 
     return image_io.to_srgb(blend(picture.pixels, restored.pixels, item.strength_percent / 100), picture.icc)
 
@@ -189,7 +192,8 @@ class Quality:
 
 def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quality:
     """PSNR and SSIM by the task's protocol. Raises SizeMismatch, ImageError, MetricError."""
-    from core import image_io, metrics
+    from core.images import io as image_io
+    from core.images import metrics
 
     truth = image_io.read(reference)
     picture = image_io.read(item.path)
@@ -203,7 +207,7 @@ def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quali
     pixels = store.get(item.id) if item.result is not None else None
     if pixels is None or pixels.shape != picture.pixels.shape:
         return Quality(item.id, reference, before, None)
-    from core.blend import blend
+    from core.images.blend import blend
 
     after = blend(picture.pixels, pixels, item.strength_percent / 100)
     return Quality(item.id, reference, before, metrics.score(after, truth.pixels, protocol))

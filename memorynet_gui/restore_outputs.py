@@ -21,7 +21,7 @@ from memorynet_gui.restore_stage import Stage
 from memorynet_gui.session import Session
 
 if TYPE_CHECKING:
-    from core.image_io import WriteOptions
+    from core.images.io import WriteOptions
 
 log = logging.getLogger(__name__)
 

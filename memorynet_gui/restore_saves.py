@@ -23,7 +23,7 @@ from memorynet_gui.session import Session
 from memorynet_gui.settings import Settings
 
 if TYPE_CHECKING:
-    from core.image_io import WriteOptions
+    from core.images.io import WriteOptions
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ class _Wanted:
         )
 
     def options(self) -> WriteOptions:
-        from core.image_io import WriteOptions
+        from core.images.io import WriteOptions
 
         return WriteOptions(
             format=self.format, quality=self.quality, bit_depth=self.bit_depth, strip_gps=self.strip_gps
@@ -211,7 +211,8 @@ def _write(
     options: WriteOptions | None,
     replace_any: bool = False,
 ) -> _Saved:
-    from core import image_io, outputs
+    from core import outputs
+    from core.images import io as image_io
 
     options = options or wanted.options()
     free = target is None
@@ -265,8 +266,8 @@ def _is_own_place(saved: SaveNote, place: Path) -> bool:
 
 
 def _write_comparison(item: Item, store: ResultStore, target: Path) -> Path:
-    from core import image_io
-    from core.before_after import before_after
+    from core.images import io as image_io
+    from core.images.before_after import before_after
 
     picture = image_io.read(item.path)
     before, info = _fitted(image_io.to_srgb(picture.pixels, picture.icc)), picture.info
@@ -293,7 +294,8 @@ def _fitted(rgb: np.ndarray) -> np.ndarray:
 
 
 def _write_pasted(pixels: np.ndarray, folder: Path) -> Path:
-    from core import image_io, outputs
+    from core import outputs
+    from core.images import io as image_io
 
     folder.mkdir(parents=True, exist_ok=True)
     path = outputs.free_path(folder / f"pasted {datetime.now():%Y-%m-%d %H.%M.%S}.png")

@@ -58,7 +58,7 @@ class Scene:
 
 def draw(scene: Scene, target: Path) -> None:
     """Write the picture as PNG. Raises SnapshotError, OSError, and ImageError for a photo that cannot be opened."""
-    from core import image_io
+    from core.images import io as image_io
     from memorynet_gui import app as program
     from memorynet_gui.main_window import MainWindow
     from memorynet_gui.settings import Settings

@@ -94,7 +94,7 @@ class Thumbnails(QObject):
             self._busy.add(path)
         image: QImage | None = None
         try:
-            from core.image_io import thumbnail  # here: it takes its time to load
+            from core.images.io import thumbnail  # here: it takes its time to load
 
             image = image_from_rgb(thumbnail(path, self.max_px))
         except (

@@ -118,7 +118,7 @@ def recognise_all(folders: Sequence[Path]) -> tuple[dict[str, Any], tuple[str, .
 def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
     """Count what the recipe would read. Reads the disk: not on the window's thread. Never raises for what is there."""
     from core.dataset import PairingError
-    from core.image_io import ImageError
+    from core.images.io import ImageError
 
     if needs_folder(values) and not data:
         return DataFound(problem="Choose the folder with your photos.")
@@ -201,7 +201,8 @@ def _photos(
     folders: Sequence[str], data: tuple[Path, ...], leave_out: LeftOut
 ) -> tuple[list[Path], set[Path]]:
     """Those to use, and those left out."""
-    from core import catalog, image_io
+    from core import catalog
+    from core.images import io as image_io
 
     found: list[Path] = []
     for folder in folders:

@@ -148,7 +148,7 @@ class _Shown:
 def blend(original: np.ndarray, restored: np.ndarray, strength: float) -> np.ndarray:
     """``original + strength * (restored - original)`` for the screen; all (h, w, 3) uint8.
 
-    Far faster than :func:`core.blend.blend`, which is what gets saved, so that a slider can be
+    Far faster than :func:`core.images.blend.blend`, which is what gets saved, so that a slider can be
     dragged; within one level of it (halves are rounded another way).
     """
     if strength <= 0:

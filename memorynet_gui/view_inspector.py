@@ -35,8 +35,8 @@ from memorynet_gui.view_choices import Choices
 from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:
-    from core.image_io import PictureInfo
-    from core.metrics import Score
+    from core.images.io import PictureInfo
+    from core.images.metrics import Score
     from memorynet_gui.restore_job import Quality
 
 GLYPH = QSize(32, 28)
@@ -270,7 +270,7 @@ class Inspector(QWidget):
         self, reference: Path | None, quality: Quality | None = None, note: str = "", task: str = "derain"
     ) -> None:
         """No reference; the numbers; a sentence why there are none; or neither yet: they are being measured."""
-        from core.metrics import PROTOCOLS, TASK_PROTOCOL
+        from core.images.metrics import PROTOCOLS, TASK_PROTOCOL
 
         protocol = quality.before.protocol if quality else TASK_PROTOCOL[task]
         for row, name, what in ((self.psnr, "PSNR", "psnr_db"), (self.ssim, "SSIM", "ssim")):

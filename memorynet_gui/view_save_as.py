@@ -24,7 +24,7 @@ from memorynet_gui.inspector_parts import DirectSlider
 from memorynet_gui.queue_item import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
-    from core.image_io import PictureInfo, WriteOptions
+    from core.images.io import PictureInfo, WriteOptions
 
 FORMATS: dict[str, tuple[str, str]] = {  # format -> what to call it, extension
     "PNG": ("PNG, lossless", ".png"),
@@ -132,7 +132,7 @@ class SaveAsDialog(QDialog):
         self._format_picked()
 
     def options(self) -> WriteOptions:
-        from core.image_io import WriteOptions
+        from core.images.io import WriteOptions
 
         key = self.format.currentData()
         return WriteOptions(
@@ -211,6 +211,6 @@ class SaveAsDialog(QDialog):
 
 
 def _format_of(path: Path) -> str | None:
-    from core.image_io import EXTENSION_FORMAT
+    from core.images.io import EXTENSION_FORMAT
 
     return EXTENSION_FORMAT.get(path.suffix.lower())

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.catalog import TASKS
-from core.metrics import PROTOCOLS
+from core.images.metrics import PROTOCOLS
 from core.problems import Problem
 from memorynet_gui.actions import ACTIONS
 from memorynet_gui.inspector_parts import Elided, ProblemBox, Row, column, heading

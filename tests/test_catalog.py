@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import catalog
-from core.metrics import PROTOCOLS
+from core.images.metrics import PROTOCOLS
 
 
 def _model(root: Path, name: str, task: str = "derain", parameters: int = 12) -> Path:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import __version__, catalog, cli, cli_common, cli_demo, cli_restore, image_io
+from core import __version__, catalog, cli, cli_common, cli_demo, cli_restore
+from core.images import io as image_io
 from core.recipe import TrainRecipe
 from tests.small import photo, save_small_model
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from core import catalog, checkpoint, cli, exemplars, image_io, inspection
+from core import catalog, checkpoint, cli, exemplars, inspection
+from core.images import io as image_io
 from core.inspection_pictures import PICTURES
 from core.jobs import JobControl
 from core.network import MemoryNet

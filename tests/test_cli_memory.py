@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import checkpoint, cli, image_io
+from core import checkpoint, cli
+from core.images import io as image_io
 from core.memory_edit import MemoryEdit, Slots, Step
 from tests.small import photo, save_small_model, small_network
 

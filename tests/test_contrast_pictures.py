@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from core import image_io, memory_training
+from core import memory_training
 from core.bank import NO_TAG, Bank
 from core.contrast_pictures import PICTURE_PX, Album, shots
 from core.events import ContrastDrawn
+from core.images import io as image_io
 from core.jobs import TrainControl
 from core.memory_training import MemoryShaper
 from core.network import STRIDE_PX

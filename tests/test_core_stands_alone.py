@@ -10,10 +10,10 @@ from pathlib import Path
 CORE = Path(__file__).parents[1] / "core"
 WINDOW_MODULES = {"PySide6", "qtpy", "pyqtgraph", "qtawesome", "memorynet_gui", "shiboken6"}
 LIGHT_MODULES = (
-    "core.image_io",
+    "core.images.io",
     "core.catalog",
     "core.outputs",
-    "core.metrics",
+    "core.images.metrics",
     "core.dataset",
     "core.recipe",
     "core.jobs",

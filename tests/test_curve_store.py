@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
 from core.events import Notice, StepDone, TrainStarted, Validated
+from core.images.metrics import PROTOCOLS
 from core.jobs import Cancelled
-from core.metrics import PROTOCOLS
 from core.run_folder import RunDamaged
 from memorynet_gui import curve_store
 from memorynet_gui.curve_series import FACTOR, Series

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import catalog, image_io, network
+from core import catalog, network
 from core.cv import cv2
 from core.degrade import DegradationError
 from core.doctor import STRIDE_PX, DoctorReport, Finding, examine, samples_for_preview
@@ -22,6 +22,7 @@ from core.doctor_look import EXAMPLE_PX, EXAMPLES
 from core.doctor_pixels import Fingerprint, align, alike
 from core.doctor_repeats import Known, find_repeats
 from core.events import ItemDone, ItemStarted
+from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.recipe import TrainRecipe
 from core.training_data import read_data

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import catalog, checkpoint, cli, export_onnx, extras, image_io, model_card, places
+from core import catalog, checkpoint, cli, export_onnx, extras, model_card, places
 from core.events import ItemStarted, Notice
 from core.export import (
     ExportError,
@@ -24,6 +24,7 @@ from core.export import (
     import_state_dict,
     save_pretrained,
 )
+from core.images import io as image_io
 from core.import_weights import read_config
 from core.jobs import Cancelled, JobControl, ignore
 from core.network import MEMORIES, MemoryNet, NetworkConfig

@@ -21,7 +21,7 @@ from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 
-from core import image_io
+from core.images import io as image_io
 from core.problems import Problem
 from memorynet_gui import thumbnails as thumbnails_module
 from memorynet_gui.queue_item import ItemState, SaveNote

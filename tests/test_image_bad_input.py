@@ -20,8 +20,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import image_exif, image_io, image_xmp
-from core.image_io import WriteOptions
+from core.images import exif as image_exif
+from core.images import io as image_io
+from core.images import xmp as image_xmp
+from core.images.io import WriteOptions
 from tests.image_makers import (
     XMP,
     exif_block,
@@ -621,7 +623,7 @@ def test_a_real_limit_of_the_system(tmp_path: Path, extension: str) -> None:
     target.write_bytes(b"old")
     code = f"""
 import resource, numpy as np
-from core import image_io
+from core.images import io as image_io
 picture = image_io.from_array(np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8))
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import image_io
-from core.image_io import PassedOver
+from core.images import io as image_io
+from core.images.io import PassedOver
 
 PICTURES = {
     "a.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
@@ -77,7 +77,7 @@ def test_nothing_is_opened_unless_asked_for(tmp_path: Path, monkeypatch: pytest.
     def refuse(path: object) -> object:
         raise AssertionError(f"{path} was opened")
 
-    monkeypatch.setattr("core.image_find.opened", refuse)
+    monkeypatch.setattr("core.images.find.opened", refuse)
     assert list(image_io.find_images(tmp_path, False)) == []
 
 

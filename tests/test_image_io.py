@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core import image_exif, image_io, image_xmp
 from core.cv import cv2
-from core.image_io import WriteOptions
+from core.images import exif as image_exif
+from core.images import io as image_io
+from core.images import xmp as image_xmp
+from core.images.io import WriteOptions
 from tests.image_makers import (
     MAKER_NOTE,
     XMP,
@@ -463,7 +465,7 @@ def test_png_and_tiff_keep_every_value(
 
 @pytest.mark.parametrize("extension", [".png", ".tif"])
 def test_pictures_of_several_bands(tmp_path: Path, extension: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.image_encode._BAND_PIXELS", 300)
+    monkeypatch.setattr("core.images.encode._BAND_PIXELS", 300)
     pixels = np.random.default_rng(3).integers(0, 65536, (95, 60, 4)).astype(np.uint16)
     path = tmp_path / f"bands{extension}"
     image_io.write(path, image_io.from_array(pixels))
@@ -796,7 +798,7 @@ def test_to_srgb_without_or_with_a_useless_profile(caplog: pytest.LogCaptureFixt
 
 
 def test_to_srgb_of_srgb_changes_nothing() -> None:
-    from core.image_colour import srgb_profile
+    from core.images.colour import srgb_profile
 
     pixels = photo(64, 64)
     assert np.array_equal(image_io.to_srgb(pixels, srgb_profile()), pixels)

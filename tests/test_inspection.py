@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, image_io, inspection
+from core import checkpoint, inspection
 from core.contact_sheet import contact_sheet, nearest_samples
 from core.events import RestoreStarted, TileDone
 from core.exemplars import SampleMemory
 from core.health import usage_of
+from core.images import io as image_io
 from core.inspection import Inspection, Place, SlotMap, inspect
 from core.inspection_pictures import (
     PICTURES,

@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMessageBox, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from core.image_io import from_array, write
+from core.images.io import from_array, write
 from core.jobs import Emit, JobControl
 from core.tensors import Device
 from memorynet_gui import actions

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, image_io, memory_look, memory_probe
+from core import checkpoint, memory_look, memory_probe
 from core.exemplar_fill import fill
 from core.exemplars import SampleMemory
+from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.memory_edit import MemoryEdit, Slots, Step
 from core.memory_look import MemoryLook

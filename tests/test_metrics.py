@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from skimage import color
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from core import metrics
+from core.images import metrics
 
 
 def _noise(height: int, width: int, seed: int = 0, dtype: type = np.uint8) -> np.ndarray:
@@ -181,7 +181,7 @@ def test_every_task_has_a_protocol_with_a_sentence() -> None:
 
 def test_measuring_does_not_import_torch() -> None:
     code = (
-        "import sys, numpy as np, core.metrics as m; a = np.zeros((12, 12, 3), np.uint8);"
+        "import sys, numpy as np, core.images.metrics as m; a = np.zeros((12, 12, 3), np.uint8);"
         "m.score(a, a + 1, 'Y'); m.lab_mae(a, a); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

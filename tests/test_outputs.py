@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from core import image_io, outputs
-from core.blend import blend
+from core import outputs
 from core.catalog import TASKS
-from core.image_io import WriteOptions
+from core.images import io as image_io
+from core.images.blend import blend
+from core.images.io import WriteOptions
 from tests.image_makers import photo, pillow_bytes, png_bytes
 
 SHA = "a" * 64
@@ -154,7 +155,7 @@ def test_blend_half_rounds_up_both_ways() -> None:
 def test_blend_in_bands_equals_blend_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     before, after = photo(50, 41, np.uint16, seed=1), photo(50, 41, np.uint16, seed=2)
     whole = blend(before, after, 0.37)
-    monkeypatch.setattr("core.blend._BAND_VALUES", 400)
+    monkeypatch.setattr("core.images.blend._BAND_VALUES", 400)
     assert np.array_equal(blend(before, after, 0.37), whole)
 
 
@@ -329,7 +330,7 @@ def test_saving_is_repeatable_to_the_byte(tmp_path: Path) -> None:
 
 def test_the_rooms_that_the_window_needs_first_are_light() -> None:
     code = (
-        "import sys, core.image_io, core.outputs;"
+        "import sys, core.images.io, core.outputs;"
         "print([name for name in ('torch', 'cv2', 'tifffile', 'PySide6', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run(

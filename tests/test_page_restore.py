@@ -17,8 +17,10 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import catalog, cli, image_io, metrics, restore
-from core.blend import blend
+from core import catalog, cli, restore
+from core.images import io as image_io
+from core.images import metrics
+from core.images.blend import blend
 from memorynet_gui import restore_job
 from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.queue_item import ItemState, Origin

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset import PairingError, find_pairs
-from core.image_io import UnreadableFile
+from core.images.io import UnreadableFile
 
 
 def _fill(root: Path, **folders: list[str]) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core import image_types, problems
+from core import problems
+from core.images import types as image_types
 from core.jobs import Cancelled
 from core.problems import Problem, describe
 

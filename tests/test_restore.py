@@ -12,11 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import catalog, image_io
+from core import catalog
 from core import restore as restoring
 from core.checkpoint import CheckpointError
 from core.degrade import RainParams, rain
 from core.events import LadderStep, RestoreStarted, TileDone
+from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.network import MemoryNet
 from core.problems import describe

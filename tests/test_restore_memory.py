@@ -12,10 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import checkpoint, image_io
+from core import checkpoint
 from core import restore as restoring
 from core.events import LadderStep, RestoreStarted
 from core.guidance import MaskError
+from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
 from core.network import MemoryNet

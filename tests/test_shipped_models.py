@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import catalog, exemplars, image_io, metrics
+from core import catalog, exemplars
 from core.checkpoint import WEIGHTS_FILE
 from core.degrade import DEGRADATIONS
+from core.images import io as image_io
+from core.images import metrics
 from core.jobs import JobControl, ignore
 from core.restore import RestoreRequest, restore
 

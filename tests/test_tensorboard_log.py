@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import cli, extras, image_io
+from core import cli, extras
 from core.events import CheckpointSaved, FilmFrame, Notice, StepDone, TrainStarted, Validated
+from core.images import io as image_io
 from core.tensorboard_log import FOLDER, TensorBoardLog
 from tests.small import photo
 

@@ -18,7 +18,8 @@ from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import catalog, checkpoint, cli, image_io
+from core import catalog, checkpoint, cli
+from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note, thorough
 from core.network import MemoryNet

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import image_io, metrics
 from core.events import FilmFrame
+from core.images import io as image_io
+from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
 from core.restore import RestoreRequest, restore
 from core.training import train

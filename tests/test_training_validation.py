@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core import metrics
+from core.images import metrics
 from core.training_data import Example
 from core.training_learner import Learner
 from core.training_validation import EQUAL_DB, Scores, score

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.blend import blend as core_blend
+from core.images.blend import blend as core_blend
 from memorynet_gui.view_compare_layers import (
     Abandoned,
     Pyramid,

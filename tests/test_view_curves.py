@@ -438,7 +438,7 @@ def test_cards_stay_within_a_board_of_any_size(desk: Desk, size: tuple[int, int]
 
 
 def test_the_picture_holds_the_board_with_its_name(desk: Desk, tmp_path: Path) -> None:
-    from core import image_io
+    from core.images import io as image_io
 
     desk.board.export_png(tmp_path / "curves.png")
     found = image_io.read(tmp_path / "curves.png")

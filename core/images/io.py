@@ -19,15 +19,15 @@ from typing import BinaryIO
 
 import numpy as np
 
-from core import image_xmp
-from core.image_colour import profile_name, to_srgb
-from core.image_decode import Canvas, decode
-from core.image_encode import CAPABILITIES, EncodeJob, encode
-from core.image_find import PassedOver, find_images, natural_key, passed_over_line
-from core.image_headers import read_header
-from core.image_plan import plan
-from core.image_sniff import ByteSource, detect, opened
-from core.image_types import (
+from core.images import xmp as image_xmp
+from core.images.colour import profile_name, to_srgb
+from core.images.decode import Canvas, decode
+from core.images.encode import CAPABILITIES, EncodeJob, encode
+from core.images.find import PassedOver, find_images, natural_key, passed_over_line
+from core.images.headers import read_header
+from core.images.plan import plan
+from core.images.sniff import ByteSource, detect, opened
+from core.images.types import (
     EXTENSION_FORMAT,
     EXTENSIONS,
     FORMAT_EXTENSION,

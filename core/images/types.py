@@ -1,6 +1,6 @@
 """What a picture is to this project, and every way in which a file can fail to be one.
 
-These are the records and exceptions of :mod:`core.image_io`, kept apart so that its parts can share
+These are the records and exceptions of :mod:`core.images.io`, kept apart so that its parts can share
 them; everyone else imports them from there.
 """
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.image_sniff import RAW_EXTENSIONS, detect, opened, unreadable
-from core.image_types import EXTENSIONS, ImageError, NotAnImage, UnreadableFile
+from core.images.sniff import RAW_EXTENSIONS, detect, opened, unreadable
+from core.images.types import EXTENSIONS, ImageError, NotAnImage, UnreadableFile
 
 _KIND = {
     **dict.fromkeys(RAW_EXTENSIONS, "camera raw"),
@@ -55,7 +55,7 @@ _NUMBERS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A picture of a kind that :func:`core.image_io.read` does not open."""
+    """A picture of a kind that :func:`core.images.io.read` does not open."""
 
     path: Path
     kind: str  # "HEIC", "camera raw"

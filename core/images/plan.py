@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core import image_exif, image_xmp
-from core.image_colour import profile_name, profile_space, to_srgb
-from core.image_encode import (
+from core.images import exif as image_exif
+from core.images import xmp as image_xmp
+from core.images.colour import profile_name, profile_space, to_srgb
+from core.images.encode import (
     CAPABILITIES,
     MAX_JPEG_SEGMENT_BYTES,
     MIN_DEEP_JPEG2000_EDGE_PX,
     EncodeJob,
     flattened,
 )
-from core.image_types import Picture, ReceiptLine, WriteOptions
+from core.images.types import Picture, ReceiptLine, WriteOptions
 
 
 def plan(

@@ -16,12 +16,12 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from PIL import Image
 
-from core import image_exif
-from core.image_colour import grey_of, row_bands, to_8bit, to_16bit
-from core.image_decode import quiet_cv2
-from core.image_exif import RawTag, TagTree
-from core.image_headers_boxes import EXIF_UUID, XMP_UUID, boxes
-from core.image_sniff import ByteSource
+from core.images import exif as image_exif
+from core.images.colour import grey_of, row_bands, to_8bit, to_16bit
+from core.images.decode import quiet_cv2
+from core.images.exif import RawTag, TagTree
+from core.images.headers_boxes import EXIF_UUID, XMP_UUID, boxes
+from core.images.sniff import ByteSource
 
 _BAND_PIXELS = 500_000
 _DEFLATE_LEVEL = 2  # on photos three times as fast as 6, for 1 to 3 percent more bytes

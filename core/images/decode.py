@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from core.image_colour import cmyk_to_srgb, row_bands, srgb_profile
-from core.image_sniff import ByteSource, unreadable
-from core.image_types import DamagedImage, Header, ImageError
+from core.images.colour import cmyk_to_srgb, row_bands, srgb_profile
+from core.images.sniff import ByteSource, unreadable
+from core.images.types import DamagedImage, Header, ImageError
 
 _BAND_PIXELS = 2_000_000
 _PACKBITS, _LZW = 32773, 5

@@ -6,9 +6,9 @@ import re
 import struct
 from collections.abc import Iterator
 
-from core import image_exif
-from core.image_sniff import ByteSource, check_size
-from core.image_types import MAX_METADATA_BYTES, Header
+from core.images import exif as image_exif
+from core.images.sniff import ByteSource, check_size
+from core.images.types import MAX_METADATA_BYTES, Header
 
 # --- JPEG 2000 -----------------------------------------------------------------------------------
 

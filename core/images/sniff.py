@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from core.image_types import (
+from core.images.types import (
     MAX_PIXELS,
     DamagedImage,
     EmptyFile,

@@ -6,9 +6,9 @@ import struct
 
 import numpy as np
 
-from core import image_exif
-from core.image_sniff import ByteSource, check_size
-from core.image_types import Header, TiffLayout
+from core.images import exif as image_exif
+from core.images.sniff import ByteSource, check_size
+from core.images.types import Header, TiffLayout
 
 _CFA, _LINEAR_RAW, _LAB, _LOGL, _LOGLUV = 32803, 34892, 8, 32844, 32845
 

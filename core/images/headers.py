@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from core import image_exif
-from core.image_headers_boxes import avif, jpeg2000
-from core.image_headers_tiff import tiff
-from core.image_sniff import ByteSource, check_size, detect
-from core.image_types import MAX_METADATA_BYTES, MAX_PIXELS, Header, ImageError, ImageTooLarge
+from core.images import exif as image_exif
+from core.images.headers_boxes import avif, jpeg2000
+from core.images.headers_tiff import tiff
+from core.images.sniff import ByteSource, check_size, detect
+from core.images.types import MAX_METADATA_BYTES, MAX_PIXELS, Header, ImageError, ImageTooLarge
 
 _CHUNK_BYTES = 4 << 20
 

@@ -1,0 +1,1 @@
+"""Pictures: reading and writing files, what stands in them, comparing two. No torch."""
