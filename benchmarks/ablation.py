@@ -30,10 +30,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import torch
 
-from core import atomic, catalog
+from core import atomic
 from core.events import StepDone
 from core.jobs import JobControl
-from core.network import MEMORIES, MemoryNet, NetworkConfig
+from core.model import catalog
+from core.model.network import MEMORIES, MemoryNet, NetworkConfig
 from core.recipe import TrainRecipe
 from core.run_folder import read_curve
 from core.training import train

@@ -20,9 +20,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core import catalog
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
+from core.model import catalog
 from core.restore import RestoreRequest, restore
 
 

@@ -29,7 +29,7 @@ for folder in (HERE, HERE.parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from core.tensors import choose_device, describe_devices, dtype_of, to_tensor  # noqa: E402  (before torch)
+from core.model.tensors import choose_device, describe_devices, dtype_of, to_tensor  # noqa: E402  (before torch)
 
 # isort: split
 import numpy as np  # noqa: E402
@@ -37,9 +37,10 @@ import torch  # noqa: E402
 from reference_networks import ReferenceNet, check_reference, macs, parameter_count  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from core import checkpoint, jobs  # noqa: E402
+from core import jobs  # noqa: E402
 from core.images import io as image_io  # noqa: E402
-from core.network import STRIDE_PX, MemoryNet, NetworkConfig  # noqa: E402
+from core.model import checkpoint  # noqa: E402
+from core.model.network import STRIDE_PX, MemoryNet, NetworkConfig  # noqa: E402
 from core.restore import RestoreRequest, restore  # noqa: E402
 
 PRECISIONS = ("fp32", "bf16")

@@ -30,17 +30,17 @@ from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core import catalog
-from core.checkpoint import load
 from core.cv import cv2
 from core.dataset import find_pairs
 from core.degrade import DEGRADATIONS
 from core.images import io as image_io
 from core.images import metrics
 from core.losses import damage_map
-from core.memory import GRANULARITIES, POLARITIES, RowEdit
-from core.network import STRIDE_PX, MemoryNet
-from core.tensors import to_pixels, to_tensor
+from core.model import catalog
+from core.model.checkpoint import load
+from core.model.memory import GRANULARITIES, POLARITIES, RowEdit
+from core.model.network import STRIDE_PX, MemoryNet
+from core.model.tensors import to_pixels, to_tensor
 
 DENSE: dict[str, dict[str, Any]] = {
     "derain": {"cover": (0.05, 0.2), "strength": (0.25, 0.95)},

@@ -22,14 +22,14 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core import catalog
-from core.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load
 from core.dataset import find_pairs
 from core.degrade import DEGRADATIONS
 from core.evaluation import EvaluateRequest, evaluate
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import JobControl, ignore
+from core.model import catalog
+from core.model.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load
 from core.restore import RestoreRequest, restore
 
 BENCHES = {

@@ -136,8 +136,8 @@ def make_photo(folder: Path, megapixels: float) -> Path:
     """A bundled rainy sample, repeated (mirrored at the joints) until it has that many megapixels; 3:2."""
     import numpy as np
 
-    from core import catalog
     from core.images import io as image_io
+    from core.model import catalog
 
     sample = next(sample for sample in catalog.samples() if sample.truth is not None)
     small = image_io.read(sample.path).pixels

@@ -58,7 +58,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core import catalog
+    from core.model import catalog
     from core.recipe import RecipeError, TrainRecipe
 
     for folder in args.data:
@@ -98,7 +98,7 @@ def _estimate(
         print("No estimate: training would stop at the errors.", file=sys.stderr)
         return None
     common.import_aside(control, "core.training_estimate")
-    from core import tensors
+    from core.model import tensors
     from core.training_estimate import estimate
 
     try:

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from core.jobs import JobControl
 
 if TYPE_CHECKING:
-    from core.checkpoint import LoadedModel
-    from core.memory_edit import MemoryEdit
-    from core.network import NetworkConfig
+    from core.model.checkpoint import LoadedModel
+    from core.model.memory_edit import MemoryEdit
+    from core.model.network import NetworkConfig
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -194,7 +194,7 @@ def add_memory_options(parser: argparse.ArgumentParser) -> None:
 def memory_edit(args: argparse.Namespace) -> MemoryEdit | None:
     """What --memory-edit names, with --thoroughness. Raises :class:`UsageError`; whether a model has these slots is
     asked later."""
-    from core.memory_edit import MemoryEdit, MemoryEditError, thorough
+    from core.model.memory_edit import MemoryEdit, MemoryEditError, thorough
 
     if args.no_memory and args.thoroughness != 1.0:
         raise UsageError(
@@ -212,7 +212,7 @@ def memory_edit(args: argparse.Namespace) -> MemoryEdit | None:
 
 def check_memory_edit(args: argparse.Namespace, edit: MemoryEdit | None, config: NetworkConfig) -> None:
     """Raises :class:`UsageError` when the model lacks what the edit or the thoroughness speaks of."""
-    from core.memory_edit import MemoryEditError
+    from core.model.memory_edit import MemoryEditError
 
     thoroughness = f"--thoroughness {args.thoroughness:g}"
     if args.thoroughness != 1.0 and not config.reads_damage:
@@ -242,14 +242,15 @@ def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, Load
 
     Raises :class:`UsageError` when model, device and task do not go together, Cancelled when stopped meanwhile.
     """
-    from core import catalog
+    from core.model import catalog
 
     try:
         task = args.task or "derain"
         path = catalog.resolve(args.model) if args.model else catalog.default_model(task)
         import_aside(control, "core.restore")
-        from core import restore, tensors
-        from core.checkpoint import CheckpointError
+        from core import restore
+        from core.model import tensors
+        from core.model.checkpoint import CheckpointError
 
         device = tensors.choose_device(args.device)
         precision = tensors.choose_precision(args.precision, device)

@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
 def lines(table: EvaluationTable) -> list[str]:
     """The table in words, every number with its protocol."""
     from core.images.metrics import PROTOCOLS
-    from core.memory_edit import UNCHANGED
+    from core.model.memory_edit import UNCHANGED
 
     found = [
         f"{table.folder}: {len(table.measured)} pairs measured ({table.layout}), "

@@ -134,7 +134,8 @@ def run_import(args: argparse.Namespace) -> int:
         raise common.UsageError(f"{args.file}: no such file")
     with common.interruptible() as control:
         common.import_aside(control, "core.export")
-        from core import catalog, export, import_weights
+        from core import export, import_weights
+        from core.model import catalog
 
         config = None
         if args.config is not None:
@@ -151,14 +152,15 @@ def run_import(args: argparse.Namespace) -> int:
 
 
 def _task(folder: Path) -> str:
-    from core import catalog
+    from core.model import catalog
 
     return str(json.loads((folder / catalog.CONFIG_NAME).read_text(encoding="utf-8"))["task"])
 
 
 def _find(text: str) -> Path:
     """A model by name or path, or the best weights of a run. Raises :class:`common.UsageError`."""
-    from core import catalog, runs
+    from core import runs
+    from core.model import catalog
 
     if text not in (entry.name for entry in catalog.models()):
         with contextlib.suppress(runs.NotARun):
@@ -173,7 +175,7 @@ def _find(text: str) -> Path:
 
 
 def _sample() -> Path:
-    from core import catalog
+    from core.model import catalog
 
     samples = catalog.samples()
     if not samples:

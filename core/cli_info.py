@@ -13,7 +13,7 @@ from core import __version__
 from core import cli_common as common
 
 if TYPE_CHECKING:
-    from core.checkpoint import LoadedModel
+    from core.model.checkpoint import LoadedModel
 
 _PACKAGES = ("torch", "PySide6_Essentials", "numpy", "opencv-python", "pillow", "scikit-image", "safetensors")
 
@@ -40,10 +40,10 @@ def _load_torch(module: str) -> None:
 
 
 def _installation(args: argparse.Namespace) -> int:
-    from core import catalog
+    from core.model import catalog
 
-    _load_torch("core.tensors")
-    from core import tensors
+    _load_torch("core.model.tensors")
+    from core.model import tensors
 
     devices = tensors.describe_devices()
     advice = tensors.cuda_advice()
@@ -103,14 +103,14 @@ def _installation(args: argparse.Namespace) -> int:
 
 
 def _model(args: argparse.Namespace) -> int:
-    from core import catalog
+    from core.model import catalog
 
     try:
         path = catalog.resolve(args.model)
     except catalog.CatalogError as error:
         raise common.UsageError(str(error)) from error
-    _load_torch("core.checkpoint")
-    from core import checkpoint
+    _load_torch("core.model.checkpoint")
+    from core.model import checkpoint
 
     try:
         model = checkpoint.load(path)

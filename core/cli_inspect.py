@@ -18,14 +18,14 @@ from core import cli_photos as photos
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.checkpoint import LoadedModel
     from core.contact_sheet import NearSample
-    from core.exemplars import SampleMemory
-    from core.health import MemoryHealth
     from core.images.io import PassedOver, Picture
     from core.inspection import Inspection
     from core.jobs import JobControl
-    from core.memory_edit import MemoryEdit
+    from core.model.checkpoint import LoadedModel
+    from core.model.exemplars import SampleMemory
+    from core.model.health import MemoryHealth
+    from core.model.memory_edit import MemoryEdit
 
 _SUFFIX = "inspected"  # of folders beside photos
 _NUMBERS = "inspection.json"
@@ -142,8 +142,8 @@ class _Batch(photos.Batch):
         path: Path,
         control: JobControl,
     ) -> None:
-        from core import memory_edit
-        from core.exemplars import load_beside
+        from core.model import memory_edit
+        from core.model.exemplars import load_beside
 
         super().__init__(args, model, control)
         self.take(items, passed_over)
@@ -295,7 +295,7 @@ class _Batch(photos.Batch):
         """Of the memory over all photos, each counting alike."""
         import numpy as np
 
-        from core.health import health, silent_share
+        from core.model.health import health, silent_share
 
         memory = self.model.network.memory
         if not self.usages or memory is None:
@@ -333,7 +333,7 @@ def _versions() -> dict[str, str]:
 
 
 def _lines(item: photos.Item) -> list[str]:
-    from core.memory_edit import UNCHANGED
+    from core.model.memory_edit import UNCHANGED
 
     found = item.facts
     before, after = (found["negative_response"][side] for side in ("before", "after"))

@@ -22,10 +22,10 @@ from core.problems import describe
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.checkpoint import LoadedModel
     from core.images.io import PassedOver, UnreadableFile
     from core.jobs import Emit
-    from core.memory_edit import MemoryEdit
+    from core.model.checkpoint import LoadedModel
+    from core.model.memory_edit import MemoryEdit
     from core.restore import RestoreRequest
 
 FAILED, WAITING = "failed", "waiting"

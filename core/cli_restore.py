@@ -15,10 +15,10 @@ from core import cli_photos as photos
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.checkpoint import LoadedModel
     from core.images.io import PassedOver, Receipt, UnreadableFile, WriteOptions
     from core.jobs import JobControl
-    from core.memory_edit import MemoryEdit
+    from core.model.checkpoint import LoadedModel
+    from core.model.memory_edit import MemoryEdit
     from core.restore import Restored
 
 _SCREENFUL = 20  # lines
@@ -118,8 +118,9 @@ class _Batch(photos.Batch):
         edit: MemoryEdit | None,
         control: JobControl,
     ) -> None:
-        from core import guidance, memory_edit
+        from core import guidance
         from core.images.io import WriteOptions
+        from core.model import memory_edit
 
         super().__init__(args, model, control)
         self.task = task
@@ -315,8 +316,8 @@ def _photos(
     on_passed_over: Callable[[PassedOver], None],
 ) -> Iterator[Path]:
     """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
-    from core import catalog
     from core.images import io as image_io
+    from core.model import catalog
 
     suffixes = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     root = folder.resolve()

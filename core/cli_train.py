@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
     recipe, data = _what_to_train(args)
     with common.interruptible() as control:
         common.import_aside(control, "core.training")
-        from core import tensors, training, training_ranks
+        from core import training, training_ranks
+        from core.model import tensors
 
         try:
             tensors.choose_device(args.device)
@@ -141,7 +142,7 @@ def _event_files(args: argparse.Namespace) -> Iterator[Emit]:
 
 def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, ...]]:
     """The recipe and what DATA stands for: as given, else as the run was begun. Raises UsageError."""
-    from core import catalog
+    from core.model import catalog
     from core.recipe import RecipeError, TrainRecipe, resolve_folders
     from core.run_folder import RunDamaged, RunFolder
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.bank import NO_TAG, Bank
 from core.events import ContrastDrawn, ContrastSample
-from core.network import STRIDE_PX
+from core.model.bank import NO_TAG, Bank
+from core.model.network import STRIDE_PX
 
 POSITIVE, DEGRADED, WRONG = "positive", "degraded", "wrong"
 PICTURE_PX = 64  # edge of a picture around its cell, or that of the crop where it is smaller

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core import catalog
 from core.dataset import few_photos
 from core.degrade import DegradationError
 from core.doctor_data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
@@ -24,6 +23,7 @@ from core.doctor_repeats import Known, find_repeats
 from core.images.io import ImageError, PictureInfo
 from core.images.metrics import SSIM_MIN_PX
 from core.jobs import Emit, JobControl
+from core.model import catalog
 from core.recipe import TrainRecipe
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "samples_for_preview",
 ]
 
-STRIDE_PX = 8  # as core.network's, which would bring torch along
+STRIDE_PX = 8  # as core.model.network's, which would bring torch along
 
 
 @dataclass(frozen=True, slots=True)

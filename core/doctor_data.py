@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import catalog
 from core.dataset import Pairing, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
 from core.images.io import ImageError, PassedOver, find_images, passed_over_line
 from core.left_out import LeftOut
+from core.model import catalog
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 ERROR, WARNING, NOTE = "error", "warning", "note"

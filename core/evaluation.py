@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from core import catalog, guidance, memory_edit
+from core import guidance
 from core.dataset import Pair, find_pairs
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images import metrics
 from core.images.metrics import MetricError, Score
 from core.jobs import Cancelled, Emit, JobControl, ignore
-from core.memory_edit import MemoryEdit
+from core.model import catalog, memory_edit
+from core.model.memory_edit import MemoryEdit
+from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
 from core.restore import Restored, RestoreError, RestoreRequest, check_takes_masks, load_model, restore
-from core.tensors import choose_device, choose_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class EvaluationTable:
     precision: str
     model: str
     model_sha256: str
-    memory: str = memory_edit.UNCHANGED  # see core.memory_edit.note
+    memory: str = memory_edit.UNCHANGED  # see core.model.memory_edit.note
     masks: Path | None = None
 
     @property

@@ -17,11 +17,11 @@ from torch import Tensor
 from core import losses
 from core.degrade import Degradation
 from core.events import ItemDone, ItemStarted, Notice
-from core.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
 from core.images import metrics
 from core.images.types import ImageError
 from core.jobs import Emit, JobControl, ignore
-from core.network import STRIDE_PX, MemoryNet
+from core.model.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
+from core.model.network import STRIDE_PX, MemoryNet
 from core.problems import describe
 from core.sampling import PhotoPool
 
@@ -61,7 +61,7 @@ def fill(
             (:meth:`core.degrade.RegisteredDegradation.always`).
         visits: how often each photo is looked at, each time in other windows and degraded anew; at least 1.
         older: networks of the same task, as they were earlier in training.
-        bounds, weights_sha256: see :class:`core.exemplars.SampleMemory`.
+        bounds, weights_sha256: see :class:`core.model.exemplars.SampleMemory`.
         emit: takes an ItemStarted and an ItemDone for each visit to a photo, and Notices.
         control: asked between photos and between the network's blocks.
 

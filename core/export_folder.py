@@ -17,11 +17,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core import atomic, checkpoint, model_card
-from core.checkpoint import LoadedModel
+from core import atomic
 from core.events import ItemStarted, Notice
 from core.jobs import Emit, JobControl, ignore
-from core.network import STRIDE_PX
+from core.model import card as model_card
+from core.model import checkpoint
+from core.model.checkpoint import LoadedModel
+from core.model.network import STRIDE_PX
 from core.places import without_places
 
 CARD_FILE = "card.md"

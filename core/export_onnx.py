@@ -29,13 +29,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core import __version__, atomic, checkpoint, extras, tensors
-from core.checkpoint import LoadedModel
+from core import __version__, atomic, extras
 from core.events import ItemStarted
 from core.export_folder import ExportError
 from core.images import io as image_io
 from core.jobs import Emit, JobControl
-from core.network import STRIDE_PX, MemoryNet
+from core.model import checkpoint, tensors
+from core.model.checkpoint import LoadedModel
+from core.model.network import STRIDE_PX, MemoryNet
 from core.places import without_places
 
 SMALLEST_PX = 2 * STRIDE_PX

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core import catalog, checkpoint
-from core.checkpoint import CheckpointError
 from core.export_folder import check_free, publish
-from core.network import MEMORIES, MemoryNet, NetworkConfig
+from core.model import catalog, checkpoint
+from core.model.checkpoint import CheckpointError
+from core.model.network import MEMORIES, MemoryNet, NetworkConfig
 
 _PREFIXES = ("average.", "network.", "module.", "model.", "_orig_mod.")
 """What wrappers and checkpoints put before a name. A run's checkpoint holds averaged weights beside the others:

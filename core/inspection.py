@@ -15,14 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import catalog, tiling
-from core.checkpoint import LoadedModel
+from core import tiling
 from core.events import TileDone
-from core.health import Listener, MemoryHealth, health, silent_share
 from core.images.io import Picture
 from core.jobs import Emit, JobControl
-from core.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
-from core.network import STRIDE_PX
+from core.model import catalog
+from core.model.checkpoint import LoadedModel
+from core.model.health import Listener, MemoryHealth, health, silent_share
+from core.model.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
+from core.model.network import STRIDE_PX
+from core.model.tensors import choose_device, choose_precision, to_tensor
 from core.restore import (
     SMALLEST_TILE_PX,
     Restored,
@@ -32,7 +34,6 @@ from core.restore import (
     load_model,
     restore,
 )
-from core.tensors import choose_device, choose_precision, to_tensor
 
 SHOWN_SLOTS: Mapping[str, int] = {"part": 6, "instance": 4, "semantic": 3}
 """How many of the most used slots are told about."""
@@ -150,7 +151,9 @@ class Inspection:
     top: tuple[TopSlot, ...]  # in the order of slices, most used first
     seconds: float  # restoring and looking; without loading the model and without pauses
     notes: tuple[str, ...]
-    heard: np.ndarray | None = None  # (C,) bool, see core.health.Listener; None: the memory was not read
+    heard: np.ndarray | None = (
+        None  # (C,) bool, see core.model.health.Listener; None: the memory was not read
+    )
 
     def health(self) -> MemoryHealth:
         """Of the memory as this photo alone uses it: slots for other photos count as dead here."""

@@ -26,15 +26,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import catalog, tiling
-from core.checkpoint import LoadedModel
+from core import tiling
 from core.events import LookProgress
-from core.exemplars import Exemplar, SampleMemory
 from core.images.io import Picture
 from core.inspection import DAMAGED_FROM, Response, check_memory
 from core.jobs import Emit, JobControl, ignore
-from core.memory import Address, PrototypeMemory
-from core.network import STRIDE_PX
+from core.model import catalog
+from core.model.checkpoint import LoadedModel
+from core.model.exemplars import Exemplar, SampleMemory
+from core.model.memory import Address, PrototypeMemory
+from core.model.network import STRIDE_PX
+from core.model.tensors import choose_device, choose_precision
 from core.restore import (
     SMALLEST_TILE_PX,
     RestoreError,
@@ -47,7 +49,6 @@ from core.restore import (
     summary_address,
     tile_for,
 )
-from core.tensors import choose_device, choose_precision
 
 Group = tuple[str, str]
 """polarity and granularity"""

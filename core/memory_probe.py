@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import catalog, tiling
+from core import tiling
 from core.images.io import Picture
 from core.inspection import check_memory
 from core.jobs import JobControl
-from core.memory_edit import MemoryEdit
-from core.network import STRIDE_PX
+from core.model import catalog
+from core.model.memory_edit import MemoryEdit
+from core.model.network import STRIDE_PX
+from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restore import RestoreRequest, given_actual, load_model, network_input
-from core.tensors import choose_device, choose_precision, to_pixels
 
 LARGEST_PX = 250_000
 """Most pixels of a region: on two ordinary cores an edit of them answers within a second."""

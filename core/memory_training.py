@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from core import losses
-from core.bank import Bank
 from core.contrast_pictures import DEGRADED, NEAREST, POSITIVE, WRONG, Album, Compared, draw, shots
 from core.events import ContrastDrawn
-from core.health import MemoryHealth, dead_rows, health, reseed
-from core.network import STRIDE_PX, MemoryNet, NetworkOutput
+from core.model.bank import Bank
+from core.model.health import MemoryHealth, dead_rows, health, reseed
+from core.model.network import STRIDE_PX, MemoryNet, NetworkOutput
 from core.recipe import TrainRecipe
 from core.training_ranks import Ranks
 
@@ -233,7 +233,7 @@ class MemoryShaper:
         return {name: rows for name, rows in new.items() if bool(rows.any())}
 
     def health(self, usage: Tensor) -> MemoryHealth | None:
-        """``usage`` (R,) as :func:`core.health.usage_of` gives it."""
+        """``usage`` (R,) as :func:`core.model.health.usage_of` gives it."""
         memory = self.network.memory
         return None if memory is None else health(usage, memory.table(), memory.row_slices())
 

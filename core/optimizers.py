@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from core.model.network import MemoryNet
 from core.muon import BOOST, Muon
-from core.network import MemoryNet
 from core.recipe import TrainRecipe
 
 _HIDDEN = ("down1", "encoder", "down2", "middle", "up2", "decoder", "up1", "finish")

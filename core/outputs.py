@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import __version__, memory_edit
-from core.catalog import TASKS
+from core import __version__
 from core.guidance import NO_MASK
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
+from core.model import memory_edit
+from core.model.catalog import TASKS
 
 if TYPE_CHECKING:
     from core.restore import Restored
@@ -172,7 +173,7 @@ def fingerprint(
     """What an output must have recorded to count as made by this request from this very source file.
 
     The source counts as the same by its size and time of change. ``precision`` "auto" and ``tile_px``
-    None ask for nothing in particular; ``memory`` and ``mask`` are the notes of :mod:`core.memory_edit` and
+    None ask for nothing in particular; ``memory`` and ``mask`` are the notes of :mod:`core.model.memory_edit` and
     :mod:`core.guidance`. Raises UnreadableFile when the source is gone.
     """
     source = Path(source)

@@ -153,14 +153,14 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.images.types.ImageError": _image("{} could not be opened or saved."),
     "core.cli_photos.NoPhotos": _image("{} holds no photos."),
     # models
-    "core.checkpoint.CheckpointError": _plain(
+    "core.model.checkpoint.CheckpointError": _plain(
         "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."
     ),
-    "core.exemplars.SampleError": _plain(
+    "core.model.exemplars.SampleError": _plain(
         "The sample memory cannot be used.",
         "Photos are restored without it; it can be filled anew from clean photos.",
     ),
-    "core.catalog.CatalogError": _plain(
+    "core.model.catalog.CatalogError": _plain(
         "The model, recipe or task was not found.", "memorynet info lists what is at hand."
     ),
     "safetensors._safetensors_rust.SafetensorError": _plain("The model file is damaged.", "Copy it again."),
@@ -178,7 +178,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
         "The degradation is not valid.", "Correct the value named above."
     ),
     "core.restore.RestoreError": _plain("This cannot be restored as asked."),
-    "core.memory_edit.MemoryEditError": _plain(
+    "core.model.memory_edit.MemoryEditError": _plain(
         "The memory edit is not valid.", "Correct the value named above."
     ),
     "core.guidance.MaskError": _plain(
@@ -202,7 +202,9 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "builtins.MemoryError": _out_of_memory,
     "torch.OutOfMemoryError": _out_of_memory,
     "torch.cuda.OutOfMemoryError": _out_of_memory,
-    "core.tensors.DeviceError": _plain("The device cannot be used.", "memorynet info lists the devices."),
+    "core.model.tensors.DeviceError": _plain(
+        "The device cannot be used.", "memorynet info lists the devices."
+    ),
     "builtins.RuntimeError": _runtime_error,
     "builtins.OSError": _os_error,
 }

@@ -18,17 +18,18 @@ import psutil
 import torch
 from torch.nn import functional
 
-from core import catalog, checkpoint, guidance, memory_edit, tiling
+from core import guidance, tiling
 from core.cv import cv2
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.images.blend import blend
 from core.images.io import Picture
 from core.jobs import Emit, JobControl
-from core.memory import Address
-from core.memory_edit import MemoryEdit
-from core.network import STRIDE_PX, MemoryNet
+from core.model import catalog, checkpoint, memory_edit
+from core.model.memory import Address
+from core.model.memory_edit import MemoryEdit
+from core.model.network import STRIDE_PX, MemoryNet
+from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
-from core.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 
 __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 
@@ -50,7 +51,7 @@ class RestoreRequest:
     """What to do with a picture.
 
     Args:
-        task: a key of :data:`core.catalog.TASKS`.
+        task: a key of :data:`core.model.catalog.TASKS`.
         model: folder or file of the model; None is the task's own.
         device: ``"auto"``, ``"cpu"``, ``"cuda:N"`` or ``"mps"``.
         precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
@@ -103,7 +104,7 @@ class Restored:
     seconds: float  # without loading the model and without pauses
     megapixels_per_s: float
     notes: tuple[str, ...]  # what the person should know, such as steps down the memory ladder
-    memory: str = memory_edit.UNCHANGED  # what was read: see core.memory_edit.note
+    memory: str = memory_edit.UNCHANGED  # what was read: see core.model.memory_edit.note
     mask: str = guidance.NO_MASK  # what told where the damage is: see core.guidance.note
 
 
@@ -361,7 +362,7 @@ def summary_address(
     between: Callable[[], None],
 ) -> tuple[Address, torch.Tensor | None]:
     """Where the places of a photo (H, W, 3) look that its actual memory is collected from, and what its mask (H, W)
-    says of them: both as :meth:`core.memory.PrototypeMemory.summarise` takes them, on the grid of :func:`reduced_copy`.
+    says of them: both as :meth:`core.model.memory.PrototypeMemory.summarise` takes them, on the grid of :func:`reduced_copy`.
     """
     pixels = reduced_copy(pixels)
     mask = None if mask is None else reduced_mask(mask)

@@ -17,7 +17,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from core import atomic, catalog
+from core import atomic
+from core.model import catalog
 from core.problems import describe
 from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import (

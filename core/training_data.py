@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from core import catalog, guidance
+from core import guidance
 from core.dataset import Pair, find_pairs, is_held_out, scene_of
 from core.degrade import DEGRADATIONS
 from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.left_out import LeftOut
-from core.network import STRIDE_PX
+from core.model import catalog
+from core.model.network import STRIDE_PX
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource, Source
 

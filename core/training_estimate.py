@@ -23,9 +23,9 @@ import torch
 
 from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
+from core.model.tensors import choose_device, choose_precision
 from core.recipe import TrainRecipe
 from core.sampling import MixedSource, PhotoPool, Prefetcher, Sample, SampleSource, Source
-from core.tensors import choose_device, choose_precision
 from core.training_data import Example, read_data
 from core.training_learner import Learner
 from core.training_validation import score

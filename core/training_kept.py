@@ -13,14 +13,15 @@ import psutil
 import torch
 from torch import Tensor
 
-from core import atomic, checkpoint, training_state
+from core import atomic, training_state
 from core.events import CheckpointSaved, Notice
 from core.images import metrics
 from core.jobs import Cancelled, Emit, JobControl
+from core.model import checkpoint
+from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
 from core.recipe import TrainRecipe
 from core.run_folder import PAUSED, RUNNING, RunDamaged, RunFolder, RunState, TrainingError
-from core.tensors import choose_device, choose_precision
 from core.training_curve import Curve
 from core.training_data import read_data
 from core.training_film import Film

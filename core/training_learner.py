@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core import catalog, checkpoint, losses
+from core import losses
 from core.jobs import ignore
 from core.memory_training import MemoryShaper
-from core.network import MemoryNet, NetworkConfig
+from core.model import catalog, checkpoint
+from core.model.network import MemoryNet, NetworkConfig
+from core.model.tensors import dtype_of
 from core.optimizers import beside, optimizers
 from core.problems import speaks_of_short_memory
 from core.recipe import TrainRecipe
 from core.run_folder import TrainingError
 from core.sampling import Sample
-from core.tensors import dtype_of
 from core.training_ranks import Ranks
 
 _PARTS = ("network.", "average.", "optimizer.", "bank.")
@@ -39,7 +40,7 @@ class Learner:
     """A network while it learns. Nothing here is random and nothing touches the disk.
 
     Args:
-        device, precision: names as :mod:`core.tensors` gives them.
+        device, precision: names as :mod:`core.model.tensors` gives them.
         has_masks: whether any sample tells where its damage is.
         tell: hears a sentence when a step is done in another way than meant.
         ranks: the processes that learn the same from shares of each batch.

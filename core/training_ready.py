@@ -16,9 +16,10 @@ def import_all() -> None:
     """
     import numpy as np
 
-    from core import catalog, tensorboard_log, training, training_estimate  # noqa: F401
+    from core import tensorboard_log, training, training_estimate  # noqa: F401
     from core.images import io as image_io
     from core.images import metrics
+    from core.model import catalog
     from core.recipe import TrainRecipe
     from core.training_learner import Learner
 

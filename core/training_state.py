@@ -13,7 +13,7 @@ from typing import Any
 import safetensors
 from torch import Tensor
 
-from core import checkpoint
+from core.model import checkpoint
 
 _KEPT = 2
 _NAME = re.compile(r"step-\d+\.safetensors")
@@ -55,7 +55,7 @@ class Checkpoints:
 
 
 def read(file: Path) -> Stored:
-    """Raises :class:`core.checkpoint.CheckpointError`, KeyError, ValueError: damaged or no training checkpoint."""
+    """Raises :class:`core.model.checkpoint.CheckpointError`, KeyError, ValueError: damaged or no training checkpoint."""
     tensors, header = checkpoint.read_tensors(file)
     return tensors, json.loads(header["training"])
 

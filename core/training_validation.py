@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.health import Listener, usage_of
 from core.images import metrics
-from core.memory import Address
-from core.network import MemoryNet
-from core.tensors import to_pixels
+from core.model.health import Listener, usage_of
+from core.model.memory import Address
+from core.model.network import MemoryNet
+from core.model.tensors import to_pixels
 from core.training_data import Example
 
 EQUAL_DB = 100.0

@@ -161,7 +161,7 @@ def load_torch(window: MainWindow) -> threading.Thread:
     def work() -> None:
         try:
             with warm_up.imports():
-                from core.tensors import cuda_advice, describe_devices
+                from core.model.tensors import cuda_advice, describe_devices
 
             window.devices_found.emit(describe_devices(), cuda_advice() or "")
         except RuntimeError as error:  # the window is gone, or torch cannot start here

@@ -74,8 +74,8 @@ def _photos(
 
     Below a folder, results of earlier runs are passed over, as on the command line.
     """
-    from core import catalog
     from core.images import io as image_io
+    from core.model import catalog
 
     made = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     paths = tuple(given.absolute() for given in paths)

@@ -40,7 +40,7 @@ from memorynet_gui.view_rail import Rail
 from memorynet_gui.view_toolbar import Toolbar
 
 if TYPE_CHECKING:
-    from core.tensors import Device
+    from core.model.tensors import Device
     from memorynet_gui.view_error import ErrorDialogs
     from memorynet_gui.view_settings import SettingsDialog
     from memorynet_gui.view_shortcuts import ShortcutsSheet
@@ -214,7 +214,7 @@ class MainWindow(QWidget):
 
     def open_sample(self) -> None:
         """Load a bundled photo that has its truth, if this page takes photos."""
-        from core import catalog
+        from core.model import catalog
 
         found = next((sample for sample in catalog.samples() if sample.truth is not None), None)
         if found is None:

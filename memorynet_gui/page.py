@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
-    from core.tensors import Device
+    from core.model.tensors import Device
     from memorynet_gui.jobs import JobRunner
     from memorynet_gui.settings import Settings
     from memorynet_gui.theme import Theme

@@ -171,7 +171,7 @@ class RestorePage(Page):
         """What nobody needs to see the window: models, samples, the queue of last time."""
         if self._shut:
             return
-        from core import catalog
+        from core.model import catalog
 
         self.chooser.fill()
         self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])

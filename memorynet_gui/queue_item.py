@@ -46,7 +46,7 @@ class Choice:
     device: str = "auto"
     precision: str = "auto"
     tile_px: int | None = None
-    thoroughness_percent: int = 100  # 100 to 200: see core.memory_edit.thorough
+    thoroughness_percent: int = 100  # 100 to 200: see core.model.memory_edit.thorough
 
 
 @dataclass(frozen=True, slots=True)

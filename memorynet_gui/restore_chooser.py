@@ -15,7 +15,7 @@ from memorynet_gui.restore_saves import Saver
 from memorynet_gui.view_choices import Choices
 
 if TYPE_CHECKING:
-    from core.catalog import ModelEntry
+    from core.model.catalog import ModelEntry
 
 
 class Chooser(QObject):
@@ -51,7 +51,7 @@ class Chooser(QObject):
         return None
 
     def _list_models(self) -> None:
-        from core import catalog
+        from core.model import catalog
 
         known = {entry.path for entry in self._opened}
         trained = [e for e in trained_entries(self._context.settings.trained_models) if e.path not in known]

@@ -26,9 +26,9 @@ Region = tuple[int, int, int, int]
 FIRST_GUESS_BYTES = 72_000_000  # a 24-megapixel photo
 _SAME_FOR_ALL = frozenset(
     {
-        ("core.checkpoint", "CheckpointError"),
-        ("core.catalog", "CatalogError"),
-        ("core.tensors", "DeviceError"),
+        ("core.model.checkpoint", "CheckpointError"),
+        ("core.model.catalog", "CatalogError"),
+        ("core.model.tensors", "DeviceError"),
         ("core.restore", "RestoreError"),
     }
 )

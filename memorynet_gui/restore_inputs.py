@@ -18,8 +18,8 @@ from memorynet_gui.restore_saves import Saver
 from memorynet_gui.session import Session
 
 if TYPE_CHECKING:
-    from core.catalog import Sample
     from core.images.io import PassedOver
+    from core.model.catalog import Sample
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class PhotosIn(QObject):
 
     def open_paths(self, paths: list[Path]) -> None:
         """Queue files and whole folders. Bundled samples bring their truth."""
-        from core import catalog
+        from core.model import catalog
 
         root = catalog.RESOURCES / "samples"
         ours = [path for path in paths if path.is_relative_to(root)]

@@ -67,14 +67,15 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
 
     Raises ImageError, CheckpointError, Cancelled, and whatever the device reports.
     """
-    from core import catalog
     from core.images import io as image_io
+    from core.model import catalog
 
     control.checkpoint()
     stamp = order.path.stat() if order.path.exists() else None
     picture = image_io.read(order.path)
     control.checkpoint()
-    from core import memory_edit, restore  # loads torch the first time
+    from core import restore  # loads torch the first time
+    from core.model import memory_edit  # loads torch the first time
 
     control.checkpoint()
 
@@ -131,8 +132,8 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
 
     Raises SourceChanged, ResultGone, and what reading the photo raises.
     """
-    from core import memory_edit
     from core.images import io as image_io
+    from core.model import memory_edit
 
     note = item.result
     pixels = store.get(item.id)

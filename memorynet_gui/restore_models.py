@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from core.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from core.catalog import ModelEntry
+    from core.model.catalog import ModelEntry
 
 
 def entry_of(path: Path) -> ModelEntry:
     """Load the model to see what it is; what is wrong with it goes into ``error``. Imports torch."""
-    from core import checkpoint
-    from core.catalog import TASKS, ModelEntry
+    from core.model import checkpoint
+    from core.model.catalog import TASKS, ModelEntry
 
     place = path.parent if path.name == checkpoint.WEIGHTS_FILE else path
     name = name_of(place)
@@ -33,7 +33,7 @@ def entry_of(path: Path) -> ModelEntry:
 
 def trained_entries(folders: Iterable[Path]) -> list[ModelEntry]:
     """Models of training runs as their own descriptions say, without loading them; those that are gone left out."""
-    from core import catalog
+    from core.model import catalog
 
     return [replace(catalog.entry(folder), name=name_of(folder)) for folder in folders if folder.is_dir()]
 

@@ -225,7 +225,7 @@ class Settings(QObject):
     @property
     def models_dir(self) -> Path:
         """Where people put models of their own; the catalog, which looks there, decides."""
-        from core.catalog import user_models_dir
+        from core.model.catalog import user_models_dir
 
         return user_models_dir()
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QLabel
 
-from core import catalog
+from core.model import catalog
 from core.problems import describe
 
 if TYPE_CHECKING:

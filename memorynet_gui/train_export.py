@@ -144,7 +144,8 @@ class Exporter(QObject):
 
 def _job(model: Path, kind: str, target: Path) -> Job:
     def work(emit: Emit, control: JobControl) -> Any:
-        from core import catalog, export
+        from core import export
+        from core.model import catalog
 
         if kind == ONNX:
             rainy = [sample for sample in catalog.samples() if sample.truth is not None]

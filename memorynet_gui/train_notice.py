@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
-from core.catalog import RESOURCES
+from core.model.catalog import RESOURCES
 
 _SHOWN_MS = 20_000
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from core.catalog import TASKS
 from core.left_out import LeftOut
+from core.model.catalog import TASKS
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ PRESETS = (
 
 
 def load(name: str) -> TrainRecipe:
-    """A recipe that ships. Raises :class:`core.catalog.CatalogError`, :class:`core.recipe.RecipeError`, OSError."""
-    from core import catalog
+    """A recipe that ships. Raises :class:`core.model.catalog.CatalogError`, :class:`core.recipe.RecipeError`, OSError."""
+    from core.model import catalog
 
     return TrainRecipe.from_toml(catalog.recipe(name))
 
@@ -201,8 +201,8 @@ def _photos(
     folders: Sequence[str], data: tuple[Path, ...], leave_out: LeftOut
 ) -> tuple[list[Path], set[Path]]:
     """Those to use, and those left out."""
-    from core import catalog
     from core.images import io as image_io
+    from core.model import catalog
 
     found: list[Path] = []
     for folder in folders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import catalog
+from core.model import catalog
 
 if TYPE_CHECKING:
     from memorynet_gui.view_recipe_form import RecipeForm

@@ -14,8 +14,8 @@ from memorynet_gui.queue_item import Choice
 from memorynet_gui.view_thoroughness import Thoroughness
 
 if TYPE_CHECKING:
-    from core.catalog import ModelEntry
-    from core.tensors import Device
+    from core.model.catalog import ModelEntry
+    from core.model.tensors import Device
 
 TILES_PX = (256, 384, 512, 768, 1024, 1536)
 OPEN_MODEL = "open…"
@@ -76,7 +76,7 @@ class Choices(QWidget):
 
     def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
         """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
-        from core.catalog import TASKS
+        from core.model.catalog import TASKS
 
         before = self.choice()
         self._opened = tuple(opened)

@@ -33,8 +33,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.catalog import TASKS
 from core.events import ContrastDrawn, ContrastSample
+from core.model.catalog import TASKS
 from memorynet_gui.theme import CORNER_PX, GRID_PX, Theme, app_font, caption_font, set_role
 from memorynet_gui.thumbnails import image_from_rgb
 

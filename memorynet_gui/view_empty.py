@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QPushButton,
 from memorynet_gui.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
-    from core.catalog import Sample
+    from core.model.catalog import Sample
 
 SHOWN = 3
 PHOTO = QSize(184, 124)

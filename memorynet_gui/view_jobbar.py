@@ -15,7 +15,7 @@ from memorynet_gui.theme import set_surface
 from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:
-    from core.tensors import Device
+    from core.model.tensors import Device
 
 HEIGHT_PX = 30
 _METER = QSize(180, 4)

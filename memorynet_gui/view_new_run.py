@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from core import atomic
-from core.catalog import TASKS, CatalogError
+from core.model.catalog import TASKS, CatalogError
 from core.recipe import BUNDLED, RecipeError, TrainRecipe
 from memorynet_gui.background import Background
 from memorynet_gui.problems import describe

@@ -203,6 +203,6 @@ def _values_of(recipe: TrainRecipe) -> dict[str, Any]:
 
 
 def _model_names() -> list[str]:
-    from core import catalog
+    from core.model import catalog
 
     return [entry.name for entry in catalog.models() if entry.error is None]

@@ -28,12 +28,12 @@ from PySide6.QtWidgets import (
 )
 
 from core import __version__, extras, runs
-from core.catalog import RESOURCES
+from core.model.catalog import RESOURCES
 from memorynet_gui.inspector_parts import DetailCombo, Elided
 from memorynet_gui.theme import MODES, inset
 
 if TYPE_CHECKING:
-    from core.tensors import Device
+    from core.model.tensors import Device
     from memorynet_gui.page import AppContext
 
 TILES_PX = (256, 384, 512, 768, 1024, 1536)

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.catalog import TASKS
 from core.images.metrics import PROTOCOLS
+from core.model.catalog import TASKS
 from core.problems import Problem
 from memorynet_gui.actions import ACTIONS
 from memorynet_gui.inspector_parts import Elided, ProblemBox, Row, column, heading

@@ -16,11 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core import catalog, checkpoint, exemplars
 from core.degrade import DEGRADATIONS
 from core.events import ItemStarted, Notice
 from core.exemplar_fill import fill
 from core.images import io as image_io
+from core.model import catalog, checkpoint, exemplars
 
 
 def main() -> int:

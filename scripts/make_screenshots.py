@@ -93,7 +93,7 @@ def draw_window(target: Path, photos: Sequence[str], options: Sequence[str]) -> 
 
 def train_runs(folder: Path) -> None:
     """Real runs of the ready recipe, one after the other."""
-    from core import catalog
+    from core.model import catalog
     from core.recipe import TrainRecipe
 
     for name, changes in TRAIN_RUNS:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 
-from core import checkpoint
+from core.model import checkpoint
 
 
 def main() -> int:

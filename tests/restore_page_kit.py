@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtWidgets import QApplication
 
-from core import catalog
 from core.images import io as image_io
+from core.model import catalog
 from memorynet_gui.jobs import JobRunner
 from memorynet_gui.page import AppContext
 from memorynet_gui.page_restore import RestorePage

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core import checkpoint
-from core.network import MemoryNet, NetworkConfig
+from core.model import checkpoint
+from core.model.network import MemoryNet, NetworkConfig
 
 SMALL = NetworkConfig(width=4, blocks=(1, 1, 2), memory_dim=8, slots=(12, 6, 3))
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from core import catalog
+from core.model import catalog
 from core.problems import describe
 from memorynet_gui.main_window import MainWindow
 from memorynet_gui.settings import Settings

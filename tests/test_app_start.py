@@ -187,7 +187,7 @@ def test_a_photo_named_at_the_start_is_opened() -> None:
 
 
 def test_the_sample_is_bundled_and_has_its_truth() -> None:
-    from core import catalog
+    from core.model import catalog
 
     code, out, err = run("-c", DRIVER, "--sample")
     assert code == 0, err
@@ -251,7 +251,7 @@ def test_devices_are_found_on_a_thread_of_their_own() -> None:
 
 
 def test_a_torch_that_cannot_be_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "core.tensors", None)
+    monkeypatch.setitem(sys.modules, "core.model.tensors", None)
     listener = Listener()
     app.load_torch(listener).join(60)  # type: ignore[arg-type]
     assert listener.found == []

@@ -21,7 +21,7 @@ import inference  # noqa: E402
 import reference_networks  # noqa: E402
 import training  # noqa: E402
 
-from core.network import MemoryNet, NetworkConfig  # noqa: E402
+from core.model.network import MemoryNet, NetworkConfig  # noqa: E402
 from core.recipe import TrainRecipe  # noqa: E402
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from core import catalog
 from core.images.metrics import PROTOCOLS
+from core.model import catalog
 
 
 def _model(root: Path, name: str, task: str = "derain", parameters: int = 12) -> Path:
@@ -194,7 +194,7 @@ def test_what_ships_is_whole() -> None:
 
 def test_listing_does_not_import_torch_or_qt() -> None:
     code = (
-        "import sys, core.catalog as c; c.models(); c.samples();"
+        "import sys, core.model.catalog as c; c.models(); c.samples();"
         "sys.exit(any(m in sys.modules for m in ('torch', 'PySide6', 'cv2')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

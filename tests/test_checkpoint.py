@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core import checkpoint
-from core.checkpoint import CheckpointError
+from core.model import checkpoint
+from core.model.checkpoint import CheckpointError
 from tests.small import save_small_model, small_network
 
 

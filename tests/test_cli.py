@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import __version__, catalog, cli, cli_common, cli_demo, cli_restore
+from core import __version__, cli, cli_common, cli_demo, cli_restore
 from core.images import io as image_io
+from core.model import catalog
 from core.recipe import TrainRecipe
 from tests.small import photo, save_small_model
 
@@ -750,7 +751,7 @@ def test_info(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     code, out, err = run(capsys, "info")
     assert (code, err) == (0, "")
     assert "cpu" in out and "torch" in out and "broken" in out and "config.json: missing" in out
-    from core import tensors
+    from core.model import tensors
 
     monkeypatch.setattr(
         tensors, "cuda_advice", lambda: "an NVIDIA card is present but this PyTorch has no CUDA"

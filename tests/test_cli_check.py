@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core import cli, cli_common, tensors
+from core import cli, cli_common
+from core.model import tensors
 from core.recipe import TrainRecipe
 from core.training_estimate import Estimate
 from tests.test_doctor import photos, save, scene

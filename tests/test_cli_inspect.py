@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from core import catalog, checkpoint, cli, exemplars, inspection
+from core import cli, inspection
 from core.images import io as image_io
 from core.inspection_pictures import PICTURES
 from core.jobs import JobControl
-from core.network import MemoryNet
+from core.model import catalog, checkpoint, exemplars
+from core.model.network import MemoryNet
 from tests.small import SMALL, photo, save_small_model, small_network
 
 FILES = sorted([*PICTURES, "inspection.json"])

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import checkpoint, cli
+from core import cli
 from core.images import io as image_io
-from core.memory_edit import MemoryEdit, Slots, Step
+from core.model import checkpoint
+from core.model.memory_edit import MemoryEdit, Slots, Step
 from tests.small import photo, save_small_model, small_network
 
 SWAP = MemoryEdit((Step("swap", Slots("positive"), other=Slots("negative")),))

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from core import memory_training
-from core.bank import NO_TAG, Bank
 from core.contrast_pictures import PICTURE_PX, Album, shots
 from core.events import ContrastDrawn
 from core.images import io as image_io
 from core.jobs import TrainControl
 from core.memory_training import MemoryShaper
-from core.network import STRIDE_PX
+from core.model.bank import NO_TAG, Bank
+from core.model.network import STRIDE_PX
 from core.recipe import TrainRecipe
 from core.run_folder import read_curve
 from core.training import train

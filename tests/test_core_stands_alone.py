@@ -11,7 +11,7 @@ CORE = Path(__file__).parents[1] / "core"
 WINDOW_MODULES = {"PySide6", "qtpy", "pyqtgraph", "qtawesome", "memorynet_gui", "shiboken6"}
 LIGHT_MODULES = (
     "core.images.io",
-    "core.catalog",
+    "core.model.catalog",
     "core.outputs",
     "core.images.metrics",
     "core.dataset",
@@ -21,7 +21,7 @@ LIGHT_MODULES = (
     "core.problems",
     "core.run_folder",
     "core.runs",
-    "core.model_card",
+    "core.model.card",
     "core.extras",
 )
 

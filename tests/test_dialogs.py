@@ -12,7 +12,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPlainTextEdit, QTabBar, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from core.tensors import Device
+from core.model.tensors import Device
 from memorynet_gui import actions, view_banner
 from memorynet_gui.jobs import JobRunner
 from memorynet_gui.page import AppContext

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import catalog, network
 from core.cv import cv2
 from core.degrade import DegradationError
 from core.doctor import STRIDE_PX, DoctorReport, Finding, examine, samples_for_preview
@@ -24,6 +23,7 @@ from core.doctor_repeats import Known, find_repeats
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
+from core.model import catalog, network
 from core.recipe import TrainRecipe
 from core.training_data import read_data
 from tests.small import photo

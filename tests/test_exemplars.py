@@ -15,14 +15,15 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from core import checkpoint, exemplars, losses
-from core.bank import Bank, Placed
+from core import losses
 from core.degrade import DEGRADATIONS, Degradation
 from core.events import ItemDone, ItemStarted, Notice
 from core.exemplar_fill import LARGEST_ACTUAL_PX, add_actual, fill
-from core.exemplars import ACTUAL, DEGRADED, NEGATIVE, POSITIVE, WRONG, SampleError, SampleMemory
 from core.jobs import Cancelled, JobControl
-from core.network import MemoryNet, NetworkConfig
+from core.model import checkpoint, exemplars
+from core.model.bank import Bank, Placed
+from core.model.exemplars import ACTUAL, DEGRADED, NEGATIVE, POSITIVE, WRONG, SampleError, SampleMemory
+from core.model.network import MemoryNet, NetworkConfig
 from core.problems import describe
 from tests.small import SMALL, photo, save_small_model, small_network
 
@@ -174,7 +175,7 @@ def test_a_batch_is_thinned_to_medoids_that_stand_for_all() -> None:
 
 @pytest.mark.parametrize("count", [1, 7, 300])
 def test_nearest_is_brute_force(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.bank._SCORES_AT_ONCE", 100)  # many chunks, the last one short
+    monkeypatch.setattr("core.model.bank._SCORES_AT_ONCE", 100)  # many chunks, the last one short
     bank = Bank(8, {"p": 25, "n": 15})
     bank.add(units(200, seed=1), "p")
     bank.add(units(200, seed=2), "n")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import catalog, checkpoint, cli, export_onnx, extras, model_card, places
+from core import cli, export_onnx, extras, places
 from core.events import ItemStarted, Notice
 from core.export import (
     ExportError,
@@ -27,7 +27,9 @@ from core.export import (
 from core.images import io as image_io
 from core.import_weights import read_config
 from core.jobs import Cancelled, JobControl, ignore
-from core.network import MEMORIES, MemoryNet, NetworkConfig
+from core.model import card as model_card
+from core.model import catalog, checkpoint
+from core.model.network import MEMORIES, MemoryNet, NetworkConfig
 from core.recipe import TrainRecipe
 from tests.small import SMALL, photo, save_small_model, small_network
 

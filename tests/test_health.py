@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from core.health import DUPLICATE_COSINE, Listener, dead_rows, health, reseed, silent_share, usage_of
-from core.memory import PrototypeMemory
+from core.model.health import DUPLICATE_COSINE, Listener, dead_rows, health, reseed, silent_share, usage_of
+from core.model.memory import PrototypeMemory
 from tests.small import small_network
 
 SEEDS = st.integers(0, 2**31 - 1)

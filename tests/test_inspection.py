@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, inspection
+from core import inspection
 from core.contact_sheet import contact_sheet, nearest_samples
 from core.events import RestoreStarted, TileDone
-from core.exemplars import SampleMemory
-from core.health import usage_of
 from core.images import io as image_io
 from core.inspection import Inspection, Place, SlotMap, inspect
 from core.inspection_pictures import (
@@ -27,9 +25,12 @@ from core.inspection_pictures import (
     wrapped,
 )
 from core.jobs import Cancelled, JobControl, ignore
-from core.network import MemoryNet
+from core.model import checkpoint
+from core.model.exemplars import SampleMemory
+from core.model.health import usage_of
+from core.model.network import MemoryNet
+from core.model.tensors import to_tensor
 from core.restore import RestoreError, RestoreRequest, restore
-from core.tensors import to_tensor
 from tests.small import SMALL, photo, save_small_model, small_network
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import catalog, cli
+from core import cli
 from core.dataset import PairingError, find_pairs
 from core.doctor import DoctorReport, Finding, examine
 from core.doctor_leave import line_for
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.left_out import LeftOut, Namer
+from core.model import catalog
 from core.recipe import RecipeError, TrainRecipe, problems_of
 from core.training import TrainingError, train
 from core.training_data import read_data

@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from core.images.io import from_array, write
 from core.jobs import Emit, JobControl
-from core.tensors import Device
+from core.model.tensors import Device
 from memorynet_gui import actions
 from memorynet_gui.main_window import INSPECTOR_PX, MainWindow
 from memorynet_gui.page import AppContext, Page

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.memory import (
+from core.model.memory import (
     GRANULARITIES,
     POLARITIES,
     PrototypeMemory,

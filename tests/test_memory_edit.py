@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import memory, memory_edit
-from core.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note
-from core.network import NetworkConfig
+from core.model import memory, memory_edit
+from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note
+from core.model.network import NetworkConfig
 from core.problems import describe
 from tests.small import SMALL, small_network
 
@@ -281,7 +281,7 @@ def test_files(tmp_path: Path) -> None:
 
 def test_it_loads_without_torch() -> None:
     code = (
-        "import sys, core.memory_edit, core.guidance; from core.memory_edit import *;"
+        "import sys, core.model.memory_edit, core.guidance; from core.model.memory_edit import *;"
         "MemoryEdit.from_json(MemoryEdit((Step('mute'),)).to_json());"
         "sys.exit('torch' in sys.modules)"
     )

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import torch
 
-from core.health import usage_of
 from core.memory_training import MemoryShaper
-from core.network import MemoryNet
+from core.model.health import usage_of
+from core.model.network import MemoryNet
 from core.recipe import TrainRecipe
 from tests.small import SMALL, small_network
 

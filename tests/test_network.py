@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.jobs import Cancelled, JobControl
-from core.network import MEMORIES, PRESETS, STRIDE_PX, MemoryNet, NetworkConfig
+from core.model.network import MEMORIES, PRESETS, STRIDE_PX, MemoryNet, NetworkConfig
 from tests.small import SMALL, small_network
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from core import outputs
-from core.catalog import TASKS
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import WriteOptions
+from core.model.catalog import TASKS
 from tests.image_makers import photo, pillow_bytes, png_bytes
 
 SHA = "a" * 64

@@ -17,10 +17,11 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import catalog, cli, restore
+from core import cli, restore
 from core.images import io as image_io
 from core.images import metrics
 from core.images.blend import blend
+from core.model import catalog
 from memorynet_gui import restore_job
 from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.queue_item import ItemState, Origin
@@ -262,7 +263,7 @@ def test_a_model_that_cannot_be_loaded_stops_the_batch(
     at: Desk, place: dict[str, Path], tmp_path: Path
 ) -> None:
     at.add(place["png"], place["second"])
-    from core.checkpoint import CheckpointError
+    from core.model.checkpoint import CheckpointError
 
     def broken(*_args: object) -> object:
         raise CheckpointError("derain-s: 3 tensors are missing")
@@ -866,7 +867,7 @@ def test_tasks_without_a_model_cannot_be_chosen(at: Desk) -> None:
 def test_choices_are_remembered_also_when_devices_come_late(
     qapp: QApplication, tmp_path: Path, place: dict[str, Path]
 ) -> None:
-    from core.tensors import Device
+    from core.model.tensors import Device
 
     devices = (
         Device("mps", "Apple GPU", ("fp32", "bf16")),

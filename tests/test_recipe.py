@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import catalog
+from core.model import catalog
 from core.recipe import FolderMissing, RecipeError, TrainRecipe, problems_of, resolve_folders
 
 SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))

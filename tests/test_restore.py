@@ -12,17 +12,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import catalog
 from core import restore as restoring
-from core.checkpoint import CheckpointError
 from core.degrade import RainParams, rain
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
-from core.network import MemoryNet
+from core.model import catalog
+from core.model.checkpoint import CheckpointError
+from core.model.network import MemoryNet
+from core.model.tensors import DeviceError
 from core.problems import describe
 from core.restore import RestoreError, RestoreRequest, restore
-from core.tensors import DeviceError
 from tests.small import photo, save_small_model
 
 

@@ -12,14 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import checkpoint
 from core import restore as restoring
 from core.events import LadderStep, RestoreStarted
 from core.guidance import MaskError
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
-from core.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
-from core.network import MemoryNet
+from core.model import checkpoint
+from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
+from core.model.network import MemoryNet
 from core.restore import RestoreError, RestoreRequest, restore
 from tests.small import SMALL, photo, save_small_model, small_network
 

@@ -15,7 +15,8 @@ from typing import Any
 import filelock
 import pytest
 
-from core import catalog, cli, run_folder, runs
+from core import cli, run_folder, runs
+from core.model import catalog
 from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import (
     DONE,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import catalog
 from core.degrade import DEGRADATIONS
+from core.model import catalog
 from core.sampling import PhotoPool, SampleSource
 
 

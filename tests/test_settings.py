@@ -227,7 +227,7 @@ def test_a_path_that_is_not_unicode_survives(home: Path) -> None:
 def test_places_follow_the_users_folders(
     tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.catalog import user_models_dir
+    from core.model.catalog import user_models_dir
 
     monkeypatch.delenv(module.HOME_VARIABLE, raising=False)
     settings = Settings()

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import catalog, exemplars
-from core.checkpoint import WEIGHTS_FILE
 from core.degrade import DEGRADATIONS
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import JobControl, ignore
+from core.model import catalog, exemplars
+from core.model.checkpoint import WEIGHTS_FILE
 from core.restore import RestoreRequest, restore
 
 SHIPPED = {"derain-s": "derain", "deshadow-s": "deshadow"}

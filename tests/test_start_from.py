@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import catalog, checkpoint
+from core.model import catalog, checkpoint
 from core.recipe import TrainRecipe
 from core.training_learner import _new_network
 from memorynet_gui.train_presets import PRESETS, load

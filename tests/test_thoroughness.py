@@ -18,11 +18,12 @@ from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import catalog, checkpoint, cli
+from core import cli
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
-from core.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note, thorough
-from core.network import MemoryNet
+from core.model import catalog, checkpoint
+from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note, thorough
+from core.model.network import MemoryNet
 from core.restore import RestoreError, RestoreRequest, restore
 from memorynet_gui.queue_item import item_as_json, item_from_json
 from memorynet_gui.restore_command import arguments

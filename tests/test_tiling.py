@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import tiling
-from core.network import STRIDE_PX
+from core.model.network import STRIDE_PX
 
 SIZES = st.integers(1, 400)
 

@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint, optimizers, training, training_kept
+from core import optimizers, training, training_kept
 from core.cv import cv2
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
+from core.model import checkpoint
 from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import INTERRUPTED, RunFolder, read_curve
 from core.sampling import PhotoPool, Prefetcher, SampleSource

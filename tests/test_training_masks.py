@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint
 from core.cv import cv2
 from core.dataset import is_held_out, scene_of
 from core.degrade import DEGRADATIONS
 from core.events import StepDone, Validated
 from core.jobs import Cancelled, JobControl, ignore
+from core.model import checkpoint
 from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import read_curve
 from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from core import atomic, checkpoint, losses, training_curve, training_steering
+from core import atomic, losses, training_curve, training_steering
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, JobControl, TrainControl, ignore
+from core.model import checkpoint
 from core.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunBusy, RunFolder, TrainingError
 from core.training import train
 from core.training_guard import Guard

@@ -36,7 +36,7 @@ recipe = TrainRecipe(
     contrastive_every=1,
 )
 with warm_up.imports():
-    import core.tensors
+    import core.model.tensors
 thread = warm_up.begin_for_training()
 thread.join()
 assert gc.isenabled()

@@ -14,8 +14,8 @@ from PySide6.QtCore import QThread, QTimer, qWarning
 from pytestqt.qtbot import QtBot
 
 from core import problems as core_problems
-from core.catalog import CatalogError
-from core.tensors import DeviceError
+from core.model.catalog import CatalogError
+from core.model.tensors import DeviceError
 from memorynet_gui import logs
 from memorynet_gui.problems import ClipboardError, Problem, describe, for_window, summary, title
 
@@ -53,7 +53,7 @@ def test_no_advice_names_the_command_line() -> None:
 
 
 def _checkpoint_error() -> Exception:
-    from core.checkpoint import CheckpointError
+    from core.model.checkpoint import CheckpointError
 
     return CheckpointError("model.safetensors: no key 'memory.slots'")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.memory import RowEdit
-    from core.network import NetworkConfig
+    from core.model.memory import RowEdit
+    from core.model.network import NetworkConfig
 
 VERSION = 1
 ACTIONS = ("mute", "boost", "swap")
@@ -74,7 +74,7 @@ class Slots:
 
     def rows(self, counts: tuple[int, int, int]) -> list[int]:
         """Their rows in a table of all slots, which holds ``counts`` slots of each polarity (see
-        :meth:`core.memory.PrototypeMemory.row_slices`). Raises MemoryEditError for a slot that is not there."""
+        :meth:`core.model.memory.PrototypeMemory.row_slices`). Raises MemoryEditError for a slot that is not there."""
         found, at = [], 0
         for polarity in POLARITIES:
             for granularity, count in zip(GRANULARITIES, counts, strict=True):
@@ -173,7 +173,7 @@ class MemoryEdit:
         """The edit as the network takes it. Raises what :meth:`table` raises."""
         import torch
 
-        from core.memory import RowEdit
+        from core.model.memory import RowEdit
 
         source, gain = self.table(config)
         return RowEdit(

@@ -204,7 +204,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _reads_damage(config: Mapping[str, Any]) -> bool:
-    """As :attr:`core.network.NetworkConfig.reads_damage`, which would import torch."""
+    """As :attr:`core.model.network.NetworkConfig.reads_damage`, which would import torch."""
     network = config.get("network")
     if not isinstance(network, dict):
         return True

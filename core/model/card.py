@@ -12,7 +12,8 @@ from typing import Any
 
 import tomli_w
 
-from core import __version__, catalog
+from core import __version__
+from core.model import catalog
 from core.places import without_places
 
 _TAGS = {"derain": "image-deraining", "deshadow": "shadow-removal", "deblur": "image-deblurring"}

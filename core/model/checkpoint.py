@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from core import __version__, atomic
-from core.network import MemoryNet, NetworkConfig
+from core.model.network import MemoryNet, NetworkConfig
 
 FORMAT = "memorynet"
 FORMAT_VERSION = 1

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.memory import (
+from core.model.memory import (
     GRANULARITIES,
     POLARITIES,
     Address,
@@ -109,7 +109,7 @@ class NetworkConfig:
 
     @property
     def reads_damage(self) -> bool:
-        """Whether negative slots are read, so that :func:`core.memory_edit.thorough` has an effect."""
+        """Whether negative slots are read, so that :func:`core.model.memory_edit.thorough` has an effect."""
         return self.has_memory and "negative" in self.polarities
 
     @property

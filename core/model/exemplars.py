@@ -1,7 +1,7 @@
 """The sample memory: patches of real photos, kept with the embeddings the network's memory gives them.
 
 *Positive* samples are clean places; *negative* ones are degraded places and the network's own wrong results;
-*actual* ones belong to the photo at hand and are never saved. What is kept is decided by :mod:`core.bank`.
+*actual* ones belong to the photo at hand and are never saved. What is kept is decided by :mod:`core.model.bank`.
 
 A sample stands for one cell of the memory's grid (8 x 8 px): its embedding is the unit query of that cell alone,
 so that it compares with any query the network makes; its thumbnail is the patch of ``thumbnail_px`` around the
@@ -26,8 +26,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from core import __version__, checkpoint
-from core.bank import LARGEST_BOUND, Bank, Nearest
+from core import __version__
+from core.model import checkpoint
+from core.model.bank import LARGEST_BOUND, Bank, Nearest
 from core.problems import describe
 
 SAMPLES_FILE = "samples.safetensors"
@@ -126,7 +127,7 @@ class SampleMemory:
         return Exemplar(part, self._sources[part][index], x, y, self._thumbnails[part][index].copy())
 
     def nearest(self, queries: Tensor, kind: str, k: int = 1) -> Nearest:
-        """The ``k`` samples of a kind most like each of (N, D) queries; exact. See :meth:`core.bank.Bank.nearest`."""
+        """The ``k`` samples of a kind most like each of (N, D) queries; exact. See :meth:`core.model.bank.Bank.nearest`."""
         return self._bank.nearest(queries, _parts(kind), k)
 
     def add(

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from core.memory import POLARITIES, PrototypeMemory
+from core.model.memory import POLARITIES, PrototypeMemory
 
 DEAD_SHARE = 0.01
 """A slot with less than this part of an equal share of the weight is dead."""
@@ -26,7 +26,7 @@ _POOL = 32  # candidates looked at for each part slot to be filled, hardest firs
 _LEAN = 1.0  # how much a new summary leans to one slot: as strongly as to all the others together
 
 Slices = Mapping[tuple[str, str], slice]
-"""(polarity, granularity) -> rows, as :meth:`core.memory.PrototypeMemory.row_slices` gives them"""
+"""(polarity, granularity) -> rows, as :meth:`core.model.memory.PrototypeMemory.row_slices` gives them"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ def reseed(
     """Fill dead slots anew and return the rows of the table that were changed, in order.
 
     A *part* slot becomes a hard sample: of the hardest candidates those farthest from every living slot and
-    from one another (farthest-point traversal, see :mod:`core.bank`), so that no duplicate is made. With too
+    from one another (farthest-point traversal, see :mod:`core.model.bank`), so that no duplicate is made. With too
     few different candidates the rest of the dead slots stays as it is. *Instance* and *semantic* slots are
     learned summaries and have no sample; their row of ``to_instance`` or ``to_semantic`` is drawn anew,
     leaning to one slot below each, since an even mix of everything resembles nothing.
