@@ -31,8 +31,8 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core.cv import cv2
-from core.dataset import find_pairs
-from core.degrade import DEGRADATIONS
+from core.data.dataset import find_pairs
+from core.data.degrade import DEGRADATIONS
 from core.images import io as image_io
 from core.images import metrics
 from core.losses import damage_map

@@ -22,8 +22,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core.dataset import find_pairs
-from core.degrade import DEGRADATIONS
+from core.data.dataset import find_pairs
+from core.data.degrade import DEGRADATIONS
 from core.evaluation import EvaluateRequest, evaluate
 from core.images import io as image_io
 from core.images import metrics

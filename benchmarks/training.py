@@ -56,11 +56,11 @@ from inference import synchronise, whole_number  # noqa: E402
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from core.data.sampling import Prefetcher, Sample, Source  # noqa: E402
 from core.model import catalog  # noqa: E402
 from core.model.network import STRIDE_PX  # noqa: E402
 from core.model.tensors import DeviceError, choose_device, choose_precision, describe_devices, dtype_of  # noqa: E402
 from core.recipe import RecipeError, TrainRecipe  # noqa: E402
-from core.sampling import Prefetcher, Sample, Source  # noqa: E402
 from core.training_data import read_data  # noqa: E402
 from core.training_learner import Learner  # noqa: E402
 

@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
         reason = "is not a folder" if args.masks.exists() else "does not exist"
         raise common.UsageError(f"--masks {args.masks} {reason}")
     edit = common.memory_edit(args)
-    from core.dataset import PairingError, find_pairs
-    from core.guidance import find_masks
+    from core.data.dataset import PairingError, find_pairs
+    from core.data.guidance import find_masks
     from core.images.io import PassedOver, passed_over_line
 
     passed_over: list[PassedOver] = []

@@ -270,7 +270,7 @@ def read_mask(path: Path | None, items: Sequence[Item]) -> np.ndarray | None:
     """What --mask names, (H, W) uint8, for the one photo there is. Raises UsageError."""
     if path is None:
         return None
-    from core import guidance
+    from core.data import guidance
     from core.images import io as image_io
 
     if len(items) != 1:

@@ -118,7 +118,7 @@ class _Batch(photos.Batch):
         edit: MemoryEdit | None,
         control: JobControl,
     ) -> None:
-        from core import guidance
+        from core.data import guidance
         from core.images.io import WriteOptions
         from core.model import memory_edit
 
@@ -245,7 +245,7 @@ class _Batch(photos.Batch):
 
 def _mask(path: Path | None, items: Sequence[photos.Item]) -> np.ndarray | None:
     """What --mask names, of the size of the one photo there is. Raises UsageError."""
-    from core.guidance import MaskError, check_size
+    from core.data.guidance import MaskError, check_size
     from core.images import io as image_io
 
     mask = photos.read_mask(path, items)

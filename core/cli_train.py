@@ -188,7 +188,7 @@ class _Teller:
                 f"{event.precision}, {event.steps} steps {start}",
                 flush=True,
             )
-            from core.dataset import few_photos  # not for --help: it imports numpy
+            from core.data.dataset import few_photos  # not for --help: it imports numpy
 
             if few := few_photos(event.photos):
                 print(few, file=sys.stderr, flush=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.dataset import few_photos
-from core.degrade import DegradationError
+from core.data.dataset import few_photos
+from core.data.degrade import DegradationError
 from core.doctor_data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
 from core.doctor_leave import offered
 from core.doctor_look import Examiner, Look, PairThumbnail, look_at_all

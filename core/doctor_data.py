@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.dataset import Pairing, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
+from core.data.dataset import Pairing, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
+from core.data.left_out import LeftOut
 from core.images.io import ImageError, PassedOver, find_images, passed_over_line
-from core.left_out import LeftOut
 from core.model import catalog
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 

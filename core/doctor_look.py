@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from core.degrade import DEGRADATIONS, DegradationError
+from core.data.degrade import DEGRADATIONS, DegradationError
 from core.doctor_data import Unit
 from core.doctor_pixels import Alignment, Fingerprint, align
 from core.doctor_preview import degraded_thumbnail, reduced

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.cv import cv2
-from core.degrade import DEGRADATIONS, DegradationError, RegisteredDegradation
+from core.data.degrade import DEGRADATIONS, DegradationError, RegisteredDegradation
 from core.images import io as image_io
 
 _LONGEST_PX = (

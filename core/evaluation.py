@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from core import guidance
-from core.dataset import Pair, find_pairs
+from core.data import guidance
+from core.data.dataset import Pair, find_pairs
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images import metrics

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from core import losses
-from core.degrade import Degradation
+from core.data.degrade import Degradation
+from core.data.sampling import PhotoPool
 from core.events import ItemDone, ItemStarted, Notice
 from core.images import metrics
 from core.images.types import ImageError
@@ -23,7 +24,6 @@ from core.jobs import Emit, JobControl, ignore
 from core.model.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
 from core.model.network import STRIDE_PX, MemoryNet
 from core.problems import describe
-from core.sampling import PhotoPool
 
 WINDOW_PX = 256
 WINDOWS_PER_PHOTO = 4
@@ -58,7 +58,7 @@ def fill(
         photos: clean ones: paths, or names with (H, W, 3) uint8 | uint16. Those that cannot be read or are
             smaller than a patch are passed over with a Notice.
         degrade: what the network undoes, best bound to parameters that leave nothing clean
-            (:meth:`core.degrade.RegisteredDegradation.always`).
+            (:meth:`core.data.degrade.RegisteredDegradation.always`).
         visits: how often each photo is looked at, each time in other windows and degraded anew; at least 1.
         older: networks of the same task, as they were earlier in training.
         bounds, weights_sha256: see :class:`core.model.exemplars.SampleMemory`.

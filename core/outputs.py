@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import __version__
-from core.guidance import NO_MASK
+from core.data.guidance import NO_MASK
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
@@ -174,7 +174,7 @@ def fingerprint(
 
     The source counts as the same by its size and time of change. ``precision`` "auto" and ``tile_px``
     None ask for nothing in particular; ``memory`` and ``mask`` are the notes of :mod:`core.model.memory_edit` and
-    :mod:`core.guidance`. Raises UnreadableFile when the source is gone.
+    :mod:`core.data.guidance`. Raises UnreadableFile when the source is gone.
     """
     source = Path(source)
     try:

@@ -165,7 +165,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     ),
     "safetensors._safetensors_rust.SafetensorError": _plain("The model file is damaged.", "Copy it again."),
     # data
-    "core.dataset.PairingError": _plain(
+    "core.data.dataset.PairingError": _plain(
         "The folder's pictures could not be paired.", "Give both pictures of a pair the same name."
     ),
     "core.recipe.RecipeError": _plain("The recipe cannot be used.", "Correct that, then try again."),
@@ -174,14 +174,14 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     ),
     "tomllib.TOMLDecodeError": _plain("The recipe is not valid TOML.", "Correct the line named above."),
     "json.decoder.JSONDecodeError": _plain("A settings file is not valid JSON.", "Correct or remove it."),
-    "core.degrade.DegradationError": _plain(
+    "core.data.degrade.DegradationError": _plain(
         "The degradation is not valid.", "Correct the value named above."
     ),
     "core.restore.RestoreError": _plain("This cannot be restored as asked."),
     "core.model.memory_edit.MemoryEditError": _plain(
         "The memory edit is not valid.", "Correct the value named above."
     ),
-    "core.guidance.MaskError": _plain(
+    "core.data.guidance.MaskError": _plain(
         "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
     ),
     "core.training_steering.StopAsked": lambda _exc: ("Stopped.", "", "What was learned before is kept."),

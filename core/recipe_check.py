@@ -35,7 +35,7 @@ def find_problems(values: Mapping[str, Any], specs: Mapping[str, Field[Any]]) ->
 
 def degradation_problem(task: str, values: Mapping[str, Any]) -> str | None:
     """Why the degradation that ``task`` undoes does not take these parameters; None when it does. Imports cv2."""
-    from core.degrade import DEGRADATIONS, DegradationError
+    from core.data.degrade import DEGRADATIONS, DegradationError
 
     if task not in DEGRADATIONS:
         return None  # the task's own problem

@@ -18,8 +18,9 @@ import psutil
 import torch
 from torch.nn import functional
 
-from core import guidance, tiling
+from core import tiling
 from core.cv import cv2
+from core.data import guidance
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.images.blend import blend
 from core.images.io import Picture
@@ -105,7 +106,7 @@ class Restored:
     megapixels_per_s: float
     notes: tuple[str, ...]  # what the person should know, such as steps down the memory ladder
     memory: str = memory_edit.UNCHANGED  # what was read: see core.model.memory_edit.note
-    mask: str = guidance.NO_MASK  # what told where the damage is: see core.guidance.note
+    mask: str = guidance.NO_MASK  # what told where the damage is: see core.data.guidance.note
 
 
 def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Restored:

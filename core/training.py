@@ -19,8 +19,9 @@ from pathlib import Path
 import torch
 
 from core import training_state
+from core.data.guidance import MaskError
+from core.data.sampling import Prefetcher, Sample
 from core.events import FilmFrame, Notice, StepDone, TrainStarted, Validated
-from core.guidance import MaskError
 from core.images import metrics
 from core.images.types import ImageError
 from core.jobs import Emit, JobControl, ignore
@@ -34,7 +35,6 @@ from core.run_folder import (
     RunFolder,
     TrainingError,
 )
-from core.sampling import Prefetcher, Sample
 from core.training_guard import MOST_IN_A_ROW, Guard
 from core.training_kept import KeptRun, agreed, code_of, device_mb, state_before
 from core.training_learner import learning_rate

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from core import guidance
-from core.dataset import Pair, find_pairs, is_held_out, scene_of
-from core.degrade import DEGRADATIONS
+from core.data import guidance
+from core.data.dataset import Pair, find_pairs, is_held_out, scene_of
+from core.data.degrade import DEGRADATIONS
+from core.data.left_out import LeftOut
+from core.data.sampling import MaskPool, MixedSource, PhotoPool, SampleSource, Source
 from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
-from core.left_out import LeftOut
 from core.model import catalog
 from core.model.network import STRIDE_PX
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
-from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource, Source
 
 
 @dataclass(frozen=True, slots=True)

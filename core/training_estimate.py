@@ -21,11 +21,11 @@ from typing import Any
 import psutil
 import torch
 
+from core.data.sampling import MixedSource, PhotoPool, Prefetcher, Sample, SampleSource, Source
 from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
 from core.model.tensors import choose_device, choose_precision
 from core.recipe import TrainRecipe
-from core.sampling import MixedSource, PhotoPool, Prefetcher, Sample, SampleSource, Source
 from core.training_data import Example, read_data
 from core.training_learner import Learner
 from core.training_validation import score

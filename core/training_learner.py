@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from core import losses
+from core.data.sampling import Sample
 from core.jobs import ignore
 from core.memory_training import MemoryShaper
 from core.model import catalog, checkpoint
@@ -21,7 +22,6 @@ from core.optimizers import beside, optimizers
 from core.problems import speaks_of_short_memory
 from core.recipe import TrainRecipe
 from core.run_folder import TrainingError
-from core.sampling import Sample
 from core.training_ranks import Ranks
 
 _PARTS = ("network.", "average.", "optimizer.", "bank.")

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from core.left_out import LeftOut
+from core.data.left_out import LeftOut
 from core.model.catalog import TASKS
 from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 if TYPE_CHECKING:
-    from core.dataset import LayoutFound
+    from core.data.dataset import LayoutFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _union(suggestions: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...
 
 def recognise_all(folders: Sequence[Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What recipe the folders make, and what there is to say about them. Reads the disk: not on the window's thread."""
-    from core.dataset import recognise
+    from core.data.dataset import recognise
 
     found = [recognise(folder) for folder in folders]
     return merge(found), tuple(dict.fromkeys(note for item in found for note in item.notes))
@@ -117,7 +117,7 @@ def recognise_all(folders: Sequence[Path]) -> tuple[dict[str, Any], tuple[str, .
 
 def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
     """Count what the recipe would read. Reads the disk: not on the window's thread. Never raises for what is there."""
-    from core.dataset import PairingError
+    from core.data.dataset import PairingError
     from core.images.io import ImageError
 
     if needs_folder(values) and not data:
@@ -133,7 +133,7 @@ def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFoun
 
 
 def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
-    from core.dataset import few_photos
+    from core.data.dataset import few_photos
 
     noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
     kind = values["kind"]
@@ -219,7 +219,7 @@ def _pairs(
     folders: Sequence[str], data: tuple[Path, ...], leave_out: LeftOut
 ) -> tuple[int, tuple[str, ...], set[Path]]:
     """As training finds them: a picture without a partner is refused. How many, how they lie, what is left out."""
-    from core.dataset import find_pairs
+    from core.data.dataset import find_pairs
 
     found = [find_pairs(path, leave_out=leave_out) for path in resolve_folders(tuple(folders), data)]
     return (

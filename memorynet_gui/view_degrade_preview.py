@@ -1,6 +1,6 @@
 """What training will show the network: photos with the registered degradation on them, live as its sliders move.
 
-Sliders, titles and ranges come from the degradation's dataclass (:func:`core.degrade_base.parameter`). Samples are made
+Sliders, titles and ranges come from the degradation's dataclass (:func:`core.data.degrade.base.parameter`). Samples are made
 on another thread; while one set is being made only the newest wish waits.
 """
 
@@ -212,7 +212,7 @@ class DegradePreview(QWidget):
         """The sliders of the degradation that ``task`` undoes, at its own settings. An unknown task has none."""
         if task == self._task:
             return
-        from core.degrade import DEGRADATIONS
+        from core.data.degrade import DEGRADATIONS
 
         self._task, self._set = task, {}
         made = DEGRADATIONS.get(task)

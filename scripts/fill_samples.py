@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core.degrade import DEGRADATIONS
+from core.data.degrade import DEGRADATIONS
 from core.events import ItemStarted, Notice
 from core.exemplar_fill import fill
 from core.images import io as image_io

@@ -10,7 +10,7 @@ of Debian's ``mate-backgrounds`` are under the GPL, version 2 or later, and are 
     python scripts/make_samples.py --rainy
 
 Both steps rewrite ``samples.json`` and ``LICENSES.md`` from the tables below and remove JPEGs that are not
-in them. The JPEG bytes depend on the version of Pillow, the rain on :mod:`core.degrade`.
+in them. The JPEG bytes depend on the version of Pillow, the rain on :mod:`core.data.degrade`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the script may be run from any folder and without an install
 
-from core.degrade import Bounds, RainParams, rain  # noqa: E402
+from core.data.degrade import Bounds, RainParams, rain  # noqa: E402
 
 LONG_EDGE_PX = 720
 QUALITY = 88

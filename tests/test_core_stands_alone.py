@@ -14,7 +14,7 @@ LIGHT_MODULES = (
     "core.model.catalog",
     "core.outputs",
     "core.images.metrics",
-    "core.dataset",
+    "core.data.dataset",
     "core.recipe",
     "core.jobs",
     "core.events",

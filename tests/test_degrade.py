@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.degrade import (
+from core.data.degrade import (
     DEGRADATIONS,
     Bounds,
     DegradationError,

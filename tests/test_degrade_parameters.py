@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.degrade import DEGRADATIONS, Bounds
+from core.data.degrade import DEGRADATIONS, Bounds
 
 PARAMETERS = [(task, item) for task, made in DEGRADATIONS.items() for item in fields(made.defaults)]
 

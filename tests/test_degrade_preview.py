@@ -15,7 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.degrade import DEGRADATIONS
+from core.data.degrade import DEGRADATIONS
 from memorynet_gui.view_degrade_preview import SAMPLES, DegradePreview
 from memorynet_gui.view_degrade_rows import ParameterRow, Scale, SharesRow, value_text, with_share
 from memorynet_gui.view_range_slider import TICKS, RangeSlider

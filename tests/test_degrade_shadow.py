@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.cv import cv2
-from core.degrade import DEGRADATIONS, DegradationError
-from core.degrade_base import Bounds
-from core.degrade_shadow import _OUTLINES, ShadowParams, _penumbra, find_shadow, shadow
+from core.data.degrade import DEGRADATIONS, DegradationError
+from core.data.degrade.base import Bounds
+from core.data.degrade.shadow import _OUTLINES, ShadowParams, _penumbra, find_shadow, shadow
 from tests.small import photo
 
 ALWAYS = ShadowParams(untouched=0.0, jpeg=0.0)

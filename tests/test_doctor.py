@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from core.cv import cv2
-from core.degrade import DegradationError
+from core.data.degrade import DegradationError
 from core.doctor import STRIDE_PX, DoctorReport, Finding, examine, samples_for_preview
 from core.doctor_data import gather
 from core.doctor_look import EXAMPLE_PX, EXAMPLES
@@ -126,7 +126,7 @@ def test_the_photos_that_ship_are_sound() -> None:
 
 def test_only_names_are_needed_of_what_training_needs() -> None:
     assert STRIDE_PX == network.STRIDE_PX
-    code = "import sys, core.doctor, core.dataset\nassert 'torch' not in sys.modules"
+    code = "import sys, core.doctor, core.data.dataset\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1], timeout=120)
 
 

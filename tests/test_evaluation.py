@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core import evaluation, restore
-from core.dataset import PairingError
+from core.data.dataset import PairingError
 from core.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io

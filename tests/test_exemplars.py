@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core import losses
-from core.degrade import DEGRADATIONS, Degradation
+from core.data.degrade import DEGRADATIONS, Degradation
 from core.events import ItemDone, ItemStarted, Notice
 from core.exemplar_fill import LARGEST_ACTUAL_PX, add_actual, fill
 from core.jobs import Cancelled, JobControl

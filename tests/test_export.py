@@ -94,7 +94,7 @@ def assert_tells_no_places(folder: Path, *places_to_hide: Path) -> None:
         ("one line\n/home/jo/x/\n", "one line\nx\n"),
         ("https://example.org/a/b and and/or 16/235, 1 / 2", "https://example.org/a/b and and/or 16/235, 1 / 2"),
         ("DATA/clean", "DATA/clean"),
-        ("core/degrade.py", "core/degrade.py"),
+        ("core/data/degrade/__init__.py", "core/data/degrade/__init__.py"),
         ("/", "/"),
         ("", ""),
     ],

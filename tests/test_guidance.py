@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import guidance
-from core.dataset import Pair, PairingError
-from core.guidance import MaskError, check_size, find_masks, note, read_mask
+from core.data import guidance
+from core.data.dataset import Pair, PairingError
+from core.data.guidance import MaskError, check_size, find_masks, note, read_mask
 from core.images import io as image_io
 from core.problems import describe
 from tests.small import photo

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from core import cli
-from core.dataset import PairingError, find_pairs
+from core.data.dataset import PairingError, find_pairs
+from core.data.left_out import LeftOut, Namer
 from core.doctor import DoctorReport, Finding, examine
 from core.doctor_leave import line_for
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
-from core.left_out import LeftOut, Namer
 from core.model import catalog
 from core.recipe import RecipeError, TrainRecipe, problems_of
 from core.training import TrainingError, train

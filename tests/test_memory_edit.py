@@ -281,7 +281,7 @@ def test_files(tmp_path: Path) -> None:
 
 def test_it_loads_without_torch() -> None:
     code = (
-        "import sys, core.model.memory_edit, core.guidance; from core.model.memory_edit import *;"
+        "import sys, core.model.memory_edit, core.data.guidance; from core.model.memory_edit import *;"
         "MemoryEdit.from_json(MemoryEdit((Step('mute'),)).to_json());"
         "sys.exit('torch' in sys.modules)"
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.dataset import PairingError, find_pairs
+from core.data.dataset import PairingError, find_pairs
 from core.images.io import UnreadableFile
 
 

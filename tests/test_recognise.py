@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import find_pairs, is_held_out, recognise, scene_of
+from core.data.dataset import find_pairs, is_held_out, recognise, scene_of
 from core.recipe import TrainRecipe
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import restore as restoring
-from core.degrade import RainParams, rain
+from core.data.degrade import RainParams, rain
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import restore as restoring
+from core.data.guidance import MaskError
 from core.events import LadderStep, RestoreStarted
-from core.guidance import MaskError
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.degrade import DEGRADATIONS
+from core.data.degrade import DEGRADATIONS
+from core.data.sampling import PhotoPool, SampleSource
 from core.model import catalog
-from core.sampling import PhotoPool, SampleSource
 
 
 def source(task: str, share: float, **changes: object) -> SampleSource:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.degrade import DEGRADATIONS
+from core.data.degrade import DEGRADATIONS
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import JobControl, ignore

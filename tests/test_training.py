@@ -21,12 +21,12 @@ import torch
 
 from core import optimizers, training, training_kept
 from core.cv import cv2
+from core.data.sampling import PhotoPool, Prefetcher, SampleSource
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
 from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import INTERRUPTED, RunFolder, read_curve
-from core.sampling import PhotoPool, Prefetcher, SampleSource
 from core.training import TrainingError, learning_rate, train
 from core.training_learner import Learner
 from tests.small import photo
@@ -470,7 +470,7 @@ def test_the_pool_leaves_memory_to_others(data: Path, monkeypatch: pytest.Monkey
     paths = sorted((data / "clean").iterdir())
     one = photo(72, 64).nbytes
     memory = type("Memory", (), {"available": 4 * (2 * one + 1)})
-    monkeypatch.setattr("core.sampling.psutil.virtual_memory", lambda: memory)
+    monkeypatch.setattr("core.data.sampling.psutil.virtual_memory", lambda: memory)
     pool = PhotoPool(paths)
     assert [pool[index] is pool[index] for index in range(4)] == [True, True, False, False]
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from core import training_estimate
+from core.data.sampling import PhotoPool, Sample
 from core.events import ItemDone, ItemStarted
 from core.jobs import Cancelled, JobControl, ignore
 from core.recipe import RecipeError, TrainRecipe
-from core.sampling import PhotoPool, Sample
 from core.training_estimate import Estimate, estimate
 from core.training_learner import Learner
 from tests.test_doctor import pairs, photos

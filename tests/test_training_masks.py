@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from core.cv import cv2
-from core.dataset import is_held_out, scene_of
-from core.degrade import DEGRADATIONS
+from core.data.dataset import is_held_out, scene_of
+from core.data.degrade import DEGRADATIONS
+from core.data.sampling import MaskPool, MixedSource, PhotoPool, SampleSource
 from core.events import StepDone, Validated
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
 from core.recipe import RecipeError, TrainRecipe
 from core.run_folder import read_curve
-from core.sampling import MaskPool, MixedSource, PhotoPool, SampleSource
 from core.training import train
 from core.training_data import read_data
 from tests.small import photo
@@ -147,7 +147,7 @@ def paired(data: Path, **changes: object) -> SampleSource:
 def test_masks_lie_where_the_damage_is(
     data: Path, make: Callable[..., SampleSource], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.sampling._ROUGH", 0.0)
+    monkeypatch.setattr("core.data.sampling._ROUGH", 0.0)
     source = make(data, guidance_share=1.0)
     assert source.has_masks
     agreeing = []
@@ -162,9 +162,9 @@ def test_masks_lie_where_the_damage_is(
 
 def test_a_rough_mask_is_near_the_exact_one(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = synthetic(data, guidance_share=1.0)
-    monkeypatch.setattr("core.sampling._ROUGH", 0.0)
+    monkeypatch.setattr("core.data.sampling._ROUGH", 0.0)
     exact = [source.sample(index) for index in range(30)]
-    monkeypatch.setattr("core.sampling._ROUGH", 1.0)
+    monkeypatch.setattr("core.data.sampling._ROUGH", 1.0)
     rough = [source.sample(index) for index in range(30)]
     differing = []
     for one, other in zip(exact, rough, strict=True):

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
+from core.data.sampling import PhotoPool, SampleSource
 from core.jobs import Cancelled, JobControl, ignore
 from core.run_folder import DONE, STOPPED, RunFolder, TrainingError
-from core.sampling import PhotoPool, SampleSource
 from core.training import train
 from core.training_ranks import CANCEL, FAIL, Ranks, ranks_here
 from tests.test_training import noisy

@@ -462,7 +462,9 @@ def test_photos_that_disappear_are_named_and_the_run_goes_on_when_they_are_back(
 ) -> None:
     here, away, run = tmp_path / "data", tmp_path / "away", tmp_path / "run"
     shutil.copytree(data, here)
-    monkeypatch.setattr("core.sampling.psutil.virtual_memory", lambda: type("Memory", (), {"available": 0}))
+    monkeypatch.setattr(
+        "core.data.sampling.psutil.virtual_memory", lambda: type("Memory", (), {"available": 0})
+    )
     emit = at_step(5, lambda: (here / "clean").rename(away))
     with pytest.raises(
         TrainingError, match=r"a training photo cannot be read any more: \d\.png: .*data/clean/\d\.png"

@@ -3,7 +3,7 @@
 Every function takes a clean picture (H, W, 3) float32 in 0..1, RGB as stored (gamma-encoded), a
 ``numpy.random.Generator`` and its parameters, and returns a new float32 array in 0..1. The same generator
 state gives the same picture. :data:`DEGRADATIONS` registers them by the task that undoes them. Rain is here,
-shadows are in :mod:`core.degrade_shadow`.
+shadows are in :mod:`core.data.degrade.shadow`.
 
 Rain. Streaks are drawn three ways, because rain in photos looks so: single sharp lines along a common direction
 with some scatter, the same at several depths at once (near ones large and soft, far ones small), and fields of motion-blurred drops (noise, thresholded and smeared along the
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from core.cv import cv2
-from core.degrade_base import Bounds, as_stored, parameter, smooth_field
-from core.degrade_shadow import ShadowParams, find_shadow, shadow
+from core.data.degrade.base import Bounds, as_stored, parameter, smooth_field
+from core.data.degrade.shadow import ShadowParams, find_shadow, shadow
 
 
 @dataclass(frozen=True, slots=True)

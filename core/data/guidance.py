@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.dataset import Pair, PairingError
+from core.data.dataset import Pair, PairingError
 from core.images import io as image_io
 from core.images import metrics
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.cv import cv2
-from core.degrade_base import Bounds, as_stored, parameter, smooth_field
+from core.data.degrade.base import Bounds, as_stored, parameter, smooth_field
 
 _GAMMA = 2.2
 _TRIES = 4  # drawings of the outlines, until they cover neither nothing nor everything

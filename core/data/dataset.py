@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from core.data.left_out import LeftOut
 from core.images.io import PassedOver, UnreadableFile, find_images, passed_over_line
-from core.left_out import LeftOut
 from core.recipe import BUNDLED
 
 # fmt: off

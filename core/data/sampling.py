@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from core import guidance
 from core.cv import cv2
-from core.degrade import MaskedDegradation
+from core.data import guidance
+from core.data.degrade import MaskedDegradation
 from core.images import io as image_io
 from core.images import metrics
 

@@ -1,0 +1,1 @@
+"""Folders of photos and what training samples are made of them. No torch."""
