@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import catalog
-from core.restore import RestoreRequest, restore
+from core.restoring.restore import RestoreRequest, restore
 
 
 def main() -> int:

@@ -41,7 +41,7 @@ from core import jobs  # noqa: E402
 from core.images import io as image_io  # noqa: E402
 from core.model import checkpoint  # noqa: E402
 from core.model.network import STRIDE_PX, MemoryNet, NetworkConfig  # noqa: E402
-from core.restore import RestoreRequest, restore  # noqa: E402
+from core.restoring.restore import RestoreRequest, restore  # noqa: E402
 
 PRECISIONS = ("fp32", "bf16")
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}

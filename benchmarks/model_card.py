@@ -24,13 +24,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core.data.dataset import find_pairs
 from core.data.degrade import DEGRADATIONS
-from core.evaluation import EvaluateRequest, evaluate
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import JobControl, ignore
 from core.model import catalog
 from core.model.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load
-from core.restore import RestoreRequest, restore
+from core.restoring.evaluation import EvaluateRequest, evaluate
+from core.restoring.restore import RestoreRequest, restore
 
 BENCHES = {
     "derain": ("rain100l_dev", "realrain_dev"),

@@ -229,7 +229,7 @@ def check_memory_edit(args: argparse.Namespace, edit: MemoryEdit | None, config:
 
 def check_takes_masks(model: LoadedModel) -> None:
     """Raises :class:`UsageError` when the model was trained without masks."""
-    from core import restore
+    from core.restoring import restore
 
     try:
         restore.check_takes_masks(model)
@@ -247,10 +247,10 @@ def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, Load
     try:
         task = args.task or "derain"
         path = catalog.resolve(args.model) if args.model else catalog.default_model(task)
-        import_aside(control, "core.restore")
-        from core import restore
+        import_aside(control, "core.restoring.restore")
         from core.model import tensors
         from core.model.checkpoint import CheckpointError
+        from core.restoring import restore
 
         device = tensors.choose_device(args.device)
         precision = tensors.choose_precision(args.precision, device)

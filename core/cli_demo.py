@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
     with common.interruptible() as control:
         task, model, path = common.load_model(args, control)
-        from core import outputs
         from core.images import io as image_io
         from core.images import metrics
         from core.images.before_after import before_after
         from core.model import catalog
-        from core.restore import RestoreRequest, restore
+        from core.restoring import outputs
+        from core.restoring.restore import RestoreRequest, restore
 
         sample = next((s for s in catalog.samples() if s.truth is not None), None)
         if sample is None or sample.truth is None:

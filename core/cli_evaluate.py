@@ -11,7 +11,7 @@ from core import cli_common as common
 from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
-    from core.evaluation import EvaluationTable, Scores
+    from core.restoring.evaluation import EvaluationTable, Scores
 
 _LAYOUTS = """\
 folders it understands:
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         common.check_memory_edit(args, edit, model.network.config)
         if args.masks is not None:
             common.check_takes_masks(model)
-        from core.evaluation import EvaluateRequest, evaluate
+        from core.restoring.evaluation import EvaluateRequest, evaluate
 
         request = EvaluateRequest(
             args.folder,

@@ -18,14 +18,14 @@ from core import cli_photos as photos
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.contact_sheet import NearSample
     from core.images.io import PassedOver, Picture
-    from core.inspection import Inspection
     from core.jobs import JobControl
     from core.model.checkpoint import LoadedModel
     from core.model.exemplars import SampleMemory
     from core.model.health import MemoryHealth
     from core.model.memory_edit import MemoryEdit
+    from core.restoring.contact_sheet import NearSample
+    from core.restoring.inspection import Inspection
 
 _SUFFIX = "inspected"  # of folders beside photos
 _NUMBERS = "inspection.json"
@@ -113,8 +113,8 @@ def run(args: argparse.Namespace) -> int:
     mask = photos.read_mask(args.mask, items)
     with common.interruptible() as control:
         _task, model, path = common.load_model(args, control)
-        from core import inspection
-        from core.restore import RestoreError
+        from core.restoring import inspection
+        from core.restoring.restore import RestoreError
 
         try:
             inspection.check_memory(model)
@@ -179,9 +179,9 @@ class _Batch(photos.Batch):
     # --- doing it -----------------------------------------------------------------------------------
 
     def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
-        from core.contact_sheet import nearest_samples
         from core.images import io as image_io
-        from core.inspection import inspect
+        from core.restoring.contact_sheet import nearest_samples
+        from core.restoring.inspection import inspect
 
         assert item.target is not None
         self._refuse_others_files(item.target)
@@ -208,10 +208,10 @@ class _Batch(photos.Batch):
         self, picture: Picture, found: Inspection, pictures: dict[str, np.ndarray]
     ) -> list[dict[str, Any]]:
         """What is told about the places asked for; their pictures join ``pictures``."""
-        from core import inspection_pictures as drawing
         from core.jobs import ignore
-        from core.memory_look import look
-        from core.memory_probe import Probe, around, change_between
+        from core.restoring import inspection_pictures as drawing
+        from core.restoring.memory_look import look
+        from core.restoring.memory_probe import Probe, around, change_between
 
         seen = look(picture, self.request, ignore, self.control, restored=found.restored.pixels)
         probe = Probe(picture, self.request, seen.actual)
@@ -245,7 +245,7 @@ class _Batch(photos.Batch):
     def _refuse_others_files(self, folder: Path) -> None:
         """Raises WouldOverwrite before time is spent."""
         from core.images.io import WouldOverwrite
-        from core.inspection_pictures import PICTURES
+        from core.restoring.inspection_pictures import PICTURES
 
         places = [f"place-{x}-{y}.png" for x, y in self.args.place]
         for name in (*PICTURES, *places, _NUMBERS):
@@ -312,9 +312,9 @@ def _same(folder: Path) -> tuple[Path, str]:
 def _pictures(
     picture: Picture, found: Inspection, near: Mapping[int, Sequence[NearSample]], without_samples: str
 ) -> dict[str, np.ndarray]:
-    """File name -> pixels, in the order of :data:`core.inspection_pictures.PICTURES`."""
-    from core import inspection_pictures as drawing
-    from core.contact_sheet import contact_sheet
+    """File name -> pixels, in the order of :data:`core.restoring.inspection_pictures.PICTURES`."""
+    from core.restoring import inspection_pictures as drawing
+    from core.restoring.contact_sheet import contact_sheet
 
     photo = drawing.shown_photo(picture.pixels, picture.icc)
     restored = drawing.shown_photo(found.restored.pixels, picture.icc)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.jobs import Emit
     from core.model.checkpoint import LoadedModel
     from core.model.memory_edit import MemoryEdit
-    from core.restore import RestoreRequest
+    from core.restoring.restore import RestoreRequest
 
 FAILED, WAITING = "failed", "waiting"
 
@@ -251,8 +251,8 @@ def collect(
 def request(
     args: argparse.Namespace, task: str, path: Path, mask: np.ndarray | None, edit: MemoryEdit | None
 ) -> RestoreRequest:
-    """What is asked of :func:`core.restore.restore` for each photo; ``path`` is the model's."""
-    from core.restore import RestoreRequest
+    """What is asked of :func:`core.restoring.restore.restore` for each photo; ``path`` is the model's."""
+    from core.restoring.restore import RestoreRequest
 
     return RestoreRequest(
         task=task,

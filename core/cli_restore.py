@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.jobs import JobControl
     from core.model.checkpoint import LoadedModel
     from core.model.memory_edit import MemoryEdit
-    from core.restore import Restored
+    from core.restoring.restore import Restored
 
 _SCREENFUL = 20  # lines
 
@@ -142,7 +142,7 @@ class _Batch(photos.Batch):
     # --- what there is to do ------------------------------------------------------------------------
 
     def _plan_targets(self) -> None:
-        from core import outputs
+        from core.restoring import outputs
 
         taken: dict[Path, Path] = {}
         for item in self.items:
@@ -164,9 +164,9 @@ class _Batch(photos.Batch):
     # --- doing it -----------------------------------------------------------------------------------
 
     def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
-        from core import outputs
         from core.images import io as image_io
-        from core.restore import restore
+        from core.restoring import outputs
+        from core.restoring.restore import restore
 
         assert item.target is not None
         options = self._options_for(item.source, item.target)
@@ -184,8 +184,8 @@ class _Batch(photos.Batch):
 
     def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
         """How to write this result; None: it is there already. Raises WouldOverwrite before time is spent."""
-        from core import outputs
         from core.images import io as image_io
+        from core.restoring import outputs
 
         if not os.path.lexists(target):
             return self.options

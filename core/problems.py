@@ -177,7 +177,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.data.degrade.DegradationError": _plain(
         "The degradation is not valid.", "Correct the value named above."
     ),
-    "core.restore.RestoreError": _plain("This cannot be restored as asked."),
+    "core.restoring.restore.RestoreError": _plain("This cannot be restored as asked."),
     "core.model.memory_edit.MemoryEditError": _plain(
         "The memory edit is not valid.", "Correct the value named above."
     ),

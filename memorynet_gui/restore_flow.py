@@ -29,7 +29,7 @@ _SAME_FOR_ALL = frozenset(
         ("core.model.checkpoint", "CheckpointError"),
         ("core.model.catalog", "CatalogError"),
         ("core.model.tensors", "DeviceError"),
-        ("core.restore", "RestoreError"),
+        ("core.restoring.restore", "RestoreError"),
     }
 )
 

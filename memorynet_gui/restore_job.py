@@ -22,7 +22,7 @@ from memorynet_gui.results import ResultStore
 if TYPE_CHECKING:
     from core.images.io import Picture, Receipt, WriteOptions
     from core.images.metrics import Score
-    from core.restore import Restored
+    from core.restoring.restore import Restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
     stamp = order.path.stat() if order.path.exists() else None
     picture = image_io.read(order.path)
     control.checkpoint()
-    from core import restore  # loads torch the first time
     from core.model import memory_edit  # loads torch the first time
+    from core.restoring import restore  # loads torch the first time
 
     control.checkpoint()
 
@@ -142,7 +142,7 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
     picture = image_io.read(item.path)
     if not is_same_source(item.path, note) or picture.pixels.shape != pixels.shape:
         raise SourceChanged(item.name)
-    from core.restore import Restored
+    from core.restoring.restore import Restored
 
     restored = Restored(
         pixels=pixels,
@@ -162,8 +162,8 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
 
 def save_photo(item: Item, store: ResultStore, target: Path, options: WriteOptions | None = None) -> Receipt:
     """Write the restored photo at its strength. Raises ImageError, SourceChanged, ResultGone."""
-    from core import outputs
     from core.images import io as image_io
+    from core.restoring import outputs
 
     picture, restored = load_result(item, store)
     return outputs.save(

@@ -188,7 +188,7 @@ class _Wanted:
 
     def target(self, item: Item) -> Path:
         """The usual place: beside the original, unless that is no place of the person's."""
-        from core import outputs
+        from core.restoring import outputs
 
         folder = self.folder
         if folder is None and item.origin is not Origin.FILE:
@@ -211,8 +211,8 @@ def _write(
     options: WriteOptions | None,
     replace_any: bool = False,
 ) -> _Saved:
-    from core import outputs
     from core.images import io as image_io
+    from core.restoring import outputs
 
     options = options or wanted.options()
     free = target is None
@@ -294,8 +294,8 @@ def _fitted(rgb: np.ndarray) -> np.ndarray:
 
 
 def _write_pasted(pixels: np.ndarray, folder: Path) -> Path:
-    from core import outputs
     from core.images import io as image_io
+    from core.restoring import outputs
 
     folder.mkdir(parents=True, exist_ok=True)
     path = outputs.free_path(folder / f"pasted {datetime.now():%Y-%m-%d %H.%M.%S}.png")

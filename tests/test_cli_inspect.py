@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from core import cli, inspection
+from core import cli
 from core.images import io as image_io
-from core.inspection_pictures import PICTURES
 from core.jobs import JobControl
 from core.model import catalog, checkpoint, exemplars
 from core.model.network import MemoryNet
+from core.restoring import inspection
+from core.restoring.inspection_pictures import PICTURES
 from tests.small import SMALL, photo, save_small_model, small_network
 
 FILES = sorted([*PICTURES, "inspection.json"])

@@ -12,7 +12,7 @@ WINDOW_MODULES = {"PySide6", "qtpy", "pyqtgraph", "qtawesome", "memorynet_gui", 
 LIGHT_MODULES = (
     "core.images.io",
     "core.model.catalog",
-    "core.outputs",
+    "core.restoring.outputs",
     "core.images.metrics",
     "core.data.dataset",
     "core.recipe",

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import evaluation, restore
 from core.data.dataset import PairingError
-from core.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
+from core.restoring import evaluation, restore
+from core.restoring.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
 from tests.small import photo, save_small_model
 
 

@@ -8,12 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from core import inspection
-from core.contact_sheet import contact_sheet, nearest_samples
 from core.events import RestoreStarted, TileDone
 from core.images import io as image_io
-from core.inspection import Inspection, Place, SlotMap, inspect
-from core.inspection_pictures import (
+from core.jobs import Cancelled, JobControl, ignore
+from core.model import checkpoint
+from core.model.exemplars import SampleMemory
+from core.model.health import usage_of
+from core.model.network import MemoryNet
+from core.model.tensors import to_tensor
+from core.restoring import inspection
+from core.restoring.contact_sheet import contact_sheet, nearest_samples
+from core.restoring.inspection import Inspection, Place, SlotMap, inspect
+from core.restoring.inspection_pictures import (
     PICTURES,
     SHEET,
     maps,
@@ -24,13 +30,7 @@ from core.inspection_pictures import (
     slot_map,
     wrapped,
 )
-from core.jobs import Cancelled, JobControl, ignore
-from core.model import checkpoint
-from core.model.exemplars import SampleMemory
-from core.model.health import usage_of
-from core.model.network import MemoryNet
-from core.model.tensors import to_tensor
-from core.restore import RestoreError, RestoreRequest, restore
+from core.restoring.restore import RestoreError, RestoreRequest, restore
 from tests.small import SMALL, photo, save_small_model, small_network
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from core import memory_look, memory_probe
 from core.exemplar_fill import fill
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
-from core.memory_look import MemoryLook
 from core.model import checkpoint
 from core.model.exemplars import SampleMemory
 from core.model.memory_edit import MemoryEdit, Slots, Step
 from core.model.network import MemoryNet
 from core.model.tensors import to_tensor
-from core.restore import RestoreError, RestoreRequest, reduced_copy, restore
+from core.restoring import memory_look, memory_probe
+from core.restoring.memory_look import MemoryLook
+from core.restoring.restore import RestoreError, RestoreRequest, reduced_copy, restore
 from tests.small import photo, save_small_model
 
 

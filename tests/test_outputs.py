@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from core import outputs
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import WriteOptions
 from core.model.catalog import TASKS
+from core.restoring import outputs
 from tests.image_makers import photo, pillow_bytes, png_bytes
 
 SHA = "a" * 64
@@ -27,7 +27,7 @@ SHA = "a" * 64
 
 @dataclass(frozen=True)
 class Result:
-    """The fields of core.restore.Restored that outputs reads, without importing torch."""
+    """The fields of core.restoring.restore.Restored that outputs reads, without importing torch."""
 
     pixels: np.ndarray
     task: str = "derain"
@@ -175,7 +175,7 @@ def test_blend_refuses(before: np.ndarray, after: np.ndarray, strength: float) -
 
 
 def test_restore_blends_by_the_same_definition() -> None:
-    from core import restore
+    from core.restoring import restore
 
     assert restore.blend is blend
 
@@ -330,7 +330,7 @@ def test_saving_is_repeatable_to_the_byte(tmp_path: Path) -> None:
 
 def test_the_rooms_that_the_window_needs_first_are_light() -> None:
     code = (
-        "import sys, core.images.io, core.outputs;"
+        "import sys, core.images.io, core.restoring.outputs;"
         "print([name for name in ('torch', 'cv2', 'tifffile', 'PySide6', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -17,11 +17,12 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import cli, restore
+from core import cli
 from core.images import io as image_io
 from core.images import metrics
 from core.images.blend import blend
 from core.model import catalog
+from core.restoring import restore
 from memorynet_gui import restore_job
 from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.queue_item import ItemState, Origin
@@ -605,7 +606,7 @@ def test_save_as_refuses_the_original_and_asks_before_replacing(at: Desk, place:
 def test_a_save_that_fails_is_said_and_loses_nothing(
     at: Desk, place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core import outputs
+    from core.restoring import outputs
 
     item = at.restored(place["png"])
 
@@ -625,7 +626,7 @@ def test_a_save_that_fails_is_said_and_loses_nothing(
 def test_of_many_saves_only_those_that_were_written_count(
     at: Desk, place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core import outputs
+    from core.restoring import outputs
 
     at.add(place["png"], place["jpeg"], place["second"])
     at.run_all()

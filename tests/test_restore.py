@@ -12,7 +12,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import restore as restoring
 from core.data.degrade import RainParams, rain
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.images import io as image_io
@@ -22,7 +21,8 @@ from core.model.checkpoint import CheckpointError
 from core.model.network import MemoryNet
 from core.model.tensors import DeviceError
 from core.problems import describe
-from core.restore import RestoreError, RestoreRequest, restore
+from core.restoring import restore as restoring
+from core.restoring.restore import RestoreError, RestoreRequest, restore
 from tests.small import photo, save_small_model
 
 

@@ -12,7 +12,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import restore as restoring
 from core.data.guidance import MaskError
 from core.events import LadderStep, RestoreStarted
 from core.images import io as image_io
@@ -20,7 +19,8 @@ from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
 from core.model.network import MemoryNet
-from core.restore import RestoreError, RestoreRequest, restore
+from core.restoring import restore as restoring
+from core.restoring.restore import RestoreError, RestoreRequest, restore
 from tests.small import SMALL, photo, save_small_model, small_network
 
 

@@ -16,7 +16,7 @@ from core.images import metrics
 from core.jobs import JobControl, ignore
 from core.model import catalog, exemplars
 from core.model.checkpoint import WEIGHTS_FILE
-from core.restore import RestoreRequest, restore
+from core.restoring.restore import RestoreRequest, restore
 
 SHIPPED = {"derain-s": "derain", "deshadow-s": "deshadow"}
 LARGEST_MB = {"model.safetensors": 4.0, "samples.safetensors": 1.5}

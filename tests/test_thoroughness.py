@@ -24,7 +24,7 @@ from core.jobs import JobControl, ignore
 from core.model import catalog, checkpoint
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note, thorough
 from core.model.network import MemoryNet
-from core.restore import RestoreError, RestoreRequest, restore
+from core.restoring.restore import RestoreError, RestoreRequest, restore
 from memorynet_gui.queue_item import item_as_json, item_from_json
 from memorynet_gui.restore_command import arguments
 from memorynet_gui.restore_models import entry_of

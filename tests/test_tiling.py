@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import tiling
 from core.model.network import STRIDE_PX
+from core.restoring import tiling
 
 SIZES = st.integers(1, 400)
 

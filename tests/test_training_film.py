@@ -12,7 +12,7 @@ from core.events import FilmFrame
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
-from core.restore import RestoreRequest, restore
+from core.restoring.restore import RestoreRequest, restore
 from core.training import train
 from core.training_data import Example
 from core.training_film import Film, crop

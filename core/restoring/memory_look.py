@@ -3,13 +3,13 @@
 :func:`look` goes over the photo once and keeps, for every cell of the memory's grid (8 x 8 px), where it looks; the
 rest follows by arithmetic: all weights of a place, the map of a slot, how much of what is read was learned and how
 much is the photo's own, and from which places of the photo that comes. Arrays are plain numpy, numbers of a place
-take a few milliseconds. What a change of the memory does to pixels takes the network: :mod:`core.memory_probe`.
+take a few milliseconds. What a change of the memory does to pixels takes the network: :mod:`core.restoring.memory_probe`.
 
 In a notebook::
 
     from core.images import io as image_io
-    from core import memory_look
-    from core.restore import RestoreRequest
+    from core.restoring import memory_look
+    from core.restoring.restore import RestoreRequest
     seen = memory_look.look(image_io.read("street.jpg"), RestoreRequest(task="derain"))
     place = seen.place(1200, 800)  # all slot weights there, strongest first in place.slots
     seen.sources(place)  # where in the photo its content was collected
@@ -26,10 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import tiling
 from core.events import LookProgress
 from core.images.io import Picture
-from core.inspection import DAMAGED_FROM, Response, check_memory
 from core.jobs import Emit, JobControl, ignore
 from core.model import catalog
 from core.model.checkpoint import LoadedModel
@@ -37,7 +35,9 @@ from core.model.exemplars import Exemplar, SampleMemory
 from core.model.memory import Address, PrototypeMemory
 from core.model.network import STRIDE_PX
 from core.model.tensors import choose_device, choose_precision
-from core.restore import (
+from core.restoring import tiling
+from core.restoring.inspection import DAMAGED_FROM, Response, check_memory
+from core.restoring.restore import (
     SMALLEST_TILE_PX,
     RestoreError,
     RestoreRequest,
@@ -445,7 +445,7 @@ def look(
 
 
 def own_content(picture: Picture, request: RestoreRequest, control: JobControl | None = None) -> np.ndarray:
-    """(R, D) float32: what a photo puts into the memory, for :attr:`core.restore.RestoreRequest.actual`.
+    """(R, D) float32: what a photo puts into the memory, for :attr:`core.restoring.restore.RestoreRequest.actual`.
 
     Raises as :func:`look`, and RestoreError for a model without an actual memory.
     """

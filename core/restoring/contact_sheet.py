@@ -11,11 +11,11 @@ import torch
 from PIL import Image, ImageDraw
 
 from core.images.io import to_srgb
-from core.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
-from core.inspection_pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
 from core.model.exemplars import WRONG, Exemplar, SampleMemory
 from core.model.memory import GRANULARITIES, POLARITIES
 from core.model.network import STRIDE_PX
+from core.restoring.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
+from core.restoring.inspection_pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
 
 SHOWN_SAMPLES = 4
 PATCH_PX = 32  # of the photo, around a cell; as the samples have

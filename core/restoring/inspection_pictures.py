@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from core.cv import cv2
 from core.images.io import to_srgb
-from core.inspection import Inspection, Response
-from core.memory_look import MemoryLook, PlaceSeen
 from core.model.memory import GRANULARITIES, POLARITIES
 from core.model.memory_edit import UNCHANGED
 from core.model.network import STRIDE_PX
+from core.restoring.inspection import Inspection, Response
+from core.restoring.memory_look import MemoryLook, PlaceSeen
 
 PAPER, INK, QUIET = (0x1B, 0x1B, 0x1B), (0xE6, 0xE6, 0xE6), (0xA6, 0xA6, 0xA6)
 _LARGEST_PX, _SMALLEST_PX = 1600, 720  # longer edge of the photo in a map

@@ -23,7 +23,14 @@ from core.model import catalog, memory_edit
 from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
-from core.restore import Restored, RestoreError, RestoreRequest, check_takes_masks, load_model, restore
+from core.restoring.restore import (
+    Restored,
+    RestoreError,
+    RestoreRequest,
+    check_takes_masks,
+    load_model,
+    restore,
+)
 
 
 @dataclass(frozen=True, slots=True)

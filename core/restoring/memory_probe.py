@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import tiling
 from core.images.io import Picture
-from core.inspection import check_memory
 from core.jobs import JobControl
 from core.model import catalog
 from core.model.memory_edit import MemoryEdit
 from core.model.network import STRIDE_PX
 from core.model.tensors import choose_device, choose_precision, to_pixels
-from core.restore import RestoreRequest, given_actual, load_model, network_input
+from core.restoring import tiling
+from core.restoring.inspection import check_memory
+from core.restoring.restore import RestoreRequest, given_actual, load_model, network_input
 
 LARGEST_PX = 250_000
 """Most pixels of a region: on two ordinary cores an edit of them answers within a second."""
@@ -93,11 +93,11 @@ class Probe:
     """Regions of one photo restored under edits of the memory. Not for two threads at once.
 
     Args:
-        actual: (R, D) float32, what the slots hold of this photo (:attr:`core.memory_look.MemoryLook.actual`); None
+        actual: (R, D) float32, what the slots hold of this photo (:attr:`core.restoring.memory_look.MemoryLook.actual`); None
             for a model without an actual memory.
 
     Raises:
-        RestoreError, CheckpointError, DeviceError: as :func:`core.restore.restore`.
+        RestoreError, CheckpointError, DeviceError: as :func:`core.restoring.restore.restore`.
     """
 
     def __init__(self, picture: Picture, request: RestoreRequest, actual: np.ndarray | None) -> None:

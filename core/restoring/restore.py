@@ -18,7 +18,6 @@ import psutil
 import torch
 from torch.nn import functional
 
-from core import tiling
 from core.cv import cv2
 from core.data import guidance
 from core.events import LadderStep, RestoreStarted, TileDone
@@ -31,6 +30,7 @@ from core.model.memory_edit import MemoryEdit
 from core.model.network import STRIDE_PX, MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
+from core.restoring import tiling
 
 __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 
@@ -63,7 +63,7 @@ class RestoreRequest:
         mask: (H, W) uint8 of the picture's size, where the damage is (255) and is not (0); None is unknown. For
             models trained with masks only.
         actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
-            photo of the same place, from :attr:`core.memory_look.MemoryLook.actual`.
+            photo of the same place, from :attr:`core.restoring.memory_look.MemoryLook.actual`.
 
     Raises:
         RestoreError: a tile too small, a memory both muted and edited or filled, a mask that is none.

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import tiling
 from core.events import TileDone
 from core.images.io import Picture
 from core.jobs import Emit, JobControl
@@ -25,7 +24,8 @@ from core.model.health import Listener, MemoryHealth, health, silent_share
 from core.model.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
 from core.model.network import STRIDE_PX
 from core.model.tensors import choose_device, choose_precision, to_tensor
-from core.restore import (
+from core.restoring import tiling
+from core.restoring.restore import (
     SMALLEST_TILE_PX,
     Restored,
     RestoreError,
@@ -202,11 +202,11 @@ class Inspection:
 def inspect(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Inspection:
     """Restore ``picture`` and look at it, and at the result, as the memory does.
 
-    A mask, an edited or a muted memory hold for the restoration. Emits what :func:`core.restore.restore` emits;
+    A mask, an edited or a muted memory hold for the restoration. Emits what :func:`core.restoring.restore.restore` emits;
     a :class:`TileDone` of the passes that look on repeats the restored pixels of its tile.
 
     Raises:
-        RestoreError: the network has no memory; else as :func:`core.restore.restore`.
+        RestoreError: the network has no memory; else as :func:`core.restoring.restore.restore`.
     """
     path = request.model if request.model is not None else catalog.default_model(request.task)
     device = choose_device(request.device)

@@ -17,7 +17,7 @@ from core.model import memory_edit
 from core.model.catalog import TASKS
 
 if TYPE_CHECKING:
-    from core.restore import Restored
+    from core.restoring.restore import Restored
 
 SOFTWARE = "MemoryNet"
 _DEFAULTS = WriteOptions()
