@@ -35,9 +35,9 @@ from core.events import StepDone
 from core.jobs import JobControl
 from core.model import catalog
 from core.model.network import MEMORIES, MemoryNet, NetworkConfig
-from core.recipe import TrainRecipe
-from core.run_folder import read_curve
-from core.training import train
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import read_curve
+from core.training.trainer import train
 
 RESULTS = Path(__file__).parent / "results" / "ablation.json"
 DOCUMENT = Path(__file__).parents[1] / "docs" / "memory.md"

@@ -149,8 +149,8 @@ def begin_training(runner: JobRunner, folder: Path) -> None:
     """Preset S on the photos that ship, with more steps than will be waited for."""
 
     def job(emit: Callable[[object], None], control: object) -> object:
-        from core.recipe import TrainRecipe
-        from core.training import train
+        from core.training.recipe import TrainRecipe
+        from core.training.trainer import train
 
         bundled = {"train": ("SAMPLES/train",), "validation": ("SAMPLES/validation",)}
         recipe = TrainRecipe(name="bench", steps=1_000_000, log_every=1, validate_every=1_000_000, **bundled)

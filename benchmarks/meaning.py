@@ -35,12 +35,12 @@ from core.data.dataset import find_pairs
 from core.data.degrade import DEGRADATIONS
 from core.images import io as image_io
 from core.images import metrics
-from core.losses import damage_map
 from core.model import catalog
 from core.model.checkpoint import load
 from core.model.memory import GRANULARITIES, POLARITIES, RowEdit
 from core.model.network import STRIDE_PX, MemoryNet
 from core.model.tensors import to_pixels, to_tensor
+from core.training.losses import damage_map
 
 DENSE: dict[str, dict[str, Any]] = {
     "derain": {"cover": (0.05, 0.2), "strength": (0.25, 0.95)},

@@ -60,9 +60,9 @@ from core.data.sampling import Prefetcher, Sample, Source  # noqa: E402
 from core.model import catalog  # noqa: E402
 from core.model.network import STRIDE_PX  # noqa: E402
 from core.model.tensors import DeviceError, choose_device, choose_precision, describe_devices, dtype_of  # noqa: E402
-from core.recipe import RecipeError, TrainRecipe  # noqa: E402
-from core.training_data import read_data  # noqa: E402
-from core.training_learner import Learner  # noqa: E402
+from core.training.data import read_data  # noqa: E402
+from core.training.learner import Learner  # noqa: E402
+from core.training.recipe import RecipeError, TrainRecipe  # noqa: E402
 
 PRESETS, PATCHES_PX, STEPS = ("S", "B"), (128, 256), 24
 MATRIX_EDGE = 8192
@@ -125,7 +125,7 @@ class ProcessPeak:
 class Bench:
     """A recipe's learner with its data.
 
-    Raises what :func:`core.training_data.read_data` and :class:`core.training_learner.Learner` raise.
+    Raises what :func:`core.training.data.read_data` and :class:`core.training.learner.Learner` raise.
     """
 
     def __init__(self, recipe: TrainRecipe, device: str) -> None:

@@ -236,7 +236,7 @@ class Training(Work):
     page_id, beats = "train", "training"
 
     def get_ready(self) -> None:
-        from core.recipe import TrainRecipe
+        from core.training.recipe import TrainRecipe
         from memorynet_gui.page_train import TrainPage
 
         page = self.window.page

@@ -14,8 +14,8 @@ from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
     from core.doctor import DoctorReport
-    from core.recipe import TrainRecipe
-    from core.training_estimate import Estimate
+    from core.training.estimate import Estimate
+    from core.training.recipe import TrainRecipe
 
 _EXAMPLES = """\
 examples:
@@ -59,7 +59,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from core.model import catalog
-    from core.recipe import RecipeError, TrainRecipe
+    from core.training.recipe import RecipeError, TrainRecipe
 
     for folder in args.data:
         if not folder.is_dir():
@@ -97,9 +97,9 @@ def _estimate(
     if report.has_errors:
         print("No estimate: training would stop at the errors.", file=sys.stderr)
         return None
-    common.import_aside(control, "core.training_estimate")
+    common.import_aside(control, "core.training.estimate")
     from core.model import tensors
-    from core.training_estimate import estimate
+    from core.training.estimate import estimate
 
     try:
         device = tensors.choose_device(args.device)

@@ -159,8 +159,8 @@ def _task(folder: Path) -> str:
 
 def _find(text: str) -> Path:
     """A model by name or path, or the best weights of a run. Raises :class:`common.UsageError`."""
-    from core import runs
     from core.model import catalog
+    from core.training import runs
 
     if text not in (entry.name for entry in catalog.models()):
         with contextlib.suppress(runs.NotARun):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core import cli_common as common
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.training.runs import Run
 
 _EXAMPLES = """\
 examples:
@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core import runs
+    from core.training import runs
 
     library = args.library or runs.default_folder()
     match args.words:
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _resolve(name: str, library: Path) -> Path:
-    from core import runs
+    from core.training import runs
 
     try:
         return runs.resolve(name, library)
@@ -84,7 +84,7 @@ def _resolve(name: str, library: Path) -> Path:
 
 
 def _list(folder: Path, as_json: bool) -> int:
-    from core import runs
+    from core.training import runs
 
     found = runs.find(folder)
     if as_json:
@@ -167,9 +167,9 @@ def age_text(seconds: float) -> str:
 
 
 def _diff(first: Path, second: Path, as_json: bool) -> int:
-    from core import runs
-    from core.recipe import RecipeError
-    from core.run_folder import RunFolder
+    from core.training import runs
+    from core.training.recipe import RecipeError
+    from core.training.run_folder import RunFolder
 
     recipes = []
     for folder in (first, second):

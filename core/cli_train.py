@@ -16,7 +16,7 @@ from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWa
 from core.jobs import Cancelled, Emit, ignore
 
 if TYPE_CHECKING:
-    from core.recipe import TrainRecipe
+    from core.training.recipe import TrainRecipe
 
 _EXAMPLES = """\
 examples:
@@ -63,8 +63,8 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.recipe import RecipeError
-    from core.run_folder import RunBusy
+    from core.training.recipe import RecipeError
+    from core.training.run_folder import RunBusy
 
     if args.tensorboard:
         extras.require("tensorboard")
@@ -75,9 +75,10 @@ def run(args: argparse.Namespace) -> int:
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
     recipe, data = _what_to_train(args)
     with common.interruptible() as control:
-        common.import_aside(control, "core.training")
-        from core import training, training_ranks
+        common.import_aside(control, "core.training.trainer")
         from core.model import tensors
+        from core.training import ranks as training_ranks
+        from core.training import trainer as training
 
         try:
             tensors.choose_device(args.device)
@@ -123,12 +124,12 @@ def run(args: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def _event_files(args: argparse.Namespace) -> Iterator[Emit]:
     """What takes events for TensorBoard, where that was asked for."""
-    from core.training_ranks import is_first_here
+    from core.training.ranks import is_first_here
 
     if not args.tensorboard or not is_first_here():
         yield ignore
         return
-    from core.tensorboard_log import TensorBoardLog
+    from core.training.tensorboard_log import TensorBoardLog
 
     def say(event: object) -> None:
         print(getattr(event, "text", event), file=sys.stderr, flush=True)
@@ -143,8 +144,8 @@ def _event_files(args: argparse.Namespace) -> Iterator[Emit]:
 def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, ...]]:
     """The recipe and what DATA stands for: as given, else as the run was begun. Raises UsageError."""
     from core.model import catalog
-    from core.recipe import RecipeError, TrainRecipe, resolve_folders
-    from core.run_folder import RunDamaged, RunFolder
+    from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
+    from core.training.run_folder import RunDamaged, RunFolder
 
     folder, data = RunFolder(args.out), tuple(args.data)
     if args.recipe is None and not args.resume:

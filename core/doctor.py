@@ -24,7 +24,7 @@ from core.images.io import ImageError, PictureInfo
 from core.images.metrics import SSIM_MIN_PX
 from core.jobs import Emit, JobControl
 from core.model import catalog
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 
 __all__ = [
     "ERROR",

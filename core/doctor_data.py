@@ -1,6 +1,6 @@
 """Which files a recipe would train and validate on, found by their names alone, whatever is wrong with some of them.
 
-:mod:`core.training_data` reads the same folders for training and refuses at the first fault; here the faults are
+:mod:`core.training.data` reads the same folders for training and refuses at the first fault; here the faults are
 collected and the rest is gone on with.
 """
 
@@ -15,7 +15,7 @@ from core.data.dataset import Pairing, PairingError, find_pairs, is_held_out, lo
 from core.data.left_out import LeftOut
 from core.images.io import ImageError, PassedOver, find_images, passed_over_line
 from core.model import catalog
-from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 _NAMED = 4

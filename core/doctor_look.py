@@ -21,7 +21,7 @@ from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images.io import PictureInfo
 from core.jobs import Emit, JobControl
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 
 EXAMPLES = 12
 EXAMPLE_PX = 160

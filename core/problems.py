@@ -168,8 +168,8 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.data.dataset.PairingError": _plain(
         "The folder's pictures could not be paired.", "Give both pictures of a pair the same name."
     ),
-    "core.recipe.RecipeError": _plain("The recipe cannot be used.", "Correct that, then try again."),
-    "core.recipe.FolderMissing": _plain(
+    "core.training.recipe.RecipeError": _plain("The recipe cannot be used.", "Correct that, then try again."),
+    "core.training.recipe.FolderMissing": _plain(
         "A folder of photos is not there.", "Bring it back, or choose where the photos are now."
     ),
     "tomllib.TOMLDecodeError": _plain("The recipe is not valid TOML.", "Correct the line named above."),
@@ -184,14 +184,16 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.data.guidance.MaskError": _plain(
         "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
     ),
-    "core.training_steering.StopAsked": lambda _exc: ("Stopped.", "", "What was learned before is kept."),
-    "core.run_folder.TrainingError": _plain("The training run cannot start or go on."),
-    "core.run_folder.RunBusy": _plain(
+    "core.training.steering.StopAsked": lambda _exc: ("Stopped.", "", "What was learned before is kept."),
+    "core.training.run_folder.TrainingError": _plain("The training run cannot start or go on."),
+    "core.training.run_folder.RunBusy": _plain(
         "The run is being trained elsewhere.", "Wait until it ends, or stop it in the other program."
     ),
-    "core.run_folder.RunDamaged": _plain("The run's record cannot be read."),
-    "core.runs.NotARun": _plain("This is no training run.", "Choose the folder that a run was written to."),
-    "core.runs.NoTrash": _plain(
+    "core.training.run_folder.RunDamaged": _plain("The run's record cannot be read."),
+    "core.training.runs.NotARun": _plain(
+        "This is no training run.", "Choose the folder that a run was written to."
+    ),
+    "core.training.runs.NoTrash": _plain(
         "The run could not be moved to the trash.", "Delete its folder for good if you are sure."
     ),
     "core.extras.MissingExtra": _plain("An optional part is not installed."),

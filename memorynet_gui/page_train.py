@@ -27,8 +27,8 @@ from memorynet_gui.view_train_inspector import TrainInspector
 from memorynet_gui.view_train_wait import WaitStrip
 
 if TYPE_CHECKING:
-    from core.recipe import TrainRecipe
-    from core.runs import Run
+    from core.training.recipe import TrainRecipe
+    from core.training.runs import Run
     from memorynet_gui.train_run_menu import RunMenu
     from memorynet_gui.train_stage import TrainStage
     from memorynet_gui.train_stores import Stores
@@ -308,7 +308,7 @@ class TrainPage(Page):
 
     def open_recipe(self, path: Path) -> None:
         """Set up a run from a recipe file; one that cannot be used says why."""
-        from core.recipe import RecipeError, TrainRecipe
+        from core.training.recipe import RecipeError, TrainRecipe
 
         self.context.settings.recipe_folder = path.parent
         try:
@@ -366,7 +366,7 @@ class TrainPage(Page):
         data = tuple(Path(name) for name in run.state.data) if run is not None and run.state else ()
 
         def read() -> TrainRecipe:
-            from core import runs
+            from core.training import runs
 
             return runs.clone(folder)
 

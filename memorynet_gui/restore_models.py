@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.run_folder import RunFolder
+from core.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry

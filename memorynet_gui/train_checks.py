@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject
 
 from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 from memorynet_gui import warm_up
 from memorynet_gui.problems import describe
 
@@ -60,7 +60,7 @@ class Checks(QObject):
 
         def check(emit: Emit, control: JobControl) -> Any:
             warm_up.for_training()
-            from core import training_estimate
+            from core.training import estimate as training_estimate
 
             return training_estimate.estimate(recipe, data, emit, control, device)
 

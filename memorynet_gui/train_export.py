@@ -17,7 +17,7 @@ from memorynet_gui.page import AppContext
 from memorynet_gui.problems import describe
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.training.runs import Run
 
 MODEL, PRETRAINED, ONNX = "model", "pretrained", "onnx"
 

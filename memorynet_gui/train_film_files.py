@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.run_folder import RunFolder
+from core.training.run_folder import RunFolder
 
 MOST_CROPS = 4
 _NAME = re.compile(r"(?:(input|truth)|step-(\d+))-(\d)\.webp")

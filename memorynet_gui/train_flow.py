@@ -18,15 +18,15 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Emit, JobControl, TrainControl
 from core.problems import Problem
-from core.recipe import TrainRecipe
-from core.run_folder import RunDamaged, RunFolder
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import RunDamaged, RunFolder
 from memorynet_gui import warm_up
 from memorynet_gui.jobs import JobRunner
 from memorynet_gui.problems import describe
 from memorynet_gui.train_awake import StayAwake
 
 if TYPE_CHECKING:
-    from core.training import TrainResult
+    from core.training.trainer import TrainResult
 
 DONE, STOPPED, FAILED = "done", "stopped", "failed"
 SHUT_DOWN_MS = 120_000
@@ -74,8 +74,8 @@ def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult
     Raises what training raises, and :class:`core.extras.MissingExtra`.
     """
     warm_up.for_training()
-    from core import training
-    from core.tensorboard_log import TensorBoardLog
+    from core.training import trainer as training
+    from core.training.tensorboard_log import TensorBoardLog
 
     board = TensorBoardLog(order.folder, emit) if order.tensorboard else None
 

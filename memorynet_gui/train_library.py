@@ -15,7 +15,7 @@ from memorynet_gui.problems import describe
 from memorynet_gui.settings import Settings
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.training.runs import Run
 
 _REFRESH_MS = 5_000  # runs of other programs change by themselves
 
@@ -43,7 +43,7 @@ class RunLibrary(QObject):
     @property
     def folder(self) -> Path:
         """Where new runs go and runs are looked for."""
-        from core import runs
+        from core.training import runs
 
         return self._settings.runs_folder or runs.default_folder()
 
@@ -72,7 +72,7 @@ class RunLibrary(QObject):
         folder = self.folder
 
         def read() -> tuple[Run, ...]:
-            from core import runs
+            from core.training import runs
 
             return runs.find(folder)
 
@@ -82,7 +82,7 @@ class RunLibrary(QObject):
         """Keep a person's words about a run."""
 
         def write() -> None:
-            from core import runs
+            from core.training import runs
 
             runs.set_notes(folder, text)
 
@@ -92,7 +92,7 @@ class RunLibrary(QObject):
         """A run that somebody writes to is refused."""
 
         def move() -> None:
-            from core import runs
+            from core.training import runs
 
             runs.move_to_trash(folder)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from memorynet_gui.view_runs import difference_text
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.training.runs import Run
     from memorynet_gui.page_train import TrainPage
 
 
@@ -28,7 +28,7 @@ class Overlays:
         self.tell_differences()
 
     def tell_differences(self) -> None:
-        from core import runs
+        from core.training import runs
 
         shown = self._page.run_of(self._page.shown)
         texts = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.data.left_out import LeftOut
 from core.model.catalog import TASKS
-from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 if TYPE_CHECKING:
     from core.data.dataset import LayoutFound
@@ -47,7 +47,7 @@ PRESETS = (
 
 
 def load(name: str) -> TrainRecipe:
-    """A recipe that ships. Raises :class:`core.model.catalog.CatalogError`, :class:`core.recipe.RecipeError`, OSError."""
+    """A recipe that ships. Raises :class:`core.model.catalog.CatalogError`, :class:`core.training.recipe.RecipeError`, OSError."""
     from core.model import catalog
 
     return TrainRecipe.from_toml(catalog.recipe(name))

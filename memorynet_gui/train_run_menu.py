@@ -16,7 +16,7 @@ from memorynet_gui.train_export import MODEL, ONNX, PRETRAINED, Exporter
 from memorynet_gui.view_runs import can_continue, is_elsewhere
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.training.runs import Run
     from memorynet_gui.page_train import TrainPage
 
 
@@ -143,7 +143,7 @@ class RunMenu:
             page.library.refresh()
 
         def move() -> Problem | None:
-            from core import runs
+            from core.training import runs
             from memorynet_gui.problems import describe
 
             try:
@@ -153,7 +153,7 @@ class RunMenu:
             return None
 
         def delete() -> None:
-            from core import runs
+            from core.training import runs
 
             runs.delete_for_good(folder)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import extras
-from core.run_folder import RunFolder
+from core.training.run_folder import RunFolder
 from memorynet_gui.page import AppContext
 from memorynet_gui.problems import describe
 from memorynet_gui.train_flow import TrainFlow, TrainOrder
@@ -17,7 +17,7 @@ from memorynet_gui.train_library import RunLibrary
 from memorynet_gui.view_runs import can_continue
 
 if TYPE_CHECKING:
-    from core.recipe import TrainRecipe
+    from core.training.recipe import TrainRecipe
 
 
 class Starts:
@@ -69,7 +69,7 @@ class Starts:
         if self._flow.waiting is not None:
             discard(self._flow.waiting)
         if not order.resume:
-            from core import runs
+            from core.training import runs
 
             try:
                 order = replace(order, folder=runs.new_folder(order.folder.parent, order.folder.name))

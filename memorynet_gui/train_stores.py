@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from memorynet_gui.curve_store import CurveStore
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.training.runs import Run
 
 
 class Stores(QObject):

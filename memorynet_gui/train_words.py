@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.problems import Problem
-from core.run_folder import FAILED as RUN_FAILED
-from core.run_folder import PAUSED, RUNNING, RunState
+from core.training.run_folder import FAILED as RUN_FAILED
+from core.training.run_folder import PAUSED, RUNNING, RunState
 from memorynet_gui.train_flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
 from memorynet_gui.view_runs import score_text
 from memorynet_gui.view_train_inspector import Live
 
 if TYPE_CHECKING:
-    from core.runs import Run
+    from core.training.runs import Run
 
 
 def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
@@ -79,7 +79,7 @@ def with_live(runs: Sequence[Run], order: TrainOrder | None, is_paused: bool) ->
 
 
 def _just_begun(order: TrainOrder) -> Run:
-    from core.runs import Run
+    from core.training.runs import Run
 
     state = RunState(RUNNING, 0, order.recipe.steps, data=tuple(str(path) for path in order.data))
     return Run(order.folder, order.name, state, order.recipe, "", 0, None)

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from core import atomic
 from core.model.catalog import TASKS, CatalogError
-from core.recipe import BUNDLED, RecipeError, TrainRecipe
+from core.training.recipe import BUNDLED, RecipeError, TrainRecipe
 from memorynet_gui.background import Background
 from memorynet_gui.problems import describe
 from memorynet_gui.theme import set_role
@@ -47,7 +47,7 @@ from memorynet_gui.view_train_data import DataPanel
 
 if TYPE_CHECKING:
     from core.doctor import DoctorReport
-    from core.training_estimate import Estimate
+    from core.training.estimate import Estimate
     from memorynet_gui.page import AppContext
 
 _COLUMN_PX = 760
@@ -484,7 +484,7 @@ class NewRunView(QWidget):
         if not self.is_valid:
             self._reveal_problem()
             return
-        from core import runs
+        from core.training import runs
 
         recipe = self.form.recipe()
         try:

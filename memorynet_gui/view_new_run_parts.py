@@ -96,7 +96,7 @@ class RunsPlace(QWidget):
 
     @property
     def folder(self) -> Path:
-        from core import runs
+        from core.training import runs
 
         return self._settings.runs_folder or runs.default_folder()
 

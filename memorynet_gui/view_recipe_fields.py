@@ -1,6 +1,6 @@
 """One field of a recipe as a row: its title, something to set it by, and what it does or why it cannot be so.
 
-Everything is made from the field's metadata in :mod:`core.recipe`; a field that is added there needs nothing here.
+Everything is made from the field's metadata in :mod:`core.training.recipe`; a field that is added there needs nothing here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.recipe_check import number_text
+from core.training.recipe_check import number_text
 from memorynet_gui.inspector_parts import DetailCombo
 from memorynet_gui.theme import set_role
 

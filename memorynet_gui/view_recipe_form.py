@@ -1,6 +1,6 @@
 """A recipe as a form: the few fields that most people change, and all others folded away.
 
-Made from :class:`core.recipe.TrainRecipe` alone. The values live here, not in the widgets: the folded part is built when
+Made from :class:`core.training.recipe.TrainRecipe` alone. The values live here, not in the widgets: the folded part is built when
 it is first looked at.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from core.recipe import RecipeError, TrainRecipe, problems_of
+from core.training.recipe import RecipeError, TrainRecipe, problems_of
 from memorynet_gui.inspector_parts import heading
 from memorynet_gui.train_start_model import shown_name
 from memorynet_gui.view_fold import FoldButton
@@ -92,7 +92,7 @@ class RecipeForm(QWidget):
         return self._values[name]
 
     def recipe(self) -> TrainRecipe:
-        """Raises :class:`core.recipe.RecipeError` while something is wrong."""
+        """Raises :class:`core.training.recipe.RecipeError` while something is wrong."""
         for name, need in self._problems.items():
             raise RecipeError(f"{name} {self._values[name]!r}: {need}")
         return TrainRecipe(**self._values)

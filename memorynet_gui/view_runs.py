@@ -29,10 +29,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.run_folder import DONE, FAILED, INTERRUPTED, PAUSED, RUNNING, STOPPED
+from core.training.run_folder import DONE, FAILED, INTERRUPTED, PAUSED, RUNNING, STOPPED
 
 if TYPE_CHECKING:
-    from core.runs import Difference, Run
+    from core.training.runs import Difference, Run
 
 Index = QModelIndex | QPersistentModelIndex
 RUN_ROLE = Qt.ItemDataRole.UserRole + 1

@@ -27,8 +27,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core import __version__, extras, runs
+from core import __version__, extras
 from core.model.catalog import RESOURCES
+from core.training import runs
 from memorynet_gui.inspector_parts import DetailCombo, Elided
 from memorynet_gui.theme import MODES, inset
 

@@ -17,7 +17,7 @@ from memorynet_gui.thumbnails import image_from_rgb
 
 if TYPE_CHECKING:
     from core.doctor import DoctorReport, Finding
-    from core.training_estimate import Estimate
+    from core.training.estimate import Estimate
 
 _PAIR_PX, _GAP_PX = 72, 8
 _PATHS_IN_TOOLTIP = 20

@@ -31,8 +31,8 @@ from memorynet_gui.view_jobbar import clock, size_text
 from memorynet_gui.view_runs import RunList, can_continue, is_elsewhere, score_text, state_word
 
 if TYPE_CHECKING:
-    from core.recipe import TrainRecipe
-    from core.runs import Run
+    from core.training.recipe import TrainRecipe
+    from core.training.runs import Run
 
 _GLYPH = QSize(32, 28)
 _NOTES_PX = 64

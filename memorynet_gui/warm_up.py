@@ -50,7 +50,7 @@ def for_training() -> None:
         began = time.perf_counter()
         try:
             with imports():
-                from core import training_ready
+                from core.training import ready as training_ready
 
                 _import_curves()
                 training_ready.import_all()

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from core.data.degrade import DEGRADATIONS
 from core.events import ItemStarted, Notice
-from core.exemplar_fill import fill
 from core.images import io as image_io
 from core.model import catalog, checkpoint, exemplars
+from core.training.exemplar_fill import fill
 
 
 def main() -> int:

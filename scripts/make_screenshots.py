@@ -94,7 +94,7 @@ def draw_window(target: Path, photos: Sequence[str], options: Sequence[str]) -> 
 def train_runs(folder: Path) -> None:
     """Real runs of the ready recipe, one after the other."""
     from core.model import catalog
-    from core.recipe import TrainRecipe
+    from core.training.recipe import TrainRecipe
 
     for name, changes in TRAIN_RUNS:
         recipe = replace(TrainRecipe.from_toml(catalog.recipe(TRAIN_RECIPE)), name=name, **changes)

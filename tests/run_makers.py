@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.recipe import TrainRecipe
-from core.run_folder import DONE, RunFolder, RunState
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import DONE, RunFolder, RunState
 
 
 def make_run(

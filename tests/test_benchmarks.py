@@ -22,7 +22,7 @@ import reference_networks  # noqa: E402
 import training  # noqa: E402
 
 from core.model.network import MemoryNet, NetworkConfig  # noqa: E402
-from core.recipe import TrainRecipe  # noqa: E402
+from core.training.recipe import TrainRecipe  # noqa: E402
 
 
 def test_the_reference_has_the_published_size() -> None:

@@ -18,7 +18,7 @@ import pytest
 from core import __version__, cli, cli_common, cli_demo, cli_restore
 from core.images import io as image_io
 from core.model import catalog
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 from tests.small import photo, save_small_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -711,7 +711,7 @@ def test_train_refuses_a_bad_recipe(capsys: pytest.CaptureFixture[str], tmp_path
 def test_a_run_that_fails_is_no_bad_argument(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core import training
+    from core.training import trainer as training
 
     def fail(*_args: Any, **_options: Any) -> None:
         raise training.TrainingError("step 3: the loss is nan; a lower learning rate usually helps")

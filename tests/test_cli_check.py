@@ -9,8 +9,8 @@ import pytest
 
 from core import cli, cli_common
 from core.model import tensors
-from core.recipe import TrainRecipe
-from core.training_estimate import Estimate
+from core.training.estimate import Estimate
+from core.training.recipe import TrainRecipe
 from tests.test_doctor import photos, save, scene
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from core import memory_training
-from core.contrast_pictures import PICTURE_PX, Album, shots
 from core.events import ContrastDrawn
 from core.images import io as image_io
 from core.jobs import TrainControl
-from core.memory_training import MemoryShaper
 from core.model.bank import NO_TAG, Bank
 from core.model.network import STRIDE_PX
-from core.recipe import TrainRecipe
-from core.run_folder import read_curve
-from core.training import train
+from core.training import memory as memory_training
+from core.training.contrast_pictures import PICTURE_PX, Album, shots
+from core.training.memory import MemoryShaper
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import read_curve
+from core.training.trainer import train
 from tests.small import photo, small_network
 
 RECIPE = TrainRecipe(preset="custom", width=8, batch=4, crops_per_photo=1, contrastive_every=2, task="derain")

@@ -15,12 +15,12 @@ LIGHT_MODULES = (
     "core.restoring.outputs",
     "core.images.metrics",
     "core.data.dataset",
-    "core.recipe",
+    "core.training.recipe",
     "core.jobs",
     "core.events",
     "core.problems",
-    "core.run_folder",
-    "core.runs",
+    "core.training.run_folder",
+    "core.training.runs",
     "core.model.card",
     "core.extras",
 )
@@ -86,6 +86,6 @@ def test_threads_of_torch_do_not_spin_whatever_is_imported_first() -> None:
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'torch': assert os.environ.get('OMP_WAIT_POLICY') == 'PASSIVE', 'too late'\n"
         "sys.meta_path.insert(0, Watch())\n"
-        "import core.training_learner\nassert 'torch' in sys.modules\n"
+        "import core.training.learner\nassert 'torch' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CORE.parent, timeout=300)

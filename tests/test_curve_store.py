@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from core.events import Notice, StepDone, TrainStarted, Validated
 from core.images.metrics import PROTOCOLS
 from core.jobs import Cancelled
-from core.run_folder import RunDamaged
+from core.training.run_folder import RunDamaged
 from memorynet_gui import curve_store
 from memorynet_gui.curve_series import FACTOR, Series
 from memorynet_gui.curve_store import CurveStore, read

@@ -24,8 +24,8 @@ from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import catalog, network
-from core.recipe import TrainRecipe
-from core.training_data import read_data
+from core.training.data import read_data
+from core.training.recipe import TrainRecipe
 from tests.small import photo
 
 CLEAN = TrainRecipe(train=("DATA/clean",), validation=("DATA/val",), patch_px=32)

@@ -15,16 +15,16 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from core import losses
 from core.data.degrade import DEGRADATIONS, Degradation
 from core.events import ItemDone, ItemStarted, Notice
-from core.exemplar_fill import LARGEST_ACTUAL_PX, add_actual, fill
 from core.jobs import Cancelled, JobControl
 from core.model import checkpoint, exemplars
 from core.model.bank import Bank, Placed
 from core.model.exemplars import ACTUAL, DEGRADED, NEGATIVE, POSITIVE, WRONG, SampleError, SampleMemory
 from core.model.network import MemoryNet, NetworkConfig
 from core.problems import describe
+from core.training import losses
+from core.training.exemplar_fill import LARGEST_ACTUAL_PX, add_actual, fill
 from tests.small import SMALL, photo, save_small_model, small_network
 
 KINDS = (POSITIVE, DEGRADED, WRONG)

@@ -30,7 +30,7 @@ from core.jobs import Cancelled, JobControl, ignore
 from core.model import card as model_card
 from core.model import catalog, checkpoint
 from core.model.network import MEMORIES, MemoryNet, NetworkConfig
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 from tests.small import SMALL, photo, save_small_model, small_network
 
 PROTOCOL = "Y channel, MATLAB studio-range rgb2ycbcr (16 to 235)"

@@ -18,9 +18,9 @@ from core.doctor_leave import line_for
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.model import catalog
-from core.recipe import RecipeError, TrainRecipe, problems_of
-from core.training import TrainingError, train
-from core.training_data import read_data
+from core.training.data import read_data
+from core.training.recipe import RecipeError, TrainRecipe, problems_of
+from core.training.trainer import TrainingError, train
 from tests.small import photo
 from tests.test_doctor import pairs, photos, save, scene
 from tests.training_kit import RECIPE, make_data

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from core.exemplar_fill import fill
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
@@ -20,6 +19,7 @@ from core.model.tensors import to_tensor
 from core.restoring import memory_look, memory_probe
 from core.restoring.memory_look import MemoryLook
 from core.restoring.restore import RestoreError, RestoreRequest, reduced_copy, restore
+from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import torch
 
-from core.memory_training import MemoryShaper
 from core.model.health import usage_of
 from core.model.network import MemoryNet
-from core.recipe import TrainRecipe
+from core.training.memory import MemoryShaper
+from core.training.recipe import TrainRecipe
 from tests.small import SMALL, small_network
 
 RECIPE = TrainRecipe(preset="custom", width=8, batch=2, crops_per_photo=1, contrastive_every=2)

@@ -11,11 +11,11 @@ import pytest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from core import runs
 from core.doctor import DoctorReport, Finding, PairThumbnail, examine
 from core.jobs import JobControl, ignore
-from core.recipe import TrainRecipe
-from core.training_estimate import Estimate
+from core.training import runs
+from core.training.estimate import Estimate
+from core.training.recipe import TrainRecipe
 from memorynet_gui.jobs import JobRunner
 from memorynet_gui.page import AppContext
 from memorynet_gui.settings import Settings

@@ -15,11 +15,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from core import runs
 from core.doctor import DoctorReport
-from core.recipe import FolderMissing
-from core.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
-from core.training import TrainingError
+from core.training import runs
+from core.training.recipe import FolderMissing
+from core.training.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
+from core.training.trainer import TrainingError
 from memorynet_gui import main_window
 from memorynet_gui.actions import ACTIONS
 from memorynet_gui.page_restore import RestorePage
@@ -198,7 +198,7 @@ def test_the_words_of_the_buttons_fit_in_the_narrowest_panel(
 def test_what_fails_before_it_begins_leads_back_to_the_form(
     qapp: QApplication, tmp_path: Path, trainer: QuickTrainer
 ) -> None:
-    from core.recipe import RecipeError
+    from core.training.recipe import RecipeError
 
     trainer.fails_first = RecipeError("DATA/clean: no such folder")
     with desk(qapp, tmp_path) as at:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from core import runs
-from core.run_folder import DONE, STOPPED, RunFolder, read_curve
+from core.training import runs
+from core.training.run_folder import DONE, STOPPED, RunFolder, read_curve
 from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.queue_item import ItemState
 from memorynet_gui.train_awake import StayAwake

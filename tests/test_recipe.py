@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model import catalog
-from core.recipe import FolderMissing, RecipeError, TrainRecipe, problems_of, resolve_folders
+from core.training.recipe import FolderMissing, RecipeError, TrainRecipe, problems_of, resolve_folders
 
 SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))
 

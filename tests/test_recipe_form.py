@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QStyle, QStyleOptionComboBox
 from pytestqt.qtbot import QtBot
 
-from core.recipe import RecipeError, TrainRecipe
+from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.inspector_parts import DETAIL_ROLE, DetailCombo
 from memorynet_gui.theme import Theme
 from memorynet_gui.view_recipe_fields import read_number

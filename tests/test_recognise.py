@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.data.dataset import find_pairs, is_held_out, recognise, scene_of
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 
 
 def _fill(root: Path, **folders: list[str]) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
 
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 from memorynet_gui.main_window import MainWindow
 from memorynet_gui.page import Page
 from memorynet_gui.queue_item import ItemState

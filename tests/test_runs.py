@@ -15,10 +15,11 @@ from typing import Any
 import filelock
 import pytest
 
-from core import cli, run_folder, runs
+from core import cli
 from core.model import catalog
-from core.recipe import RecipeError, TrainRecipe
-from core.run_folder import (
+from core.training import run_folder, runs
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.run_folder import (
     DONE,
     INTERRUPTED,
     PAUSED,
@@ -231,9 +232,7 @@ def test_a_folder_that_may_not_be_read_spoils_no_list(tmp_path: Path) -> None:
 
 
 def test_no_torch() -> None:
-    code = (
-        "import sys, core.runs, core.run_folder, core.places, core.extras\nassert 'torch' not in sys.modules"
-    )
+    code = "import sys, core.training.runs, core.training.run_folder, core.places, core.extras\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1], timeout=120)
 
 

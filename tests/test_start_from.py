@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from core.model import catalog, checkpoint
-from core.recipe import TrainRecipe
-from core.training_learner import _new_network
+from core.training.learner import _new_network
+from core.training.recipe import TrainRecipe
 from memorynet_gui.train_presets import PRESETS, load
 from tests.small import save_small_model
 

@@ -12,7 +12,7 @@ import pytest
 from core import cli, extras
 from core.events import CheckpointSaved, FilmFrame, Notice, StepDone, TrainStarted, Validated
 from core.images import io as image_io
-from core.tensorboard_log import FOLDER, TensorBoardLog
+from core.training.tensorboard_log import FOLDER, TensorBoardLog
 from tests.small import photo
 
 pytestmark = pytest.mark.skipif(bool(extras.missing("tensorboard")), reason="needs the extra tensorboard")
@@ -153,7 +153,7 @@ def test_without_the_extra_it_says_what_installs_it(
 
 
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from core.recipe import TrainRecipe
+    from core.training.recipe import TrainRecipe
 
     for folder in ("clean", "clean_val"):
         image_io.write(tmp_path / folder / "a.png", image_io.from_array(photo(64, 48)))

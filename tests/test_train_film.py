@@ -17,7 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.training_film import _put
+from core.training.film import _put
 from memorynet_gui import train_film_files, view_train_film
 from memorynet_gui.theme import Theme
 from memorynet_gui.train_film_files import FilmFiles

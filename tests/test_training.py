@@ -19,16 +19,18 @@ import numpy as np
 import pytest
 import torch
 
-from core import optimizers, training, training_kept
 from core.cv import cv2
 from core.data.sampling import PhotoPool, Prefetcher, SampleSource
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
-from core.recipe import RecipeError, TrainRecipe
-from core.run_folder import INTERRUPTED, RunFolder, read_curve
-from core.training import TrainingError, learning_rate, train
-from core.training_learner import Learner
+from core.training import kept as training_kept
+from core.training import optimizers
+from core.training import trainer as training
+from core.training.learner import Learner
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.run_folder import INTERRUPTED, RunFolder, read_curve
+from core.training.trainer import TrainingError, learning_rate, train
 from tests.small import photo
 from tests.training_kit import RECIPE, curve_of, make_data
 
@@ -145,8 +147,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from core.jobs import JobControl
-from core.recipe import TrainRecipe
-from core.training import train
+from core.training.recipe import TrainRecipe
+from core.training.trainer import train
 from core.events import StepDone
 def emit(event):
     if isinstance(event, StepDone):

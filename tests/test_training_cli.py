@@ -9,8 +9,8 @@ import pytest
 
 from core import cli
 from core.jobs import TrainControl
-from core.run_folder import RunFolder
-from core.training import train
+from core.training.run_folder import RunFolder
+from core.training.trainer import train
 from tests.test_training_troubles import at_step
 from tests.training_kit import RECIPE, make_data
 

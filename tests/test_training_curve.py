@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.run_folder import read_curve
-from core.training_curve import Curve
-from core.training_guard import Setback
+from core.training.curve import Curve
+from core.training.guard import Setback
+from core.training.run_folder import read_curve
 
 
 def step(number: int, loss: float = 0.1) -> dict[str, Any]:

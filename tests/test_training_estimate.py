@@ -10,13 +10,13 @@ import psutil
 import pytest
 import torch
 
-from core import training_estimate
 from core.data.sampling import PhotoPool, Sample
 from core.events import ItemDone, ItemStarted
 from core.jobs import Cancelled, JobControl, ignore
-from core.recipe import RecipeError, TrainRecipe
-from core.training_estimate import Estimate, estimate
-from core.training_learner import Learner
+from core.training import estimate as training_estimate
+from core.training.estimate import Estimate, estimate
+from core.training.learner import Learner
+from core.training.recipe import RecipeError, TrainRecipe
 from tests.test_doctor import pairs, photos
 
 RECIPE = TrainRecipe(

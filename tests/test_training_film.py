@@ -13,9 +13,9 @@ from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
 from core.restoring.restore import RestoreRequest, restore
-from core.training import train
-from core.training_data import Example
-from core.training_film import Film, crop
+from core.training.data import Example
+from core.training.film import Film, crop
+from core.training.trainer import train
 from tests.small import photo
 from tests.test_training_troubles import at_step
 from tests.training_kit import RECIPE, make_data

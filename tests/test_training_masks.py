@@ -17,10 +17,10 @@ from core.data.sampling import MaskPool, MixedSource, PhotoPool, SampleSource
 from core.events import StepDone, Validated
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
-from core.recipe import RecipeError, TrainRecipe
-from core.run_folder import read_curve
-from core.training import train
-from core.training_data import read_data
+from core.training.data import read_data
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.run_folder import read_curve
+from core.training.trainer import train
 from tests.small import photo
 
 RECIPE = TrainRecipe(

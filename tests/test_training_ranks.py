@@ -14,9 +14,9 @@ import torch
 
 from core.data.sampling import PhotoPool, SampleSource
 from core.jobs import Cancelled, JobControl, ignore
-from core.run_folder import DONE, STOPPED, RunFolder, TrainingError
-from core.training import train
-from core.training_ranks import CANCEL, FAIL, Ranks, ranks_here
+from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
+from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
+from core.training.trainer import train
 from tests.test_training import noisy
 from tests.test_training_troubles import at_step
 from tests.training_kit import RECIPE, curve_of, make_data
@@ -40,8 +40,8 @@ import torch
 torch.set_num_threads(1)
 from core.events import StepDone
 from core.jobs import Cancelled, JobControl
-from core.recipe import TrainRecipe
-from core.training import train
+from core.training.recipe import TrainRecipe
+from core.training.trainer import train
 control, seen = JobControl(), []
 def emit(event):
     seen.append(event)

@@ -14,15 +14,18 @@ from typing import Any
 import pytest
 import torch
 
-from core import atomic, losses, training_curve, training_steering
+from core import atomic
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, JobControl, TrainControl, ignore
 from core.model import checkpoint
-from core.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunBusy, RunFolder, TrainingError
-from core.training import train
-from core.training_guard import Guard
-from core.training_learner import Learner
-from core.training_state import read_state
+from core.training import curve as training_curve
+from core.training import losses
+from core.training import steering as training_steering
+from core.training.guard import Guard
+from core.training.learner import Learner
+from core.training.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunBusy, RunFolder, TrainingError
+from core.training.state import read_state
+from core.training.trainer import train
 from tests.training_kit import RECIPE, curve_of, make_data
 
 TINY = replace(

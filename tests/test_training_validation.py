@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.images import metrics
-from core.training_data import Example
-from core.training_learner import Learner
-from core.training_validation import EQUAL_DB, Scores, score
+from core.training.data import Example
+from core.training.learner import Learner
+from core.training.validation import EQUAL_DB, Scores, score
 from tests.small import photo
 from tests.training_kit import RECIPE
 

@@ -11,9 +11,9 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import runs
 from core.problems import Problem
-from core.run_folder import DONE, FAILED, INTERRUPTED, PAUSED, RUNNING, STOPPED, RunFolder
+from core.training import runs
+from core.training.run_folder import DONE, FAILED, INTERRUPTED, PAUSED, RUNNING, STOPPED, RunFolder
 from memorynet_gui.theme import Theme
 from memorynet_gui.view_runs import (
     OVERLAYS_MAX,

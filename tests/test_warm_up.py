@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QObject, Signal
 
-from core import training_ready
+from core.training import ready as training_ready
 from memorynet_gui import app, warm_up
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QApplication
 qt = QApplication([])
 from core.jobs import TrainControl
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 from memorynet_gui import page_train, train_stage, train_stores, warm_up
 from memorynet_gui.train_flow import TrainOrder, train_run
 from memorynet_gui.view_curves import CurveBoard

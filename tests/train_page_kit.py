@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QApplication
 from core import atomic
 from core.events import CheckpointSaved, StepDone, TrainStarted, Validated
 from core.jobs import Cancelled, Emit, JobControl, TrainControl
-from core.recipe import TrainRecipe
-from core.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunFolder, RunState
-from core.training_curve import Curve
+from core.training.curve import Curve
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunFolder, RunState
 from memorynet_gui import train_flow
 from memorynet_gui.main_window import MainWindow
 from memorynet_gui.page_train import TrainPage

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.cv import cv2
-from core.recipe import TrainRecipe
-from core.run_folder import read_curve
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import read_curve
 from tests.small import photo
 
 RECIPE = TrainRecipe(

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from core.data.left_out import LeftOut
 from core.images.io import PassedOver, UnreadableFile, find_images, passed_over_line
-from core.recipe import BUNDLED
+from core.training.recipe import BUNDLED
 
 # fmt: off
 INPUT_FOLDERS = frozenset({
@@ -373,7 +373,7 @@ _SETS_AT_MOST = 2000  # folders looked into below the one given
 class LayoutFound:
     """What a folder holds, and what a recipe would say about it.
 
-    ``suggestion`` maps fields of :class:`core.recipe.TrainRecipe` to values, so that ``replace(recipe, **it)`` trains
+    ``suggestion`` maps fields of :class:`core.training.recipe.TrainRecipe` to values, so that ``replace(recipe, **it)`` trains
     on this folder; empty for kind "empty". Fields that it does not name stay as they are. ``notes`` are sentences.
     """
 

@@ -5,7 +5,7 @@
 
 A sample stands for one cell of the memory's grid (8 x 8 px): its embedding is the unit query of that cell alone,
 so that it compares with any query the network makes; its thumbnail is the patch of ``thumbnail_px`` around the
-cell's centre. :mod:`core.exemplar_fill` fills it.
+cell's centre. :mod:`core.training.exemplar_fill` fills it.
 
 On disk it is ``samples.safetensors`` beside the weights it was made with: embeddings as float16, each kind's
 thumbnails as one lossless WebP sheet, the photos' names (never their folders) in the header.

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import losses
 from core.data.degrade import Degradation
 from core.data.sampling import PhotoPool
 from core.events import ItemDone, ItemStarted, Notice
@@ -24,11 +23,12 @@ from core.jobs import Emit, JobControl, ignore
 from core.model.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
 from core.model.network import STRIDE_PX, MemoryNet
 from core.problems import describe
+from core.training import losses
 
 WINDOW_PX = 256
 WINDOWS_PER_PHOTO = 4
 LARGEST_ACTUAL_PX = 1024  # longer edge of a photo looked at in one piece
-_DAMAGED_AT = 0.5  # of core.losses.damage_map: certainly degraded, as in training
+_DAMAGED_AT = 0.5  # of core.training.losses.damage_map: certainly degraded, as in training
 _WRONG_SHARE = 0.05  # of a photo's cells: those whose result differs most from the truth,
 _WRONG_AT = 3 / 255  # if they differ by this on average
 

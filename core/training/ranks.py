@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from core.jobs import Cancelled
-from core.run_folder import TrainingError
-from core.training_steering import StopAsked
+from core.training.run_folder import TrainingError
+from core.training.steering import StopAsked
 
 GO_ON, STOP, CANCEL, FAIL = range(4)
 _PATIENCE = timedelta(days=365)  # a run may be paused, or wait for room on a disk, for as long as it takes

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from core import losses
-from core.contrast_pictures import DEGRADED, NEAREST, POSITIVE, WRONG, Album, Compared, draw, shots
 from core.events import ContrastDrawn
 from core.model.bank import Bank
 from core.model.health import MemoryHealth, dead_rows, health, reseed
 from core.model.network import STRIDE_PX, MemoryNet, NetworkOutput
-from core.recipe import TrainRecipe
-from core.training_ranks import Ranks
+from core.training import losses
+from core.training.contrast_pictures import DEGRADED, NEAREST, POSITIVE, WRONG, Album, Compared, draw, shots
+from core.training.ranks import Ranks
+from core.training.recipe import TrainRecipe
 
 _BOUND = 256  # samples of a kind
 _TAKEN = 16  # at most, from one step

@@ -1,6 +1,6 @@
 """Training as a job: a frozen recipe in, checkpoints and events out.
 
-A run folder (:mod:`core.run_folder`) holds ``recipe.toml`` (what runs), ``state.json`` (how far it is),
+A run folder (:mod:`core.training.run_folder`) holds ``recipe.toml`` (what runs), ``state.json`` (how far it is),
 ``curve.jsonl`` (one line a report, validation or setback), ``checkpoints/step-N.safetensors`` (everything needed to
 go on, the newest two kept), ``model/`` (the averaged weights with the best validation score) and ``film/``.
 
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import torch
 
-from core import training_state
 from core.data.guidance import MaskError
 from core.data.sampling import Prefetcher, Sample
 from core.events import FilmFrame, Notice, StepDone, TrainStarted, Validated
@@ -26,8 +25,13 @@ from core.images import metrics
 from core.images.types import ImageError
 from core.jobs import Emit, JobControl, ignore
 from core.problems import describe
-from core.recipe import TrainRecipe
-from core.run_folder import (
+from core.training import state as training_state
+from core.training.guard import MOST_IN_A_ROW, Guard
+from core.training.kept import KeptRun, agreed, code_of, device_mb, state_before
+from core.training.learner import learning_rate
+from core.training.ranks import FAIL, Ranks, ranks_here
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import (
     DONE,
     FAILED,
     RUNNING,
@@ -35,12 +39,8 @@ from core.run_folder import (
     RunFolder,
     TrainingError,
 )
-from core.training_guard import MOST_IN_A_ROW, Guard
-from core.training_kept import KeptRun, agreed, code_of, device_mb, state_before
-from core.training_learner import learning_rate
-from core.training_ranks import FAIL, Ranks, ranks_here
-from core.training_steering import StopAsked
-from core.training_validation import Scores, score
+from core.training.steering import StopAsked
+from core.training.validation import Scores, score
 
 __all__ = ["TrainResult", "TrainingError", "learning_rate", "train"]
 
@@ -84,7 +84,7 @@ def train(
 
     Raises:
         RecipeError: a folder of the recipe does not exist or holds nothing usable.
-        PairingError, DegradationError, ImageError, MaskError: see :func:`core.training_data.read_data`.
+        PairingError, DegradationError, ImageError, MaskError: see :func:`core.training.data.read_data`.
         CatalogError, CheckpointError: the model to start from is not there, or cannot be loaded.
         DeviceError: no such device.
         TrainingError: ``out`` already holds a run and ``resume`` is off, or holds another recipe's; the loss explodes

@@ -11,7 +11,7 @@ from typing import TypeVar
 from core.events import TrainWaiting
 from core.jobs import Cancelled, Emit, JobControl, TrainControl
 from core.problems import describe
-from core.run_folder import TrainingError
+from core.training.run_folder import TrainingError
 
 RETRY_S = 5.0
 """From one try to write to a full disk to the next."""

@@ -1,6 +1,6 @@
 """The library of training runs: what lies in a folder, in which state, and what may be done with it. No torch.
 
-A run is a folder as :mod:`core.run_folder` describes it. Listing never fails for one that is damaged: it is listed
+A run is a folder as :mod:`core.training.run_folder` describes it. Listing never fails for one that is damaged: it is listed
 with what is wrong with it. Runs of before there was a ``state.json`` are read from their recipe and curve.
 """
 
@@ -20,8 +20,8 @@ from typing import Any
 from core import atomic
 from core.model import catalog
 from core.problems import describe
-from core.recipe import RecipeError, TrainRecipe
-from core.run_folder import (
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.run_folder import (
     DONE,
     FAILED,
     INTERRUPTED,

@@ -10,7 +10,7 @@ import numpy as np
 
 from core import atomic
 from core.cv import cv2
-from core.training_data import Example
+from core.training.data import Example
 
 MOST = 4
 EDGE_PX = 256

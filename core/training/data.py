@@ -17,7 +17,7 @@ from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
 from core.model.network import STRIDE_PX
-from core.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
 
 
 @dataclass(frozen=True, slots=True)

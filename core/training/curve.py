@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core import atomic
-from core.run_folder import RunDamaged, RunFolder, iterate_curve
-from core.training_guard import Setback
+from core.training.guard import Setback
+from core.training.run_folder import RunDamaged, RunFolder, iterate_curve
 
 
 class Curve:

@@ -16,12 +16,12 @@ def import_all() -> None:
     """
     import numpy as np
 
-    from core import tensorboard_log, training, training_estimate  # noqa: F401
     from core.images import io as image_io
     from core.images import metrics
     from core.model import catalog
-    from core.recipe import TrainRecipe
-    from core.training_learner import Learner
+    from core.training import estimate, tensorboard_log, trainer  # noqa: F401
+    from core.training.learner import Learner
+    from core.training.recipe import TrainRecipe
 
     recipe = replace(
         TrainRecipe(name="tiny", preset="custom", width=4),

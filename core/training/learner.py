@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core import losses
 from core.data.sampling import Sample
 from core.jobs import ignore
-from core.memory_training import MemoryShaper
 from core.model import catalog, checkpoint
 from core.model.network import MemoryNet, NetworkConfig
 from core.model.tensors import dtype_of
-from core.optimizers import beside, optimizers
 from core.problems import speaks_of_short_memory
-from core.recipe import TrainRecipe
-from core.run_folder import TrainingError
-from core.training_ranks import Ranks
+from core.training import losses
+from core.training.memory import MemoryShaper
+from core.training.optimizers import beside, optimizers
+from core.training.ranks import Ranks
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import TrainingError
 
 _PARTS = ("network.", "average.", "optimizer.", "bank.")
 
@@ -92,7 +92,7 @@ class Learner:
         Returns the weighted loss terms, their sum ``"loss"``, the norm of the gradient and what is only for the
         curves: scalars on the device, so that nothing waits for it.
 
-        Raises :class:`core.run_folder.TrainingError`: the device's memory is too small for the crops of one photo.
+        Raises :class:`core.training.run_folder.TrainingError`: the device's memory is too small for the crops of one photo.
         """
         rate = self.next_rate
         for optimizer in self.optimizers:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from core.model.network import MemoryNet
-from core.muon import BOOST, Muon
-from core.recipe import TrainRecipe
+from core.training.muon import BOOST, Muon
+from core.training.recipe import TrainRecipe
 
 _HIDDEN = ("down1", "encoder", "down2", "middle", "up2", "decoder", "up1", "finish")
 

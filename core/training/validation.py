@@ -15,7 +15,7 @@ from core.model.health import Listener, usage_of
 from core.model.memory import Address
 from core.model.network import MemoryNet
 from core.model.tensors import to_pixels
-from core.training_data import Example
+from core.training.data import Example
 
 EQUAL_DB = 100.0
 """What a restored photo counts that equals its truth: its PSNR is infinite, and no run could ever be better."""

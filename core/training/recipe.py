@@ -15,7 +15,7 @@ from typing import Any
 
 import tomli_w
 
-from core.recipe_check import degradation_problem, find_problems
+from core.training.recipe_check import degradation_problem, find_problems
 
 BUNDLED = {"SAMPLES/train": False, "SAMPLES/validation": True}
 """Folders of a recipe that mean the photos that ship -> whether those kept apart for validation."""

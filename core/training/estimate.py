@@ -1,7 +1,7 @@
 """What a run would cost on this machine: a few real steps of its recipe, measured, and nothing written.
 
-The steps are :class:`core.training_learner.Learner`'s own on the recipe's own data, as
-:func:`core.training.train` makes them.
+The steps are :class:`core.training.learner.Learner`'s own on the recipe's own data, as
+:func:`core.training.trainer.train` makes them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from core.data.sampling import MixedSource, PhotoPool, Prefetcher, Sample, Sampl
 from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
 from core.model.tensors import choose_device, choose_precision
-from core.recipe import TrainRecipe
-from core.training_data import Example, read_data
-from core.training_learner import Learner
-from core.training_validation import score
+from core.training.data import Example, read_data
+from core.training.learner import Learner
+from core.training.recipe import TrainRecipe
+from core.training.validation import score
 
 _THREADS = 2  # that make batches, as in training
 _BUDGET_S = 20.0  # for the measured steps, once there is one of each kind

@@ -17,7 +17,7 @@ from typing import Any
 
 import filelock
 
-from core.recipe import TrainRecipe
+from core.training.recipe import TrainRecipe
 
 RUNNING, PAUSED, STOPPED, DONE, FAILED = "running", "paused", "stopped", "done", "failed"
 INTERRUPTED = "interrupted"
@@ -110,7 +110,7 @@ class RunFolder:
         return False
 
     def recipe(self) -> TrainRecipe:
-        """Raises OSError and :class:`core.recipe.RecipeError`."""
+        """Raises OSError and :class:`core.training.recipe.RecipeError`."""
         return TrainRecipe.from_toml(self.recipe_file)
 
     def state(self) -> RunState | None:

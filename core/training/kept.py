@@ -13,24 +13,25 @@ import psutil
 import torch
 from torch import Tensor
 
-from core import atomic, training_state
+from core import atomic
 from core.events import CheckpointSaved, Notice
 from core.images import metrics
 from core.jobs import Cancelled, Emit, JobControl
 from core.model import checkpoint
 from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
-from core.recipe import TrainRecipe
-from core.run_folder import PAUSED, RUNNING, RunDamaged, RunFolder, RunState, TrainingError
-from core.training_curve import Curve
-from core.training_data import read_data
-from core.training_film import Film
-from core.training_guard import Guard
-from core.training_learner import Learner
-from core.training_ranks import CANCEL, FAIL, STOP, Ranks
-from core.training_state import Checkpoints
-from core.training_steering import Disk, Steering, StopAsked
-from core.training_validation import Scores
+from core.training import state as training_state
+from core.training.curve import Curve
+from core.training.data import read_data
+from core.training.film import Film
+from core.training.guard import Guard
+from core.training.learner import Learner
+from core.training.ranks import CANCEL, FAIL, STOP, Ranks
+from core.training.recipe import TrainRecipe
+from core.training.run_folder import PAUSED, RUNNING, RunDamaged, RunFolder, RunState, TrainingError
+from core.training.state import Checkpoints
+from core.training.steering import Disk, Steering, StopAsked
+from core.training.validation import Scores
 
 
 class KeptRun:
