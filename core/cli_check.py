@@ -13,7 +13,7 @@ from core import cli_common as common
 from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
-    from core.doctor import DoctorReport
+    from core.doctor.examination import DoctorReport
     from core.training.estimate import Estimate
     from core.training.recipe import TrainRecipe
 
@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.data and any(folder == "DATA" or folder.startswith("DATA/") for folder in named):
         raise common.UsageError(f"{args.recipe}: say where DATA is (--data DIR)")
     with common.interruptible() as control:
-        common.import_aside(control, "core.doctor")
-        from core.doctor import examine
+        common.import_aside(control, "core.doctor.examination")
+        from core.doctor.examination import examine
 
         with common.Progress("photos") as progress:
             report = examine(recipe, tuple(args.data), _Watcher(progress).tell, control)
@@ -127,7 +127,7 @@ class _Watcher:
 
 def lines(recipe: TrainRecipe, report: DoctorReport, every_file: bool = False) -> list[str]:
     """The report as a table: how grave a finding is, then what it says; and what the recipe could leave out."""
-    from core.doctor_leave import line_for
+    from core.doctor.leave import line_for
 
     counts = [
         f"{count:,} {thing}{'s' * (count > 1)}"

@@ -48,7 +48,7 @@ class Checks(QObject):
         """Look at every photo."""
 
         def check(emit: Emit, control: JobControl) -> Any:
-            from core import doctor
+            from core.doctor import examination as doctor
 
             return doctor.examine(recipe, data, emit, control)
 

@@ -328,7 +328,7 @@ class DegradePreview(QWidget):
         task, parameters, photos, seed = self._task, self.parameters(), self._photos, self._seed
 
         def work() -> list[tuple[np.ndarray, np.ndarray]]:
-            from core.doctor_preview import samples_for_preview
+            from core.doctor.preview import samples_for_preview
 
             return samples_for_preview(task, parameters, photos, seed, SAMPLES, EDGE_PX)
 

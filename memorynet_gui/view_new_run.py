@@ -46,7 +46,7 @@ from memorynet_gui.view_train_checks import DoctorPanel, EstimatePanel
 from memorynet_gui.view_train_data import DataPanel
 
 if TYPE_CHECKING:
-    from core.doctor import DoctorReport
+    from core.doctor.examination import DoctorReport
     from core.training.estimate import Estimate
     from memorynet_gui.page import AppContext
 

@@ -16,7 +16,7 @@ from memorynet_gui.theme import set_role
 from memorynet_gui.thumbnails import image_from_rgb
 
 if TYPE_CHECKING:
-    from core.doctor import DoctorReport, Finding
+    from core.doctor.examination import DoctorReport, Finding
     from core.training.estimate import Estimate
 
 _PAIR_PX, _GAP_PX = 72, 8

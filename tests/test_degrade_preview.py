@@ -110,7 +110,7 @@ def test_samples_follow_the_sliders_and_show_the_clean_photo_while_held(
 def test_while_one_set_is_made_only_the_newest_wish_waits(
     preview: DegradePreview, photos: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import core.doctor_preview as room
+    import core.doctor.preview as room
 
     real, asked = room.samples_for_preview, []
 

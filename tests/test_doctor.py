@@ -15,11 +15,11 @@ from PIL import Image
 
 from core.cv import cv2
 from core.data.degrade import DegradationError
-from core.doctor import STRIDE_PX, DoctorReport, Finding, examine, samples_for_preview
-from core.doctor_data import gather
-from core.doctor_look import EXAMPLE_PX, EXAMPLES
-from core.doctor_pixels import Fingerprint, align, alike
-from core.doctor_repeats import Known, find_repeats
+from core.doctor.data import gather
+from core.doctor.examination import STRIDE_PX, DoctorReport, Finding, examine, samples_for_preview
+from core.doctor.look import EXAMPLE_PX, EXAMPLES
+from core.doctor.pixels import Fingerprint, align, alike
+from core.doctor.repeats import Known, find_repeats
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore

@@ -13,8 +13,8 @@ import pytest
 from core import cli
 from core.data.dataset import PairingError, find_pairs
 from core.data.left_out import LeftOut, Namer
-from core.doctor import DoctorReport, Finding, examine
-from core.doctor_leave import line_for
+from core.doctor.examination import DoctorReport, Finding, examine
+from core.doctor.leave import line_for
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.model import catalog

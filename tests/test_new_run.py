@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from core.doctor import DoctorReport, Finding, PairThumbnail, examine
+from core.doctor.examination import DoctorReport, Finding, PairThumbnail, examine
 from core.jobs import JobControl, ignore
 from core.training import runs
 from core.training.estimate import Estimate

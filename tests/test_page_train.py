@@ -15,7 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from core.doctor import DoctorReport
+from core.doctor.examination import DoctorReport
 from core.training import runs
 from core.training.recipe import FolderMissing
 from core.training.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
@@ -574,7 +574,7 @@ def test_a_run_can_wait_for_the_check_before_it(
         release.wait(60)
         return DoctorReport((), 0, 13, 4, "photos", (), 17, 0.1)
 
-    monkeypatch.setattr("core.doctor.examine", examine)
+    monkeypatch.setattr("core.doctor.examination.examine", examine)
     with desk(qapp, tmp_path) as at:
         view = at.page.stage().new_run
         view.set_recipe(replace(QUICK, name="patient"))

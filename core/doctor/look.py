@@ -14,9 +14,9 @@ from typing import TypeVar
 import numpy as np
 
 from core.data.degrade import DEGRADATIONS, DegradationError
-from core.doctor_data import Unit
-from core.doctor_pixels import Alignment, Fingerprint, align
-from core.doctor_preview import degraded_thumbnail, reduced
+from core.doctor.data import Unit
+from core.doctor.pixels import Alignment, Fingerprint, align
+from core.doctor.preview import degraded_thumbnail, reduced
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images.io import PictureInfo

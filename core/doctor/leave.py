@@ -10,7 +10,7 @@ from pathlib import Path
 import tomli_w
 
 from core.data.left_out import Namer
-from core.doctor_data import ERROR, NOTE, WARNING, Finding, Gathered, Unit
+from core.doctor.data import ERROR, NOTE, WARNING, Finding, Gathered, Unit
 
 _ONE_LINE = 100  # characters
 _GRAVEST_FIRST = (ERROR, WARNING, NOTE)

@@ -15,11 +15,11 @@ from typing import Any
 
 from core.data.dataset import few_photos
 from core.data.degrade import DegradationError
-from core.doctor_data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
-from core.doctor_leave import offered
-from core.doctor_look import Examiner, Look, PairThumbnail, look_at_all
-from core.doctor_preview import registered, samples_for_preview
-from core.doctor_repeats import Known, find_repeats
+from core.doctor.data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
+from core.doctor.leave import offered
+from core.doctor.look import Examiner, Look, PairThumbnail, look_at_all
+from core.doctor.preview import registered, samples_for_preview
+from core.doctor.repeats import Known, find_repeats
 from core.images.io import ImageError, PictureInfo
 from core.images.metrics import SSIM_MIN_PX
 from core.jobs import Emit, JobControl

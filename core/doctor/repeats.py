@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.doctor_data import ERROR, NOTE, WARNING, Finding, names_of
-from core.doctor_pixels import Fingerprint, alike
+from core.doctor.data import ERROR, NOTE, WARNING, Finding, names_of
+from core.doctor.pixels import Fingerprint, alike
 from core.jobs import JobControl
 
 _BLOCK = 1 << 20
