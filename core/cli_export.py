@@ -134,7 +134,8 @@ def run_import(args: argparse.Namespace) -> int:
         raise common.UsageError(f"{args.file}: no such file")
     with common.interruptible() as control:
         common.import_aside(control, "core.export")
-        from core import export, import_weights
+        from core import export
+        from core.export import import_weights
         from core.model import catalog
 
         config = None

@@ -197,8 +197,8 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
         "The run could not be moved to the trash.", "Delete its folder for good if you are sure."
     ),
     "core.extras.MissingExtra": _plain("An optional part is not installed."),
-    "core.export_folder.ExportError": _plain("The model was not exported."),
-    "core.import_weights.ImportFailed": _plain("The weights were not imported."),
+    "core.export.folder.ExportError": _plain("The model was not exported."),
+    "core.export.import_weights.ImportFailed": _plain("The weights were not imported."),
     "core.images.metrics.MetricError": _plain("The pictures cannot be compared."),
     # the machine
     "builtins.MemoryError": _out_of_memory,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import cli, export_onnx, extras, places
+from core import cli, extras, places
 from core.events import ItemStarted, Notice
 from core.export import (
     ExportError,
@@ -24,8 +24,9 @@ from core.export import (
     import_state_dict,
     save_pretrained,
 )
+from core.export import onnx as export_onnx
+from core.export.import_weights import read_config
 from core.images import io as image_io
-from core.import_weights import read_config
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import card as model_card
 from core.model import catalog, checkpoint

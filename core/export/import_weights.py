@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.export_folder import check_free, publish
+from core.export.folder import check_free, publish
 from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
 from core.model.network import MEMORIES, MemoryNet, NetworkConfig

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from core import __version__, atomic, extras
 from core.events import ItemStarted
-from core.export_folder import ExportError
+from core.export.folder import ExportError
 from core.images import io as image_io
 from core.jobs import Emit, JobControl
 from core.model import checkpoint, tensors
