@@ -151,7 +151,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
         "{} could not be written.", "Check the free space and permissions of its folder."
     ),
     "core.images.types.ImageError": _image("{} could not be opened or saved."),
-    "core.cli_photos.NoPhotos": _image("{} holds no photos."),
+    "core.cli.photos.NoPhotos": _image("{} holds no photos."),
     # models
     "core.model.checkpoint.CheckpointError": _plain(
         "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."

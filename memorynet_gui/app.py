@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     first = words[0] if words else ""
     if first and first != SAMPLE_OPTION and not _is_path(first):
         try:
-            from core import cli
+            from core.cli import program as cli
         except KeyboardInterrupt:  # afterwards the command line deals with it
             print("Stopped.", file=sys.stderr)
             return EXIT_INTERRUPTED
@@ -70,7 +70,7 @@ def _is_path(word: str) -> bool:
         if not Path(word).exists():
             return False
         if not set(word) & {".", "/", os.sep}:
-            from core.cli import COMMANDS
+            from core.cli.program import COMMANDS
 
             return word not in COMMANDS
         return True

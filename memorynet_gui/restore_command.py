@@ -14,7 +14,7 @@ from memorynet_gui.queue_item import DEFAULT_QUALITY, Item, SaveNote
 
 
 def arguments(item: Item, save: SaveNote | None = None) -> list[str]:
-    """What follows ``memorynet``: a list for :func:`core.cli.main`, no quoting done.
+    """What follows ``memorynet``: a list for :func:`core.cli.program.main`, no quoting done.
 
     ``save`` None: the way it was saved last, or else beside the source with everything by default. Raises
     ValueError while the photo has not been restored.

@@ -24,7 +24,7 @@ def _one_torch_thread() -> None:
 @pytest.fixture(autouse=True)
 def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """They come by the clock: on a busy machine a test would hear them that does not expect any."""
-    monkeypatch.setattr("core.cli_common._PLAIN_EVERY_S", 1e9)
+    monkeypatch.setattr("core.cli.common._PLAIN_EVERY_S", 1e9)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core import cli
+from core.cli import program as cli
 from memorynet_gui import app
 
 ROOT = Path(__file__).parents[1]

@@ -15,7 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import __version__, cli, cli_common, cli_demo, cli_restore
+from core import __version__
+from core.cli import common as cli_common
+from core.cli import demo as cli_demo
+from core.cli import program as cli
+from core.cli import restore as cli_restore
 from core.images import io as image_io
 from core.model import catalog
 from core.training.recipe import TrainRecipe
@@ -119,7 +123,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys, core.cli; core.cli.main(['restore', '--help']);"
+        "import sys, core.cli; core.cli.program.main(['restore', '--help']);"
         "heavy = {'torch', 'PySide6', 'cv2', 'skimage', 'scipy', 'rich', 'PIL'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )

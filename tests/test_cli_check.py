@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core import cli, cli_common
+from core.cli import common as cli_common
+from core.cli import program as cli
 from core.model import tensors
 from core.training.estimate import Estimate
 from core.training.recipe import TrainRecipe
@@ -81,7 +82,7 @@ def test_an_estimate_can_be_asked_for(
 
 
 def test_an_estimate_in_words() -> None:
-    from core.cli_check import estimate_lines
+    from core.cli.check import estimate_lines
 
     found = Estimate(
         1.5, 15000.0, 2300.0, 8, 128, "why not", "cuda:0", "bf16", 9, 5.3, 0.04, 900.0, 80_000.0, 640.0, True

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import cli
+from core.cli import program as cli
 from core.images import io as image_io
 from core.jobs import JobControl
 from core.model import catalog, checkpoint, exemplars

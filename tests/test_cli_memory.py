@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import cli
+from core.cli import program as cli
 from core.images import io as image_io
 from core.model import checkpoint
 from core.model.memory_edit import MemoryEdit, Slots, Step

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from core import cli, extras, places
+from core import extras, places
+from core.cli import program as cli
 from core.events import ItemStarted, Notice
 from core.export import (
     ExportError,

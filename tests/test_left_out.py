@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import cli
+from core.cli import program as cli
 from core.data.dataset import PairingError, find_pairs
 from core.data.left_out import LeftOut, Namer
 from core.doctor.examination import DoctorReport, Finding, examine

@@ -138,7 +138,7 @@ def test_json_and_back(edit: MemoryEdit) -> None:
 
 
 def test_the_example_of_the_help_is_read() -> None:
-    from core import cli_restore
+    from core.cli import restore as cli_restore
 
     text = cli_restore._EXAMPLES
     start = text.index('{"version"')

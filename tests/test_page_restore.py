@@ -17,7 +17,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import cli
+from core.cli import program as cli
 from core.images import io as image_io
 from core.images import metrics
 from core.images.blend import blend

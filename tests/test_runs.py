@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 import pytest
 
-from core import cli
+from core.cli import program as cli
 from core.model import catalog
 from core.training import run_folder, runs
 from core.training.recipe import RecipeError, TrainRecipe

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import cli, extras
+from core import extras
+from core.cli import program as cli
 from core.events import CheckpointSaved, FilmFrame, Notice, StepDone, TrainStarted, Validated
 from core.images import io as image_io
 from core.training.tensorboard_log import FOLDER, TensorBoardLog

@@ -18,7 +18,7 @@ from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import cli
+from core.cli import program as cli
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.model import catalog, checkpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core import cli
+from core.cli import program as cli
 from core.jobs import TrainControl
 from core.training.run_folder import RunFolder
 from core.training.trainer import train

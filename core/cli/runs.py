@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import cli_common as common
+from core.cli import common
 
 if TYPE_CHECKING:
     from core.training.runs import Run

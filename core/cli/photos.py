@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core import cli_common as common
+from core.cli import common
 from core.events import LadderStep, Notice, TileDone
 from core.jobs import Cancelled, JobControl
 from core.problems import describe

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core import cli_common as common
+from core.cli import common
 from core.events import TileDone
 from core.problems import describe
 

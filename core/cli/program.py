@@ -7,19 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core import (
-    __version__,
-    cli_check,
-    cli_demo,
-    cli_evaluate,
-    cli_export,
-    cli_info,
-    cli_inspect,
-    cli_restore,
-    cli_runs,
-    cli_train,
-)
-from core import cli_common as common
+from core import __version__
+from core.cli import check, common, demo, evaluate, export, info, inspect, restore, runs, train
 from core.jobs import Cancelled
 from core.problems import describe
 
@@ -46,15 +35,15 @@ def build_parser() -> common.Parser:
         dest="command", title="commands", metavar="COMMAND", prog="memorynet", parser_class=common.Parser
     )
     for module in (
-        cli_restore,
-        cli_inspect,
-        cli_evaluate,
-        cli_check,
-        cli_train,
-        cli_runs,
-        cli_export,
-        cli_info,
-        cli_demo,
+        restore,
+        inspect,
+        evaluate,
+        check,
+        train,
+        runs,
+        export,
+        info,
+        demo,
     ):
         module.add(commands)
     return parser
@@ -110,7 +99,3 @@ def _run(words: list[str]) -> int:
     code: int = args.run(args)
     sys.stdout.flush()
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
-from core import cli_common as common
-from core import cli_photos as photos
+from core.cli import common, photos
 
 if TYPE_CHECKING:
     import numpy as np

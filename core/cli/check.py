@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import cli_common as common
+from core.cli import common
 from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
-from core import cli_common as common
+from core.cli import common
 
 if TYPE_CHECKING:
     from core.model.checkpoint import LoadedModel

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core import cli_common as common
 from core import extras
-from core.cli_runs import size_text
+from core.cli import common
+from core.cli.runs import size_text
 from core.events import ItemStarted, Notice
 
 KINDS = ("folder", "onnx", "huggingface")
