@@ -109,6 +109,7 @@ class Validated:
     memory: Mapping[str, float] = field(
         default_factory=dict
     )  # "memory_entropy", "memory_dead", ... as in the curve
+    groups: Mapping[str, float] = field(default_factory=dict)  # PSNR in dB by source of a mixture
 
 
 @dataclass(frozen=True, slots=True)

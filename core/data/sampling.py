@@ -33,6 +33,7 @@ FindMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _ROUGH = 0.5  # share of the masks given that are as rough as a painted one
 _REDUCED = 1.8  # a camera's picture is larger than what is made of it by up to this
 _COMPRESSED, _QUALITY = 0.8, (55, 97)  # share of JPEGs, and their quality
+_NOISE = 0.02  # largest standard deviation of a camera's noise at mid-grey, of 1
 
 
 class PhotoPool:
@@ -162,7 +163,8 @@ class SampleSource(Source):
     crops_per_photo: int = 1
     guidance_share: float = 0.0
     masks: MaskPool | None = None  # of pairs
-    camera_share: float = 0.0  # of what is degraded here: see :func:`_camera`
+    camera_share: float = 0.0  # see :func:`_camera`
+    noise_share: float = 0.0  # see :func:`_noisy`
 
     @property
     def has_masks(self) -> bool:
@@ -176,7 +178,7 @@ class SampleSource(Source):
         if self.inputs is None:
             degraded, cleans, masks = self._degraded(number, index, rng)
         else:
-            degraded, cleans, masks = self._paired(number, self.inputs, rng)
+            degraded, cleans, masks = self._paired(number, index, self.inputs, rng)
         # a generator of its own: whether a mask is given changes nothing else
         telling = np.random.default_rng([self.seed, 2, index])
         if not telling.random() < self.guidance_share:
@@ -194,36 +196,92 @@ class SampleSource(Source):
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         assert self.degrade is not None
         count, truth = self.crops_per_photo, self.truths[number]
-        camera = np.random.default_rng([self.seed, 3, index])  # of its own: without it nothing else changes
-        edge_px, quality = self.patch_px, 0
-        if camera.random() < self.camera_share:
-            largest = max(self.patch_px, min(int(_REDUCED * self.patch_px), *truth.shape[:2]))
-            edge_px = int(camera.integers(self.patch_px, largest + 1))
-            quality = int(camera.integers(*_QUALITY)) if camera.random() < _COMPRESSED else 0
-        cleans = [_unit(_same_crop([truth], edge_px, rng, may_turn=True)[0]) for _ in range(count)]
+        camera = _Camera(self, index, truth)
+        cleans = [_unit(_same_crop([truth], camera.edge_px, rng, may_turn=True)[0]) for _ in range(count)]
         degraded, mask = self.degrade(np.concatenate(cleans, axis=1), rng)
-        sides = [np.split(part, count, axis=1) for part in (degraded, mask)]
-        if edge_px == self.patch_px and not quality:
-            return sides[0], cleans, sides[1]
-        taken = [[_camera(part, self.patch_px, quality) for part in parts] for parts in (sides[0], cleans)]
-        return taken[0], taken[1], [_camera(part, self.patch_px, 0) for part in sides[1]]
+        damaged, masks = (np.split(part, count, axis=1) for part in (degraded, mask))
+        return camera.take(damaged, cleans, masks)
 
     def _paired(
-        self, number: int, inputs: PhotoPool, rng: np.random.Generator
+        self, number: int, index: int, inputs: PhotoPool, rng: np.random.Generator
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         pictures = [self.truths[number], inputs[number]]
         if self.masks is not None and self.guidance_share > 0:
             pictures.append(self.masks[number])
+        camera = _Camera(self, index, pictures[0])
         crops = [
-            [_unit(crop) for crop in _same_crop(pictures, self.patch_px, rng, may_turn=True)]
+            [_unit(crop) for crop in _same_crop(pictures, camera.edge_px, rng, may_turn=True)]
             for _ in range(self.crops_per_photo)
         ]
-        unknown = np.zeros((self.patch_px, self.patch_px), np.float32)
-        return (
+        unknown = np.zeros((camera.edge_px, camera.edge_px), np.float32)
+        return camera.take(
             [crop[1] for crop in crops],
             [crop[0] for crop in crops],
             [crop[2] if len(crop) > 2 else unknown for crop in crops],
         )
+
+
+class _Camera:
+    """What happens to a visit's crops after the damage, drawn for (seed, index) from a generator of its own: without it
+    nothing else changes."""
+
+    def __init__(self, source: SampleSource, index: int, truth: np.ndarray) -> None:
+        self.patch_px = self.edge_px = source.patch_px
+        self.quality, self.noise = 0, 0.0
+        self.rng = np.random.default_rng([source.seed, 3, index])
+        if self.rng.random() < source.camera_share:
+            largest = max(self.patch_px, min(int(_REDUCED * self.patch_px), *truth.shape[:2]))
+            self.edge_px = int(self.rng.integers(self.patch_px, largest + 1))
+            self.quality = int(self.rng.integers(*_QUALITY)) if self.rng.random() < _COMPRESSED else 0
+        if source.noise_share and self.rng.random() < source.noise_share:
+            self.noise = float(self.rng.uniform(0, _NOISE))
+
+    def take(
+        self, degraded: list[np.ndarray], cleans: list[np.ndarray], masks: list[np.ndarray]
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """Crops (edge_px, edge_px, 3) twice and masks (edge_px, edge_px), as they come out of it: patch_px wide."""
+        if self.noise:
+            fields = [self.rng.standard_normal(clean.shape, np.float32) for clean in cleans]
+            degraded, cleans = (
+                [_noisy(side, clean, noise, self.noise) for side, clean, noise in zip(sides, cleans, fields, strict=True)]
+                for sides in (degraded, cleans)
+            )  # fmt: skip
+        if self.edge_px == self.patch_px and not self.quality:
+            return degraded, cleans, masks
+        taken = [
+            [_camera(part, self.patch_px, self.quality) for part in parts] for parts in (degraded, cleans)
+        ]
+        return taken[0], taken[1], [_camera(part, self.patch_px, 0) for part in masks]
+
+
+@dataclass(frozen=True)
+class Mixture(Source):
+    """Photos of several sources: which one a visit goes to is drawn from the seed and the visit's number."""
+
+    sources: tuple[Source, ...]
+    shares: tuple[float, ...]  # of the visits, relative to each other
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not self.sources or len(self.sources) != len(self.shares):
+            raise ValueError(
+                f"{len(self.sources)} sources, {len(self.shares)} shares: need one share for each"
+            )
+        if len({source.crops_per_photo for source in self.sources}) > 1:
+            raise ValueError("crops per photo of the sources: must be equal")
+
+    @property
+    def crops_per_photo(self) -> int:  # type: ignore[override]
+        return self.sources[0].crops_per_photo
+
+    @property
+    def has_masks(self) -> bool:
+        return any(source.has_masks for source in self.sources)
+
+    def photo(self, index: int) -> list[Sample]:
+        upto = np.cumsum(self.shares) / sum(self.shares)
+        drawn = np.random.default_rng([self.seed, 4, index]).random()
+        return self.sources[int(np.searchsorted(upto[:-1], drawn, side="right"))].photo(index)
 
 
 @dataclass(frozen=True)
@@ -273,6 +331,14 @@ def _camera(picture: np.ndarray, edge_px: int, quality: int) -> np.ndarray:
             found = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
             return _unit(np.ascontiguousarray(found[..., ::-1]))
     return np.clip(picture, 0, 1)
+
+
+def _noisy(picture: np.ndarray, clean: np.ndarray, noise: np.ndarray, deviation: float) -> np.ndarray:
+    """``picture`` with a camera's noise, all (N, N, 3): its variance grows with the light (shot noise) from a floor.
+
+    Both sides of a sample get the same noise, so that it is not what is to be removed.
+    """
+    return np.clip(picture + noise * (deviation * np.sqrt(0.1 + 1.8 * clean)), 0, 1).astype(np.float32)
 
 
 def _rough(mask: np.ndarray, blur_px: float, level: float) -> np.ndarray:

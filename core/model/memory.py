@@ -211,6 +211,12 @@ class PrototypeMemory(nn.Module):
         """(B, C, H, W) -> unit queries (B, D, H/2, W/2), float32."""
         return F.normalize(self.query(features).float(), dim=1, eps=1e-6)
 
+    def scores(self, query: Tensor) -> dict[tuple[str, str], Tensor]:
+        """(B, D, h, w) -> for each polarity and granularity (B, h, w, M): sharpened cosines with its slots, float32."""
+        table = self.sharpness.float() * self.table()
+        places = query.float().permute(0, 2, 3, 1)
+        return {key: places @ table[rows].T for key, rows in self.row_slices().items()}
+
     def polarity_logit(self, query: Tensor) -> Tensor:
         """(B, D, h, w) -> (B, h, w): log-odds that the nearest part slots are negative ones."""
         with torch.autocast(query.device.type, enabled=False):

@@ -274,6 +274,7 @@ class MemoryNet(nn.Module):
         edit: RowEdit | None = None,
         want_retrieval: bool = False,
         mute_memory: bool = False,
+        keep_actual: Tensor | None = None,
         between: Between = _nothing,
     ) -> NetworkOutput:
         """Restore ``image`` (B, 3, H, W), float in 0..1.
@@ -286,6 +287,7 @@ class MemoryNet(nn.Module):
             edit: read other contents of the memory than those held.
             want_retrieval: also return what the memory answered.
             mute_memory: leave the memory out (to see what it is worth).
+            keep_actual: (B, R) in 0..1, how much of the photo's own content is left in each slot. None: all of it.
             between: called between blocks; may raise to stop.
 
         Raises:
@@ -301,6 +303,8 @@ class MemoryNet(nn.Module):
             if summary is None and self.memory.actual:
                 summary = self.memory.summarise(address, _reduced(guidance), group)
                 summary = summary.repeat_interleave(group, 0)
+            if keep_actual is not None and summary is not None:
+                summary = summary * keep_actual.to(summary).unsqueeze(-1)
             found = self.memory.read(address, summary, edit, want_retrieval)
             retrieval = found.retrieval
             if not mute_memory:

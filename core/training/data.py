@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from core.data import guidance
 from core.data.dataset import Pair, find_pairs, is_held_out, scene_of
-from core.data.degrade import DEGRADATIONS
+from core.data.degrade import DEGRADATIONS, MaskedDegradation, RegisteredDegradation
+from core.data.degrade.layers import LayerParams, layered_rain
 from core.data.left_out import LeftOut
-from core.data.sampling import MaskPool, MixedSource, PhotoPool, SampleSource, Source
+from core.data.sampling import MaskPool, MixedSource, Mixture, PhotoPool, SampleSource, Source
+from core.data.source import DataSource
 from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
@@ -30,6 +32,7 @@ class Example:
     mask: np.ndarray | None = (
         None  # (H, W) uint8, 255 where it is damaged; None where the network is trained without
     )
+    group: str = ""  # the source of a mixture that it stands for
 
 
 def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list[Example], int]:
@@ -45,12 +48,18 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
         MaskError: a mask to validate with is no grey picture of its photo's size.
     """
     leave_out = LeftOut(recipe.leave_out)
-    if recipe.kind == "clean":
+    source: Source
+    if recipe.kind == "sources":
+        source, examples, count = _mixture(recipe, data, leave_out)
+    elif recipe.kind == "clean":
         photos = _photos(recipe.train, data, leave_out, "train")
         held_out = _photos(recipe.validation, data, leave_out, "validate")
         _refuse_common(photos, held_out)
-        source: Source = _synthetic_source(recipe, photos)
-        examples, count = _synthetic_examples(recipe, held_out), len(photos)
+        source = _synthetic_source(recipe, photos)
+        make = DEGRADATIONS[recipe.task]
+        sure = make.bind_with_mask(make.always(make.params(recipe.degradation)))
+        told = make.has_mask and recipe.guidance_share > 0
+        examples, count = _synthetic_examples(recipe, held_out, sure, told), len(photos)
     else:
         folders = recipe.pairs if recipe.kind == "mixed" else recipe.train
         pairs, apart = _split_pairs(folders, recipe.validation, recipe.hold_out, data, leave_out)
@@ -69,6 +78,70 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
     return source, examples, count
 
 
+def _mixture(
+    recipe: TrainRecipe, data: tuple[Path, ...], leave_out: LeftOut
+) -> tuple[Source, list[Example], int]:
+    """Every source with what it is validated on: photos of the recipe's validation folders, damaged as its own are,
+    or its scenes held out."""
+    held_out = _photos(recipe.validation, data, leave_out, "validate")
+    sources: list[Source] = []
+    examples: list[Example] = []
+    files: set[Path] = set()
+    pools: dict[tuple[Path, ...], PhotoPool] = {}  # sources that draw on the same photos read them once
+    for number, each in enumerate(recipe.sources, 1):
+        group = f"{number} {each.kind}"
+        if each.kind == "pairs":
+            validation = each.folders if each.hold_out else ()
+            pairs, apart = _split_pairs(each.folders, validation, each.hold_out, data, leave_out)
+            _refuse_common([pair.target for pair in pairs], held_out)
+            sources.append(_paired_source(recipe, pairs, each.camera_share, each.noise_share))
+            examples += [replace(_paired_example(recipe, pair), group=group) for pair in apart]
+            files.update(pair.target for pair in pairs)
+            continue
+        photos = _photos(each.folders or recipe.train, data, leave_out, "train")
+        _refuse_common(photos, held_out)
+        pool = pools.setdefault(tuple(photos), PhotoPool(photos))
+        degrade, sure, has_mask = _damage(recipe, each, data)
+        sources.append(
+            SampleSource(
+                pool, None, degrade, recipe.patch_px, recipe.seed, recipe.crops_per_photo,
+                recipe.guidance_share if has_mask else 0.0, camera_share=each.camera_share,
+                noise_share=each.noise_share,
+            )
+        )  # fmt: skip
+        examples += [
+            replace(example, group=group)
+            for example in _synthetic_examples(recipe, held_out, sure, has_mask and recipe.guidance_share > 0)
+        ]
+        files.update(photos)
+    shares = tuple(each.share for each in recipe.sources)
+    return Mixture(tuple(sources), shares, recipe.seed), examples, len(files)
+
+
+def _damage(
+    recipe: TrainRecipe, source: DataSource, data: tuple[Path, ...]
+) -> tuple[MaskedDegradation, MaskedDegradation, bool]:
+    """What damages the photos of a source, the same with nothing left clean, and whether it tells where."""
+    if source.kind == "clean":
+        return _untouched, _untouched, False
+    if source.kind == "drawn":
+        make = DEGRADATIONS[recipe.task]
+        params = make.params(source.degradation or recipe.degradation)
+        return make.bind_with_mask(params), make.bind_with_mask(make.always(params)), make.has_mask
+    if recipe.task != "derain":
+        raise RecipeError(f"[[source]] of kind layers: the task is {recipe.task}, and layers are of rain")
+    pool = PhotoPool(_photos((source.layers,), data, LeftOut(()), "train"))
+    layers = RegisteredDegradation(
+        "layers", LayerParams(), make=lambda clean, rng, params: layered_rain(clean, rng, params, pool)
+    )
+    params = layers.params(source.degradation)
+    return layers.bind_with_mask(params), layers.bind_with_mask(layers.always(params)), False
+
+
+def _untouched(clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return clean.copy(), np.zeros(clean.shape[:2], np.float32)
+
+
 def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
     make = DEGRADATIONS[recipe.task]
     return SampleSource(
@@ -77,7 +150,9 @@ def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
     )  # fmt: skip
 
 
-def _paired_source(recipe: TrainRecipe, pairs: list[Pair]) -> SampleSource:
+def _paired_source(
+    recipe: TrainRecipe, pairs: list[Pair], camera_share: float = 0.0, noise_share: float = 0.0
+) -> SampleSource:
     truths, inputs = PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs])
     find = DEGRADATIONS[recipe.task].find_mask
     masks = None if find is None else MaskPool(inputs, truths, find, files=[pair.mask for pair in pairs])
@@ -90,6 +165,8 @@ def _paired_source(recipe: TrainRecipe, pairs: list[Pair]) -> SampleSource:
         recipe.crops_per_photo,
         recipe.guidance_share,
         masks,
+        camera_share,
+        noise_share,
     )
 
 
@@ -131,7 +208,7 @@ def _split_pairs(
     for found, left, purpose in ((kept, kept_left, "train"), (apart, apart_left, "validate")):
         if left and not found:
             raise RecipeError(f"leave_out: leaves none of {_count(left, 'pair')} to {purpose} on")
-    if not kept or not apart:
+    if not kept or (validation and not apart):
         raise RecipeError(
             f"hold_out {hold_out}: leaves {len(kept)} pairs to train on and {len(apart)} to validate on"
         )
@@ -172,9 +249,10 @@ def _pairs(
     return found, left
 
 
-def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[Example]:
-    make = DEGRADATIONS[recipe.task]
-    degrade = make.bind_with_mask(make.always(make.params(recipe.degradation)))
+def _synthetic_examples(
+    recipe: TrainRecipe, photos: list[Path], degrade: MaskedDegradation, told: bool
+) -> list[Example]:
+    """``told``: with the mask of the damage."""
     examples = []
     for index, path in enumerate(photos):
         truth = _centre(_eight_bit(path), recipe.validate_crop_px)
@@ -182,7 +260,6 @@ def _synthetic_examples(recipe: TrainRecipe, photos: list[Path]) -> list[Example
         degraded, mask = (
             np.rint(part * 255).astype(np.uint8) for part in degrade(truth.astype(np.float32) / 255, rng)
         )
-        told = make.has_mask and recipe.guidance_share > 0
         examples.append(Example(path.name, degraded, truth, mask if told else None))
     return examples
 

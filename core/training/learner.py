@@ -283,7 +283,8 @@ class _Terms(nn.Module):
         """Weighted loss terms, and what is only for the curves."""
         (learner,) = self._learner
         recipe = learner.recipe
-        output = self.network(x, mask, group=recipe.crops_per_photo)
+        keep_actual = learner.shaper.keep_actual(learner.step, len(x))
+        output = self.network(x, mask, group=recipe.crops_per_photo, keep_actual=keep_actual)
         terms = {"pixel": losses.charbonnier(output.restored, y)}
         if recipe.edge_weight:
             terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,6 +84,30 @@ def balance(scores: Tensor) -> Tensor:
     share = torch.softmax(scores.float(), -1).mean(0)
     entropy = -(share * share.clamp_min(1e-9).log()).sum()
     return 1 - entropy / math.log(scores.shape[-1])
+
+
+def smooth(scores: Mapping[Any, Tensor]) -> Tensor:
+    """How often neighbouring places would look up different slots: mean -log of the chance that two of them, each
+    drawing a slot by the softmax of its scores (B, h, w, M), draw the same; the mean over the groups of slots.
+
+    Neighbours in place of the nearest neighbours of Van Gansbeke et al. 2020 (arXiv 2005.12320, Eq. 2); the term
+    :func:`balance` keeps all places from choosing one slot.
+    """
+    found = []
+    for group in scores.values():
+        chance = torch.softmax(group.float(), -1)
+        for same in (
+            (chance[:, :, 1:] * chance[:, :, :-1]).sum(-1),
+            (chance[:, 1:] * chance[:, :-1]).sum(-1),
+        ):
+            found.append(-same.clamp_min(1e-6).log().mean())
+    return torch.stack(found).mean()
+
+
+def spread(query: Tensor) -> Tensor:
+    """Mean cosine of random pairs of places: the squared length of the mean of (B, D, h, w) unit embeddings."""
+    mean = query.float().mean((0, 2, 3))
+    return (mean * mean).sum()
 
 
 def damage_map(degraded: Tensor, truth: Tensor, cell_px: int, full_at: float = 0.06) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -47,6 +48,20 @@ class MemoryShaper:
         self._drawn_at = float("-inf")
         self.still = _Embedder(network)
 
+    def keep_actual(self, step: int, crops: int) -> Tensor | None:
+        """(B, R) of 0 and 1: which slots of which crops may hold the photo's own content in this step; None: all.
+
+        A share of the crops does without any of it, and the same share of the slots of the others. Depends on
+        the recipe's seed and the step alone, so that a resumed run goes on as it would have.
+        """
+        memory, share = self.network.memory, self.recipe.actual_dropped
+        if memory is None or not share:
+            return None
+        rows = max(part.stop for part in memory.row_slices().values())
+        rng = np.random.default_rng([self.recipe.seed, 5, step, self.ranks.rank])
+        kept = (rng.random((crops, 1)) >= share) & (rng.random((crops, rows)) >= share)
+        return torch.from_numpy(kept.astype(np.float32)).to(memory.parts.device)
+
     def terms(
         self,
         step: int,
@@ -77,10 +92,15 @@ class MemoryShaper:
             terms["polarity"] = recipe.polarity_weight * polarity
         if recipe.balance_weight:
             with torch.autocast(x.device.type, enabled=False):
-                query = address.query.permute(0, 2, 3, 1).flatten(0, 2)  # (N, D)
-                scores = memory.sharpness.float() * (query @ memory.table().T)
-                groups = [losses.balance(scores[:, rows]) for rows in memory.row_slices().values()]
+                scores = memory.scores(address.query)
+                groups = [losses.balance(group.flatten(0, 2)) for group in scores.values()]
             terms["balance"] = recipe.balance_weight * torch.stack(groups).mean()
+        if recipe.smooth_weight or recipe.spread_weight:
+            with torch.autocast(x.device.type, enabled=False):
+                if recipe.smooth_weight:
+                    terms["smooth"] = recipe.smooth_weight * losses.smooth(memory.scores(address.query))
+                if recipe.spread_weight:
+                    terms["spread"] = recipe.spread_weight * losses.spread(address.query)
         if step % recipe.contrastive_every or not (recipe.contrastive_weight or recipe.polarity_weight):
             return {}
         half = max(1, len(x) // 2)

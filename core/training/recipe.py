@@ -15,6 +15,7 @@ from typing import Any
 
 import tomli_w
 
+from core.data.source import DataSource, DataSourceError
 from core.training.recipe_check import degradation_problem, find_problems
 
 BUNDLED = {"SAMPLES/train": False, "SAMPLES/validation": True}
@@ -86,9 +87,10 @@ class TrainRecipe:
 
     kind: str = _spec(
         "clean", "data", "Kind of data",
-        "Clean photos degraded on the fly, pairs of degraded and clean, or mixed: both",
-        choices=("clean", "pairs", "mixed"),
-        words=("Clean photos", "Pairs", "Both"),
+        "Clean photos degraded on the fly, pairs of degraded and clean, mixed: both, or sources: a mixture of "
+        "any of them by stated shares",
+        choices=("clean", "pairs", "mixed", "sources"),
+        words=("Clean photos", "Pairs", "Both", "A mixture"),
     )  # fmt: skip
     train: tuple[str, ...] = _spec(
         ("DATA/clean",),
@@ -251,6 +253,35 @@ class TrainRecipe:
         high=1000,
     )
 
+    smooth_weight: float = _spec(
+        0.0,
+        "loss",
+        "Smooth addressing",
+        "Lets neighbouring places look up the same slots",
+        low=0.0,
+        high=10.0,
+        unsaid=True,
+    )
+    spread_weight: float = _spec(
+        0.0,
+        "loss",
+        "Spread of embeddings",
+        "Keeps embeddings of unlike places apart, so that similarity says something",
+        low=0.0,
+        high=10.0,
+        unsaid=True,
+    )
+    actual_dropped: float = _spec(
+        0.0,
+        "loss",
+        "Photo's content dropped",
+        "Share of samples, and of slots in the others, that do without the photo's own content: what the slots "
+        "learned has to carry then",
+        low=0.0,
+        high=1.0,
+        unsaid=True,
+    )
+
     validate_every: int = _spec(
         500,
         "keeping",
@@ -288,6 +319,10 @@ class TrainRecipe:
     degradation: Mapping[str, Any] = field(
         default_factory=dict, metadata={"section": "degradation", "title": "Degradation"}
     )
+    sources: tuple[DataSource, ...] = field(
+        default=(),
+        metadata={"section": "source", "title": "Sources", "help": "What is mixed, for kind sources"},
+    )
 
     def __post_init__(self) -> None:
         specs = {item.name: item for item in fields(self)}
@@ -301,6 +336,9 @@ class TrainRecipe:
         known = {item.name: item for item in fields(TrainRecipe)}
         flat: dict[str, Any] = {}
         for section, content in values.items():
+            if section == "source":
+                flat["sources"] = _sources(content)
+                continue
             if not isinstance(content, Mapping):
                 raise RecipeError(f"{section}: stands outside a section; sections are {_sections()}")
             if section == "degradation":
@@ -334,6 +372,10 @@ class TrainRecipe:
                 if value:
                     sections["degradation"] = dict(value)
                 continue
+            if item.name == "sources":
+                if value:
+                    sections["source"] = [source.as_dict() for source in value]
+                continue
             if item.metadata["unsaid"] and value == item.default:
                 continue
             sections.setdefault(item.metadata["section"], {})[item.name] = (
@@ -349,6 +391,11 @@ class TrainRecipe:
             if key in data:
                 data[key] = [_last_name(folder) for folder in data[key]]
         network["start_from"] = _last_name(network["start_from"])
+        for source in found.get("source", ()):
+            if "folders" in source:
+                source["folders"] = [_last_name(folder) for folder in source["folders"]]
+            if "layers" in source:
+                source["layers"] = _last_name(source["layers"])
         return found
 
     def to_toml(self) -> str:
@@ -372,6 +419,13 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
         name: values.get(name, {} if name == "degradation" else item.default) for name, item in specs.items()
     }
     found = find_problems(complete, specs)
+    if not found.keys() & {"task", "sources"}:
+        for number, source in enumerate(complete["sources"], 1):
+            if source.kind == "drawn" and (
+                wrong := degradation_problem(complete["task"], source.degradation)
+            ):
+                found["sources"] = f"source {number}: {wrong}"
+                break
     if complete["degradation"] and not found.keys() & {"task", "degradation"}:
         sentence = degradation_problem(complete["task"], complete["degradation"])
         if sentence is not None:
@@ -405,6 +459,18 @@ def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[P
             tried = f" (looked for {', '.join(places)})" if places else ""
             raise FolderMissing(f"{folder}: no such folder{tried}")
         found.append(match)
+    return tuple(found)
+
+
+def _sources(content: Any) -> tuple[DataSource, ...]:
+    if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
+        raise RecipeError("source: need tables, each headed [[source]]")
+    found = []
+    for number, part in enumerate(content, 1):
+        try:
+            found.append(DataSource.from_dict(part))
+        except DataSourceError as error:
+            raise RecipeError(f"[[source]] {number}: {error}") from error
     return tuple(found)
 
 

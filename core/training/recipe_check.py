@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field
 from typing import Any
 
+from core.data.source import DataSource
+
 _NAME_FORBIDS = "/\\:"
 
 
@@ -55,6 +57,9 @@ def number_text(value: float) -> str:
 
 def _own_problem(value: Any, spec: Field[Any]) -> str | None:
     meta = spec.metadata
+    if meta["section"] == "source":
+        is_list = isinstance(value, tuple) and all(isinstance(part, DataSource) for part in value)
+        return None if is_list else "need a list of sources"
     default = spec.default if spec.default is not MISSING else {}
     if isinstance(default, dict):
         return None if isinstance(value, Mapping) else "need parameters and their values"
@@ -103,7 +108,16 @@ def _between(
         yield "pairs", ("kind",), (
             "kind mixed needs folders of pairs" if is_mixed else f"only kind mixed takes them, not {values['kind']}"
         )  # fmt: skip
-    if well("kind", "hold_out") and values["hold_out"] and values["kind"] == "clean":
-        yield "hold_out", ("kind",), "only pairs have scenes, and the kind is clean"
+    if well("kind", "sources") and (values["kind"] == "sources") is not bool(values["sources"]):
+        is_mixture = values["kind"] == "sources"
+        yield "sources", ("kind",), (
+            "kind sources needs some, each a table [[source]]" if is_mixture
+            else f"only kind sources takes them, not {values['kind']}"
+        )  # fmt: skip
+    if well("kind", "hold_out") and values["hold_out"] and values["kind"] in {"clean", "sources"}:
+        yield "hold_out", ("kind",), (
+            "only pairs have scenes, and the kind is clean" if values["kind"] == "clean"
+            else "each source of pairs says its own"
+        )  # fmt: skip
     if well("lr", "lr_end") and values["lr_end"] > values["lr"]:
         yield "lr_end", ("lr",), f"must not exceed lr, {values['lr']:g}"

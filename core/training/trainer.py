@@ -351,7 +351,7 @@ class _Run(KeptRun):
         guided = {} if scores.psnr_guided_db is None else {"psnr_guided_db": scores.psnr_guided_db, "ssim_guided": scores.ssim_guided}  # fmt: skip
         line = {"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided,
                 "input_psnr_db": scores.input_psnr_db, "protocol": scores.protocol, "is_best": is_best,
-                **memory}  # fmt: skip
+                **{f"psnr_db {name}": value for name, value in scores.groups.items()}, **memory}  # fmt: skip
         self._log(line)
         self.emit(
             Validated(
@@ -364,6 +364,7 @@ class _Run(KeptRun):
                 seconds=seconds,
                 psnr_guided_db=scores.psnr_guided_db,
                 memory=memory,
+                groups=scores.groups,
             )
         )
         self.emit(FilmFrame(self.step, str(self.folder.film)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,13 +20,17 @@ from core.training.data import Example
 EQUAL_DB = 100.0
 """What a restored photo counts that equals its truth: its PSNR is infinite, and no run could ever be better."""
 
+GROUP_CAP_DB = 50.0
+"""What a photo counts at most where sources are mixed: what comes back almost as it was must not outweigh the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Means over the photos, by ``protocol`` (a key of :data:`core.images.metrics.PROTOCOLS`).
 
     Those whose input equals its truth are left out of all PSNR, unless there are no others: nothing is to be
-    restored there, and one of them would make the mean infinite.
+    restored there, and one of them would make the mean infinite. Of a mixture it is the mean of its sources' means
+    instead, where no photo counts more than :data:`GROUP_CAP_DB`.
     """
 
     protocol: str
@@ -38,6 +42,7 @@ class Scores:
     ssim_guided: float | None = None
     usage: Tensor | None = None  # (R,) mean weight of each memory slot; None without a memory
     silent: float | None = None  # share of the units behind the memory's read that never rose, 0..1
+    groups: Mapping[str, float] = field(default_factory=dict)  # PSNR by source, of a mixture: each capped
 
     @property
     def deciding_db(self) -> float:
@@ -78,6 +83,21 @@ def score(
                 guided[index] = _compare(_restore(network, x, mask)[0], example, protocol)
             given[index] = metrics.psnr_db(example.degraded, example.truth, protocol)
             after_each()
+    groups = _by_group(examples, {index: value for index, (value, _) in plain.items()})
+    if groups:
+        in_groups = _by_group(examples, {index: value for index, (value, _) in guided.items()})
+        return Scores(
+            protocol,
+            len(examples),
+            _mean(list(groups.values())),
+            _mean([value for _, value in plain.values()]),
+            _mean(list(_by_group(examples, given).values())),
+            _mean(list(in_groups.values())) if in_groups else None,
+            _mean([value for _, value in guided.values()]) if guided else None,
+            torch.stack(usages).mean(0) if usages else None,
+            listener.silent,
+            groups,
+        )
     damaged = {index for index, value in given.items() if not math.isinf(value)}
     return Scores(
         protocol,
@@ -90,6 +110,15 @@ def score(
         torch.stack(usages).mean(0) if usages else None,
         listener.silent,
     )
+
+
+def _by_group(examples: Sequence[Example], found: Mapping[int, float]) -> dict[str, float]:
+    """Mean capped PSNR in dB of each source of a mixture; empty without one."""
+    values: dict[str, list[float]] = {}
+    for index, value in found.items():
+        if examples[index].group:
+            values.setdefault(examples[index].group, []).append(min(value, GROUP_CAP_DB))
+    return {group: _mean(each) for group, each in values.items()}
 
 
 def _mean_db(found: Mapping[int, float], damaged: set[int]) -> float:

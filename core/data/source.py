@@ -1,0 +1,127 @@
+"""One source of a mixture of training data, as a recipe names it. Importing this module imports neither torch nor cv2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import PurePath
+from typing import Any
+
+KINDS = ("drawn", "layers", "pairs", "clean")
+"""Damage that is drawn, published layers of it, real or rendered pairs, photos that must come back as they went in."""
+
+_TAKES: Mapping[str, frozenset[str]] = {
+    "drawn": frozenset({"folders", "camera_share", "noise_share", "degradation"}),
+    "layers": frozenset({"folders", "layers", "camera_share", "noise_share", "degradation"}),
+    "pairs": frozenset({"folders", "hold_out", "camera_share", "noise_share"}),
+    "clean": frozenset({"folders", "camera_share", "noise_share"}),
+}
+
+
+class DataSourceError(ValueError):
+    """A source cannot be used; the message names the field, its value and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where a share of the samples comes from.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        share: of all samples, relative to the other sources' shares; above 0.
+        folders: clean photos, or pairs for kind pairs; empty: the recipe's training folders.
+        layers: for kind layers, the folder of grey pictures of what rain added.
+        hold_out: for kind pairs, the share of scenes kept to validate on, 0 to 0.9.
+        camera_share, noise_share: shares of the samples that are reduced and compressed, and made noisy, after
+            the damage, the clean side alike; 0 to 1.
+        degradation: parameters of the damage, in place of the recipe's own.
+    """
+
+    kind: str = "drawn"
+    share: float = 1.0
+    folders: tuple[str, ...] = ()
+    layers: str = ""
+    hold_out: float = 0.0
+    camera_share: float = 0.0
+    noise_share: float = 0.0
+    degradation: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise DataSourceError(f"kind {self.kind!r}: need one of {', '.join(KINDS)}")
+        if not 0 < self.share < 1e6:
+            raise DataSourceError(f"share {self.share}: need more than 0")
+        for name, most in (("hold_out", 0.9), ("camera_share", 1.0), ("noise_share", 1.0)):
+            if not 0 <= getattr(self, name) <= most:
+                raise DataSourceError(f"{name} {getattr(self, name)}: need 0 to {most:g}")
+        for item in fields(self):
+            is_set = getattr(self, item.name) != _default(item.name)
+            if is_set and item.name not in _TAKES[self.kind] | {"kind", "share"}:
+                raise DataSourceError(f"{item.name}: a source of kind {self.kind} does not take it")
+        if self.kind == "layers" and not self.layers:
+            raise DataSourceError("layers: need the folder of the layers")
+        if self.kind == "pairs" and not self.folders:
+            raise DataSourceError("folders: need folders of pairs")
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> DataSource:
+        """As a table of the TOML file. Raises :class:`DataSourceError`."""
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in _DEFAULTS:
+                raise DataSourceError(f"{key}: unknown; known are {', '.join(_DEFAULTS)}")
+            want = _DEFAULTS[key]
+            if isinstance(want, tuple) and isinstance(value, list) and all(isinstance(v, str) for v in value):
+                found[key] = tuple(value)
+            elif isinstance(want, float) and isinstance(value, int | float) and not isinstance(value, bool):
+                found[key] = float(value)
+            elif isinstance(want, str) and isinstance(value, str):
+                found[key] = value
+            elif isinstance(want, dict) and isinstance(value, Mapping):
+                found[key] = dict(value)
+            else:
+                raise DataSourceError(f"{key} {value!r}: need {_WORDS[type(want)]}")
+        return DataSource(**found)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What differs from the defaults, kind and share always."""
+        found: dict[str, Any] = {"kind": self.kind, "share": self.share}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in found and value != _default(item.name):
+                found[item.name] = (
+                    list(value)
+                    if isinstance(value, tuple)
+                    else dict(value)
+                    if item.name == "degradation"
+                    else value
+                )
+        return found
+
+    def all_folders(self) -> tuple[str, ...]:
+        """Every folder that it names."""
+        return self.folders + ((self.layers,) if self.layers else ())
+
+
+_DEFAULTS: dict[str, Any] = {
+    "kind": "drawn",
+    "share": 1.0,
+    "folders": (),
+    "layers": "",
+    "hold_out": 0.0,
+    "camera_share": 0.0,
+    "noise_share": 0.0,
+    "degradation": {},
+}
+_WORDS = {str: "a text", float: "a number", tuple: "a list of folders", dict: "parameters and their values"}
+
+
+def _default(name: str) -> Any:
+    return _DEFAULTS[name]
+
+
+def last_name(folder: str) -> str:
+    """A folder without the place it lies in; what begins with DATA stays."""
+    if folder == "DATA" or folder.startswith("DATA/"):
+        return folder
+    return PurePath(folder).name
