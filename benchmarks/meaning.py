@@ -78,6 +78,7 @@ def main() -> int:
             "seed": options.seed,
             "where": where(model.network, model.task, photos, options.seed),
             "where_of_every_strength": where(model.network, model.task, photos, options.seed, dense=False),
+            "addressing": addressing(model.network, [pair[0] for pair in pairs], options.seed),
             "wrong_memory_on": f"{len(pairs)} {'real' if options.pairs else 'synthetic'} pairs",
             "wrong_memory": wrong_memory(model.network, model.task, pairs, options.seed),
         }
@@ -164,6 +165,46 @@ def response(network: MemoryNet, x: torch.Tensor) -> np.ndarray:
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
     inside, outside = score[positive], score[~positive]
     return float(mannwhitneyu(inside, outside).statistic / (len(inside) * len(outside)))
+
+
+def addressing(network: MemoryNet, pictures: list[np.ndarray], seed: int) -> dict[str, Any]:
+    """How slots are chosen: do neighbouring cells agree in their strongest slot beyond chance, and are embeddings of
+    places in different photos apart?
+
+    ``pictures`` (H, W, 3) uint8, degraded. Agreement is Cohen's kappa over all horizontal and vertical neighbours of all
+    pictures, chance that of the slots' overall use; nothing is blurred before the strongest slot is taken.
+    """
+    assert network.memory is not None
+    strongest: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in network.memory.row_slices()}
+    places, rng = [], np.random.default_rng([seed, 7])
+    for picture in pictures:
+        address = network.address(to_tensor(picture))
+        height, width = address.query.shape[2:]
+        for key, rows in network.memory.row_slices().items():
+            strongest[key].append(address.weights[0, :, rows].argmax(-1).reshape(height, width).numpy())
+        flat = address.query[0].flatten(1).T.float().numpy()
+        places.append(flat[rng.choice(len(flat), min(len(flat), 64), replace=False)])
+    found: dict[str, Any] = {}
+    for (polarity, granularity), maps in strongest.items():
+        kappa, chance = agreement(maps)
+        found[f"{polarity} {granularity}"] = {"kappa": round(kappa, 4), "chance": round(chance, 4)}
+    unlike = [
+        float((a @ b.T).mean()) for i, a in enumerate(places) for b in places[i + 1 :]
+    ]  # of different photos
+    found["mean_cosine_of_random_pairs"] = round(float(np.mean(unlike)), 4)
+    return found
+
+
+def agreement(maps: list[np.ndarray]) -> tuple[float, float]:
+    """Cohen's kappa of neighbours in maps (h, w) of labels, and the agreement that chance alone would give."""
+    first = np.concatenate([part.ravel() for each in maps for part in (each[:, :-1], each[:-1])])
+    second = np.concatenate([part.ravel() for each in maps for part in (each[:, 1:], each[1:])])
+    count = int(max(first.max(), second.max())) + 1
+    shares = [np.bincount(side, minlength=count) / len(side) for side in (first, second)]
+    chance = float((shares[0] * shares[1]).sum())
+    if chance >= 1:
+        return 0.0, 1.0
+    return (float((first == second).mean()) - chance) / (1 - chance), chance
 
 
 def wrong_memory(
@@ -253,6 +294,16 @@ def as_text(found: dict[str, Any]) -> str:
         f"| mean inside the region, before | {at['response_inside_before']:.3f} |",
         f"| mean inside the region, after | {at['response_inside_after']:.3f} |",
         f"| mean outside, before | {at['response_outside_before']:.3f} |",
+        "",
+        "| strongest slot | kappa of neighbours | chance agreement |",
+        "| --- | --- | --- |",
+        *(
+            f"| {key} | {value['kappa']:.2f} | {value['chance']:.2f} |"
+            for key, value in found["addressing"].items()
+            if isinstance(value, dict)
+        ),
+        "",
+        f"Mean cosine of random places in different photos: {found['addressing']['mean_cosine_of_random_pairs']:.2f}",
         "",
         f"| memory ({found['wrong_memory_on']}) | PSNR against {found['wrong_memory']['right_psnr_db']:.2f} dB |",
         "| --- | --- |",

@@ -141,6 +141,8 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
     gone: set[Path] = set()  # the first file of each photo or pair that is left out
     photos: list[Path] = []
     lines, what, count = [], [], 0
+    if kind == "sources":
+        return _describe_sources(values, data, leave_out)
     if kind != "pairs":
         photos, left = _photos(values["train"], data, leave_out)
         gone |= left
@@ -174,6 +176,37 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
         lines.append(f"{len(gone):,} left out.")
     problem = None if count else "There are no photos to learn from in the folder."
     return DataFound(tuple(lines), problem, tuple(photos[:6]), count, " and ".join(what))
+
+
+def _describe_sources(values: Mapping[str, Any], data: tuple[Path, ...], leave_out: LeftOut) -> DataFound:
+    from core.dataset import few_photos
+
+    noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
+    total = sum(source.share for source in values["sources"])
+    lines, count, first, seen = [], 0, [], set[Path]()
+    for source in values["sources"]:
+        share = f"{source.share / total:.0%}"
+        if source.kind == "pairs":
+            number, _, _ = _pairs(source.folders, data, leave_out)
+            count += number
+            lines.append(f"{share}: {_many(number, 'pair')}{_where(source.folders)}.")
+            continue
+        photos, _ = _photos(source.folders or values["train"], data, leave_out)
+        new = [photo for photo in photos if photo not in seen]
+        seen.update(new)
+        count += len(new)
+        first = first or photos[:6]
+        laid = f"{noun} of the layers{_where((source.layers,))}"
+        what = {"drawn": f"{noun} drawn on them", "layers": laid, "clean": "to come back as they are"}
+        lines.append(f"{share}: {_many(len(photos), 'clean photo')}, {what[source.kind]}.")
+    scored, _ = _photos(values["validation"], data, leave_out)
+    lines.append(
+        f"Scored on {_many(len(scored), 'other photo')}{_where(values['validation'])}, source by source."
+    )
+    if few := few_photos(count):
+        lines.append(few)
+    problem = None if count else "There are no photos to learn from in the folder."
+    return DataFound(tuple(lines), problem, tuple(first), count, _many(count, "photo"))
 
 
 _ALL_LEFT_OUT = "All that would be learnt from is left out; see All settings."

@@ -134,8 +134,8 @@ class RecipeForm(QWidget):
         return self._rows[name]
 
     def reveal(self, name: str) -> FieldRow | None:
-        """Give the field the keyboard. None where it has no row: degradations have a view of their own."""
-        if name == "degradation":
+        """Give the field the keyboard. None where it has no row: degradations and sources have views of their own."""
+        if name in {"degradation", "sources"}:
             return None
         row = self.row(name)
         if self._more is not None and self._more.isAncestorOf(row):

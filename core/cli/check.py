@@ -68,8 +68,9 @@ def run(args: argparse.Namespace) -> int:
         recipe = TrainRecipe.from_toml(catalog.recipe(args.recipe))
     except (catalog.CatalogError, RecipeError) as error:
         raise common.UsageError(str(error)) from error
-    named = (*recipe.train, *recipe.pairs, *recipe.validation)
-    if not args.data and any(folder == "DATA" or folder.startswith("DATA/") for folder in named):
+    if not args.data and any(
+        folder == "DATA" or folder.startswith("DATA/") for folder in recipe.all_folders()
+    ):
         raise common.UsageError(f"{args.recipe}: say where DATA is (--data DIR)")
     with common.interruptible() as control:
         common.import_aside(control, "core.doctor.examination")

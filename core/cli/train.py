@@ -159,8 +159,7 @@ def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, .
             recipe = folder.recipe()
         else:
             raise common.UsageError(f"--out {args.out}: holds no run to go on with")
-        for folders in (recipe.train, recipe.validation):
-            resolve_folders(folders, data)
+        resolve_folders(recipe.all_folders(), data)
     except (catalog.CatalogError, RecipeError, RunDamaged) as error:
         raise common.UsageError(str(error)) from error
     return recipe, data

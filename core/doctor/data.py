@@ -78,15 +78,33 @@ class Gathered:
 def gather(recipe: TrainRecipe, data: tuple[Path, ...]) -> Gathered:
     """Never raises for what is wrong with the folders: that is among the findings."""
     found = Gathered(leave_out=LeftOut(recipe.leave_out))
-    if recipe.kind == "clean":
+    if recipe.kind == "sources":
+        _add_sources(found, recipe, data)
+    elif recipe.kind == "clean":
         _add_photos(found, recipe.train, data, False)
         _add_photos(found, recipe.validation, data, True)
     else:
-        _add_pairs(found, recipe, recipe.pairs if recipe.kind == "mixed" else recipe.train, data)
+        train = recipe.pairs if recipe.kind == "mixed" else recipe.train
+        _add_pairs(found, train, recipe.validation, recipe.hold_out, data)
         if recipe.kind == "mixed":
             _add_photos(found, recipe.train, data, False)
     _say_left_out(found, recipe)
     return found
+
+
+def _add_sources(found: Gathered, recipe: TrainRecipe, data: tuple[Path, ...]) -> None:
+    seen: set[str] = set()  # several sources may draw on the same photos
+    for source in recipe.sources:
+        if source.kind == "pairs":
+            validation = source.folders if source.hold_out else ()
+            _add_pairs(found, source.folders, validation, source.hold_out, data)
+            continue
+        photos = [folder for folder in source.folders or recipe.train if folder not in seen]
+        seen.update(photos)
+        _add_photos(found, photos, data, False)
+        if source.layers and (path := _resolved(found, source.layers, data)) is not None:
+            _listed(found, source.layers, path)
+    _add_photos(found, recipe.validation, data, True)
 
 
 def _say_left_out(found: Gathered, recipe: TrainRecipe) -> None:
@@ -177,34 +195,35 @@ def _resolved(found: Gathered, folder: str, data: tuple[Path, ...]) -> Path | No
 # --- pairs ---------------------------------------------------------------------------------------
 
 
-def _add_pairs(found: Gathered, recipe: TrainRecipe, train: Sequence[str], data: tuple[Path, ...]) -> None:
+def _add_pairs(
+    found: Gathered, train: Sequence[str], validation: Sequence[str], hold_out: float, data: tuple[Path, ...]
+) -> None:
     places: dict[str, Path] = {}
-    for folder in dict.fromkeys((*train, *recipe.validation)):
+    for folder in dict.fromkeys((*train, *validation)):
         if folder in BUNDLED:
             found.add("layout", ERROR, f"{folder}: holds clean photos, no pairs; name a folder of pairs.")
         elif (path := _resolved(found, folder, data)) is not None:
             places[folder] = path
     trained = {places[folder].resolve() for folder in train if folder in places}
-    validated = {places[folder].resolve() for folder in recipe.validation if folder in places}
-    both = trained & validated if recipe.hold_out else set()
+    validated = {places[folder].resolve() for folder in validation if folder in places}
+    both = trained & validated if hold_out else set()
     pairs = {folder: _paired(found, folder, path) for folder, path in places.items()}
-    for folders, validates in ((train, False), (recipe.validation, True)):
+    for folders, validates in ((train, False), (validation, True)):
         for folder in folders:
             split = folder in places and places[folder].resolve() in both
             if (pairing := pairs.get(folder)) is None:
                 continue
             for pair in pairing.pairs:
-                if not split or is_held_out(scene_of(pair.name), recipe.hold_out) is validates:
+                if not split or is_held_out(scene_of(pair.name), hold_out) is validates:
                     found.units.append(Unit(pair.name, pair.target, pair.input, pair.mask, folder, validates))
             found.left_roles[validates, True] += sum(
-                len(files) == 2
-                and (not split or is_held_out(scene_of(files[0].stem), recipe.hold_out) is validates)
+                len(files) == 2 and (not split or is_held_out(scene_of(files[0].stem), hold_out) is validates)
                 for files in pairing.left_out
             )
     kept, apart = found.count(False, True), found.count(True, True)
     some = any(pairing is not None and pairing.pairs for pairing in pairs.values())
     if both and some and not (kept and apart) and not any(found.left_roles.values()):
-        found.add("scenes", ERROR, f"Holding out {recipe.hold_out:.0%} of the scenes leaves {kept} pairs to train on and "
+        found.add("scenes", ERROR, f"Holding out {hold_out:.0%} of the scenes leaves {kept} pairs to train on and "
                   f"{apart} to validate on; choose another share or a folder of its own for validation.")  # fmt: skip
 
 

@@ -398,6 +398,11 @@ class TrainRecipe:
                 source["layers"] = _last_name(source["layers"])
         return found
 
+    def all_folders(self) -> tuple[str, ...]:
+        """Every folder that is named, each once."""
+        of_sources = (folder for source in self.sources for folder in source.all_folders())
+        return tuple(dict.fromkeys((*self.train, *self.pairs, *self.validation, *of_sources)))
+
     def to_toml(self) -> str:
         return tomli_w.dumps(self.as_dict())
 
