@@ -42,7 +42,7 @@ def test_a_recipe_comes_out_as_it_went_in(qtbot: QtBot, path: Path) -> None:
     shown.set_recipe(recipe)
     assert shown.recipe() == recipe
     for item in fields(TrainRecipe):
-        if item.name != "degradation":
+        if item.name not in {"degradation", "sources"}:
             assert shown.row(item.name).editor.value() == getattr(recipe, item.name), item.name
 
 
@@ -50,7 +50,7 @@ def test_every_field_has_a_row_with_its_title_its_help_and_a_name(qtbot: QtBot) 
     shown = form(qtbot)
     shown.fold.setChecked(True)
     for item in fields(TrainRecipe):
-        if item.name == "degradation":
+        if item.name in {"degradation", "sources"}:
             continue
         row = shown.row(item.name)
         assert row.title == item.metadata["title"]
