@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import doctor, image_io, training_validation
-from core.data_source import DataSource, DataSourceError
-from core.degrade_layers import LayerParams, layered_rain
+from core.data.degrade.layers import LayerParams, layered_rain
+from core.data.source import DataSource, DataSourceError
+from core.doctor import examination as doctor
+from core.images import io as image_io
 from core.jobs import JobControl, ignore
-from core.network import MemoryNet, NetworkConfig
-from core.recipe import RecipeError, TrainRecipe, problems_of
-from core.training_data import read_data
+from core.model.network import MemoryNet, NetworkConfig
+from core.training import validation as training_validation
+from core.training.data import read_data
+from core.training.recipe import RecipeError, TrainRecipe, problems_of
 
 EDGE = 48
 
