@@ -179,11 +179,11 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
 
 
 def _describe_sources(values: Mapping[str, Any], data: tuple[Path, ...], leave_out: LeftOut) -> DataFound:
-    from core.dataset import few_photos
+    from core.data.dataset import few_photos
 
     noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
     total = sum(source.share for source in values["sources"])
-    lines, count, first, seen = [], 0, [], set[Path]()
+    lines, count, first, seen = [], 0, list[Path](), set[Path]()
     for source in values["sources"]:
         share = f"{source.share / total:.0%}"
         if source.kind == "pairs":
