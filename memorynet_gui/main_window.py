@@ -57,6 +57,7 @@ _RESTORE = "restore"  # the page that uses models
 log = logging.getLogger(__name__)
 
 
+MEMORY = PageLater("memory", "Memory", "mdi6.view-grid-outline", "memorynet_gui.memory.page", "MemoryPage")
 TRAIN = PageLater("train", "Train", "mdi6.chart-line", "memorynet_gui.page_train", "TrainPage")
 
 
@@ -64,7 +65,7 @@ def page_types() -> tuple[type[Page] | PageLater, ...]:
     """The pages there are, in the rail's order."""
     from memorynet_gui.page_restore import RestorePage
 
-    return (RestorePage, TRAIN)
+    return (RestorePage, MEMORY, TRAIN)
 
 
 class MainWindow(QWidget):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +12,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from core.model.tensors import Device
     from memorynet_gui.jobs import JobRunner
     from memorynet_gui.settings import Settings
@@ -86,6 +88,28 @@ class JobBar(Protocol):
     def clear_job(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class PhotoAtHand:
+    """The photo one page works on, told to the others through the context; pictures are read only."""
+
+    path: Path
+    state: object  # equal for the same photo in the same state, whatever was decoded anew
+    task: str
+    model: str  # a catalogue name or a path; "" when none is at hand
+    device: str = "auto"
+    precision: str = "auto"
+    tile_px: int | None = None
+    thoroughness_percent: int = 100
+    rgb: np.ndarray | None = field(default=None, compare=False, repr=False)  # (H, W, 3) uint8 sRGB
+    restored_rgb: np.ndarray | None = field(
+        default=None, compare=False, repr=False
+    )  # the same, full strength
+    result: Callable[[], np.ndarray | None] | None = field(
+        default=None, compare=False, repr=False
+    )  # (H, W, 3) as restored, in the file's depth; from any thread
+    reference: Path | None = None  # the same photo undamaged
+
+
 class AppContext(QObject):
     """What every page may use. Made once by the window."""
 
@@ -110,6 +134,7 @@ class AppContext(QObject):
         self.banner = banner
         self.job_bar = job_bar
         self._devices: tuple[Device, ...] = ()
+        self.photo: PhotoAtHand | None = None  # of the Restore page; set by it, looked at by others
 
     def devices(self) -> tuple[Device, ...]:
         """Empty until torch is there; then best first."""

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, 
 
 from memorynet_gui import warm_up
 from memorynet_gui.own_place import OwnPlace
-from memorynet_gui.page import AppContext, Page
+from memorynet_gui.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.restore_chooser import Chooser
 from memorynet_gui.restore_flow import RestoreFlow
@@ -332,7 +332,31 @@ class RestorePage(Page):
         self._inspector.show_item(item, info, stage.can_blend, problem, saving)
         self._show_quality()
         self._toolbar_state()
+        self.context.photo = self._at_hand()
         self.status_changed.emit()
+
+    def _at_hand(self) -> PhotoAtHand | None:
+        """The photo that is shown, for other pages."""
+        item, shown = self.session.current, self.stage.shown
+        if item is None or shown is None or shown.item_id != item.id:
+            return None
+        choice, store = self._inspector.choices.choice(), self.store
+        note = item.result if item.state is ItemState.DONE and store.has(item.id) else None
+        by = note or choice
+        return PhotoAtHand(
+            item.path,
+            (item.id, note),
+            by.task,
+            by.model,
+            choice.device,
+            choice.precision,
+            choice.tile_px,
+            by.thoroughness_percent,
+            shown.rgb,
+            None if note is None or shown.restored_is_saved_file else shown.restored,
+            None if note is None else lambda: store.get(item.id),
+            item.reference,
+        )
 
     def _toolbar_state(self) -> None:
         waiting = self.session.summary.waiting + self.session.summary.cancelled

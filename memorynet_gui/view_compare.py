@@ -76,6 +76,7 @@ class CompareView(CompareCanvas):
         self._line_grab = 0.0  # pointer to line when it was taken, logical px
         self._focus_ring = False
         self._arrivals: list[_Arrival] = []
+        self.words = ("Original", "Restored", "Not restored yet")  # on the badges: left, right, right so far
         self._arrival_timer = QTimer(self)
         self._arrival_timer.setInterval(16)
         self._arrival_timer.timeout.connect(self._on_arrival_tick)
@@ -106,16 +107,17 @@ class CompareView(CompareCanvas):
         ratio = self.devicePixelRatioF()
         is_restored = self._scene.restored is not None
         strength = round(100 * self._scene.strength)
-        restored = "Restored" if strength == 100 else f"Restored {strength} %"
+        before, after, not_yet = self.words
+        restored = after if strength == 100 else f"{after} {strength} %"
         badges = []
         for pane in self._panes():
             photo = self._photo_rect(pane)
             for kind, x0, x1 in pane.parts:
                 part = photo.intersected(QRectF(x0 / ratio, photo.top(), (x1 - x0) / ratio, photo.height()))
                 if kind == ORIGINAL or (self._mode == "wipe" and not is_restored):
-                    badge = overlay.place_badge("Original", font, part, right=False)
+                    badge = overlay.place_badge(before, font, part, right=False)
                 elif kind == RESTORED:
-                    text = restored if is_restored else "Not restored yet"
+                    text = restored if is_restored else not_yet
                     badge = overlay.place_badge(text, font, part, right=True, grip=is_restored)
                 else:
                     badge = None

@@ -82,20 +82,20 @@ class EmptyState(QWidget):
     def __init__(self, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._thumbnails = thumbnails
-        title = QLabel("Drop photos or folders here")
-        title.setProperty("role", "title")
-        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._title = QLabel("Drop photos or folders here")
+        self._title.setProperty("role", "title")
+        self._title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._words = QLabel("Rain goes, the photo stays. Your originals are never overwritten.")
         self._words.setProperty("role", "secondary")
         self.open = QPushButton("Open photos…")
         self.open.setProperty("role", "primary")
         self.open.setToolTip("Choose photos from your disk (Ctrl+O)")
         self.open.setAccessibleName("Open photos")
-        paste = QLabel("or paste with Ctrl+V")
-        paste.setProperty("role", "caption")
+        self._below = QLabel("or paste with Ctrl+V")
+        self._below.setProperty("role", "caption")
         self._try = QLabel("Or try it on one of these")
         self._try.setProperty("role", "secondary")
-        for label in (self._words, paste, self._try):
+        for label in (self._words, self._below, self._try):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             label.setWordWrap(True)
         self._samples = QHBoxLayout()
@@ -108,13 +108,13 @@ class EmptyState(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 24)
         layout.addStretch(2)
-        layout.addWidget(title)
+        layout.addWidget(self._title)
         layout.addSpacing(4)
         layout.addWidget(self._words)
         layout.addSpacing(16)
         layout.addLayout(row)
         layout.addSpacing(4)
-        layout.addWidget(paste)
+        layout.addWidget(self._below)
         layout.addSpacing(32)
         layout.addWidget(self._try)
         layout.addSpacing(8)
@@ -122,6 +122,12 @@ class EmptyState(QWidget):
         layout.addStretch(3)
         self._try.hide()
         self.open.clicked.connect(self.open_requested)
+
+    def say(self, title: str, words: str, below: str) -> None:
+        """Other words for another page."""
+        self._title.setText(title)
+        self._words.setText(words)
+        self._below.setText(below)
 
     def set_samples(self, samples: Sequence[Sample]) -> None:
         """Show the first few; nothing is decoded before it is painted."""

@@ -18,7 +18,7 @@ In a notebook::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +243,11 @@ class MemoryLook:
             raise RestoreError(f"place {x:g},{y:g}: the photo has {self.width}x{self.height} px")
         return int(y) // STRIDE_PX, int(x) // STRIDE_PX
 
+    def place_px(self, row: int, column: int) -> tuple[int, int]:
+        """A pixel of the photo in the middle of a cell; on its edge where the middle lies beyond."""
+        half = STRIDE_PX // 2
+        return min(column * STRIDE_PX + half, self.width - 1), min(row * STRIDE_PX + half, self.height - 1)
+
     # --- places ---------------------------------------------------------------------------------
 
     def weights_at(self, row: int, column: int) -> np.ndarray:
@@ -442,6 +447,16 @@ def look(
             if not is_out_of_memory(error) or tile_px <= SMALLEST_TILE_PX:
                 raise
         tile_px = max(SMALLEST_TILE_PX, min(tile_px, max(width, height)) // 2 // STRIDE_PX * STRIDE_PX)
+
+
+def respond(
+    picture: Picture, request: RestoreRequest, emit: Emit = ignore, control: JobControl | None = None
+) -> Response:
+    """How much each place of ``picture`` looks like damage: a part of what :func:`look` finds, for a restored photo.
+
+    Emits and raises as :func:`look`.
+    """
+    return look(picture, replace(request, mask=None), emit, control).before
 
 
 def own_content(picture: Picture, request: RestoreRequest, control: JobControl | None = None) -> np.ndarray:

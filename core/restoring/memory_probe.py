@@ -110,6 +110,11 @@ class Probe:
         self._own = None if actual is None or not actual.size else self._summary(actual)
         self._encoded: OrderedDict[tiling.Region, _Encoded] = OrderedDict()
 
+    def check(self, edit: MemoryEdit | None) -> None:
+        """Raises MemoryEditError for an edit that the model cannot be read with."""
+        if edit is not None:
+            edit.table(self._model.network.config)
+
     def restore(
         self,
         region: tiling.Region,

@@ -1,0 +1,254 @@
+"""The comparison canvas with what the memory says over it, and a hand that looks and pins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPalette
+from PySide6.QtWidgets import QApplication, QWidget
+
+from memorynet_gui import view_compare_overlay as badges
+from memorynet_gui.memory import overlay
+from memorynet_gui.memory.overlay import CELL_PX, Mark, Tint
+from memorynet_gui.view_compare import CompareView
+from memorynet_gui.view_compare_canvas import Pane
+from memorynet_gui.view_compare_scene import DIFFERENCE, ORIGINAL
+
+_STEPS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+
+
+class MemoryCanvas(CompareView):
+    """Hover to look, click to pin, click a pin to choose it. The arrow keys move the place looked at by a cell while the
+    whole photo shows (with Ctrl always), Enter pins it."""
+
+    hovered = Signal(object)  # (x, y) pixel of the photo, or None
+    clicked = Signal(int, int)  # pixel of the photo
+    pin_clicked = Signal(int)  # index
+    unclicked = Signal()  # the click before was the first half of a double-click
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._before: tuple[Tint, QImage] | None = None
+        self._after: tuple[Tint, QImage] | None = None
+        self._pins: tuple[Mark, ...] = ()
+        self._chosen = -1
+        self._looked: Mark | None = None
+        self._sources: tuple[Mark, ...] = ()
+        self._source_colour = QColor(255, 255, 255)
+        self._was_click = False
+        self._hover_cell: tuple[int, int] | None = None
+        self.setAccessibleName("Photo and what the memory says about it")
+
+    def exchange_original(self, rgb: np.ndarray | None, title: str = "") -> None:
+        """Another picture of the same photo at the left: zoom and place stay. One of another size is shown anew."""
+        old = self._scene.original
+        if rgb is None or old is None or old.shape != rgb.shape[:2]:
+            self.set_original(rgb, None, title)
+            return
+        transform, fitted = self._transform, self._fitted
+        self.set_original(rgb, None, title)
+        if transform is not None and not fitted:
+            self._fitted = False
+            self._set_transform(transform)
+
+    # --- what lies over the photo ----------------------------------------------------------------
+
+    def set_tints(self, before: Tint | None, after: Tint | None) -> None:
+        """Over what is left (the original) and right (the restored photo) of the wipe line."""
+        self._before = None if before is None else (before, before.image())
+        self._after = None if after is None else (after, after.image())
+        self.update()
+
+    @property
+    def tints(self) -> tuple[Tint | None, Tint | None]:
+        return (self._before[0] if self._before else None), (self._after[0] if self._after else None)
+
+    def set_pins(self, pins: Sequence[Mark], chosen: int) -> None:
+        self._pins, self._chosen = tuple(pins), chosen
+        self.update()
+
+    def set_looked(self, cell: Mark | None) -> None:
+        """The box of the place that is looked at now."""
+        if cell != self._looked:
+            self._looked = cell
+            self.update()
+
+    def set_sources(self, sources: Sequence[Mark], colour: QColor) -> None:
+        """Places that the content of the place looked at came from, strongest first; lines lead there."""
+        if tuple(sources) != self._sources or colour != self._source_colour:
+            self._sources, self._source_colour = tuple(sources), colour
+            self.update()
+
+    @property
+    def looked(self) -> Mark | None:
+        return self._looked
+
+    # --- places ----------------------------------------------------------------------------------
+
+    def view_rect(self, pane: Pane, x: float, y: float, w: float, h: float) -> QRectF:
+        """A rectangle of the photo's pixels within a pane, in logical px of the widget."""
+        assert self._transform is not None
+        ratio, zoom = self.devicePixelRatioF(), self._transform.zoom
+        left, top = self._transform.to_view(x, y)
+        return QRectF((pane.x + left) / ratio, (pane.y + top) / ratio, w * zoom / ratio, h * zoom / ratio)
+
+    def pixel_at(self, at: QPointF) -> tuple[int, int] | None:
+        """The pixel of the photo under a point of the widget; None beside the photo."""
+        if self._transform is None or self._scene.original is None:
+            return None
+        point = self.to_image(at)
+        assert point is not None
+        h, w = self._scene.original.shape
+        x, y = int(point.x() // 1), int(point.y() // 1)
+        return (x, y) if 0 <= x < w and 0 <= y < h else None
+
+    def pin_at(self, at: QPointF) -> int | None:
+        if self._transform is None:
+            return None
+        for index in range(len(self._pins) - 1, -1, -1):
+            for pane in self._panes():
+                off = self._pin_point(pane, self._pins[index]) - at
+                if off.x() ** 2 + off.y() ** 2 <= (overlay.PIN_RADIUS + 2) ** 2:
+                    return index
+        return None
+
+    def _pin_point(self, pane: Pane, pin: Mark) -> QPointF:
+        """The pin's disc stands above and beside the box it belongs to."""
+        rect = self.view_rect(pane, pin.x, pin.y, pin.width, pin.height)
+        return QPointF(rect.right() + overlay.PIN_RADIUS, rect.top() - overlay.PIN_RADIUS)
+
+    # --- painting --------------------------------------------------------------------------------
+
+    def _paint_overlays(self, painter: QPainter) -> None:
+        ratio = self.devicePixelRatioF()
+        for pane in self._panes():
+            photo = self._photo_rect(pane)
+            for kind, x0, x1 in pane.parts:
+                held = self._before if kind == ORIGINAL else self._after
+                part = photo.intersected(QRectF(x0 / ratio, photo.top(), (x1 - x0) / ratio, photo.height()))
+                if held is not None and kind != DIFFERENCE and not part.isEmpty():
+                    self._paint_tint(painter, pane, part, *held)
+        super()._paint_overlays(painter)
+        font = badges.caption_font(self.font())
+        accent = self.palette().color(QPalette.ColorRole.Highlight)
+        for pane in self._panes():
+            painter.save()
+            painter.setClipRect(
+                QRectF(pane.x / ratio, pane.y / ratio, pane.width / ratio, pane.height / ratio)
+            )
+            self._paint_marks(painter, pane, font, accent)
+            painter.restore()
+        held = self._after or self._before
+        if held is not None:
+            rect = overlay.legend_rect(held[0], font, self._photo_rect(self._panes()[-1]))
+            if rect is not None:
+                overlay.draw_legend(painter, held[0], rect, font)
+
+    def _paint_tint(self, painter: QPainter, pane: Pane, part: QRectF, tint: Tint, image: QImage) -> None:
+        painter.save()
+        painter.setClipRect(part)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, tint.smooth)
+        cell_w, cell_h = tint.cell_px
+        whole = self.view_rect(pane, 0, 0, image.width() * cell_w, image.height() * cell_h)
+        painter.drawImage(whole, image, QRectF(image.rect()))
+        painter.restore()
+
+    def _paint_marks(self, painter: QPainter, pane: Pane, font: object, accent: QColor) -> None:
+        looked = self._looked
+        if looked is not None:
+            start = self.view_rect(pane, looked.x, looked.y, looked.width, looked.height)
+            for index, source in enumerate(self._sources):
+                end = self.view_rect(pane, source.x, source.y, source.width, source.height)
+                share = 1 - index / max(1, len(self._sources))
+                overlay.draw_line(painter, start.center(), end.center(), self._source_colour, share)
+            for source in self._sources:
+                end = self.view_rect(pane, source.x, source.y, source.width, source.height)
+                overlay.draw_box(painter, end, self._source_colour, strong=False)
+            overlay.draw_box(painter, start, QColor(255, 255, 255), strong=True)
+        for index, pin in enumerate(self._pins):
+            chosen = index == self._chosen
+            rect = self.view_rect(pane, pin.x, pin.y, pin.width, pin.height)
+            overlay.draw_box(painter, rect, accent if chosen else QColor(255, 255, 255), strong=chosen)
+            overlay.draw_pin(painter, self._pin_point(pane, pin), pin.label, font, chosen, accent)  # type: ignore[arg-type]
+
+    # --- mouse -----------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        super().mousePressEvent(event)
+        self._was_click = (
+            event.button() == Qt.MouseButton.LeftButton
+            and self._transform is not None
+            and self._held in (None, "pan")
+        )
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        far = (event.position() - self._press).manhattanLength() >= QApplication.startDragDistance()
+        if event.buttons() and far:
+            self._was_click = False
+        super().mouseMoveEvent(event)
+        if not event.buttons():
+            self._tell_hover(event.position())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        was_click, self._was_click = self._was_click, False
+        super().mouseReleaseEvent(event)
+        if not was_click or event.button() != Qt.MouseButton.LeftButton:
+            return
+        pin = self.pin_at(event.position())
+        pixel = self.pixel_at(event.position())
+        if pin is not None:
+            self.pin_clicked.emit(pin)
+        elif pixel is not None:
+            self.clicked.emit(*pixel)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self._was_click = False
+        if event.button() == Qt.MouseButton.LeftButton and self.pin_at(event.position()) is None:
+            self.unclicked.emit()
+        super().mouseDoubleClickEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._tell_hover(None)
+        super().leaveEvent(event)
+
+    def _tell_hover(self, at: QPointF | None) -> None:
+        pixel = None if at is None else self.pixel_at(at)
+        cell = None if pixel is None else (pixel[0] // CELL_PX, pixel[1] // CELL_PX)
+        if cell != self._hover_cell:
+            self._hover_cell = cell
+            self.hovered.emit(pixel)
+
+    # --- keys ------------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self._scene.original is not None and self._look_by_key(event):
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+    def _look_by_key(self, event: QKeyEvent) -> bool:
+        assert self._scene.original is not None and self._transform is not None
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        ctrl = modifiers == Qt.KeyboardModifier.ControlModifier
+        key = Qt.Key(event.key())
+        if key in _STEPS and (ctrl or (not modifiers and not self._transform.can_pan)):
+            h, w = self._scene.original.shape
+            x, y = (w / 2, h / 2) if self._looked is None else self._looked.centre
+            dx, dy = _STEPS[key]
+            x = min(max(0, int(x) + dx * CELL_PX), w - 1)
+            y = min(max(0, int(y) + dy * CELL_PX), h - 1)
+            self.hovered.emit((x, y))
+            return True
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not modifiers and self._looked is not None:
+            x, y = self._looked.centre
+            h, w = self._scene.original.shape
+            self.clicked.emit(min(int(x), w - 1), min(int(y), h - 1))
+            return True
+        return False

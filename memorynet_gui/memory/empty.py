@@ -1,0 +1,18 @@
+"""The Memory page without a photo: what it is for, and photos to try it on."""
+
+from __future__ import annotations
+
+from memorynet_gui.thumbnails import Thumbnails
+from memorynet_gui.view_empty import EmptyState
+
+
+class EmptyMemory(EmptyState):
+    def __init__(self, thumbnails: Thumbnails) -> None:
+        super().__init__(thumbnails)
+        self.say(
+            "Look into the memory of a photo",
+            "The network remembers what rain and shadow look like, what clean places look like, and what this very photo "
+            "shows elsewhere. Drop a photo here, or restore one first: then point at a place and see what it is taken for, "
+            "and from where it is rebuilt.",
+            "or restore a photo first and come back",
+        )

@@ -1,0 +1,656 @@
+"""The Memory page: what the memory sees in a photo, place by place, and what becomes of the photo when it is changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
+
+from core.memory_edit import MemoryEdit, MemoryEditError, Slots
+from memorynet_gui.memory import work
+from memorynet_gui.memory.canvas import MemoryCanvas
+from memorynet_gui.memory.edits import Edits
+from memorynet_gui.memory.empty import EmptyMemory
+from memorynet_gui.memory.flow import MemoryFlow
+from memorynet_gui.memory.overlay import CELL_PX, Mark, Tint
+from memorynet_gui.memory.panel import MemoryPanel
+from memorynet_gui.memory.panel_place import SOURCES_SHOWN
+from memorynet_gui.memory.stage import MemoryStage
+from memorynet_gui.memory.toolbar import MemoryToolbar
+from memorynet_gui.memory.words import noun, verdict
+from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
+from memorynet_gui.page import AppContext, Page, PhotoAtHand
+from memorynet_gui.problems import Problem, describe
+from memorynet_gui.theme import set_surface
+from memorynet_gui.thumbnails import Thumbnails
+
+if TYPE_CHECKING:
+    from core.catalog import Sample
+    from core.memory_look import PlaceSeen, SlotShare
+
+log = logging.getLogger(__name__)
+
+_ZOOM_STEP = 1.5
+_PINS_MAX = 9
+_TASK_OF_SAMPLES = "derain"
+_QUIET_KINDS = ("place", "slots", "preview")  # over in a moment: no words in the job bar
+
+
+class MemoryPage(Page):
+    page_id = "memory"
+    title = "Memory"
+    icon = "mdi6.view-grid-outline"
+
+    def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.context = context
+        self.thumbnails = Thumbnails(parent=self)
+        self.edits = Edits(self)
+        self.canvas = MemoryCanvas()
+        self.flow = MemoryFlow(context.runner, self)
+        self.stage = MemoryStage(self.flow, self.canvas, self.edits, self)
+        self.panel = MemoryPanel(self.edits, context.theme.token)
+        self.toolbar = MemoryToolbar(self)
+        self.empty = EmptyMemory(self.thumbnails)
+        self.pins: list[tuple[int, int]] = []  # pixels of the photo
+        self.chosen_pin = -1
+        self._effects: dict[tuple[int, int], PlaceEffect] = {}
+        self._looked: tuple[int, int] | None = None  # under the pointer or the arrow keys
+        self._hot_slot = -1
+        self._own_photo = False  # dropped here, so the Restore page's does not take its place
+        self._at_hand: PhotoAtHand | None = None
+        self._said_job = False
+        self._shut = False
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self._build()
+        self._connect()
+        self.canvas.set_mode(context.settings.compare_mode)
+        self.toolbar.set_mode(context.settings.compare_mode)
+        self._refresh()
+        QTimer.singleShot(0, self._after_first_paint)
+
+    # --- building --------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.words.setMargin(8)
+        self.words.setAccessibleName("What the memory says about the photo")
+        set_surface(self.words, "panel")
+        content = QWidget()
+        self._column = QVBoxLayout(content)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addWidget(self.words)
+        self._column.addWidget(self.canvas, 1)
+        self._outer = QStackedWidget()
+        self._outer.addWidget(self.empty)
+        self._outer.addWidget(content)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._outer)
+
+    def _connect(self) -> None:
+        canvas, panel, stage, flow = self.canvas, self.panel, self.stage, self.flow
+        canvas.hovered.connect(self._hover)
+        canvas.clicked.connect(self.pin)
+        canvas.unclicked.connect(self._unclick)
+        canvas.pin_clicked.connect(self.choose_pin)
+        canvas.mode_changed.connect(self._mode_changed)
+        canvas.zoom_changed.connect(self.toolbar.set_zoom)
+        canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
+        self.toolbar.wanted.connect(self._do)
+        self.toolbar.from_restore.clicked.connect(self._take_restore)
+        self.empty.open_requested.connect(lambda: self._do("open"))
+        self.empty.sample_requested.connect(self.open_sample)
+        stage.place_first = lambda: self.place
+        stage.changed.connect(self._stage_changed)
+        stage.tried.connect(self._tried)
+        stage.progressed.connect(self._say_job)
+        flow.failed.connect(self._failed)
+        flow.changed.connect(self._flow_changed)
+        panel.installEventFilter(self)
+        panel.overlay_changed.connect(self._show_tints)
+        panel.problem.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
+        panel.place.slot_hovered.connect(self.light_slot)
+        panel.place.slot_chosen.connect(self.choose_slot)
+        panel.place.unpin_requested.connect(self.unpin)
+        panel.edit.save_requested.connect(self._ask_save)
+        panel.edit.load_requested.connect(self._ask_load)
+        panel.edit.photo_wanted.connect(self._ask_other)
+        panel.edit.photo_dropped.connect(lambda name: self.hold_photo(Path(name)))
+        self.edits.changed.connect(self.status_changed.emit)
+        self.context.theme.changed.connect(self._show_tints)
+
+    def _after_first_paint(self) -> None:
+        if self._shut:
+            return
+        from core import catalog
+
+        self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
+
+    # --- the window's side -----------------------------------------------------------------------
+
+    def inspector(self) -> QWidget:
+        return self.panel
+
+    def toolbar_widgets(self) -> dict[str, list[QWidget]]:
+        return self.toolbar.widgets()
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """The first photo of these is looked into; bundled samples bring their truth."""
+        from core import catalog
+
+        files = [path for path in paths if path.is_file()]
+        if not files:
+            self.context.banner("Drop a photo: the Memory page looks into one at a time.")
+            return
+        root = catalog.RESOURCES / "samples"
+        sample = next((s for s in catalog.samples() if s.path == files[0]), None)
+        truth = sample.truth if sample is not None and files[0].is_relative_to(root) else None
+        if len(files) > 1:
+            self.context.banner(f"Looking into {files[0].name}: the Memory page takes one photo at a time.")
+        self._own_photo = True
+        settings = self.context.settings
+        subject = Subject(
+            files[0].absolute(),
+            settings.task,
+            settings.models.get(settings.task, ""),
+            settings.device,
+            settings.precision,
+            settings.tile_px,
+        )
+        self._open(subject, None, truth)
+
+    def open_sample(self, sample: Sample) -> None:
+        self.open_paths([sample.path])
+
+    def use_model(self, path: Path) -> None:
+        """Look at the same photo with another model."""
+        from core import catalog
+
+        task = catalog.model_task(path) or self.context.settings.task
+        subject = self.stage.with_model(str(path), task)
+        if subject is not None:
+            self._open(subject, self._at_hand, None)
+
+    def _take_restore(self) -> None:
+        """Go back to following the Restore page's photo."""
+        self._own_photo, self._at_hand = False, None
+        self._follow_restore()
+
+    def _follow_restore(self) -> None:
+        at_hand = self.context.photo
+        if self._own_photo or at_hand is None:
+            return
+        if self._at_hand is not None and self._at_hand == at_hand:
+            return
+        self._at_hand = at_hand
+        subject = Subject(
+            at_hand.path,
+            at_hand.task,
+            at_hand.model,
+            at_hand.device,
+            at_hand.precision,
+            at_hand.tile_px,
+            at_hand.thoroughness_percent,
+            at_hand.state,
+        )
+        self._open(subject, at_hand, at_hand.reference)
+
+    def _open(self, subject: Subject, at_hand: PhotoAtHand | None, reference: Path | None) -> None:
+        same_photo = self.stage.subject is not None and self.stage.subject.path == subject.path
+        if not same_photo:
+            self.pins, self.chosen_pin, self._looked = [], -1, None
+        self._effects.clear()
+        self.panel.problem.show_problem(None)
+        self.stage.open(
+            subject,
+            at_hand.rgb if at_hand is not None else None,
+            at_hand.restored_rgb if at_hand is not None else None,
+            at_hand.result if at_hand is not None else None,
+            reference,
+        )
+
+    def can(self, action_id: str) -> bool:
+        shown = self.stage.rgb is not None
+        answers: dict[str, Callable[[], bool]] = {
+            "open": lambda: True,
+            "undo": lambda: self.edits.can_undo,
+            "redo": lambda: self.edits.can_redo,
+            "save": lambda: bool(self.edits.now.steps),
+            "remove": lambda: self.chosen_pin >= 0,
+            "next": lambda: len(self.pins) > 1,
+            "previous": lambda: len(self.pins) > 1,
+            "cancel": lambda: bool(self.flow.kind) and self.flow.kind not in _QUIET_KINDS,
+        }
+        if action_id in answers:
+            return answers[action_id]()
+        return shown if action_id.startswith(("mode_", "zoom_", "toggle_zoom")) else False
+
+    def handle(self, action_id: str) -> None:
+        canvas = self.canvas
+        if action_id.startswith("mode_"):
+            canvas.set_mode(action_id.removeprefix("mode_"))
+            return
+        handlers: dict[str, Callable[[], object]] = {
+            "open": self._ask_open,
+            "undo": self.edits.undo,
+            "redo": self.edits.redo,
+            "save": self._ask_save,
+            "remove": self.unpin,
+            "next": lambda: self.choose_pin((self.chosen_pin + 1) % len(self.pins)),
+            "previous": lambda: self.choose_pin((self.chosen_pin - 1) % len(self.pins)),
+            "cancel": self._cancel,
+            "toggle_zoom": canvas.toggle_fit,
+            "zoom_fit": canvas.fit,
+            "zoom_100": canvas.actual_size,
+            "zoom_in": lambda: canvas.zoom_by(_ZOOM_STEP),
+            "zoom_out": lambda: canvas.zoom_by(1 / _ZOOM_STEP),
+        }
+        handlers[action_id]()
+
+    def _cancel(self) -> None:
+        """What runs is given up; what was found out stays. A photo that is not open yet is closed."""
+        if self.flow.kind == "open":
+            self._own_photo, self._at_hand = False, self.context.photo
+            self.stage.close()
+        else:
+            self.flow.drop()
+        self._refresh()
+
+    def shut_down(self) -> None:
+        if self._shut:
+            return
+        self._shut = True
+        self.flow.shut_down()
+        self.thumbnails.shut_down()
+
+    def _do(self, action_id: str) -> None:
+        if self.can(action_id):
+            self.handle(action_id)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._follow_restore()
+        self.flow.wake()
+        self.toolbar.from_restore.setVisible(self._own_photo and self.context.photo is not None)
+        (self.canvas if self.stage.rgb is not None else self).setFocus()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Other pages get the worker; what was asked is done when this one shows again."""
+        self.flow.rest()
+        self._clear_job()
+        super().hideEvent(event)
+
+    # --- places ----------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """What the panel tells about: the place under the pointer, else the chosen pin."""
+        if self._looked is not None:
+            return self._looked
+        return self.pins[self.chosen_pin] if 0 <= self.chosen_pin < len(self.pins) else None
+
+    def _hover(self, pixel: tuple[int, int] | None) -> None:
+        self._looked = pixel
+        self._show_place()
+
+    def pin(self, x: int, y: int) -> None:
+        """Keep a place; the oldest makes room for a tenth."""
+        cell = (x // CELL_PX, y // CELL_PX)
+        known = next((i for i, p in enumerate(self.pins) if (p[0] // CELL_PX, p[1] // CELL_PX) == cell), None)
+        if known is not None:
+            self.choose_pin(known)
+            return
+        if len(self.pins) >= _PINS_MAX:
+            del self.pins[0]
+        self.pins.append((x, y))
+        self.choose_pin(len(self.pins) - 1)
+
+    def choose_pin(self, index: int) -> None:
+        self.chosen_pin, self._looked = index, None
+        self._show_place()
+        self._measure_place()
+        self.status_changed.emit()
+
+    def unpin(self) -> None:
+        if 0 <= self.chosen_pin < len(self.pins):
+            del self.pins[self.chosen_pin]
+            self.chosen_pin = len(self.pins) - 1
+            self._looked = None
+            self._show_place()
+            self.status_changed.emit()
+
+    def _unclick(self) -> None:
+        """A double-click zooms; the pin of its first half goes."""
+        if self.pins and self.chosen_pin == len(self.pins) - 1:
+            self.unpin()
+
+    def _measure_place(self) -> None:
+        """What the memory does to the pixels of the chosen pin: the network is asked once."""
+        bench, at = self.stage.bench, self.place
+        if bench is None or at is None or at in self._effects or not self._is_within(at):
+            return
+        x, y = at
+        self.flow.want(
+            "place", lambda emit, control: work.place_effect(bench, x, y, emit, control), self._place_measured
+        )
+
+    def _place_measured(self, effect: PlaceEffect) -> None:
+        self._effects[effect.x_px, effect.y_px] = effect
+        if self.place == (effect.x_px, effect.y_px):
+            self.panel.place.show_effect(effect.of_memory)
+
+    def _is_within(self, at: tuple[int, int]) -> bool:
+        bench = self.stage.bench
+        return bench is not None and 0 <= at[0] < bench.look.width and 0 <= at[1] < bench.look.height
+
+    def _show_place(self) -> None:
+        """Panel and canvas follow the place looked at, from what is recorded."""
+        bench, at = self.stage.bench, self.place
+        marks = [
+            Mark(x // CELL_PX * CELL_PX, y // CELL_PX * CELL_PX, CELL_PX, CELL_PX, str(number))
+            for number, (x, y) in enumerate(self.pins, 1)
+        ]
+        self.canvas.set_pins(marks, self.chosen_pin)
+        panel = self.panel.place
+        if bench is None or at is None or not self._is_within(at):
+            self.canvas.set_looked(None)
+            self.canvas.set_sources((), QColor())
+            panel.show_place(None, None, None, None, None, "", (), pinned="")
+            self._show_tints()
+            return
+        look = bench.look
+        place = look.place(*at)
+        negative = positive = None
+        if bench.samples is not None and bench.samples.dim == look.query.shape[-1]:
+            negative = look.nearest(place, bench.samples, "negative")
+            positive = look.nearest(place, bench.samples, "positive")
+        slot = self._slot_of(place)
+        sources = look.sources(place, slot, count=SOURCES_SHOWN)
+        pinned = str(self.chosen_pin + 1) if self._looked is None and self.chosen_pin >= 0 else ""
+        panel.show_place(look, place, bench.rgb, negative, positive, bench.without_samples, sources, pinned)
+        effect = self._effects.get(at)
+        panel.show_effect(effect.of_memory if effect is not None else None)
+        self.canvas.set_looked(Mark(place.x_px, place.y_px, CELL_PX, CELL_PX))
+        polarity = slot.polarity if slot is not None else "positive"
+        self.canvas.set_sources(
+            [Mark(each.x_px, each.y_px, each.width_px, each.height_px) for each in sources],
+            self._on_photo(polarity),
+        )
+        if self.panel.overlay == "sources":
+            self._show_tints()
+
+    def _slot_of(self, place: PlaceSeen) -> SlotShare | None:
+        """The slot under the pointer in the bars, if this place looks it up."""
+        return next((slot for slot in place.slots if slot.row == self._hot_slot), None)
+
+    # --- slots -----------------------------------------------------------------------------------
+
+    def light_slot(self, row: int) -> None:
+        """Show where in the photo a slot of the table is looked up; -1 goes back."""
+        if row == self._hot_slot:
+            return
+        self._hot_slot = row
+        self._show_tints()
+        self._show_place()
+
+    def choose_slot(self, row: int) -> None:
+        """Make a slot what the panel changes."""
+        bench = self.stage.bench
+        if bench is None:
+            return
+        (polarity, granularity), number = bench.look.group_of(row)
+        self.panel.edit.choose(Slots(polarity, granularity, (number,)))
+        for bars in self.panel.place.bars.values():
+            bars.set_picked(row)
+
+    # --- what lies over the photo ----------------------------------------------------------------
+
+    def _on_photo(self, polarity: str) -> QColor:
+        """Photos are bright and dark alike, so the colour is that of the dark theme in both."""
+        from memorynet_gui.theme_tokens import DARK
+
+        return QColor(DARK[polarity])
+
+    def _show_tints(self) -> None:
+        bench, panel = self.stage.bench, self.panel
+        if bench is None:
+            self.canvas.set_tints(None, None)
+            return
+        look = bench.look
+        opacity, threshold = panel.opacity.value() / 100, panel.threshold.value() / 100
+        if self._hot_slot >= 0:
+            (polarity, granularity), number = look.group_of(self._hot_slot)
+            colour = self._on_photo(polarity).name()
+            title = f"Looks up {polarity} {granularity} {number}"
+            tint = Tint(look.slot_map(self._hot_slot), colour, title, "0", "weight 1", 0.0, opacity)
+            self.canvas.set_tints(tint, tint)
+        elif panel.overlay == "damage":
+            colour, what = self._on_photo("negative").name(), noun(look.task)
+            title = f"Looks like {what}"
+
+            def made(values: Any) -> Tint:
+                return Tint(values, colour, title, "clean 0", f"1 {what}", threshold, opacity)
+
+            before = made(look.before.values)
+            if self.stage.shows_change:
+                before = (
+                    made(self.stage.after.values)
+                    if self.stage.after is not None
+                    else made(look.before.values * 0)
+                )
+                self.canvas.set_tints(before, None)
+            else:
+                after = self.stage.after
+                # while nothing is restored the original shows everywhere
+                self.canvas.set_tints(
+                    before, made(after.values) if after is not None else self._meanwhile(before)
+                )
+        elif panel.overlay == "sources" and self.place is not None and self._is_within(self.place):
+            values = look.source_map(look.place(*self.place))
+            peak = float(values.max())
+            cell = CELL_PX * look.width / look.copy_size[0], CELL_PX * look.height / look.copy_size[1]
+            tint = Tint(
+                values / peak if peak > 0 else values,
+                self._on_photo("positive").name(),
+                "Gives its content to this place",
+                "0",
+                f"{peak:.1%} of it",
+                0.0,
+                opacity,
+                cell,
+            )
+            self.canvas.set_tints(tint, tint)
+        else:
+            self.canvas.set_tints(None, None)
+
+    def _meanwhile(self, before: Tint) -> Tint | None:
+        return before if self.stage.restored_rgb is None else None
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    def _tried(self, tried: Tried) -> None:
+        self.panel.edit.show_result(tried)
+
+    def hold_photo(self, path: Path) -> None:
+        """Let the memory hold what another photo shows."""
+        bench = self.stage.bench
+        if bench is None:
+            return
+        self.panel.edit.say(f"Reading {path.name}…")
+        self.flow.want(
+            "other", lambda emit, control: work.other_content(bench, path, emit, control), self._other_came
+        )
+
+    def _other_came(self, trial: work.Trial) -> None:
+        self.panel.edit.say("")
+        self.edits.hold_photo(trial.other_name, trial.other)
+
+    def save_edit(self, path: Path) -> None:
+        """Write the changes as ``memorynet restore --memory-edit`` takes them."""
+        from core import atomic
+
+        try:
+            atomic.write_text(path, self.edits.now.edit().to_json())
+        except OSError as error:
+            self.context.banner(f"The changes could not be written. {describe(error).sentence}")
+            return
+        held = (
+            " The photo that is held instead is not part of the file."
+            if self.edits.now.other is not None
+            else ""
+        )
+        self.context.banner(f"Changes written to {path.name}.{held}")
+
+    def load_edit(self, path: Path) -> None:
+        """Take changes from a file; one that does not fit the model says so and changes nothing."""
+        bench = self.stage.bench
+        try:
+            edit = MemoryEdit.read(path)
+            if bench is not None:
+                bench.check(edit)
+        except (MemoryEditError, OSError) as error:
+            self.context.banner(f"These changes cannot be used. {describe(error).sentence}")
+            return
+        self.edits.take(edit)
+
+    # --- dialogs ---------------------------------------------------------------------------------
+
+    def _ask_open(self) -> None:
+        self._photo_dialog("Look into a photo", lambda path: self.open_paths([path]))
+
+    def _ask_other(self) -> None:
+        self._photo_dialog("Hold the content of another photo", self.hold_photo)
+
+    def _photo_dialog(self, title: str, then: Callable[[Path], object]) -> None:
+        from core.image_types import EXTENSIONS
+
+        settings = self.context.settings
+        patterns = " ".join(f"*{extension}" for extension in sorted(EXTENSIONS))
+        dialog = QFileDialog(self, title, str(settings.open_folder or Path.home()))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters([f"Photos ({patterns})", "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: then(Path(name)))
+        dialog.open()
+
+    def _ask_save(self) -> None:
+        dialog = self._json_dialog("Save the changes of the memory")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("json")
+        dialog.selectFile("memory-edit.json")
+        dialog.fileSelected.connect(lambda name: self.save_edit(Path(name)))
+        dialog.open()
+
+    def _ask_load(self) -> None:
+        dialog = self._json_dialog("Load changes of the memory")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.load_edit(Path(name)))
+        dialog.open()
+
+    def _json_dialog(self, title: str) -> QFileDialog:
+        dialog = QFileDialog(self, title, str(self.context.settings.open_folder or Path.home()))
+        dialog.setNameFilters(["Changes of a memory (*.json)", "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return dialog
+
+    # --- what is said ----------------------------------------------------------------------------
+
+    def _stage_changed(self) -> None:
+        bench = self.stage.bench
+        self.panel.edit.set_look(bench.look if bench is not None else None)
+        self._show_tints()
+        self._show_place()
+        if bench is not None and self.chosen_pin >= 0:
+            self._measure_place()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        stage = self.stage
+        self._outer.setCurrentIndex(0 if stage.subject is None else 1)
+        bench = stage.bench
+        self.panel.setEnabled(True)
+        if bench is not None:
+            self.panel.model.set_value(f"{bench.look.model_name} · {bench.look.task}")
+            self.words.setText(verdict(bench.look.task, bench.look.before, stage.after))
+        elif self.panel.problem.isVisibleTo(self.panel):
+            self.words.setText("This photo cannot be looked into; the panel says why.")
+        elif stage.subject is not None:
+            waits = self.flow.waits
+            self.words.setText(
+                "Waiting for what runs on another page."
+                if waits
+                else f"Looking into {stage.subject.path.name}…"
+            )
+            self.panel.model.set_value("")
+        self.toolbar.set_shown(stage.rgb is not None)
+        self.toolbar.from_restore.setVisible(self._own_photo and self.context.photo is not None)
+        self.status_changed.emit()
+
+    def _failed(self, kind: str, error: BaseException) -> None:
+        problem: Problem = describe(error)
+        log.info("memory page, %s: %s", kind, error)
+        if kind == "open":
+            self.panel.problem.show_problem(problem)
+            self._refresh()
+        elif kind in ("preview", "whole"):
+            self.panel.edit.show_result(None, problem.sentence)
+        elif kind == "other":
+            self.panel.edit.say(problem.sentence)
+        elif kind in ("base", "after"):
+            self.context.banner(f"The photo could not be restored to compare. {problem.sentence}")
+
+    def _flow_changed(self) -> None:
+        if not self.flow.kind:
+            self._clear_job()
+        elif self.flow.kind not in _QUIET_KINDS and not self._said_job:
+            self._say_job("Looking into the photo", None, None)
+        if self.stage.subject is not None and self.stage.bench is None:
+            self._refresh()
+        self.status_changed.emit()
+
+    def _say_job(self, text: str, share: float | None, seconds_left: float | None) -> None:
+        self._said_job = True
+        self.context.job_bar.set_job(text, share, seconds_left)
+
+    def _clear_job(self) -> None:
+        if self._said_job:
+            self._said_job = False
+            self.context.job_bar.clear_job()
+
+    def _mode_changed(self, mode: str) -> None:
+        self.toolbar.set_mode(mode)
+        self.context.settings.compare_mode = mode
+
+    # --- keys ------------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_O and not event.modifiers():
+            self.panel.set_overlay("none" if self.panel.overlay == "damage" else "damage")
+            event.accept()
+        elif not self._hold(event, True):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if not self._hold(event, False):
+            super().keyReleaseEvent(event)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            return self._hold(event, event.type() == QEvent.Type.KeyPress)
+        return super().eventFilter(watched, event)
+
+    def _hold(self, event: QKeyEvent, down: bool) -> bool:
+        if event.key() != Qt.Key.Key_Space or event.modifiers():
+            return False
+        if not event.isAutoRepeat():
+            self.canvas.set_show_original(down)
+        event.accept()
+        return True

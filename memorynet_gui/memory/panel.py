@@ -1,0 +1,113 @@
+"""The Memory page's panel: what lies over the photo, the place looked at, and what is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from memorynet_gui.inspector_parts import DirectSlider, ProblemBox, Row, column, heading
+from memorynet_gui.memory.edits import Edits
+from memorynet_gui.memory.panel_edit import EditPanel
+from memorynet_gui.memory.panel_place import PlacePanel
+
+OVERLAYS = (
+    ("damage", "Damage", "Tint what looks like damage to the memory, before and after (O)"),
+    ("sources", "Sources", "Tint where in the photo the content of the place looked at came from"),
+    ("none", "Nothing", "The photo alone"),
+)
+
+
+class MemoryPanel(QWidget):
+    overlay_changed = Signal()  # overlay, opacity or threshold
+
+    def __init__(self, edits: Edits, colours: Callable[[str], QColor], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.overlays: dict[str, QPushButton] = {}
+        segments = QFrame()
+        segments.setProperty("role", "segments")
+        row = QHBoxLayout(segments)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        group = QButtonGroup(self)
+        for key, text, tooltip in OVERLAYS:
+            button = QPushButton(text)
+            button.setProperty("role", "segment")
+            button.setCheckable(True)
+            button.setToolTip(tooltip)
+            button.setAccessibleName(f"Overlay: {text}")
+            button.clicked.connect(self.overlay_changed)
+            group.addButton(button)
+            row.addWidget(button, 1)
+            self.overlays[key] = button
+        self.overlays["damage"].setChecked(True)
+        self.opacity = self._slider("Opacity", 55, "How strongly the tint covers the photo")
+        self.threshold = self._slider(
+            "Threshold",
+            50,
+            "From where on a place is tinted: 0 is clean, 1 is damage, on the same scale for every photo",
+        )
+        self.model = Row("Model", tooltip="The network whose memory is looked into")
+        self.problem = ProblemBox()
+        self.place = PlacePanel(colours)
+        self.edit = EditPanel(edits)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(8)
+        self._over = QWidget()
+        over = column(8, heading("Over the photo"), segments)
+        over.addLayout(self._labelled("Opacity", self.opacity))
+        over.addLayout(self._labelled("Threshold", self.threshold))
+        over.addWidget(self.model)
+        over.addSpacing(8)
+        self._over.setLayout(over)
+        layout.addWidget(self.problem)
+        layout.addWidget(self._over)
+        layout.addWidget(self.place)
+        layout.addSpacing(8)
+        layout.addWidget(self.edit)
+        layout.addStretch(1)
+        self.problem.hide()
+
+    def _slider(self, name: str, percent: int, tooltip: str) -> DirectSlider:
+        slider = DirectSlider()
+        slider.setRange(0, 100)
+        slider.setValue(percent)
+        slider.setAccessibleName(name)
+        slider.setToolTip(tooltip)
+        slider.valueChanged.connect(lambda _value: self.overlay_changed.emit())
+        return slider
+
+    @staticmethod
+    def _labelled(text: str, slider: DirectSlider) -> QHBoxLayout:
+        label = QLabel(text)
+        label.setProperty("role", "secondary")
+        label.setFixedWidth(72)
+        value = QLabel()
+        value.setAlignment(Qt.AlignmentFlag.AlignRight)
+        value.setFixedWidth(34)
+
+        def say(percent: int) -> None:
+            value.setText(f"{percent / 100:.2f}")
+
+        slider.valueChanged.connect(say)
+        say(slider.value())
+        line = QHBoxLayout()
+        for widget, stretch in ((label, 0), (slider, 1), (value, 0)):
+            line.addWidget(widget, stretch)
+        return line
+
+    def set_open(self, on: bool) -> None:
+        """Whether there is a photo that can be questioned: without one there is nothing to set."""
+        self._over.setVisible(on)
+        self.edit.setVisible(on)
+
+    @property
+    def overlay(self) -> str:
+        return next((key for key, button in self.overlays.items() if button.isChecked()), "none")
+
+    def set_overlay(self, key: str) -> None:
+        self.overlays[key].setChecked(True)
+        self.overlay_changed.emit()

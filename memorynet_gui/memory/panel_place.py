@@ -1,0 +1,176 @@
+"""The part of the panel about a place: what it looks like, where its content came from, which slots it looks up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from memorynet_gui.inspector_parts import column, heading
+from memorynet_gui.memory import words
+from memorynet_gui.memory.bars import SlotBars
+from memorynet_gui.memory.likeness import Likeness, Patch, patch_of
+from memorynet_gui.view_fold import FoldButton
+
+if TYPE_CHECKING:
+    from core.memory_look import MemoryLook, NearSamples, PlaceSeen, Source
+    from core.memory_probe import Change
+
+SOURCES_SHOWN = 5
+
+
+def wrapped(role: str = "secondary") -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setProperty("role", role)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+class PlacePanel(QWidget):
+    slot_hovered = Signal(int)  # row of the table, -1: none
+    slot_chosen = Signal(int)
+    unpin_requested = Signal()
+
+    def __init__(self, colours: Callable[[str], QColor], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = QLabel()
+        self.title.setProperty("role", "strong")
+        self.unpin = QPushButton("Unpin")
+        self.unpin.setProperty("compact", True)
+        self.unpin.setToolTip("Take this pin off the photo (Del)")
+        self.unpin.setAccessibleName("Unpin this place")
+        self.unpin.clicked.connect(self.unpin_requested)
+        self.judged = wrapped("")
+        self.negative_words, self.positive_words = wrapped("caption"), wrapped("caption")
+        self.negative = Likeness("Stored samples of damage most like this place")
+        self.positive = Likeness("Stored clean samples most like this place")
+        self.no_samples = wrapped("caption")
+        self.sources = Likeness("Places of this photo that its content came from")
+        self.source_words, self.read, self.effect = wrapped("caption"), wrapped(), wrapped()
+        self.bars = {polarity: SlotBars(polarity, colours) for polarity in ("negative", "positive")}
+        self.all_weights = FoldButton(
+            "All weights", "Show every slot that is looked up here, not only the strongest"
+        )
+        self.all_weights.toggled.connect(self._show_all)
+        for bars in self.bars.values():
+            bars.hovered.connect(self.slot_hovered)
+            bars.chosen.connect(self.slot_chosen)
+        self._hint = wrapped()
+        self._hint.setText(
+            "Point at the photo to see what a place looks like to the memory. Click to pin it; the arrow keys move by one "
+            "cell, Enter pins."
+        )
+        self._body = QWidget()
+        self._build()
+        self.show_place(None, None, None, None, None, "", (), pinned="")
+
+    def _show_all(self, on: bool) -> None:
+        for bars in self.bars.values():
+            bars.set_all(on)
+
+    def _build(self) -> None:
+        top = QHBoxLayout()
+        top.setContentsMargins(0, 0, 0, 0)
+        top.addWidget(self.title, 1)
+        top.addWidget(self.unpin)
+        body = column(4)
+        body.addLayout(top)
+        body.addWidget(self.judged)
+        body.addWidget(self.effect)
+        self._likes: list[QWidget] = []
+        for title, row, said in (
+            ("Looks like this damage", self.negative, self.negative_words),
+            ("Looks like these clean places", self.positive, self.positive_words),
+        ):
+            name = QLabel(title)
+            body.addSpacing(6)
+            for widget in (name, row, said):
+                body.addWidget(widget)
+                self._likes.append(widget)
+        body.addWidget(self.no_samples)
+        body.addSpacing(6)
+        self._source_title = QLabel("Rebuilt from these places of your photo")
+        for widget in (self._source_title, self.sources, self.source_words):
+            body.addWidget(widget)
+        body.addSpacing(6)
+        body.addWidget(QLabel("What it looks up"))
+        body.addWidget(self.read)
+        for polarity, title in (
+            ("negative", "Slots of damage: orange was learned, grey is this photo's own"),
+            ("positive", "Slots of clean structure: blue was learned, grey is this photo's own"),
+        ):
+            caption = QLabel(title)
+            caption.setProperty("role", "caption")
+            caption.setWordWrap(True)
+            body.addSpacing(2)
+            body.addWidget(caption)
+            body.addWidget(self.bars[polarity])
+        body.addWidget(self.all_weights)
+        self._body.setLayout(body)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(heading("Place"))
+        layout.addWidget(self._hint)
+        layout.addWidget(self._body)
+
+    def show_place(
+        self,
+        look: MemoryLook | None,
+        place: PlaceSeen | None,
+        rgb: np.ndarray | None,
+        negative: NearSamples | None,
+        positive: NearSamples | None,
+        without_samples: str,
+        sources: tuple[Source, ...],
+        pinned: str,
+    ) -> None:
+        """Everything about a place; None empties the panel. ``pinned`` is the pin's number, "" while only looked at."""
+        shown = look is not None and place is not None and rgb is not None
+        self._body.setVisible(shown)
+        self._hint.setVisible(not shown)
+        if look is None or place is None or rgb is None:
+            return
+        at = f"{place.x_px}, {place.y_px} px"
+        self.title.setText(f"Pin {pinned} · {at}" if pinned else at)
+        self.unpin.setVisible(bool(pinned))
+        self.judged.setText(words.place_words(look.task, place))
+        self.read.setText(words.read_words(place, look.has_actual))
+        here = patch_of(rgb, place.x_px, place.y_px)
+        for row, said, near in (
+            (self.negative, self.negative_words, negative),
+            (self.positive, self.positive_words, positive),
+        ):
+            row.show_patches(here, near)
+            said.setText(words.near_words(near) if near is not None else "")
+        for widget in self._likes:
+            widget.setVisible(negative is not None)
+        self.no_samples.setVisible(negative is None)
+        self.no_samples.setText(without_samples)
+        self._show_sources(look, rgb, sources)
+        for bars in self.bars.values():
+            bars.show_place(place, look.is_read)
+
+    def _show_sources(self, look: MemoryLook, rgb: np.ndarray, sources: tuple[Source, ...]) -> None:
+        for widget in (self._source_title, self.sources, self.source_words):
+            widget.setVisible(look.has_actual)
+        if not look.has_actual:
+            return
+        patches = []
+        for source in sources[:SOURCES_SHOWN]:
+            x, y = source.x_px + source.width_px // 2 - 4, source.y_px + source.height_px // 2 - 4
+            tip = f"at {source.x_px}, {source.y_px} px: {source.share:.1%} of the content"
+            patches.append(Patch(patch_of(rgb, x, y), f"{source.share:.1%}", tip))
+        self.sources.show_these(patches)
+        said = "Lines in the photo lead there. The content of a slot is a mean over many places; these give the most."
+        self.source_words.setText(said if patches else "Nothing of the photo was collected for this place.")
+
+    def show_effect(self, change: Change | None) -> None:
+        """What the memory does to the pixels there; None: not measured yet."""
+        self.effect.setText("" if change is None else words.change_words(change))
+        self.effect.setVisible(change is not None)

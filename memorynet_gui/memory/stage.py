@@ -1,0 +1,218 @@
+"""The photo in the middle of the Memory page: opened, restored, looked at again, and changes tried on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from core.events import LookProgress
+from memorynet_gui.memory import work
+from memorynet_gui.memory.edits import Edits
+from memorynet_gui.memory.flow import MemoryFlow
+from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject, TileArrived, Tried
+
+if TYPE_CHECKING:
+    from core.inspection import Response
+    from memorynet_gui.memory.canvas import MemoryCanvas
+
+AS_IS = ("Original", "Restored", "Not restored yet")
+CHANGED = ("Memory as it is", "Memory changed", "Being tried")
+
+
+class MemoryStage(QObject):
+    """Knows what is there of the photo and keeps the canvas true to it.
+
+    Without a change the canvas compares the photo with the restored one; with one it compares the restored photo with
+    what the changed memory makes of it.
+    """
+
+    changed = Signal()  # bench, base, after or what is shown
+    tried = Signal(object)  # Tried: how a change turns out, first of a part, then of all
+    progressed = Signal(str, object, object)  # words, share or None, seconds left or None
+
+    def __init__(
+        self, flow: MemoryFlow, canvas: MemoryCanvas, edits: Edits, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._flow, self._canvas, self._edits = flow, canvas, edits
+        self.subject: Subject | None = None
+        self.bench: Bench | None = None
+        self.base: Base | None = None
+        self.after: Response | None = None
+        self.rgb: np.ndarray | None = None
+        self.restored_rgb: np.ndarray | None = None
+        self.place_first: Callable[[], tuple[int, int] | None] = lambda: (
+            None
+        )  # what a change is tried on first
+        self._shows_change = False
+        flow.event.connect(self._event)
+        edits.changed.connect(self._edits_changed)
+
+    # --- the photo -------------------------------------------------------------------------------
+
+    def open(
+        self,
+        subject: Subject,
+        rgb: np.ndarray | None,
+        restored_rgb: np.ndarray | None,
+        result: Callable[[], np.ndarray | None] | None,
+        reference: Path | None,
+    ) -> None:
+        """Another photo or another model; what is decoded already shows at once."""
+        self._flow.drop()
+        self.subject, self.bench, self.base, self.after = subject, None, None, None
+        self.rgb, self.restored_rgb = rgb, restored_rgb
+        self._edits.forget()
+        self._show_pictures(fresh=True)
+        self._flow.want(
+            "open",
+            lambda emit, control: work.open_photo(subject, result, reference, emit, control),
+            self._opened,
+        )
+        self.changed.emit()
+
+    def close(self) -> None:
+        self._flow.drop()
+        self.subject = self.bench = self.base = self.after = None
+        self.rgb = self.restored_rgb = None
+        self._edits.forget()
+        self._show_pictures(fresh=True)
+        self.changed.emit()
+
+    @property
+    def focus(self) -> Region | None:
+        return self._canvas.visible_region()
+
+    def _opened(self, bench: Bench) -> None:
+        self.bench = bench
+        if bench.restored is not None and bench.restored_rgb is not None:
+            self.base = Base(bench.restored, bench.restored_rgb)
+            self._want_after()
+        else:
+            self._want_base()
+        self.changed.emit()
+
+    def _want_base(self) -> None:
+        bench, focus = self.bench, self.focus
+        if bench is None:
+            return
+        self._flow.want(
+            "base", lambda emit, control: work.restore_base(bench, focus, emit, control), self._base_came
+        )
+
+    def _base_came(self, base: Base) -> None:
+        self.base, self.restored_rgb = base, base.rgb
+        self._show_pictures(fresh=False)
+        self._want_after()
+        if self._edits.now.trial().changes:
+            self._try()
+        self.changed.emit()
+
+    def _want_after(self) -> None:
+        bench, base = self.bench, self.base
+        if bench is not None and base is not None:
+            self._flow.want(
+                "after",
+                lambda emit, control: work.look_after(bench, base.pixels, emit, control),
+                self._after_came,
+            )
+
+    def _after_came(self, response: Response) -> None:
+        self.after = response
+        self.changed.emit()
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    @property
+    def shows_change(self) -> bool:
+        """Whether the canvas compares the memory as it is with the changed one."""
+        return self._shows_change
+
+    def _edits_changed(self) -> None:
+        self._flow.drop("preview", "whole")
+        wants_change = self._edits.now.trial().changes
+        if wants_change != self._shows_change or not wants_change:
+            self._shows_change = wants_change
+            self._show_pictures(fresh=False)
+            self.changed.emit()
+        if wants_change:
+            self._try()
+
+    def _try(self) -> None:
+        """What is in sight first, in a small part; all of it then."""
+        bench, trial = self.bench, self._edits.now.trial()
+        visible = self.focus
+        if bench is None or visible is None:
+            return
+        from core.memory_probe import preview_region
+
+        look = bench.look
+        region = preview_region(visible, look.width, look.height, self.place_first())
+        self._flow.want(
+            "preview",
+            lambda emit, control: work.try_region(bench, trial, region, emit, control),
+            self._previewed,
+        )
+
+    def _previewed(self, tried: Tried) -> None:
+        x, y, _w, _h = tried.region
+        if self._shows_change:
+            self._canvas.set_restored(None)  # what an earlier change made of the rest is true no longer
+            self._canvas.update_tile(x, y, tried.rgb)
+        self.tried.emit(tried)
+        bench, base, trial, focus = self.bench, self.base, self._edits.now.trial(), self.focus
+        if bench is not None and base is not None:
+            self._flow.want(
+                "whole",
+                lambda emit, control: work.try_whole(bench, base.pixels, trial, focus, emit, control),
+                self._whole_came,
+            )
+
+    def _whole_came(self, tried: Tried) -> None:
+        if self._shows_change:
+            self._canvas.set_restored(tried.rgb)
+        self.tried.emit(tried)
+
+    # --- the canvas ------------------------------------------------------------------------------
+
+    def _show_pictures(self, fresh: bool) -> None:
+        """``fresh``: another photo, so fitted anew."""
+        canvas = self._canvas
+        title = self.subject.path.name if self.subject is not None else ""
+        left = self.restored_rgb if self._shows_change and self.restored_rgb is not None else self.rgb
+        canvas.words = CHANGED if self._shows_change else AS_IS
+        if fresh:
+            canvas.set_original(left, None, title)
+        else:
+            canvas.exchange_original(left, title)
+        canvas.set_restored(None if self._shows_change or left is None else self.restored_rgb)
+
+    def _event(self, kind: str, event: Any) -> None:
+        if isinstance(event, PhotoOpened) and kind == "open":
+            if self.rgb is None or self.rgb.shape != event.rgb.shape:
+                self.rgb, self.restored_rgb = event.rgb, event.restored_rgb
+                self._show_pictures(fresh=True)
+                self.changed.emit()
+            elif event.restored_rgb is not None and self.restored_rgb is None:
+                self.restored_rgb = event.restored_rgb
+                self._show_pictures(fresh=False)
+        elif isinstance(event, TileArrived):
+            shown = (kind == "base" and not self._shows_change) or (kind == "whole" and self._shows_change)
+            if shown:
+                self._canvas.update_tile(event.x, event.y, event.rgb)
+            text = "Restoring to compare" if kind == "base" else "Trying the change on the whole photo"
+            self.progressed.emit(
+                f"{text} · tile {event.index} of {event.count}", event.index / event.count, event.seconds_left
+            )
+        elif isinstance(event, LookProgress):
+            text = "Looking into the photo" if kind == "open" else "Looking at the restored photo"
+            self.progressed.emit(f"{text} · {event.index} of {event.count}", event.index / event.count, None)
+
+    def with_model(self, model: str, task: str) -> Subject | None:
+        """The photo at hand with another model."""
+        return None if self.subject is None else replace(self.subject, model=model, task=task)

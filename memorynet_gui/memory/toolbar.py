@@ -1,0 +1,75 @@
+"""What the Memory page puts into the window's toolbar."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from memorynet_gui.actions import ACTIONS
+
+MODES = ("wipe", "side", "difference", "restored")
+
+
+class MemoryToolbar(QWidget):
+    """Owns the widgets; the window lays them out. ``wanted(action id)`` for every press."""
+
+    wanted = Signal(str)
+    slots_wanted = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.open = self._button("Open…", "open")
+        self.open.setToolTip("Look into another photo (Ctrl+O)")
+        self.from_restore = QPushButton("Photo of Restore")
+        self.from_restore.setToolTip("Look into the photo of the Restore page")
+        self.slots = QPushButton("Slots")
+        self.slots.setCheckable(True)
+        self.slots.setToolTip("Show every slot of the memory below the photo")
+        self.slots.setAccessibleName("Slots of the memory")
+        self.slots.toggled.connect(self.slots_wanted)
+        self.segments = QFrame()
+        self.segments.setProperty("role", "segments")
+        row = QHBoxLayout(self.segments)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        group = QButtonGroup(self)
+        self.modes: dict[str, QPushButton] = {}
+        for mode in MODES:
+            button = self._button(ACTIONS[f"mode_{mode}"].text, f"mode_{mode}")
+            button.setProperty("role", "segment")
+            button.setCheckable(True)
+            group.addButton(button)
+            row.addWidget(button)
+            self.modes[mode] = button
+        self.zoom = QLabel()
+        self.zoom.setProperty("role", "secondary")
+        self.zoom.setAccessibleName("Zoom")
+        self.zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.zoom.setFixedWidth(self.zoom.fontMetrics().horizontalAdvance("3200 %") + 4)
+        self.fit = self._button("Fit", "zoom_fit")
+        self.actual = self._button("100 %", "zoom_100")
+
+    def widgets(self) -> dict[str, list[QWidget]]:
+        return {
+            "left": [self.open, self.from_restore],
+            "centre": [self.segments],
+            "right": [self.slots, self.zoom, self.fit, self.actual],
+        }
+
+    def set_zoom(self, zoom: float) -> None:
+        self.zoom.setText(f"{100 * zoom:.0f} %" if zoom >= 0.1 else f"{100 * zoom:.1f} %" if zoom > 0 else "")
+
+    def set_mode(self, mode: str) -> None:
+        self.modes[mode].setChecked(True)
+
+    def set_shown(self, on: bool) -> None:
+        """Whether there is a photo to compare and zoom."""
+        for button in (*self.modes.values(), self.fit, self.actual):
+            button.setEnabled(on)
+
+    def _button(self, text: str, action_id: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(ACTIONS[action_id].full_tooltip)
+        button.setAccessibleName(ACTIONS[action_id].text.rstrip("…"))
+        button.clicked.connect(lambda: self.wanted.emit(action_id))
+        return button

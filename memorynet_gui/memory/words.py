@@ -1,0 +1,127 @@
+"""What the Memory page says, in plain words; the numbers stand behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.memory_edit import Slots, Step
+
+if TYPE_CHECKING:
+    from core.inspection import Response
+    from core.memory_look import NearSamples, PlaceSeen
+    from core.memory_probe import Change
+    from memorynet_gui.memory.work import Tried
+
+_HARDLY = 0.02  # share of the photo: less is a cell here and there
+_CLEARLY = 0.75  # of the response of a place
+
+NOUNS = {"derain": "rain", "deshadow": "shadow", "deblur": "blur"}
+
+
+def noun(task: str) -> str:
+    return NOUNS.get(task, "damage")
+
+
+def percent(share: float) -> str:
+    if 0 < share < 0.01:
+        return "under 1 %"
+    return f"{share * 100:.0f} %"
+
+
+def verdict(task: str, before: Response, after: Response | None) -> str:
+    """Above the photo: where damage was recognised, and how much of it is gone."""
+    what = noun(task)
+    if before.area < _HARDLY:
+        return (
+            f"Hardly any {what} is recognised here ({percent(before.area)} of the photo). What little lights up may be "
+            "structure that looks like it, so how much is gone cannot be told."
+        )
+    found = f"The memory takes {percent(before.area)} of this photo for {what}"
+    if after is None:
+        return f"{found}. Point at a place to see why."
+    gone = 1 - after.area / before.area
+    if gone <= 0.05:
+        return f"{found}, and after restoring as much of it still looks so: hardly anything is gone."
+    how = "nearly all" if gone >= 0.9 else "most" if gone >= 0.5 else "some"
+    return f"{found}; after restoring {percent(after.area)} still look so: {how} of it is gone."
+
+
+def place_words(task: str, place: PlaceSeen) -> str:
+    what = noun(task)
+    if place.response >= _CLEARLY:
+        judged = f"Looks like {what}"
+    elif place.damaged:
+        judged = f"May be {what}"
+    elif place.response > 1 - _CLEARLY:
+        judged = "Looks more like the photo itself"
+    else:
+        judged = "Looks undamaged"
+    return f"{judged} ({place.response:.2f} of 1)."
+
+
+def read_words(place: PlaceSeen, has_actual: bool) -> str:
+    """How much of what is read was learned, and how much the photo's own."""
+    if place.strength == 0:
+        return "The memory has nothing to say here."
+    if not has_actual:
+        return "All that is read here was learned: this model keeps nothing of the photo itself."
+    return f"Of what is read here {percent(place.learned)} was learned, {percent(place.actual)} is this photo's own."
+
+
+def near_words(near: NearSamples) -> str:
+    """The similarity, held against what any place of the photo gets."""
+    if not near.samples:
+        return "There are no stored samples of this kind."
+    best = near.samples[0][1]
+    beside = f"any place of this photo has {near.usual:.2f}, a random pair {near.random:.2f}"
+    if best <= near.usual:
+        return f"Not more alike than most places are ({beside})."
+    return f"More alike than most places are ({beside})."
+
+
+def change_words(change: Change, what: str = "The memory") -> str:
+    """What is done to pixels, signed."""
+    if not change.is_measurable:
+        return f"{what} has no measurable effect here."
+    red, green, blue = change.signed
+    mean = (red + green + blue) / 3
+    light = (
+        "brighter"
+        if mean > 0.05
+        else "darker"
+        if mean < -0.05
+        else "neither brighter nor darker on the whole"
+    )
+    return (
+        f"{what} changes {change.mean:.1f} levels of 255 here, {light} "
+        f"(red {red:+.1f}, green {green:+.1f}, blue {blue:+.1f})."
+    )
+
+
+def tried_words(tried: Tried) -> str:
+    """What a change of the memory does, so far or on all of the photo."""
+    where = "in the whole photo" if tried.is_whole else "in the part tried first"
+    if not tried.change.is_measurable:
+        return f"No measurable effect {where}."
+    words = f"{tried.change.mean:.2f} levels of 255 differ on average {where} (at most {tried.change.largest:.0f})"
+    if tried.psnr_gain_db is not None:
+        words += f"; PSNR {tried.psnr_gain_db:+.2f} dB"
+    return words + "."
+
+
+def slots_words(slots: Slots) -> str:
+    """ "negative part 61", "all negative slots", "the whole memory" """
+    if slots.numbers:
+        numbers = ", ".join(map(str, slots.numbers))
+        return f"{slots.polarity} {slots.granularity} {numbers}".strip()
+    words = " ".join(word for word in (slots.polarity, slots.granularity) if word)
+    return f"all {words} slots" if words else "the whole memory"
+
+
+def step_words(step: Step) -> str:
+    name = slots_words(step.slots)
+    if step.action == "mute":
+        return f"Mute {name}"
+    if step.action == "swap" and step.other is not None:
+        return f"Swap {name} with {slots_words(step.other)}"
+    return f"Read {name} {step.gain:.3g} times"

@@ -1,0 +1,318 @@
+"""What the Memory page runs on the worker: open a photo, restore it, look at the result, try changes of the memory.
+
+Plain functions of frozen orders, as the runner takes them. What is slow to load (OpenCV, torch) they import
+themselves: the page needs only the records here to be there at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.events import TileDone
+from core.jobs import Emit, JobControl
+from core.memory_edit import MemoryEdit, thorough
+
+if TYPE_CHECKING:
+    from core.exemplars import SampleMemory
+    from core.image_io import Picture
+    from core.inspection import Response
+    from core.memory_look import MemoryLook
+    from core.memory_probe import Change, Probe
+    from core.restore import RestoreRequest
+
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which photo is looked at, and with which model; equal orders give equal answers."""
+
+    path: Path
+    task: str
+    model: str  # a catalogue name or a path
+    device: str = "auto"
+    precision: str = "auto"
+    tile_px: int | None = None
+    thoroughness_percent: int = 100
+    state: object = None  # of the photo where it came from: another one is another order
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoOpened:
+    """An event: the photo is decoded. Both are (H, W, 3) uint8 sRGB."""
+
+    rgb: np.ndarray
+    restored_rgb: np.ndarray | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A photo that can be questioned. ``picture`` and ``probe`` are for the worker."""
+
+    subject: Subject
+    picture: Picture
+    rgb: np.ndarray  # (H, W, 3) uint8 sRGB
+    look: MemoryLook
+    probe: Probe
+    request: RestoreRequest
+    samples: SampleMemory | None
+    without_samples: str  # why there are none, as a sentence
+    restored: np.ndarray | None  # (H, W, 3) in the file's depth, with the memory as it is
+    restored_rgb: np.ndarray | None
+    truth: np.ndarray | None = field(default=None, repr=False)  # (H, W, 3), the photo undamaged
+
+    def check(self, edit: MemoryEdit) -> None:
+        """Raises MemoryEditError for an edit of slots that this model does not have."""
+        self.probe.check(thorough(self.subject.thoroughness_percent / 100, edit))
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The photo restored with the memory as it is."""
+
+    pixels: np.ndarray
+    rgb: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class TileArrived:
+    """An event: a tile of a restoration, ready for the screen."""
+
+    x: int
+    y: int
+    rgb: np.ndarray
+    index: int
+    count: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A change of the memory tried on a part of the photo, or on all of it."""
+
+    region: Region
+    rgb: np.ndarray  # (h, w, 3) uint8 sRGB of the region
+    change: Change  # against the memory as it is
+    psnr_gain_db: float | None  # where the truth is known
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceEffect:
+    """What the memory does to the pixels around a place."""
+
+    x_px: int
+    y_px: int
+    of_memory: Change  # with it against without it
+
+
+@dataclass(frozen=True, slots=True)
+class SlotEffect:
+    """What muting one slot changes where this photo uses it most."""
+
+    row: int
+    region: Region
+    change: Change
+    psnr_gain_db: float | None  # of muting it
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How the memory is to be read instead."""
+
+    edit: MemoryEdit | None = None
+    other: np.ndarray | None = field(default=None, repr=False)  # (R, D): another photo's content
+    other_name: str = ""
+
+    @property
+    def changes(self) -> bool:
+        return self.other is not None or bool(self.edit is not None and self.edit.steps)
+
+    def full_edit(self, thoroughness_percent: int) -> MemoryEdit | None:
+        """With what the photo is restored with anyway. Raises MemoryEditError where the two do not go together."""
+        return thorough(thoroughness_percent / 100, self.edit)
+
+
+def open_photo(
+    subject: Subject,
+    result: Callable[[], np.ndarray | None] | None,
+    reference: Path | None,
+    emit: Emit,
+    control: JobControl,
+) -> Bench:
+    """Read a photo and look at it as the memory does. Emits PhotoOpened and LookProgress.
+
+    Raises ImageError, CatalogError, CheckpointError, RestoreError, Cancelled.
+    """
+    from core import catalog, image_io
+
+    control.checkpoint()
+    picture = image_io.read(subject.path)
+    rgb = image_io.to_srgb(picture.pixels, picture.icc)
+    restored = result() if result is not None else None
+    if restored is not None and (restored.shape, restored.dtype) != (
+        picture.pixels.shape,
+        picture.pixels.dtype,
+    ):
+        restored = None
+    restored_rgb = None if restored is None else image_io.to_srgb(restored, picture.icc)
+    emit(PhotoOpened(rgb, restored_rgb))
+    control.checkpoint()
+    from core import exemplars, memory_look, memory_probe
+    from core.restore import RestoreRequest
+
+    model = catalog.resolve(subject.model) if subject.model else catalog.default_model(subject.task)
+    request = RestoreRequest(
+        task=subject.task,
+        model=model,
+        device=subject.device,
+        precision=subject.precision,
+        tile_px=subject.tile_px,
+    )
+    look = memory_look.look(picture, request, emit, control)
+    samples, without = exemplars.load_beside(model)
+    return Bench(
+        subject,
+        picture,
+        rgb,
+        look,
+        memory_probe.Probe(picture, request, look.actual),
+        request,
+        samples,
+        without or "",
+        restored,
+        restored_rgb,
+        _truth(reference, picture),
+    )
+
+
+def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
+    from core import image_io
+
+    if reference is None:
+        return None
+    try:
+        truth = image_io.read(reference).pixels
+    except image_io.ImageError:
+        return None  # the Restore page says so where it is chosen
+    return truth if (truth.shape, truth.dtype) == (picture.pixels.shape, picture.pixels.dtype) else None
+
+
+def restore_base(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
+    """The photo restored with the memory as it is. Emits TileArrived."""
+    return _whole(bench, Trial(), focus, emit, control)
+
+
+def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobControl) -> Response:
+    """How much each place of the restored photo still looks like damage. Emits LookProgress."""
+    from core import memory_look
+
+    picture = replace(bench.picture, pixels=restored)
+    return memory_look.respond(picture, bench.request, emit, control)
+
+
+def try_region(bench: Bench, trial: Trial, region: Region, _emit: Emit, control: JobControl) -> Tried:
+    """A part of the photo as it would be with the memory read so."""
+    from core import image_io
+
+    before = _probed(bench, Trial(), region, control)
+    after = _probed(bench, trial, region, control)
+    return _tried(bench, region, before, after, image_io.to_srgb(after, bench.picture.icc), False)
+
+
+def try_whole(
+    bench: Bench, base: np.ndarray, trial: Trial, focus: Region | None, emit: Emit, control: JobControl
+) -> Tried:
+    """All of the photo with the memory read so, against ``base`` (H, W, 3). Emits TileArrived."""
+    found = _whole(bench, trial, focus, emit, control)
+    height, width = base.shape[:2]
+    return _tried(bench, (0, 0, width, height), base, found.pixels, found.rgb, True)
+
+
+def place_effect(bench: Bench, x: int, y: int, _emit: Emit, control: JobControl) -> PlaceEffect:
+    from core.memory_probe import around, change_between
+
+    region = around(x, y, bench.look.width, bench.look.height)
+    with_memory = _probed(bench, Trial(), region, control)
+    without = bench.probe.restore(region, mute_memory=True, control=control)
+    return PlaceEffect(x, y, change_between(without, with_memory))
+
+
+def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> SlotEffect:
+    """What muting a slot does around the place that looks it up most."""
+    from core.memory_edit import Slots, Step
+    from core.memory_probe import around
+
+    look = bench.look
+    (polarity, granularity), slot = look.group_of(row)
+    where = look.slot_map(row)
+    best_row, best_column = (int(i) for i in np.unravel_index(int(where.argmax()), where.shape))
+    cell = look.place_px(best_row, best_column)
+    region = around(*cell, look.width, look.height)
+    muted = Trial(MemoryEdit((Step("mute", Slots(polarity, granularity, (slot,))),)))
+    before = _probed(bench, Trial(), region, control)
+    after = _probed(bench, muted, region, control)
+    tried = _tried(bench, region, before, after, after[:0], False)
+    return SlotEffect(row, region, tried.change, tried.psnr_gain_db)
+
+
+def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) -> Trial:
+    """What another photo puts into the memory."""
+    from core import image_io, memory_look
+
+    picture = image_io.read(path)
+    control.checkpoint()
+    return Trial(None, memory_look.own_content(picture, bench.request, control), path.name)
+
+
+def _probed(bench: Bench, trial: Trial, region: Region, control: JobControl) -> np.ndarray:
+    edit = trial.full_edit(bench.subject.thoroughness_percent)
+    return bench.probe.restore(region, edit, actual=trial.other, control=control)
+
+
+def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control: JobControl) -> Base:
+    from core import image_io, restore
+
+    icc = bench.picture.icc
+
+    def pass_on(event: object) -> None:
+        if isinstance(event, TileDone):
+            rgb = image_io.to_srgb(event.pixels, icc)
+            emit(TileArrived(event.x, event.y, rgb, event.index, event.count, event.seconds_left))
+        else:
+            emit(event)
+
+    request = replace(
+        bench.request,
+        memory_edit=trial.full_edit(bench.subject.thoroughness_percent),
+        actual=trial.other,
+        focus=focus,
+    )
+    found = restore.restore(bench.picture, request, pass_on, control)
+    return Base(found.pixels, image_io.to_srgb(found.pixels, icc))
+
+
+def _tried(
+    bench: Bench, region: Region, before: np.ndarray, after: np.ndarray, rgb: np.ndarray, is_whole: bool
+) -> Tried:
+    from core.memory_probe import change_between
+
+    gain = None
+    if bench.truth is not None:
+        x, y, w, h = region
+        gain = _gain_db(before, after, bench.truth[y : y + h, x : x + w], bench.subject.task)
+    return Tried(region, rgb, change_between(before, after), gain, is_whole)
+
+
+def _gain_db(before: np.ndarray, after: np.ndarray, truth: np.ndarray, task: str) -> float | None:
+    """PSNR of the changed against that of the untouched, by the task's protocol; None where one equals the truth."""
+    from core import metrics
+
+    protocol = metrics.TASK_PROTOCOL[task]
+    was, is_now = (metrics.psnr_db(each, truth, protocol) for each in (before, after))
+    return is_now - was if np.isfinite(was) and np.isfinite(is_now) else None
