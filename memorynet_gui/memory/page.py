@@ -439,20 +439,14 @@ class MemoryPage(Page):
             def made(values: Any) -> Tint:
                 return Tint(values, colour, title, "clean 0", f"1 {what}", threshold, opacity)
 
-            before = made(look.before.values)
-            if self.stage.shows_change:
-                before = (
-                    made(self.stage.after.values)
-                    if self.stage.after is not None
-                    else made(look.before.values * 0)
-                )
-                self.canvas.set_tints(before, None)
-            else:
-                after = self.stage.after
-                # while nothing is restored the original shows everywhere
-                self.canvas.set_tints(
-                    before, made(after.values) if after is not None else self._meanwhile(before)
-                )
+            if self.stage.shows_change:  # what a change is to be judged by is the photo
+                self.canvas.set_tints(None, None)
+                return
+            before, after = made(look.before.values), self.stage.after
+            # while nothing is restored the original shows everywhere
+            self.canvas.set_tints(
+                before, made(after.values) if after is not None else self._meanwhile(before)
+            )
         elif panel.overlay == "sources" and self.place is not None and self._is_within(self.place):
             values = look.source_map(look.place(*self.place))
             peak = float(values.max())
@@ -576,7 +570,8 @@ class MemoryPage(Page):
         stage = self.stage
         self._outer.setCurrentIndex(0 if stage.subject is None else 1)
         bench = stage.bench
-        self.panel.setEnabled(True)
+        self.panel.set_open(bench is not None)
+        self.toolbar.slots.setEnabled(bench is not None)
         if bench is not None:
             self.panel.model.set_value(f"{bench.look.model_name} · {bench.look.task}")
             self.words.setText(verdict(bench.look.task, bench.look.before, stage.after))

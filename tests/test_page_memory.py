@@ -1,0 +1,408 @@
+"""The Memory page with a real runner, a small real model and real events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from core import checkpoint, exemplars, image_io
+from core.exemplar_fill import fill
+from core.memory_edit import MemoryEdit, Slots
+from core.network import NetworkConfig
+from memorynet_gui.jobs import JobRunner
+from memorynet_gui.memory.page import MemoryPage
+from memorynet_gui.page import AppContext, PhotoAtHand
+from memorynet_gui.settings import Settings
+from memorynet_gui.theme import Theme
+from tests.restore_page_kit import Bar, Said, wait, write
+from tests.small import photo, save_small_model
+from tests.ui import settle, unnamed_focusable
+
+
+class Desk:
+    """A page with everything real around it but the window."""
+
+    def __init__(self, qapp: QApplication, home: Path, model: Path) -> None:
+        self.settings = Settings(home)
+        self.settings.set_model("derain", str(model))
+        self.runner = JobRunner()
+        self.said: list[Said] = []
+        self.bar = Bar()
+        self.theme = Theme(qapp, "dark")
+        self.context = AppContext(self.settings, self.runner, self.theme, self._say, self.bar)
+        self.page = MemoryPage(self.context)
+        self.page.resize(700, 600)
+        self.page.show()
+        self.panel = self.page.inspector()
+        self.panel.resize(300, 900)
+        self.panel.show()
+
+    def _say(self, text: str, action: str | None = None, callback: object = None) -> object:
+        self.said.append(Said(text, action, None))
+        return self.said[-1].withdraw
+
+    def open(self, path: Path) -> None:
+        self.page.open_paths([path])
+        wait(lambda: self.page.stage.after is not None)
+
+    def idle(self) -> None:
+        wait(lambda: not self.page.flow.busy and not self.runner.busy)
+
+    def at(self, x: int, y: int) -> QPoint:
+        """A pixel of the photo as a point of the canvas."""
+        canvas = self.page.canvas
+        pane = canvas._panes()[-1]
+        return canvas.view_rect(pane, x + 0.5, y + 0.5, 0, 0).topLeft().toPoint()
+
+    def click(self, x: int, y: int) -> None:
+        QTest.mouseClick(
+            self.page.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.at(x, y)
+        )
+
+    def close(self) -> None:
+        self.page.shut_down()
+        self.runner.shut_down()
+        self.page.deleteLater()
+        self.panel.deleteLater()
+        settle()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = save_small_model(tmp_path_factory.mktemp("models") / "small")
+    loaded = checkpoint.load(folder)
+    samples = fill(
+        loaded.network,
+        [("a.png", photo(96, 96, 1)), ("b.png", photo(96, 96, 2))],
+        lambda x, _rng: x * 0.6,
+        weights_sha256=loaded.sha256,
+    )
+    exemplars.save(samples, folder)
+    return folder
+
+
+@pytest.fixture
+def desk(qapp: QApplication, tmp_path: Path, model: Path) -> Iterator[Desk]:
+    made = Desk(qapp, tmp_path / "home", model)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write(tmp_path / "street.png", photo(160, 120, 7))
+
+
+def shown(desk: Desk) -> np.ndarray:
+    restored = desk.page.canvas._scene.restored
+    assert restored is not None
+    return restored.crop(0, 0, 0, 160, 120).copy()
+
+
+def test_an_empty_page_teaches_and_every_control_has_a_name(desk: Desk, source: Path) -> None:
+    page = desk.page
+    assert page._outer.currentWidget() is page.empty and not page.can("save") and page.can("open")
+    page.setAccessibleName(page.title)  # as the window does
+    assert unnamed_focusable(page) == [] and unnamed_focusable(desk.panel) == []
+    desk.open(source)
+    desk.click(80, 60)
+    assert unnamed_focusable(page) == [] and unnamed_focusable(desk.panel) == []
+
+
+def test_a_photo_is_looked_into_restored_and_looked_at_again(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page = desk.page
+    assert page.stage.bench is not None and page.stage.restored_rgb is not None
+    before, after = page.canvas.tints
+    assert before is not None and after is not None
+    assert np.array_equal(before.values, page.stage.bench.look.before.values)
+    assert "rain" in page.words.text() and desk.bar.texts
+    assert not page.flow.busy and desk.bar.cleared
+
+
+def test_clean_places_stay_untinted_on_a_fixed_scale(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    desk.panel.threshold.setValue(60)
+    tint, _after = desk.page.canvas.tints
+    assert tint is not None
+    alpha = tint.alpha()
+    assert (alpha[tint.values <= 0.6] == 0).all() and (alpha[tint.values > 0.61] > 0).all()
+    desk.panel.overlays["none"].click()
+    assert desk.page.canvas.tints == (None, None)
+
+
+def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, canvas = desk.page, desk.page.canvas
+    QTest.mouseMove(canvas, desk.at(30, 30))
+    QTest.mouseMove(canvas, desk.at(100, 44))
+    wait(lambda: page.place == (100, 44) or page.place is not None)
+    assert canvas.looked is not None and (canvas.looked.x, canvas.looked.y) == (96, 40)
+    assert page.pins == []
+    desk.click(100, 44)
+    desk.click(20, 90)
+    assert len(page.pins) == 2 and page.chosen_pin == 1
+    place = desk.panel.place
+    assert place.title.text().startswith("Pin 2")
+    assert len(place.negative.patches) == 5 and len(place.positive.patches) == 5
+    assert "any place of this photo" in place.negative_words.text()
+    assert place.sources.patches and place.bars["positive"].slots
+    wait(lambda: not place.effect.isHidden() and place.effect.text())
+    assert "levels of 255" in place.effect.text() or "no measurable" in place.effect.text()
+    page.handle("previous")
+    assert page.chosen_pin == 0 and place.title.text().startswith("Pin 1")
+    page.handle("remove")
+    assert len(page.pins) == 1
+    rect = canvas._pin_point(canvas._panes()[0], canvas._pins[0]).toPoint()
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, rect)
+    assert len(page.pins) == 1  # a click on a pin chooses it
+
+
+def test_keys_move_the_place_and_pin_it(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    canvas = desk.page.canvas
+    canvas.setFocus()
+    QTest.keyClick(canvas, Qt.Key.Key_Right)
+    first = desk.page.place
+    QTest.keyClick(canvas, Qt.Key.Key_Right)
+    second = desk.page.place
+    assert first is not None and second is not None and second[0] - first[0] == 8
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert desk.page.pins == [second]
+
+
+def test_a_double_click_zooms_and_leaves_no_pin(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    at = desk.at(80, 60)
+    QTest.mouseClick(desk.page.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+    QTest.mouseDClick(desk.page.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+    assert desk.page.pins == [] and not desk.page.canvas.fitted
+
+
+def test_a_slot_under_the_pointer_lights_its_area(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    desk.click(80, 60)
+    bars = desk.panel.place.bars["negative"]
+    QTest.mouseMove(bars, QPoint(20, 5))
+    slot = bars.slots[0]
+    wait(lambda: desk.page._hot_slot == slot.row)
+    tint, _ = desk.page.canvas.tints
+    assert tint is not None and f"{slot.granularity} {slot.slot}" in tint.title
+    bench = desk.page.stage.bench
+    assert bench is not None and np.array_equal(tint.values, bench.look.slot_map(slot.row))
+    desk.page.light_slot(-1)
+    assert "rain" in desk.page.canvas.tints[0].title  # type: ignore[union-attr]
+    QTest.mouseClick(bars, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(20, 5))
+    assert desk.panel.edit.chosen == Slots("negative", slot.granularity, (slot.slot,))
+
+
+def test_muting_changes_the_photo_undo_and_reset_bring_it_back(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, edit = desk.page, desk.panel.edit
+    untouched = shown(desk)
+    QTest.mouseClick(edit.mute, Qt.MouseButton.LeftButton)  # the whole memory
+    desk.idle()
+    muted = shown(desk)
+    assert not np.array_equal(muted, untouched) and page.stage.shows_change
+    left = page.canvas._scene.original
+    assert left is not None and np.array_equal(
+        left.crop(0, 0, 0, 160, 120), untouched
+    )  # beside the untouched one
+    assert "in the whole photo" in edit.result.text()
+    edit.choose(Slots("negative"))
+    edit.number.setValue(2.0)
+    desk.idle()
+    assert len(page.edits.now.steps) == 2
+    page.handle("undo")
+    page.handle("undo")
+    desk.idle()
+    assert not page.edits.now.steps and np.array_equal(shown(desk), untouched) and not page.stage.shows_change
+    page.handle("redo")
+    QTest.mouseClick(edit.reset, Qt.MouseButton.LeftButton)
+    assert not page.edits.now.steps
+    assert np.array_equal(shown(desk), untouched)
+
+
+def test_no_effect_is_said_plainly(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    bench = desk.page.stage.bench
+    assert bench is not None
+    unused = int(np.flatnonzero(bench.look.usage == 0)[0]) if (bench.look.usage == 0).any() else -1
+    if unused < 0:
+        pytest.skip("this small model uses every slot")
+    desk.page.choose_slot(unused)
+    desk.panel.edit.mute.click()
+    desk.idle()
+    assert "No measurable effect" in desk.panel.edit.result.text()
+
+
+def test_a_newer_change_takes_the_place_of_an_older(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    for percent in range(1, 30):
+        desk.panel.edit.slider.setValue(percent)
+        QApplication.processEvents()
+    desk.idle()
+    steps = desk.page.edits.now.steps
+    assert len(steps) == 1 and steps[0].gain == pytest.approx(2 ** (29 / 12))
+
+
+def test_changes_are_saved_and_loaded_as_the_command_line_takes_them(
+    desk: Desk, source: Path, tmp_path: Path
+) -> None:
+    desk.open(source)
+    desk.panel.edit.choose(Slots("positive", "part", (3,)))
+    desk.panel.edit.mute.click()
+    desk.panel.edit.swap.click()
+    desk.page.choose_slot(4)
+    assert [step.action for step in desk.page.edits.now.steps] == ["mute", "swap"]
+    desk.page.save_edit(tmp_path / "edit.json")
+    edit = MemoryEdit.read(tmp_path / "edit.json")
+    assert edit.steps == desk.page.edits.now.steps
+    desk.page.edits.reset()
+    desk.page.load_edit(tmp_path / "edit.json")
+    assert desk.page.edits.now.steps == edit.steps
+    (tmp_path / "other.json").write_text(
+        '{"version": 1, "steps": [{"action": "mute", "granularity": "part", "slots": [999]}]}'
+    )
+    desk.page.load_edit(tmp_path / "other.json")
+    assert desk.page.edits.now.steps == edit.steps and "cannot be used" in desk.said[-1].text
+    desk.idle()
+
+
+def test_another_photos_content_changes_the_photo(desk: Desk, source: Path, tmp_path: Path) -> None:
+    desk.open(source)
+    untouched = shown(desk)
+    desk.page.hold_photo(write(tmp_path / "dry.png", photo(96, 64, 9)))
+    wait(lambda: desk.page.edits.now.other is not None)
+    desk.idle()
+    assert not np.array_equal(shown(desk), untouched)
+    assert "dry.png" in desk.panel.edit.other.text()
+    desk.panel.edit.other.click()
+    desk.idle()
+    assert np.array_equal(shown(desk), untouched)
+    desk.page.hold_photo(tmp_path / "gone.png")
+    wait(lambda: "gone.png" in desk.panel.edit.hint.text() and "Reading" not in desk.panel.edit.hint.text())
+
+
+def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> None:
+    page = desk.page
+    page.hide()
+    pixels = image_io.read(source).pixels
+    restored = pixels // 2
+    desk.context.photo = PhotoAtHand(
+        source,
+        "one",
+        "derain",
+        desk.settings.models["derain"],
+        rgb=pixels,
+        restored_rgb=restored,
+        result=lambda: restored,
+    )
+    page.show()
+    assert (
+        page.stage.rgb is pixels and page.canvas._scene.restored is not None
+    )  # before anything was computed
+    wait(lambda: page.stage.after is not None)
+    assert page.stage.base is not None and np.array_equal(
+        page.stage.base.pixels, restored
+    )  # it was not made again
+    bench = page.stage.bench
+    page.hide()
+    page.show()
+    assert page.stage.bench is bench  # the same photo in the same state is not looked into again
+
+
+def test_a_hidden_page_leaves_the_worker_to_others(desk: Desk, source: Path) -> None:
+    page = desk.page
+    page.open_paths([source])
+    page.hide()
+    wait(lambda: not desk.runner.busy)
+    assert page.stage.bench is None
+    page.show()
+    wait(lambda: page.stage.after is not None)
+
+
+@pytest.mark.parametrize("size", [(5, 3), (8, 8), (1, 40)])
+def test_photos_smaller_than_a_patch(desk: Desk, tmp_path: Path, size: tuple[int, int]) -> None:
+    desk.open(write(tmp_path / "tiny.png", photo(*size, 1)))
+    desk.page.pin(size[0] - 1, size[1] - 1)
+    desk.panel.edit.mute.click()
+    desk.idle()
+    assert desk.panel.edit.result.text()
+
+
+def test_models_that_cannot_be_looked_into_say_why(desk: Desk, source: Path, tmp_path: Path) -> None:
+    from core.network import MemoryNet
+
+    plain = checkpoint.save(
+        tmp_path / "plain",
+        MemoryNet(NetworkConfig(width=4, blocks=(1, 1, 1), granularities=(), polarities=())),
+        name="plain",
+        task="derain",
+        provenance={},
+    )
+    desk.settings.set_model("derain", str(plain))
+    desk.page.open_paths([source])
+    wait(lambda: not desk.panel.problem.isHidden())
+    assert "no memory" in desk.panel.problem.why.text() + desk.panel.problem.what.text()
+    desk.settings.set_model("derain", str(tmp_path / "nowhere"))
+    desk.page.open_paths([source])
+    wait(lambda: "nowhere" in desk.panel.problem.why.text() + desk.panel.problem.what.text())
+
+
+def test_other_slots_no_samples_or_damaged_ones(desk: Desk, source: Path, tmp_path: Path) -> None:
+    """A model with other slot counts, a granularity that is not read, no photo of its own and no samples."""
+    from core.network import MemoryNet
+
+    config = NetworkConfig(
+        width=4,
+        blocks=(1, 1, 2),
+        memory_dim=8,
+        slots=(5, 1, 2),
+        granularities=("part", "semantic"),
+        actual=False,
+    )
+    other = checkpoint.save(tmp_path / "other", MemoryNet(config), name="other", task="derain", provenance={})
+    desk.settings.set_model("derain", str(other))
+    desk.open(source)
+    desk.click(80, 60)
+    assert desk.panel.place.negative.isHidden() and desk.panel.place.no_samples.text()
+    assert "keeps nothing of the photo" in desk.panel.place.read.text()
+    names = [desk.panel.edit.target.itemText(row) for row in range(desk.panel.edit.target.count())]
+    assert "All part slots" in names and "All instance slots" not in names
+    (other / exemplars.SAMPLES_FILE).write_bytes(b"no samples at all")
+    desk.open(source)
+    desk.click(80, 60)
+    assert desk.panel.place.negative.isHidden() and "samples" in desk.panel.place.no_samples.text()
+    desk.idle()
+
+
+def test_a_model_deleted_while_it_is_looked_at(desk: Desk, source: Path, tmp_path: Path) -> None:
+    import shutil
+
+    mine = save_small_model(tmp_path / "mine", seed=3)
+    desk.settings.set_model("derain", str(mine))
+    desk.open(source)
+    shutil.rmtree(mine)
+    desk.click(80, 60)  # what is recorded still answers
+    assert desk.panel.place.title.text()
+    desk.panel.edit.mute.click()
+    wait(lambda: "no model" in desk.panel.edit.result.text())  # the whole photo needs its file
+    desk.idle()
+
+
+def test_points_of_the_photo_are_found_again(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    canvas = desk.page.canvas
+    for mode in ("wipe", "side"):
+        canvas.set_mode(mode)
+        for pixel in ((0, 0), (159, 119), (33, 71)):
+            assert canvas.pixel_at(QPointF(desk.at(*pixel))) == pixel
