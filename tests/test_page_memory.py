@@ -11,10 +11,11 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core import checkpoint, exemplars, image_io
-from core.exemplar_fill import fill
-from core.memory_edit import MemoryEdit, Slots
-from core.network import NetworkConfig
+from core.images import io as image_io
+from core.model import checkpoint, exemplars
+from core.model.memory_edit import MemoryEdit, Slots
+from core.model.network import NetworkConfig
+from core.training.exemplar_fill import fill
 from memorynet_gui.jobs import JobRunner
 from memorynet_gui.memory.page import MemoryPage
 from memorynet_gui.page import AppContext, PhotoAtHand
@@ -40,7 +41,7 @@ class Desk:
         self.page.resize(700, 600)
         self.page.show()
         self.panel = self.page.inspector()
-        self.panel.resize(300, 900)
+        self.panel.resize(300, 1600)
         self.panel.show()
 
     def _say(self, text: str, action: str | None = None, callback: object = None) -> object:
@@ -113,7 +114,7 @@ def test_an_empty_page_teaches_and_every_control_has_a_name(desk: Desk, source: 
     page.setAccessibleName(page.title)  # as the window does
     assert unnamed_focusable(page) == [] and unnamed_focusable(desk.panel) == []
     desk.open(source)
-    desk.click(80, 60)
+    desk.click(40, 30)
     assert unnamed_focusable(page) == [] and unnamed_focusable(desk.panel) == []
 
 
@@ -189,11 +190,10 @@ def test_a_double_click_zooms_and_leaves_no_pin(desk: Desk, source: Path) -> Non
 
 def test_a_slot_under_the_pointer_lights_its_area(desk: Desk, source: Path) -> None:
     desk.open(source)
-    desk.click(80, 60)
+    desk.click(40, 30)
     bars = desk.panel.place.bars["negative"]
-    QTest.mouseMove(bars, QPoint(20, 5))
     slot = bars.slots[0]
-    wait(lambda: desk.page._hot_slot == slot.row)
+    QTest.keyClick(bars, Qt.Key.Key_Down)
     tint, _ = desk.page.canvas.tints
     assert tint is not None and f"{slot.granularity} {slot.slot}" in tint.title
     bench = desk.page.stage.bench
@@ -340,7 +340,7 @@ def test_photos_smaller_than_a_patch(desk: Desk, tmp_path: Path, size: tuple[int
 
 
 def test_models_that_cannot_be_looked_into_say_why(desk: Desk, source: Path, tmp_path: Path) -> None:
-    from core.network import MemoryNet
+    from core.model.network import MemoryNet
 
     plain = checkpoint.save(
         tmp_path / "plain",
@@ -360,7 +360,7 @@ def test_models_that_cannot_be_looked_into_say_why(desk: Desk, source: Path, tmp
 
 def test_other_slots_no_samples_or_damaged_ones(desk: Desk, source: Path, tmp_path: Path) -> None:
     """A model with other slot counts, a granularity that is not read, no photo of its own and no samples."""
-    from core.network import MemoryNet
+    from core.model.network import MemoryNet
 
     config = NetworkConfig(
         width=4,
@@ -373,14 +373,14 @@ def test_other_slots_no_samples_or_damaged_ones(desk: Desk, source: Path, tmp_pa
     other = checkpoint.save(tmp_path / "other", MemoryNet(config), name="other", task="derain", provenance={})
     desk.settings.set_model("derain", str(other))
     desk.open(source)
-    desk.click(80, 60)
+    desk.click(40, 30)
     assert desk.panel.place.negative.isHidden() and desk.panel.place.no_samples.text()
     assert "keeps nothing of the photo" in desk.panel.place.read.text()
     names = [desk.panel.edit.target.itemText(row) for row in range(desk.panel.edit.target.count())]
     assert "All part slots" in names and "All instance slots" not in names
     (other / exemplars.SAMPLES_FILE).write_bytes(b"no samples at all")
     desk.open(source)
-    desk.click(80, 60)
+    desk.click(40, 30)
     assert desk.panel.place.negative.isHidden() and "samples" in desk.panel.place.no_samples.text()
     desk.idle()
 
@@ -392,7 +392,7 @@ def test_a_model_deleted_while_it_is_looked_at(desk: Desk, source: Path, tmp_pat
     desk.settings.set_model("derain", str(mine))
     desk.open(source)
     shutil.rmtree(mine)
-    desk.click(80, 60)  # what is recorded still answers
+    desk.click(40, 30)  # what is recorded still answers
     assert desk.panel.place.title.text()
     desk.panel.edit.mute.click()
     wait(lambda: "no model" in desk.panel.edit.result.text())  # the whole photo needs its file

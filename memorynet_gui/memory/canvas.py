@@ -242,9 +242,10 @@ class MemoryCanvas(CompareView):
             h, w = self._scene.original.shape
             x, y = (w / 2, h / 2) if self._looked is None else self._looked.centre
             dx, dy = _STEPS[key]
-            x = min(max(0, int(x) + dx * CELL_PX), w - 1)
-            y = min(max(0, int(y) + dy * CELL_PX), h - 1)
-            self.hovered.emit((x, y))
+            # from the middle of a cell to that of the next
+            x = (int(x) // CELL_PX + dx) * CELL_PX + CELL_PX // 2
+            y = (int(y) // CELL_PX + dy) * CELL_PX + CELL_PX // 2
+            self.hovered.emit((min(max(0, x), w - 1), min(max(0, y), h - 1)))
             return True
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not modifiers and self._looked is not None:
             x, y = self._looked.centre

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from core.memory_edit import MAX_GAIN, MemoryEdit, Slots, Step
+from core.model.memory_edit import MAX_GAIN, MemoryEdit, Slots, Step
 from memorynet_gui.memory.work import Trial
 
 UNDO_DEPTH = 100

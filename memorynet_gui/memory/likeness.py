@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPa
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 if TYPE_CHECKING:
-    from core.memory_look import NearSamples
+    from core.restoring.memory_look import NearSamples
 
 PATCH_PX = 32  # of the photo; as the stored samples have
 CELL_PX = 8

@@ -11,7 +11,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from core.memory_edit import MemoryEdit, MemoryEditError, Slots
+from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots
 from memorynet_gui.memory import work
 from memorynet_gui.memory.canvas import MemoryCanvas
 from memorynet_gui.memory.edits import Edits
@@ -30,8 +30,8 @@ from memorynet_gui.theme import set_surface
 from memorynet_gui.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
-    from core.catalog import Sample
-    from core.memory_look import PlaceSeen, SlotShare
+    from core.model.catalog import Sample
+    from core.restoring.memory_look import PlaceSeen, SlotShare
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class MemoryPage(Page):
     def _after_first_paint(self) -> None:
         if self._shut:
             return
-        from core import catalog
+        from core.model import catalog
 
         self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
 
@@ -144,7 +144,7 @@ class MemoryPage(Page):
 
     def open_paths(self, paths: list[Path]) -> None:
         """The first photo of these is looked into; bundled samples bring their truth."""
-        from core import catalog
+        from core.model import catalog
 
         files = [path for path in paths if path.is_file()]
         if not files:
@@ -172,7 +172,7 @@ class MemoryPage(Page):
 
     def use_model(self, path: Path) -> None:
         """Look at the same photo with another model."""
-        from core import catalog
+        from core.model import catalog
 
         task = catalog.model_task(path) or self.context.settings.task
         subject = self.stage.with_model(str(path), task)
@@ -524,7 +524,7 @@ class MemoryPage(Page):
         self._photo_dialog("Hold the content of another photo", self.hold_photo)
 
     def _photo_dialog(self, title: str, then: Callable[[Path], object]) -> None:
-        from core.image_types import EXTENSIONS
+        from core.images.types import EXTENSIONS
 
         settings = self.context.settings
         patterns = " ".join(f"*{extension}" for extension in sorted(EXTENSIONS))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from core.memory_edit import GRANULARITIES, MAX_GAIN, POLARITIES, MemoryEditError, Slots
+from core.model.memory_edit import GRANULARITIES, MAX_GAIN, POLARITIES, MemoryEditError, Slots
 from memorynet_gui.inspector_parts import DetailCombo, DirectSlider, DropButton, column, heading
 from memorynet_gui.memory import words
 from memorynet_gui.memory.edits import Edits
@@ -17,7 +17,7 @@ from memorynet_gui.theme import inset
 from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:
-    from core.memory_look import MemoryLook
+    from core.restoring.memory_look import MemoryLook
     from memorynet_gui.memory.work import Tried
 
 _TICKS = 12  # of the slider for each doubling
@@ -40,7 +40,7 @@ class EditPanel(QWidget):
     def __init__(self, edits: Edits, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.edits = edits
-        self._counts: dict[str, int] = {}
+        self._look: MemoryLook | None = None
         self._is_dragging = self._is_merging = False
         self._swap_first: Slots | None = None
         self.target = DetailCombo("What to change", "Which slots of the memory to change")
@@ -139,7 +139,10 @@ class EditPanel(QWidget):
     # --- what can be changed ---------------------------------------------------------------------
 
     def set_look(self, look: MemoryLook | None) -> None:
-        """The model's own groups and slots; None: nothing to change."""
+        """The model's own groups and slots; None: nothing to change. The same one again changes nothing."""
+        if look is self._look and look is not None:
+            return
+        self._look = look
         self.setEnabled(look is not None)
         with QSignalBlocker(self.target):
             self.target.clear()

@@ -17,8 +17,8 @@ from memorynet_gui.memory.likeness import Likeness, Patch, patch_of
 from memorynet_gui.view_fold import FoldButton
 
 if TYPE_CHECKING:
-    from core.memory_look import MemoryLook, NearSamples, PlaceSeen, Source
-    from core.memory_probe import Change
+    from core.restoring.memory_look import MemoryLook, NearSamples, PlaceSeen, Source
+    from core.restoring.memory_probe import Change
 
 SOURCES_SHOWN = 5
 

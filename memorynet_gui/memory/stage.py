@@ -17,7 +17,7 @@ from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject, TileArrived, Tried
 
 if TYPE_CHECKING:
-    from core.inspection import Response
+    from core.restoring.inspection import Response
     from memorynet_gui.memory.canvas import MemoryCanvas
 
 AS_IS = ("Original", "Restored", "Not restored yet")
@@ -149,7 +149,7 @@ class MemoryStage(QObject):
         visible = self.focus
         if bench is None or visible is None:
             return
-        from core.memory_probe import preview_region
+        from core.restoring.memory_probe import preview_region
 
         look = bench.look
         region = preview_region(visible, look.width, look.height, self.place_first())

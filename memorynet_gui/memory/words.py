@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.memory_edit import Slots, Step
+from core.model.memory_edit import Slots, Step
 
 if TYPE_CHECKING:
-    from core.inspection import Response
-    from core.memory_look import NearSamples, PlaceSeen
-    from core.memory_probe import Change
+    from core.restoring.inspection import Response
+    from core.restoring.memory_look import NearSamples, PlaceSeen
+    from core.restoring.memory_probe import Change
     from memorynet_gui.memory.work import Tried
 
 _HARDLY = 0.02  # share of the photo: less is a cell here and there

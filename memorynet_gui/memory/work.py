@@ -15,15 +15,15 @@ import numpy as np
 
 from core.events import TileDone
 from core.jobs import Emit, JobControl
-from core.memory_edit import MemoryEdit, thorough
+from core.model.memory_edit import MemoryEdit, thorough
 
 if TYPE_CHECKING:
-    from core.exemplars import SampleMemory
-    from core.image_io import Picture
-    from core.inspection import Response
-    from core.memory_look import MemoryLook
-    from core.memory_probe import Change, Probe
-    from core.restore import RestoreRequest
+    from core.images.io import Picture
+    from core.model.exemplars import SampleMemory
+    from core.restoring.inspection import Response
+    from core.restoring.memory_look import MemoryLook
+    from core.restoring.memory_probe import Change, Probe
+    from core.restoring.restore import RestoreRequest
 
 Region = tuple[int, int, int, int]
 
@@ -149,7 +149,8 @@ def open_photo(
 
     Raises ImageError, CatalogError, CheckpointError, RestoreError, Cancelled.
     """
-    from core import catalog, image_io
+    from core.images import io as image_io
+    from core.model import catalog
 
     control.checkpoint()
     picture = image_io.read(subject.path)
@@ -163,8 +164,9 @@ def open_photo(
     restored_rgb = None if restored is None else image_io.to_srgb(restored, picture.icc)
     emit(PhotoOpened(rgb, restored_rgb))
     control.checkpoint()
-    from core import exemplars, memory_look, memory_probe
-    from core.restore import RestoreRequest
+    from core.model import exemplars
+    from core.restoring import memory_look, memory_probe
+    from core.restoring.restore import RestoreRequest
 
     model = catalog.resolve(subject.model) if subject.model else catalog.default_model(subject.task)
     request = RestoreRequest(
@@ -192,7 +194,7 @@ def open_photo(
 
 
 def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
-    from core import image_io
+    from core.images import io as image_io
 
     if reference is None:
         return None
@@ -210,7 +212,7 @@ def restore_base(bench: Bench, focus: Region | None, emit: Emit, control: JobCon
 
 def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobControl) -> Response:
     """How much each place of the restored photo still looks like damage. Emits LookProgress."""
-    from core import memory_look
+    from core.restoring import memory_look
 
     picture = replace(bench.picture, pixels=restored)
     return memory_look.respond(picture, bench.request, emit, control)
@@ -218,7 +220,7 @@ def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobContr
 
 def try_region(bench: Bench, trial: Trial, region: Region, _emit: Emit, control: JobControl) -> Tried:
     """A part of the photo as it would be with the memory read so."""
-    from core import image_io
+    from core.images import io as image_io
 
     before = _probed(bench, Trial(), region, control)
     after = _probed(bench, trial, region, control)
@@ -235,7 +237,7 @@ def try_whole(
 
 
 def place_effect(bench: Bench, x: int, y: int, _emit: Emit, control: JobControl) -> PlaceEffect:
-    from core.memory_probe import around, change_between
+    from core.restoring.memory_probe import around, change_between
 
     region = around(x, y, bench.look.width, bench.look.height)
     with_memory = _probed(bench, Trial(), region, control)
@@ -245,8 +247,8 @@ def place_effect(bench: Bench, x: int, y: int, _emit: Emit, control: JobControl)
 
 def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> SlotEffect:
     """What muting a slot does around the place that looks it up most."""
-    from core.memory_edit import Slots, Step
-    from core.memory_probe import around
+    from core.model.memory_edit import Slots, Step
+    from core.restoring.memory_probe import around
 
     look = bench.look
     (polarity, granularity), slot = look.group_of(row)
@@ -263,7 +265,8 @@ def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> Slo
 
 def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) -> Trial:
     """What another photo puts into the memory."""
-    from core import image_io, memory_look
+    from core.images import io as image_io
+    from core.restoring import memory_look
 
     picture = image_io.read(path)
     control.checkpoint()
@@ -276,7 +279,8 @@ def _probed(bench: Bench, trial: Trial, region: Region, control: JobControl) -> 
 
 
 def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control: JobControl) -> Base:
-    from core import image_io, restore
+    from core.images import io as image_io
+    from core.restoring import restore
 
     icc = bench.picture.icc
 
@@ -300,7 +304,7 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
 def _tried(
     bench: Bench, region: Region, before: np.ndarray, after: np.ndarray, rgb: np.ndarray, is_whole: bool
 ) -> Tried:
-    from core.memory_probe import change_between
+    from core.restoring.memory_probe import change_between
 
     gain = None
     if bench.truth is not None:
@@ -311,7 +315,7 @@ def _tried(
 
 def _gain_db(before: np.ndarray, after: np.ndarray, truth: np.ndarray, task: str) -> float | None:
     """PSNR of the changed against that of the untouched, by the task's protocol; None where one equals the truth."""
-    from core import metrics
+    from core.images import metrics
 
     protocol = metrics.TASK_PROTOCOL[task]
     was, is_now = (metrics.psnr_db(each, truth, protocol) for each in (before, after))
