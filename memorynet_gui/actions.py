@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
 
 if TYPE_CHECKING:
-    from memorynet_gui.theme import Theme
+    from memorynet_gui.look.theme import Theme
 
 GLOBAL = "window"
 """``where`` of actions the window itself handles; the others go to the page that is shown."""

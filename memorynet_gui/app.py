@@ -119,9 +119,9 @@ def make_application() -> QApplication:
 def _open_window(paths: list[Path], wants_sample: bool) -> int:
     app = make_application()
     from memorynet_gui import logs
+    from memorynet_gui.look.theme import Theme
     from memorynet_gui.main_window import MainWindow
     from memorynet_gui.settings import Settings
-    from memorynet_gui.theme import Theme
 
     settings = Settings()
     logging_set_up = logs.set_up(settings.log_dir)

@@ -30,9 +30,9 @@ from PySide6.QtWidgets import (
 
 from memorynet_gui import actions
 from memorynet_gui.jobs import JobRunner
+from memorynet_gui.look.theme import Theme, set_surface
 from memorynet_gui.page import AppContext, Page, PageLater
 from memorynet_gui.settings import Settings
-from memorynet_gui.theme import Theme, set_surface
 from memorynet_gui.view_banner import Banner
 from memorynet_gui.view_glyph import GlyphButton
 from memorynet_gui.view_jobbar import JobBar

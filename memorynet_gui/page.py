@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from core.model.tensors import Device
     from memorynet_gui.jobs import JobRunner
+    from memorynet_gui.look.theme import Theme
     from memorynet_gui.settings import Settings
-    from memorynet_gui.theme import Theme
 
 
 class Page(QWidget):

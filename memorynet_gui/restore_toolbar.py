@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from memorynet_gui.actions import ACTIONS
-from memorynet_gui.theme import set_role
+from memorynet_gui.look.theme import set_role
 
 _MIDDLE = Qt.TextElideMode.ElideMiddle
 MODES = ("wipe", "side", "difference", "restored")

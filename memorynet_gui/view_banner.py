@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.theme import palette
-from memorynet_gui.theme_tokens import DARK
+from memorynet_gui.look.theme import palette
+from memorynet_gui.look.tokens import DARK
 from memorynet_gui.view_glyph import GlyphButton
 
 SHOWN_MAX = 3

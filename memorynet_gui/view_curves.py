@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWi
 
 from core.atomic import write_atomically
 from memorynet_gui.curve_store import CurveStore
-from memorynet_gui.theme import app_font
+from memorynet_gui.look.theme import app_font
 from memorynet_gui.view_curves_charts import BY_KEY, FIRST
 from memorynet_gui.view_curves_export import Curve, write_csv
 

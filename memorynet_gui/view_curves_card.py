@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QVBoxLayout, Q
 
 from memorynet_gui.curve_series import Series
 from memorynet_gui.curve_store import CurveStore
-from memorynet_gui.theme import caption_font
+from memorynet_gui.look.theme import caption_font
 from memorynet_gui.view_curves_charts import (
     CHARTS,
     LEFT,

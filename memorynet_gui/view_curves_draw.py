@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from memorynet_gui.curve_series import Series, View
 from memorynet_gui.curve_store import CurveStore
-from memorynet_gui.theme_tokens import DARK, LIGHT
+from memorynet_gui.look.tokens import DARK, LIGHT
 from memorynet_gui.view_curves_charts import CHARTS, LEFT, OTHERS, PALETTE, Chart, Line, colour, padded
 from memorynet_gui.view_curves_plot import Stroke, polygon, zigzag
 

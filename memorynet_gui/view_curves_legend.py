@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from memorynet_gui.theme import caption_font
+from memorynet_gui.look.theme import caption_font
 
 _ROW_PX = 18
 _SWATCH_PX = 10

@@ -28,7 +28,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
-from memorynet_gui.theme import caption_font
+from memorynet_gui.look.theme import caption_font
 
 _BLEED_PX = 4.0  # dots and thick lines at the edge are not cut in half
 _EDGE_PX = 6  # the newest point, with the mark on it, lies on the right edge

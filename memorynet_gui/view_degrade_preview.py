@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 )
 
 from memorynet_gui.background import Background
-from memorynet_gui.theme import set_role
+from memorynet_gui.look.theme import set_role
 from memorynet_gui.thumbnails import image_from_rgb
 from memorynet_gui.view_degrade_rows import ParameterRow, SharesRow
 from memorynet_gui.view_fold import FoldButton

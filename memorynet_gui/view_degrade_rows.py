@@ -10,7 +10,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from memorynet_gui.inspector_parts import DirectSlider
-from memorynet_gui.theme import set_role
+from memorynet_gui.look.theme import set_role
 from memorynet_gui.view_range_slider import TICKS, RangeSlider
 
 _LOG_FROM = 20.0  # a range whose ends differ by more than this is spread by ratios

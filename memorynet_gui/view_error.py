@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui import icons
+from memorynet_gui.look import icons
 from memorynet_gui.problems import Problem, title
 
 WIDTH_PX = 520

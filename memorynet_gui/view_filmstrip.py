@@ -44,7 +44,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui import icons
+from memorynet_gui.look import icons
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.session import Session
 from memorynet_gui.thumbnails import Thumbnails

@@ -29,8 +29,8 @@ from memorynet_gui.inspector_parts import (
     column,
     heading,
 )
+from memorynet_gui.look.theme import set_role
 from memorynet_gui.queue_item import Item, ItemState
-from memorynet_gui.theme import set_role
 from memorynet_gui.view_choices import Choices
 from memorynet_gui.view_glyph import GlyphButton
 

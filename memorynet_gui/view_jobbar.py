@@ -11,7 +11,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from memorynet_gui.inspector_parts import Elided
-from memorynet_gui.theme import set_surface
+from memorynet_gui.look.theme import set_surface
 from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from core import atomic
 from core.model.catalog import TASKS, CatalogError
 from core.training.recipe import BUNDLED, RecipeError, TrainRecipe
 from memorynet_gui.background import Background
+from memorynet_gui.look.theme import set_role
 from memorynet_gui.problems import describe
-from memorynet_gui.theme import set_role
 from memorynet_gui.train_presets import (
     PRESETS,
     DataFound,

@@ -8,8 +8,8 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
 
-from memorynet_gui import icons
-from memorynet_gui.theme import app_font, caption_font
+from memorynet_gui.look import icons
+from memorynet_gui.look.theme import app_font, caption_font
 from memorynet_gui.train_presets import Preset
 
 _PAD_PX, _ICON_PX, _MIN_PX = 12, 20, 150

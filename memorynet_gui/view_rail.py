@@ -6,8 +6,8 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QVBoxLayout, QWidget
 
-from memorynet_gui import icons
-from memorynet_gui.theme import set_surface
+from memorynet_gui.look import icons
+from memorynet_gui.look.theme import set_surface
 
 WIDTH_PX = 72
 _BUTTON = QSize(60, 58)

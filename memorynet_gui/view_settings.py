@@ -31,7 +31,7 @@ from core import __version__, extras
 from core.model.catalog import RESOURCES
 from core.training import runs
 from memorynet_gui.inspector_parts import DetailCombo, Elided
-from memorynet_gui.theme import MODES, inset
+from memorynet_gui.look.theme import MODES, inset
 
 if TYPE_CHECKING:
     from core.model.tensors import Device

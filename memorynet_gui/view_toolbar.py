@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QWidget
 
-from memorynet_gui.theme import set_surface
+from memorynet_gui.look.theme import set_surface
 
 HEIGHT_PX = 44
 _SPACING_PX = 8

@@ -12,7 +12,7 @@ from PySide6.QtGui import QDesktopServices, QHelpEvent, QImage, QPainter, QPaint
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolTip, QVBoxLayout, QWidget
 
 from memorynet_gui.inspector_parts import Row
-from memorynet_gui.theme import set_role
+from memorynet_gui.look.theme import set_role
 from memorynet_gui.thumbnails import image_from_rgb
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from memorynet_gui import icons
 from memorynet_gui.actions import ACTIONS, GROUPS, Actions, build, in_group, key_text
+from memorynet_gui.look import icons
 
 
 class Window(QWidget):

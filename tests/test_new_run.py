@@ -17,9 +17,9 @@ from core.training import runs
 from core.training.estimate import Estimate
 from core.training.recipe import TrainRecipe
 from memorynet_gui.jobs import JobRunner
+from memorynet_gui.look.theme import Theme
 from memorynet_gui.page import AppContext
 from memorynet_gui.settings import Settings
-from memorynet_gui.theme import Theme
 from memorynet_gui.train_presets import PRESETS, load
 from memorynet_gui.view_new_run import NewRunView
 from memorynet_gui.view_train_checks import duration_text

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.inspector_parts import DETAIL_ROLE, DetailCombo
-from memorynet_gui.theme import Theme
+from memorynet_gui.look.theme import Theme
 from memorynet_gui.view_recipe_fields import read_number
 from memorynet_gui.view_recipe_form import RecipeForm
 from tests.ui import unnamed_focusable

@@ -32,9 +32,10 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from core.model.catalog import RESOURCES
-from memorynet_gui import icons, theme_sheet
-from memorynet_gui.theme import ART_DIR, Theme, app_font, set_role, set_surface
-from memorynet_gui.theme_tokens import DARK, LIGHT, PAIRS, TOOLTIP_TEXT, contrast
+from memorynet_gui.look import icons
+from memorynet_gui.look import sheet as theme_sheet
+from memorynet_gui.look.theme import ART_DIR, Theme, app_font, set_role, set_surface
+from memorynet_gui.look.tokens import DARK, LIGHT, PAIRS, TOOLTIP_TEXT, contrast
 
 TOKENS = {"dark": DARK, "light": LIGHT}
 

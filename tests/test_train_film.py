@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 
 from core.training.film import _put
 from memorynet_gui import train_film_files, view_train_film
-from memorynet_gui.theme import Theme
+from memorynet_gui.look.theme import Theme
 from memorynet_gui.train_film_files import FilmFiles
 from memorynet_gui.view_train_film import TrainFilm, sampled
 from tests.ui import settle, unnamed_focusable, wait_until

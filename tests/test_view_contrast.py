@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core.events import ContrastDrawn, ContrastSample
-from memorynet_gui.theme import Theme
+from memorynet_gui.look.theme import Theme
 from memorynet_gui.view_contrast import AnchorRow, ContrastView, about, caption_of, number
 from tests.small import photo
 from tests.ui import settle, unnamed_focusable

@@ -22,7 +22,7 @@ from pytestqt.qtbot import QtBot
 from core.events import TrainStarted
 from memorynet_gui import view_curves_charts as charts
 from memorynet_gui.curve_store import CurveStore
-from memorynet_gui.theme import Theme
+from memorynet_gui.look.theme import Theme
 from memorynet_gui.view_curves import CurveBoard
 from tests.test_curve_store import step_done, validated
 from tests.ui import settle, unnamed_focusable, wait_until
@@ -152,7 +152,7 @@ def test_every_series_of_a_run_is_on_some_chart(desk: Desk) -> None:
 
 
 def test_colours_can_be_seen_on_the_panel_in_both_themes() -> None:
-    from memorynet_gui.theme_tokens import DARK, LIGHT, contrast
+    from memorynet_gui.look.tokens import DARK, LIGHT, contrast
 
     for tokens, is_dark in ((DARK, True), (LIGHT, False)):
         for chart in charts.CHARTS:

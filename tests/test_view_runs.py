@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from core.problems import Problem
 from core.training import runs
 from core.training.run_folder import DONE, FAILED, INTERRUPTED, PAUSED, RUNNING, STOPPED, RunFolder
-from memorynet_gui.theme import Theme
+from memorynet_gui.look.theme import Theme
 from memorynet_gui.view_runs import (
     OVERLAYS_MAX,
     ROW_PX,

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowE
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots
+from memorynet_gui.look.theme import set_surface
 from memorynet_gui.memory import work
 from memorynet_gui.memory.canvas import MemoryCanvas
 from memorynet_gui.memory.edits import Edits
@@ -26,7 +27,6 @@ from memorynet_gui.memory.words import noun, verdict
 from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
 from memorynet_gui.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.problems import Problem, describe
-from memorynet_gui.theme import set_surface
 from memorynet_gui.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
@@ -415,7 +415,7 @@ class MemoryPage(Page):
 
     def _on_photo(self, polarity: str) -> QColor:
         """Photos are bright and dark alike, so the colour is that of the dark theme in both."""
-        from memorynet_gui.theme_tokens import DARK
+        from memorynet_gui.look.tokens import DARK
 
         return QColor(DARK[polarity])
 

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, 
 
 from core.model.memory_edit import GRANULARITIES, MAX_GAIN, POLARITIES, MemoryEditError, Slots
 from memorynet_gui.inspector_parts import DetailCombo, DirectSlider, DropButton, column, heading
+from memorynet_gui.look.theme import inset
 from memorynet_gui.memory import words
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.panel_place import wrapped
-from memorynet_gui.theme import inset
 from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-from memorynet_gui.theme_tokens import TOOLTIP_TEXT
+from memorynet_gui.look.tokens import TOOLTIP_TEXT
 
 TEXT_PX = 13
 CAPTION_PX = 11

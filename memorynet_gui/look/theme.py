@@ -9,14 +9,14 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFont, QFontDatabase, QIcon, QPalette
 from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QStyleFactory, QWidget
 
-from memorynet_gui import icons
-from memorynet_gui.theme_sheet import CAPTION_PX, TEXT_PX, sheet
-from memorynet_gui.theme_tokens import DARK, LIGHT, TOOLTIP_TEXT
+from memorynet_gui.look import icons
+from memorynet_gui.look.sheet import CAPTION_PX, TEXT_PX, sheet
+from memorynet_gui.look.tokens import DARK, LIGHT, TOOLTIP_TEXT
 
 MODES = ("system", "dark", "light")
 GRID_PX = 8
 CORNER_PX = 4
-ART_DIR = Path(__file__).resolve().parent.parent / "resources" / "themes"
+ART_DIR = Path(__file__).resolve().parents[2] / "resources" / "themes"
 
 _ICON_NAME, _ICON_ROLE, _ICON_CHECKED = "mn_icon", "mn_icon_role", "mn_icon_checked"
 _FAMILIES = ("Inter", "Inter Variable", "Segoe UI", "Cantarell", "Noto Sans", "Roboto")
@@ -95,13 +95,13 @@ class Theme(QObject):
     # --- parts ---------------------------------------------------------------------------------
 
     def token(self, name: str) -> QColor:
-        """A colour by its name in :mod:`memorynet_gui.theme_tokens`. Raises KeyError."""
+        """A colour by its name in :mod:`memorynet_gui.look.tokens`. Raises KeyError."""
         return QColor(self.tokens[name])
 
     def icon(self, name: str, role: str = "text", checked: str = "") -> QIcon:
         """An mdi6 icon in the colour of token ``role`` (``checked``: while its button is), for this theme.
 
-        Raises :class:`memorynet_gui.icons.UnknownIcon`.
+        Raises :class:`memorynet_gui.look.icons.UnknownIcon`.
         """
         key = (name, role, checked)
         if key not in self._icons:
@@ -135,7 +135,7 @@ class Theme(QObject):
 
 
 def set_role(widget: QWidget, role: str) -> None:
-    """Say what a widget is (see :mod:`memorynet_gui.theme_sheet`) and dress it accordingly, at any time."""
+    """Say what a widget is (see :mod:`memorynet_gui.look.sheet`) and dress it accordingly, at any time."""
     if widget.property("role") != role:
         widget.setProperty("role", role)
         repolish(widget)
