@@ -31,8 +31,8 @@ from PySide6.QtGui import QWheelEvent  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
 from memorynet_gui import app as program  # noqa: E402  (sets what torch's threads need)
+from memorynet_gui.base.jobs import JobRunner  # noqa: E402
 from memorynet_gui.curve_store import CurveStore  # noqa: E402
-from memorynet_gui.jobs import JobRunner  # noqa: E402
 from memorynet_gui.look.theme import Theme  # noqa: E402
 from memorynet_gui.view_curves import CurveBoard  # noqa: E402
 

@@ -314,9 +314,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def measure(home: Path, args: argparse.Namespace) -> int:
     application = program.make_application()
+    from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
     from memorynet_gui.main_window import MainWindow
-    from memorynet_gui.settings import Settings
 
     settings = Settings(home)
     settings.page, settings.runs_folder = args.page, home / "runs"

@@ -118,10 +118,10 @@ def make_application() -> QApplication:
 
 def _open_window(paths: list[Path], wants_sample: bool) -> int:
     app = make_application()
-    from memorynet_gui import logs
+    from memorynet_gui.base import logs
+    from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
     from memorynet_gui.main_window import MainWindow
-    from memorynet_gui.settings import Settings
 
     settings = Settings()
     logging_set_up = logs.set_up(settings.log_dir)
@@ -156,7 +156,7 @@ def _open_window(paths: list[Path], wants_sample: bool) -> int:
 def load_torch(window: MainWindow) -> threading.Thread:
     """Import torch on a thread of its own and tell the window which devices there are, or why none."""
 
-    from memorynet_gui import warm_up
+    from memorynet_gui.base import warm_up
 
     def work() -> None:
         try:
@@ -182,7 +182,7 @@ def prepare_training(window: MainWindow, threads: list[threading.Thread]) -> Non
 
     Who only restores is spared the second and the 100 MB that takes. ``threads`` gets the thread that does it.
     """
-    from memorynet_gui import warm_up
+    from memorynet_gui.base import warm_up
 
     begun: list[threading.Thread] = []
 

@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.events import StepDone, TrainStarted, Validated
 from core.jobs import Cancelled
 from core.training.run_folder import RunDamaged, RunFolder, iterate_curve
-from memorynet_gui.background import Background
+from memorynet_gui.base.background import Background
 from memorynet_gui.curve_series import SMOOTHING, Series
 
 CHANGED_MS = 200

@@ -28,11 +28,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui import actions
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui.base import actions
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.page import AppContext, Page, PageLater
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme, set_surface
-from memorynet_gui.page import AppContext, Page, PageLater
-from memorynet_gui.settings import Settings
 from memorynet_gui.view_banner import Banner
 from memorynet_gui.view_glyph import GlyphButton
 from memorynet_gui.view_jobbar import JobBar
@@ -340,7 +340,7 @@ class MainWindow(QWidget):
 
     def show_error(self, error: BaseException) -> None:
         """Tell what nobody foresaw."""
-        from memorynet_gui.problems import describe
+        from memorynet_gui.base.problems import describe
         from memorynet_gui.view_error import ErrorDialogs
 
         if self._errors is None:

@@ -10,9 +10,10 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from memorynet_gui import warm_up
+from memorynet_gui.base import warm_up
+from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
+from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.own_place import OwnPlace
-from memorynet_gui.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.restore_chooser import Chooser
 from memorynet_gui.restore_flow import RestoreFlow
@@ -25,7 +26,6 @@ from memorynet_gui.restore_toolbar import RestoreToolbar
 from memorynet_gui.restore_work import QueueWork
 from memorynet_gui.results import ResultStore
 from memorynet_gui.session import Session
-from memorynet_gui.thumbnails import Thumbnails
 from memorynet_gui.view_compare import CompareView
 from memorynet_gui.view_empty import EmptyState
 from memorynet_gui.view_filmstrip import Filmstrip

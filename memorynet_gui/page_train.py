@@ -13,8 +13,8 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QPaintE
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from core.problems import Problem
-from memorynet_gui.page import AppContext, Page
-from memorynet_gui.problems import describe
+from memorynet_gui.base.page import AppContext, Page
+from memorynet_gui.base.problems import describe
 from memorynet_gui.train_flow import TrainFlow
 from memorynet_gui.train_follow import Follower
 from memorynet_gui.train_library import RunLibrary

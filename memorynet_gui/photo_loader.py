@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal
 
-from memorynet_gui.problems import Problem, describe
+from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.queue_item import Item
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from memorynet_gui.page import AppContext
+from memorynet_gui.base.page import AppContext
 from memorynet_gui.queue_item import Choice
 from memorynet_gui.restore_models import entry_of, trained_entries
 from memorynet_gui.restore_saves import Saver

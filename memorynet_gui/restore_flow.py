@@ -14,8 +14,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from core.events import LadderStep, Notice, RestoreStarted
-from memorynet_gui.jobs import JobRunner
-from memorynet_gui.problems import describe
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.problems import describe
 from memorynet_gui.queue_item import Choice, Item, ItemState
 from memorynet_gui.restore_job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
 from memorynet_gui.results import ResultStore

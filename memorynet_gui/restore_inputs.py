@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from memorynet_gui.collector import Collector
-from memorynet_gui.page import AppContext
-from memorynet_gui.problems import describe
+from memorynet_gui.base.collector import Collector
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.problems import describe
 from memorynet_gui.queue_item import Origin
 from memorynet_gui.restore_saves import Saver
 from memorynet_gui.session import Session

@@ -14,9 +14,9 @@ import numpy as np
 
 from core.events import LadderStep, Notice, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
-from memorynet_gui.problems import Problem, describe
+from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
+from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.queue_item import Item, ResultNote
-from memorynet_gui.restore_errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.results import ResultStore
 
 if TYPE_CHECKING:

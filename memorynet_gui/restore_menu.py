@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu
 
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 
 if TYPE_CHECKING:
     from memorynet_gui.page_restore import RestorePage

@@ -11,8 +11,8 @@ from PySide6.QtCore import QMimeData, QObject, Qt, QUrl, Signal
 from PySide6.QtGui import QDrag, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from memorynet_gui.page import AppContext
-from memorynet_gui.problems import Problem, describe
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.restore_command import command
 from memorynet_gui.restore_flow import RestoreFlow
 from memorynet_gui.restore_menu import show_in_folder

@@ -14,13 +14,13 @@ import numpy as np
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtGui import QImage
 
-from memorynet_gui.background import Background
-from memorynet_gui.problems import describe
+from memorynet_gui.base.background import Background
+from memorynet_gui.base.problems import describe
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.queue_item import Item, ItemState, Origin, ReceiptNote, SaveNote
 from memorynet_gui.restore_job import blended_rgb, save_photo
 from memorynet_gui.results import ResultStore
 from memorynet_gui.session import Session
-from memorynet_gui.settings import Settings
 
 if TYPE_CHECKING:
     from core.images.io import WriteOptions
@@ -123,7 +123,7 @@ class Saver(QObject):
         self, item: Item, then: Callable[[QImage], object], failed: Callable[[Exception], object]
     ) -> None:
         """The result at its strength as a picture for the clipboard."""
-        from memorynet_gui.thumbnails import image_from_rgb
+        from memorynet_gui.base.thumbnails import image_from_rgb
 
         self._background.call(lambda: image_from_rgb(blended_rgb(item, self._store)), then, failed)
 

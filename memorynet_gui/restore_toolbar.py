@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.look.theme import set_role
 
 _MIDDLE = Qt.TextElideMode.ElideMiddle

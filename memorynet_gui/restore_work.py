@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from memorynet_gui.page import AppContext
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.queue_item import ItemState
 from memorynet_gui.restore_chooser import Chooser
 from memorynet_gui.restore_flow import RestoreFlow
@@ -14,7 +15,6 @@ from memorynet_gui.restore_outputs import ResultsOut
 from memorynet_gui.restore_stage import Stage
 from memorynet_gui.results import ResultStore
 from memorynet_gui.session import Session
-from memorynet_gui.thumbnails import Thumbnails
 from memorynet_gui.view_filmstrip import Filmstrip
 from memorynet_gui.view_jobbar import clock
 

@@ -60,9 +60,9 @@ def draw(scene: Scene, target: Path) -> None:
     """Write the picture as PNG. Raises SnapshotError, OSError, and ImageError for a photo that cannot be opened."""
     from core.images import io as image_io
     from memorynet_gui import app as program
+    from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
     from memorynet_gui.main_window import MainWindow
-    from memorynet_gui.settings import Settings
 
     for photo in scene.photos:
         image_io.read_info(photo)  # the window would wait for a better one

@@ -14,11 +14,11 @@ from PySide6.QtCore import QObject
 from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
 from core.training.recipe import TrainRecipe
-from memorynet_gui import warm_up
-from memorynet_gui.problems import describe
+from memorynet_gui.base import warm_up
+from memorynet_gui.base.problems import describe
 
 if TYPE_CHECKING:
-    from memorynet_gui.page import AppContext
+    from memorynet_gui.base.page import AppContext
     from memorynet_gui.view_new_run import NewRunView
 
 

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.events import ItemStarted
 from core.jobs import Emit, JobControl
-from memorynet_gui.jobs import Job
-from memorynet_gui.page import AppContext
-from memorynet_gui.problems import describe
+from memorynet_gui.base.jobs import Job
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.problems import describe
 
 if TYPE_CHECKING:
     from core.training.runs import Run

@@ -20,9 +20,9 @@ from core.jobs import Emit, JobControl, TrainControl
 from core.problems import Problem
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import RunDamaged, RunFolder
-from memorynet_gui import warm_up
-from memorynet_gui.jobs import JobRunner
-from memorynet_gui.problems import describe
+from memorynet_gui.base import warm_up
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.problems import describe
 from memorynet_gui.train_awake import StayAwake
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.problems import Problem
-from memorynet_gui.background import Background
-from memorynet_gui.problems import describe
-from memorynet_gui.settings import Settings
+from memorynet_gui.base.background import Background
+from memorynet_gui.base.problems import describe
+from memorynet_gui.base.settings import Settings
 
 if TYPE_CHECKING:
     from core.training.runs import Run

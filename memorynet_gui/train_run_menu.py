@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMenu, QMessageBox, QWidget
 
 from core import atomic
 from core.problems import Problem
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.train_export import MODEL, ONNX, PRETRAINED, Exporter
 from memorynet_gui.view_runs import can_continue, is_elsewhere
 
@@ -144,7 +144,7 @@ class RunMenu:
 
         def move() -> Problem | None:
             from core.training import runs
-            from memorynet_gui.problems import describe
+            from memorynet_gui.base.problems import describe
 
             try:
                 runs.move_to_trash(folder)

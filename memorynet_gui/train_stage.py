@@ -20,8 +20,8 @@ from memorynet_gui.view_new_run import NewRunView
 from memorynet_gui.view_train_film import TrainFilm
 
 if TYPE_CHECKING:
+    from memorynet_gui.base.page import AppContext
     from memorynet_gui.curve_store import CurveStore
-    from memorynet_gui.page import AppContext
 
 _MARGIN_PX = 12
 

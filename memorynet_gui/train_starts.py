@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from core import extras
 from core.training.run_folder import RunFolder
-from memorynet_gui.page import AppContext
-from memorynet_gui.problems import describe
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.problems import describe
 from memorynet_gui.train_flow import TrainFlow, TrainOrder
 from memorynet_gui.train_library import RunLibrary
 from memorynet_gui.view_runs import can_continue

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QWidget
 
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 
 CURVES, CONTRAST = "curves", "contrast"
 

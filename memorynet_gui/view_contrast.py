@@ -35,8 +35,8 @@ from PySide6.QtWidgets import (
 
 from core.events import ContrastDrawn, ContrastSample
 from core.model.catalog import TASKS
+from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.look.theme import CORNER_PX, GRID_PX, Theme, app_font, caption_font, set_role
-from memorynet_gui.thumbnails import image_from_rgb
 
 PULL = ("truth", "positive")
 SMALLEST_PX, LARGEST_PX = 64, 144  # edge of a picture

@@ -33,9 +33,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.background import Background
+from memorynet_gui.base.background import Background
+from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.thumbnails import image_from_rgb
 from memorynet_gui.view_degrade_rows import ParameterRow, SharesRow
 from memorynet_gui.view_fold import FoldButton
 
@@ -341,7 +341,7 @@ class DegradePreview(QWidget):
         self._next()
 
     def _failed(self, error: Exception) -> None:
-        from memorynet_gui.problems import describe
+        from memorynet_gui.base.problems import describe
 
         self.note.setText(describe(error).sentence)
         set_role(self.note, "error")

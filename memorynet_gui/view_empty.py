@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from memorynet_gui.thumbnails import Thumbnails
+from memorynet_gui.base.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample

@@ -27,8 +27,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from memorynet_gui.base.problems import Problem, title
 from memorynet_gui.look import icons
-from memorynet_gui.problems import Problem, title
 
 WIDTH_PX = 520
 OPEN_MAX = 3

@@ -44,10 +44,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.session import Session
-from memorynet_gui.thumbnails import Thumbnails
 
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
 FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.problems import Problem
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.inspector_parts import (
     ChangeRow,
     DirectSlider,

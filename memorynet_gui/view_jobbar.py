@@ -113,7 +113,7 @@ class Meter(QWidget):
 
 
 class JobBar(QWidget):
-    """Satisfies :class:`memorynet_gui.page.JobBar`. Wishes are signals; the window fulfils them."""
+    """Satisfies :class:`memorynet_gui.base.page.JobBar`. Wishes are signals; the window fulfils them."""
 
     pause_requested = Signal()
     resume_requested = Signal()

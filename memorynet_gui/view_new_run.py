@@ -24,9 +24,9 @@ from PySide6.QtWidgets import (
 from core import atomic
 from core.model.catalog import TASKS, CatalogError
 from core.training.recipe import BUNDLED, RecipeError, TrainRecipe
-from memorynet_gui.background import Background
+from memorynet_gui.base.background import Background
+from memorynet_gui.base.problems import describe
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.problems import describe
 from memorynet_gui.train_presets import (
     PRESETS,
     DataFound,
@@ -48,7 +48,7 @@ from memorynet_gui.view_train_data import DataPanel
 if TYPE_CHECKING:
     from core.doctor.examination import DoctorReport
     from core.training.estimate import Estimate
-    from memorynet_gui.page import AppContext
+    from memorynet_gui.base.page import AppContext
 
 _COLUMN_PX = 760
 _REST_MS = 150

@@ -13,7 +13,7 @@ from memorynet_gui.inspector_parts import Elided
 from memorynet_gui.look.theme import set_role, set_surface
 
 if TYPE_CHECKING:
-    from memorynet_gui.settings import Settings
+    from memorynet_gui.base.settings import Settings
 
 
 class RecipeHead(QWidget):

@@ -35,7 +35,7 @@ from memorynet_gui.look.theme import MODES, inset
 
 if TYPE_CHECKING:
     from core.model.tensors import Device
-    from memorynet_gui.page import AppContext
+    from memorynet_gui.base.page import AppContext
 
 TILES_PX = (256, 384, 512, 768, 1024, 1536)
 FORMATS: tuple[tuple[str | None, str, str], ...] = (

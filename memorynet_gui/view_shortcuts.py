@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui import actions
+from memorynet_gui.base import actions
 from memorynet_gui.inspector_parts import heading
 
 _THREE = (("File", "Training"), ("Photos", "Work", "Window"), ("View", "Mouse"))

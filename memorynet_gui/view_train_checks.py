@@ -11,9 +11,9 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QHelpEvent, QImage, QPainter, QPainterPath, QPaintEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolTip, QVBoxLayout, QWidget
 
+from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.inspector_parts import Row
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.thumbnails import image_from_rgb
 
 if TYPE_CHECKING:
     from core.doctor.examination import DoctorReport, Finding

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from core.images.metrics import PROTOCOLS
 from core.model.catalog import TASKS
 from core.problems import Problem
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.inspector_parts import Elided, ProblemBox, Row, column, heading
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.view_glyph import GlyphButton

@@ -14,12 +14,12 @@ from PySide6.QtWidgets import QApplication
 
 from core.images import io as image_io
 from core.model import catalog
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.page import AppContext
 from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.queue_item import Item, ItemState
-from memorynet_gui.settings import Settings
 
 TILE_PX = 64
 LIMIT_S = 60.0

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from memorynet_gui.actions import ACTIONS, GROUPS, Actions, build, in_group, key_text
+from memorynet_gui.base.actions import ACTIONS, GROUPS, Actions, build, in_group, key_text
 from memorynet_gui.look import icons
 
 
@@ -43,7 +43,7 @@ def window(qtbot: QtBot) -> Window:
 
 @pytest.mark.parametrize("action", ACTIONS.values(), ids=list(ACTIONS))
 def test_every_action_has_words_and_valid_keys(action: object, qtbot: QtBot) -> None:
-    from memorynet_gui.actions import Action
+    from memorynet_gui.base.actions import Action
 
     assert isinstance(action, Action)
     assert action.text[0].isupper() or action.text[0].isdigit()

@@ -13,12 +13,13 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPlainTextEdit,
 from pytestqt.qtbot import QtBot
 
 from core.model.tensors import Device
-from memorynet_gui import actions, view_banner
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui import view_banner
+from memorynet_gui.base import actions
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.problems import Problem
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.page import AppContext
-from memorynet_gui.problems import Problem
-from memorynet_gui.settings import Settings
 from memorynet_gui.view_banner import SHOWN_MAX, Banner
 from memorynet_gui.view_error import OPEN_MAX, ErrorDialog, ErrorDialogs
 from memorynet_gui.view_settings import HONESTY, SettingsDialog, versions_text

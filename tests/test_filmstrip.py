@@ -23,12 +23,12 @@ from PySide6.QtWidgets import QApplication, QPushButton, QVBoxLayout, QWidget
 
 from core.images import io as image_io
 from core.problems import Problem
-from memorynet_gui import thumbnails as thumbnails_module
+from memorynet_gui.base import thumbnails as thumbnails_module
+from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.look.tokens import DARK
 from memorynet_gui.queue_item import ItemState, SaveNote
 from memorynet_gui.session import Session
-from memorynet_gui.thumbnails import Thumbnails
 from memorynet_gui.view_filmstrip import CELL, PAD, THUMB, Filmstrip, FilmstripModel
 from tests.restore_page_kit import heap_of_its_own, rainy, wait, write
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QThread, QTimer
 from pytestqt.qtbot import QtBot
 
 from core.jobs import Emit, JobControl
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui.base.jobs import JobRunner
 from tests.ui import settle, wait_until
 
 

@@ -19,12 +19,12 @@ from pytestqt.qtbot import QtBot
 from core.images.io import from_array, write
 from core.jobs import Emit, JobControl
 from core.model.tensors import Device
-from memorynet_gui import actions
+from memorynet_gui.base import actions
+from memorynet_gui.base.page import AppContext, Page
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.main_window import INSPECTOR_PX, MainWindow
-from memorynet_gui.page import AppContext, Page
 from memorynet_gui.page_restore import RestorePage
-from memorynet_gui.settings import Settings
 from tests.ui import settle, tab_order, wait_until
 
 pytestmark = [

@@ -16,10 +16,10 @@ from core.jobs import JobControl, ignore
 from core.training import runs
 from core.training.estimate import Estimate
 from core.training.recipe import TrainRecipe
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.page import AppContext
-from memorynet_gui.settings import Settings
 from memorynet_gui.train_presets import PRESETS, load
 from memorynet_gui.view_new_run import NewRunView
 from memorynet_gui.view_train_checks import duration_text

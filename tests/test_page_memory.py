@@ -16,11 +16,11 @@ from core.model import checkpoint, exemplars
 from core.model.memory_edit import MemoryEdit, Slots
 from core.model.network import NetworkConfig
 from core.training.exemplar_fill import fill
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.page import AppContext, PhotoAtHand
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.memory.page import MemoryPage
-from memorynet_gui.page import AppContext, PhotoAtHand
-from memorynet_gui.settings import Settings
 from tests.restore_page_kit import Bar, Said, wait, write
 from tests.small import photo, save_small_model
 from tests.ui import settle, unnamed_focusable

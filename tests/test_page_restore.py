@@ -948,9 +948,9 @@ def test_an_unsaved_result_that_was_swept_away_waits_again(
 def test_the_window_hands_keys_and_drops_to_the_page(
     qapp: QApplication, tmp_path: Path, place: dict[str, Path]
 ) -> None:
+    from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
     from memorynet_gui.main_window import MainWindow
-    from memorynet_gui.settings import Settings
 
     window = MainWindow(Settings(tmp_path / "own"), Theme(qapp, "light"))
     window.resize(1024, 640)

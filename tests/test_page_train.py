@@ -21,7 +21,7 @@ from core.training.recipe import FolderMissing
 from core.training.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
 from core.training.trainer import TrainingError
 from memorynet_gui import main_window
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.page_restore import RestorePage
 from memorynet_gui.page_train import TrainPage
 from memorynet_gui.train_notice import DesktopNotice

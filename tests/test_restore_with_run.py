@@ -7,12 +7,12 @@ from pathlib import Path
 from PySide6.QtWidgets import QApplication
 
 from core.training.recipe import TrainRecipe
+from memorynet_gui.base.page import Page
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.main_window import MainWindow
-from memorynet_gui.page import Page
 from memorynet_gui.queue_item import ItemState
 from memorynet_gui.restore_models import name_of, trained_entries
-from memorynet_gui.settings import Settings
 from tests.restore_page_kit import desk, rainy, wait, write
 from tests.small import save_small_model
 from tests.ui import settle

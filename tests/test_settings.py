@@ -12,8 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytestqt.qtbot import QtBot
 
-from memorynet_gui import settings as module
-from memorynet_gui.settings import RECENT_MAX, Settings
+from memorynet_gui.base import settings as module
+from memorynet_gui.base.settings import RECENT_MAX, Settings
 
 
 @pytest.fixture

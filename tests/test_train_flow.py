@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Emit, JobControl, TrainControl
 from core.training.recipe import RecipeError, TrainRecipe
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.train_awake import StayAwake
 from memorynet_gui.train_flow import DONE, FAILED, STOPPED, TrainEnding, TrainFlow, TrainOrder
 from tests.ui import wait_until

@@ -15,7 +15,8 @@ import pytest
 from PySide6.QtCore import QObject, Signal
 
 from core.training import ready as training_ready
-from memorynet_gui import app, warm_up
+from memorynet_gui import app
+from memorynet_gui.base import warm_up
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +28,8 @@ from PySide6.QtWidgets import QApplication
 qt = QApplication([])
 from core.jobs import TrainControl
 from core.training.recipe import TrainRecipe
-from memorynet_gui import page_train, train_stage, train_stores, warm_up
+from memorynet_gui import page_train, train_stage, train_stores
+from memorynet_gui.base import warm_up
 from memorynet_gui.train_flow import TrainOrder, train_run
 from memorynet_gui.view_curves import CurveBoard
 recipe = TrainRecipe(

@@ -16,8 +16,8 @@ from pytestqt.qtbot import QtBot
 from core import problems as core_problems
 from core.model.catalog import CatalogError
 from core.model.tensors import DeviceError
-from memorynet_gui import logs
-from memorynet_gui.problems import ClipboardError, Problem, describe, for_window, summary, title
+from memorynet_gui.base import logs
+from memorynet_gui.base.problems import ClipboardError, Problem, describe, for_window, summary, title
 
 
 def of(exc: BaseException) -> Problem:

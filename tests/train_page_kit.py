@@ -19,10 +19,10 @@ from core.training.curve import Curve
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunFolder, RunState
 from memorynet_gui import train_flow
+from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.main_window import MainWindow
 from memorynet_gui.page_train import TrainPage
-from memorynet_gui.settings import Settings
 from memorynet_gui.train_awake import StayAwake
 from memorynet_gui.train_flow import TrainOrder
 from tests.small import save_small_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memorynet_gui.thumbnails import Thumbnails
+from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.view_empty import EmptyState
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from core.jobs import Emit, JobControl
-from memorynet_gui.jobs import JobRunner
+from memorynet_gui.base.jobs import JobRunner
 
 KINDS = ("open", "preview", "place", "other", "whole", "base", "after", "slots")
 """Orders by importance: a kind that stands before the one at work takes its place."""

@@ -12,6 +12,9 @@ from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowE
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots
+from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
+from memorynet_gui.base.problems import Problem, describe
+from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look.theme import set_surface
 from memorynet_gui.memory import work
 from memorynet_gui.memory.canvas import MemoryCanvas
@@ -25,9 +28,6 @@ from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.words import noun, verdict
 from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
-from memorynet_gui.page import AppContext, Page, PhotoAtHand
-from memorynet_gui.problems import Problem, describe
-from memorynet_gui.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
-from memorynet_gui.actions import ACTIONS
+from memorynet_gui.base.actions import ACTIONS
 
 MODES = ("wipe", "side", "difference", "restored")
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the Restore page alone. :mod:`memorynet_gui.problems` has the words."""
+"""What can go wrong on the Restore page alone. :mod:`memorynet_gui.base.problems` has the words."""
 
 from __future__ import annotations
 

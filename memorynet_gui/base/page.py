@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.model.tensors import Device
-    from memorynet_gui.jobs import JobRunner
+    from memorynet_gui.base.jobs import JobRunner
+    from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
-    from memorynet_gui.settings import Settings
 
 
 class Page(QWidget):
@@ -44,7 +44,7 @@ class Page(QWidget):
         """Files or folders were dropped on the window or named at the start."""
 
     def handle(self, action_id: str) -> None:
-        """Do what the action of :mod:`memorynet_gui.actions` says. Called only when :meth:`can` said yes."""
+        """Do what the action of :mod:`memorynet_gui.base.actions` says. Called only when :meth:`can` said yes."""
 
     def can(self, action_id: str) -> bool:
         return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
 
-from memorynet_gui.problems import describe
+from memorynet_gui.base.problems import describe
 
 if TYPE_CHECKING:
     from core.images.io import PassedOver

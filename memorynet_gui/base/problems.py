@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from core.problems import Problem
 from core.problems import describe as describe_in_core
-from memorynet_gui.restore_errors import ResultGone, SizeMismatch, SourceChanged
+from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 
 __all__ = ["ClipboardError", "Problem", "describe", "for_window", "summary", "title"]
 
