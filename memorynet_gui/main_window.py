@@ -34,10 +34,10 @@ from memorynet_gui.base.page import AppContext, Page, PageLater
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme, set_surface
 from memorynet_gui.view_banner import Banner
-from memorynet_gui.view_glyph import GlyphButton
 from memorynet_gui.view_jobbar import JobBar
 from memorynet_gui.view_rail import Rail
 from memorynet_gui.view_toolbar import Toolbar
+from memorynet_gui.widgets.glyph import GlyphButton
 
 if TYPE_CHECKING:
     from core.model.tensors import Device

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from memorynet_gui.look.theme import palette
 from memorynet_gui.look.tokens import DARK
-from memorynet_gui.view_glyph import GlyphButton
+from memorynet_gui.widgets.glyph import GlyphButton
 
 SHOWN_MAX = 3
 INFO_MS = 6000

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from memorynet_gui.inspector_parts import DetailCombo, column, heading
 from memorynet_gui.queue_item import Choice
 from memorynet_gui.view_thoroughness import Thoroughness
+from memorynet_gui.widgets.parts import DetailCombo, column, heading
 
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry

@@ -39,7 +39,7 @@ from memorynet_gui.view_curves_draw import (
 )
 from memorynet_gui.view_curves_legend import Entry, Legend
 from memorynet_gui.view_curves_plot import CurvePlot, Look, Scene
-from memorynet_gui.view_glyph import GlyphButton
+from memorynet_gui.widgets.glyph import GlyphButton
 
 _TICK_X_PX, _TICK_Y_PX = 64, 36
 

@@ -9,9 +9,9 @@ from typing import Any
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
-from memorynet_gui.inspector_parts import DirectSlider
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.view_range_slider import TICKS, RangeSlider
+from memorynet_gui.widgets.parts import DirectSlider
+from memorynet_gui.widgets.range_slider import TICKS, RangeSlider
 
 _LOG_FROM = 20.0  # a range whose ends differ by more than this is spread by ratios
 _TITLE_PX, _VALUE_PX = 116, 104

@@ -17,7 +17,11 @@ from PySide6.QtWidgets import (
 
 from core.problems import Problem
 from memorynet_gui.base.actions import ACTIONS
-from memorynet_gui.inspector_parts import (
+from memorynet_gui.look.theme import set_role
+from memorynet_gui.queue_item import Item, ItemState
+from memorynet_gui.view_choices import Choices
+from memorynet_gui.widgets.glyph import GlyphButton
+from memorynet_gui.widgets.parts import (
     ChangeRow,
     DirectSlider,
     DragHandle,
@@ -29,10 +33,6 @@ from memorynet_gui.inspector_parts import (
     column,
     heading,
 )
-from memorynet_gui.look.theme import set_role
-from memorynet_gui.queue_item import Item, ItemState
-from memorynet_gui.view_choices import Choices
-from memorynet_gui.view_glyph import GlyphButton
 
 if TYPE_CHECKING:
     from core.images.io import PictureInfo

@@ -10,9 +10,9 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
-from memorynet_gui.inspector_parts import Elided
 from memorynet_gui.look.theme import set_surface
-from memorynet_gui.view_glyph import GlyphButton
+from memorynet_gui.widgets.glyph import GlyphButton
+from memorynet_gui.widgets.parts import Elided
 
 if TYPE_CHECKING:
     from core.model.tensors import Device

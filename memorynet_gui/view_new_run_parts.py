@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from memorynet_gui.inspector_parts import Elided
 from memorynet_gui.look.theme import set_role, set_surface
+from memorynet_gui.widgets.parts import Elided
 
 if TYPE_CHECKING:
     from memorynet_gui.base.settings import Settings

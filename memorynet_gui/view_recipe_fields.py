@@ -27,8 +27,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.training.recipe_check import number_text
-from memorynet_gui.inspector_parts import DetailCombo
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.widgets.parts import DetailCombo
 
 TITLE_PX = 120
 _EDIT_PX = 252

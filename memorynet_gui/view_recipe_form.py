@@ -14,10 +14,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.training.recipe import RecipeError, TrainRecipe, problems_of
-from memorynet_gui.inspector_parts import heading
 from memorynet_gui.train_start_model import shown_name
-from memorynet_gui.view_fold import FoldButton
 from memorynet_gui.view_recipe_fields import FieldRow, sentence
+from memorynet_gui.widgets.fold import FoldButton
+from memorynet_gui.widgets.parts import heading
 
 SECTIONS = {
     "run": "Run",

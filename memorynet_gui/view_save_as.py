@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.inspector_parts import DirectSlider
 from memorynet_gui.queue_item import DEFAULT_QUALITY
+from memorynet_gui.widgets.parts import DirectSlider
 
 if TYPE_CHECKING:
     from core.images.io import PictureInfo, WriteOptions

@@ -30,8 +30,8 @@ from PySide6.QtWidgets import (
 from core import __version__, extras
 from core.model.catalog import RESOURCES
 from core.training import runs
-from memorynet_gui.inspector_parts import DetailCombo, Elided
 from memorynet_gui.look.theme import MODES, inset
+from memorynet_gui.widgets.parts import DetailCombo, Elided
 
 if TYPE_CHECKING:
     from core.model.tensors import Device

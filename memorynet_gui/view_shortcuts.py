@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from memorynet_gui.base import actions
-from memorynet_gui.inspector_parts import heading
+from memorynet_gui.widgets.parts import heading
 
 _THREE = (("File", "Training"), ("Photos", "Work", "Window"), ("View", "Mouse"))
 _TWO = (("File", "Photos", "Training"), ("Work", "View", "Window", "Mouse"))

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from memorynet_gui.inspector_parts import DirectSlider, Row, column, heading
+from memorynet_gui.widgets.parts import DirectSlider, Row, column, heading
 
 LEAST_PERCENT, MOST_PERCENT, STEP_PERCENT = 100, 200, 5
 _CAPTION, _OUTDATED = "How firmly damage is taken out", "Restore again to see it"

@@ -12,8 +12,8 @@ from PySide6.QtGui import QDesktopServices, QHelpEvent, QImage, QPainter, QPaint
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolTip, QVBoxLayout, QWidget
 
 from memorynet_gui.base.thumbnails import image_from_rgb
-from memorynet_gui.inspector_parts import Row
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.widgets.parts import Row
 
 if TYPE_CHECKING:
     from core.doctor.examination import DoctorReport, Finding

@@ -17,10 +17,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from memorynet_gui.inspector_parts import Elided
 from memorynet_gui.look.theme import app_font, set_role
 from memorynet_gui.train_presets import DataFound
-from memorynet_gui.view_glyph import GlyphButton
+from memorynet_gui.widgets.glyph import GlyphButton
+from memorynet_gui.widgets.parts import Elided
 
 _NAME_PX = 320
 _HINT = (

@@ -10,10 +10,10 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
 from core.training.recipe import RecipeError, TrainRecipe
-from memorynet_gui.inspector_parts import DETAIL_ROLE, DetailCombo
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.view_recipe_fields import read_number
 from memorynet_gui.view_recipe_form import RecipeForm
+from memorynet_gui.widgets.parts import DETAIL_ROLE, DetailCombo
 from tests.ui import unnamed_focusable
 
 SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))

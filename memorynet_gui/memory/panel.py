@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from memorynet_gui.inspector_parts import DirectSlider, ProblemBox, Row, column, heading
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.panel_edit import EditPanel
 from memorynet_gui.memory.panel_place import PlacePanel
+from memorynet_gui.widgets.parts import DirectSlider, ProblemBox, Row, column, heading
 
 OVERLAYS = (
     ("damage", "Damage", "Tint what looks like damage to the memory, before and after (O)"),

@@ -9,12 +9,12 @@ from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.model.memory_edit import GRANULARITIES, MAX_GAIN, POLARITIES, MemoryEditError, Slots
-from memorynet_gui.inspector_parts import DetailCombo, DirectSlider, DropButton, column, heading
 from memorynet_gui.look.theme import inset
 from memorynet_gui.memory import words
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.panel_place import wrapped
-from memorynet_gui.view_glyph import GlyphButton
+from memorynet_gui.widgets.glyph import GlyphButton
+from memorynet_gui.widgets.parts import DetailCombo, DirectSlider, DropButton, column, heading
 
 if TYPE_CHECKING:
     from core.restoring.memory_look import MemoryLook

@@ -10,11 +10,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from memorynet_gui.inspector_parts import column, heading
 from memorynet_gui.memory import words
 from memorynet_gui.memory.bars import SlotBars
 from memorynet_gui.memory.likeness import Likeness, Patch, patch_of
-from memorynet_gui.view_fold import FoldButton
+from memorynet_gui.widgets.fold import FoldButton
+from memorynet_gui.widgets.parts import column, heading
 
 if TYPE_CHECKING:
     from core.restoring.memory_look import MemoryLook, NearSamples, PlaceSeen, Source

@@ -45,7 +45,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.problems import Problem
-from memorynet_gui.view_glyph import GlyphButton
+from memorynet_gui.widgets.glyph import GlyphButton
 
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 7
 
