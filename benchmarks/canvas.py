@@ -26,7 +26,7 @@ from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from core.cv import cv2
-from memorynet_gui.view_compare import CompareView
+from memorynet_gui.compare.view import CompareView
 
 LEFT = Qt.MouseButton.LeftButton
 

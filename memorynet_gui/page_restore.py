@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, 
 from memorynet_gui.base import warm_up
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.thumbnails import Thumbnails
+from memorynet_gui.compare.view import CompareView
 from memorynet_gui.own_place import OwnPlace
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.restore_chooser import Chooser
@@ -26,7 +27,6 @@ from memorynet_gui.restore_toolbar import RestoreToolbar
 from memorynet_gui.restore_work import QueueWork
 from memorynet_gui.results import ResultStore
 from memorynet_gui.session import Session
-from memorynet_gui.view_compare import CompareView
 from memorynet_gui.view_empty import EmptyState
 from memorynet_gui.view_filmstrip import Filmstrip
 from memorynet_gui.view_inspector import Inspector

@@ -12,6 +12,7 @@ from PySide6.QtGui import QImage
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.thumbnails import Thumbnails
+from memorynet_gui.compare.view import CompareView
 from memorynet_gui.photo_loader import PhotoLoader, Shown
 from memorynet_gui.queue_item import Item, ItemState
 from memorynet_gui.restore_flow import Region, RestoreFlow
@@ -19,7 +20,6 @@ from memorynet_gui.restore_job import Quality, RestoreOutcome, TileShown, measur
 from memorynet_gui.restore_saves import pixels_of
 from memorynet_gui.results import ResultStore
 from memorynet_gui.session import Session
-from memorynet_gui.view_compare import CompareView
 
 PREVIEW_AFTER_MS = 80  # most photos are open by then, and nothing needs to flicker
 PREVIEW_PX = 1600

@@ -18,8 +18,8 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from memorynet_gui.view_compare import MODES, CompareView
-from memorynet_gui.view_compare_scene import CHECKER_DARK, CHECKER_LIGHT
+from memorynet_gui.compare.scene import CHECKER_DARK, CHECKER_LIGHT
+from memorynet_gui.compare.view import MODES, CompareView
 
 LEFT = Qt.MouseButton.LeftButton
 ROOT = Path(__file__).resolve().parents[1]
@@ -586,7 +586,7 @@ import numpy as np
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QWidget
-from memorynet_gui.view_compare import CompareView
+from memorynet_gui.compare.view import CompareView
 app = QApplication([])
 window = QWidget()
 window.resize(420, 320)

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.images.blend import blend as core_blend
-from memorynet_gui.view_compare_layers import (
+from memorynet_gui.compare.layers import (
     Abandoned,
     Pyramid,
     Streamed,
@@ -19,7 +19,7 @@ from memorynet_gui.view_compare_layers import (
     level_size,
     top_level,
 )
-from memorynet_gui.view_compare_scene import (
+from memorynet_gui.compare.scene import (
     DIFFERENCE,
     ORIGINAL,
     RESTORED,
@@ -30,7 +30,7 @@ from memorynet_gui.view_compare_scene import (
     difference,
     resample,
 )
-from memorynet_gui.view_compare_transform import MAX_ZOOM, ViewTransform, side_panes
+from memorynet_gui.compare.transform import MAX_ZOOM, ViewTransform, side_panes
 
 EDGE = st.one_of(st.sampled_from([1, 2, 5000, 20_000]), st.integers(1, 20_000))
 PANE = st.integers(80, 4000)

@@ -9,12 +9,12 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
-from memorynet_gui import view_compare_overlay as badges
+from memorynet_gui.compare import overlay as badges
+from memorynet_gui.compare.canvas import Pane
+from memorynet_gui.compare.scene import DIFFERENCE, ORIGINAL
+from memorynet_gui.compare.view import CompareView
 from memorynet_gui.memory import overlay
 from memorynet_gui.memory.overlay import CELL_PX, Mark, Tint
-from memorynet_gui.view_compare import CompareView
-from memorynet_gui.view_compare_canvas import Pane
-from memorynet_gui.view_compare_scene import DIFFERENCE, ORIGINAL
 
 _STEPS = {
     Qt.Key.Key_Left: (-1, 0),

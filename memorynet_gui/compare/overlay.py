@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QLinearGradient, QPainter, QPen, QPolygonF
 
-from memorynet_gui.view_compare_scene import DIFFERENCE_GAIN
+from memorynet_gui.compare.scene import DIFFERENCE_GAIN
 
 HANDLE_RADIUS = 16.0
 LINE_REACH = 8.0  # how far beside the line the pointer still takes hold of it, logical px

@@ -1,4 +1,4 @@
-"""The comparison view: the canvas of :mod:`memorynet_gui.view_compare_canvas` with mouse, keys and drops."""
+"""The comparison view: the canvas of :mod:`memorynet_gui.compare.canvas` with mouse, keys and drops."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
-from memorynet_gui import view_compare_overlay as overlay
-from memorynet_gui.view_compare_canvas import MODES, CompareCanvas
-from memorynet_gui.view_compare_scene import DIFFERENCE, DIFFERENCE_GAIN, ORIGINAL, RESTORED
+from memorynet_gui.compare import overlay
+from memorynet_gui.compare.canvas import MODES, CompareCanvas
+from memorynet_gui.compare.scene import DIFFERENCE, DIFFERENCE_GAIN, ORIGINAL, RESTORED
 
 __all__ = ["MODES", "CompareView"]
 

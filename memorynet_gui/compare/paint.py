@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, QRect
 from PySide6.QtGui import QPainter
 
-from memorynet_gui.view_compare_scene import TILE_PX, TileCache
+from memorynet_gui.compare.scene import TILE_PX, TileCache
 
 HURRIED_TILES = 40
 """What one repaint may compute during a gesture: some 12 ms. Only canvases above 2 megapixels need more."""

@@ -13,8 +13,8 @@ import numpy as np
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QImage
 
-from memorynet_gui.view_compare_layers import Layer, Pyramid, for_cv, level_size
-from memorynet_gui.view_compare_transform import NEAREST_FROM
+from memorynet_gui.compare.layers import Layer, Pyramid, for_cv, level_size
+from memorynet_gui.compare.transform import NEAREST_FROM
 
 ORIGINAL, RESTORED, DIFFERENCE = "original", "restored", "difference"
 DIFFERENCE_GAIN = 4

@@ -7,7 +7,7 @@ import math
 from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
-from memorynet_gui.view_compare_scene import CHECKER_LIGHT, ORIGINAL, RESTORED, Grid, Scene, to_qimage
+from memorynet_gui.compare.scene import CHECKER_LIGHT, ORIGINAL, RESTORED, Grid, Scene, to_qimage
 
 _MAX_EDGE_PX = 32767  # what QImage and most viewers take
 _MAX_PIXELS = 400_000_000

@@ -1,6 +1,6 @@
 """The comparison canvas without its hands: pictures in, modes, zoom and painting.
 
-Mouse, keys and drops are in :mod:`memorynet_gui.view_compare`.
+Mouse, keys and drops are in :mod:`memorynet_gui.compare.view`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, QTimer, S
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from memorynet_gui.view_compare_build import PyramidBuilder
-from memorynet_gui.view_compare_export import comparison_image
-from memorynet_gui.view_compare_layers import Layer, Pyramid, Streamed
-from memorynet_gui.view_compare_paint import paint_sheet
-from memorynet_gui.view_compare_scene import (
+from memorynet_gui.compare.build import PyramidBuilder
+from memorynet_gui.compare.export import comparison_image
+from memorynet_gui.compare.layers import Layer, Pyramid, Streamed
+from memorynet_gui.compare.paint import paint_sheet
+from memorynet_gui.compare.scene import (
     CHECKER_DARK,
     CHECKER_LIGHT,
     DIFFERENCE,
@@ -28,7 +28,7 @@ from memorynet_gui.view_compare_scene import (
     Scene,
     TileCache,
 )
-from memorynet_gui.view_compare_transform import ViewTransform, side_panes
+from memorynet_gui.compare.transform import ViewTransform, side_panes
 
 MODES = ("wipe", "side", "difference", "restored")
 _FIT_MARGIN = 24  # logical px

@@ -6,7 +6,7 @@ import weakref
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal
 
-from memorynet_gui.view_compare_layers import Abandoned, Pyramid, build_levels
+from memorynet_gui.compare.layers import Abandoned, Pyramid, build_levels
 
 _WAIT_MS = 30
 

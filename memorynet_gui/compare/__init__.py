@@ -1,0 +1,1 @@
+"""The comparison of a photo before and after: canvas, zoom, layers."""
