@@ -32,9 +32,9 @@ from PySide6.QtWidgets import QApplication  # noqa: E402
 
 from memorynet_gui import app as program  # noqa: E402  (sets what torch's threads need)
 from memorynet_gui.base.jobs import JobRunner  # noqa: E402
-from memorynet_gui.curve_store import CurveStore  # noqa: E402
+from memorynet_gui.curves.board import CurveBoard  # noqa: E402
+from memorynet_gui.curves.store import CurveStore  # noqa: E402
 from memorynet_gui.look.theme import Theme  # noqa: E402
-from memorynet_gui.view_curves import CurveBoard  # noqa: E402
 
 AIM_IDLE_MS, AIM_TRAINING_MS = 16.0, 33.0
 REST_MS = 15  # between two gestures, as between two frames of a hand that drags

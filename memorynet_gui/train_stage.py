@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from core.events import ContrastDrawn
+from memorynet_gui.curves.board import CurveBoard
 from memorynet_gui.train_checks import Checks
 from memorynet_gui.train_toolbar import CONTRAST
 from memorynet_gui.view_contrast import ContrastView
-from memorynet_gui.view_curves import CurveBoard
 from memorynet_gui.view_new_run import NewRunView
 from memorynet_gui.view_train_film import TrainFilm
 
 if TYPE_CHECKING:
     from memorynet_gui.base.page import AppContext
-    from memorynet_gui.curve_store import CurveStore
+    from memorynet_gui.curves.store import CurveStore
 
 _MARGIN_PX = 12
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from memorynet_gui.curve_store import CurveStore
+from memorynet_gui.curves.store import CurveStore
 
 if TYPE_CHECKING:
     from core.training.runs import Run

@@ -20,9 +20,9 @@ from core.events import Notice, StepDone, TrainStarted, Validated
 from core.images.metrics import PROTOCOLS
 from core.jobs import Cancelled
 from core.training.run_folder import RunDamaged
-from memorynet_gui import curve_store
-from memorynet_gui.curve_series import FACTOR, Series
-from memorynet_gui.curve_store import CurveStore, read
+from memorynet_gui.curves import store as curve_store
+from memorynet_gui.curves.series import FACTOR, Series
+from memorynet_gui.curves.store import CurveStore, read
 from tests.ui import wait_until
 
 

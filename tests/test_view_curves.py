@@ -20,10 +20,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.events import TrainStarted
-from memorynet_gui import view_curves_charts as charts
-from memorynet_gui.curve_store import CurveStore
+from memorynet_gui.curves import charts
+from memorynet_gui.curves.board import CurveBoard
+from memorynet_gui.curves.store import CurveStore
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.view_curves import CurveBoard
 from tests.test_curve_store import step_done, validated
 from tests.ui import settle, unnamed_focusable, wait_until
 
@@ -170,7 +170,7 @@ def test_pyqtgraph_waits_until_the_board_is_shown() -> None:
     code = (
         "import warnings; warnings.simplefilter('error')\n"
         "import sys; from PySide6.QtWidgets import QApplication\n"
-        "from memorynet_gui.view_curves import CurveBoard\n"
+        "from memorynet_gui.curves.board import CurveBoard\n"
         "app = QApplication([]); board = CurveBoard(); board.set_run('none', None); board.set_log(True)\n"
         "assert 'pyqtgraph' not in sys.modules\n"
         "board.show(); app.processEvents()\n"

@@ -31,7 +31,7 @@ from core.training.recipe import TrainRecipe
 from memorynet_gui import page_train, train_stage, train_stores
 from memorynet_gui.base import warm_up
 from memorynet_gui.train_flow import TrainOrder, train_run
-from memorynet_gui.view_curves import CurveBoard
+from memorynet_gui.curves.board import CurveBoard
 recipe = TrainRecipe(
     name="tiny", kind="clean", train=("SAMPLES/train",), validation=("SAMPLES/validation",), preset="custom", width=4,
     steps=4, batch=2, crops_per_photo=2, patch_px=16, validate_every=2, validate_crop_px=32, log_every=1,

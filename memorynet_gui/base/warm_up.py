@@ -69,5 +69,5 @@ def begin_for_training() -> threading.Thread:
 
 
 def _import_curves() -> None:
-    """As :class:`memorynet_gui.view_curves.CurveBoard` does when it is first shown; makes no object of Qt's."""
-    from memorynet_gui import view_curves_card, view_curves_draw  # noqa: F401
+    """As :class:`memorynet_gui.curves.board.CurveBoard` does when it is first shown; makes no object of Qt's."""
+    from memorynet_gui.curves import card as view_curves_card  # noqa: F401

@@ -10,10 +10,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
-from memorynet_gui.curve_series import Series
-from memorynet_gui.curve_store import CurveStore
-from memorynet_gui.look.theme import caption_font
-from memorynet_gui.view_curves_charts import (
+from memorynet_gui.curves.charts import (
     CHARTS,
     LEFT,
     RIGHT,
@@ -25,7 +22,7 @@ from memorynet_gui.view_curves_charts import (
     step_ticks,
     value_ticks,
 )
-from memorynet_gui.view_curves_draw import (
+from memorynet_gui.curves.draw import (
     Drawn,
     State,
     Tone,
@@ -37,8 +34,11 @@ from memorynet_gui.view_curves_draw import (
     lines_of,
     stroke,
 )
-from memorynet_gui.view_curves_legend import Entry, Legend
-from memorynet_gui.view_curves_plot import CurvePlot, Look, Scene
+from memorynet_gui.curves.legend import Entry, Legend
+from memorynet_gui.curves.plot import CurvePlot, Look, Scene
+from memorynet_gui.curves.series import Series
+from memorynet_gui.curves.store import CurveStore
+from memorynet_gui.look.theme import caption_font
 from memorynet_gui.widgets.glyph import GlyphButton
 
 _TICK_X_PX, _TICK_Y_PX = 64, 36

@@ -17,13 +17,13 @@ from PySide6.QtGui import QImage, QPainter, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from core.atomic import write_atomically
-from memorynet_gui.curve_store import CurveStore
+from memorynet_gui.curves.charts import BY_KEY, FIRST
+from memorynet_gui.curves.export import Curve, write_csv
+from memorynet_gui.curves.store import CurveStore
 from memorynet_gui.look.theme import app_font
-from memorynet_gui.view_curves_charts import BY_KEY, FIRST
-from memorynet_gui.view_curves_export import Curve, write_csv
 
 if TYPE_CHECKING:
-    from memorynet_gui.view_curves_card import CurveCard, State
+    from memorynet_gui.curves.card import CurveCard, State
 
 GAP_PX = 12
 _ONE_COLUMN_BELOW_PX = 540
@@ -108,7 +108,7 @@ class CurveBoard(QWidget):
 
     @property
     def charts(self) -> tuple[str, ...]:
-        """Keys of :data:`memorynet_gui.view_curves_charts.CHARTS`, in reading order."""
+        """Keys of :data:`memorynet_gui.curves.charts.CHARTS`, in reading order."""
         return tuple(self._charts)
 
     def set_charts(self, keys: Sequence[str]) -> None:
@@ -148,8 +148,8 @@ class CurveBoard(QWidget):
     def _build(self) -> None:
         if self._cards:
             return
-        from memorynet_gui.view_curves_card import CurveCard
-        from memorynet_gui.view_curves_draw import State
+        from memorynet_gui.curves.card import CurveCard
+        from memorynet_gui.curves.draw import State
 
         state = State()
         for at, key in enumerate(self._charts):
@@ -216,7 +216,7 @@ class CurveBoard(QWidget):
             self._update_now()
 
     def _update_now(self) -> None:
-        from memorynet_gui.view_curves_draw import Run, State
+        from memorynet_gui.curves.draw import Run, State
 
         self._is_stale = False
         end = self._end()

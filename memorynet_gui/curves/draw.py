@@ -10,11 +10,11 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
-from memorynet_gui.curve_series import Series, View
-from memorynet_gui.curve_store import CurveStore
+from memorynet_gui.curves.charts import CHARTS, LEFT, OTHERS, PALETTE, Chart, Line, colour, padded
+from memorynet_gui.curves.plot import Stroke, polygon, zigzag
+from memorynet_gui.curves.series import Series, View
+from memorynet_gui.curves.store import CurveStore
 from memorynet_gui.look.tokens import DARK, LIGHT
-from memorynet_gui.view_curves_charts import CHARTS, LEFT, OTHERS, PALETTE, Chart, Line, colour, padded
-from memorynet_gui.view_curves_plot import Stroke, polygon, zigzag
 
 _DIM = 0.38  # of the raw course behind the smoothed one
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5.0, 3.0), (2.0, 3.0))  # curves of one other run, all grey

@@ -17,7 +17,7 @@ from core.events import StepDone, TrainStarted, Validated
 from core.jobs import Cancelled
 from core.training.run_folder import RunDamaged, RunFolder, iterate_curve
 from memorynet_gui.base.background import Background
-from memorynet_gui.curve_series import SMOOTHING, Series
+from memorynet_gui.curves.series import SMOOTHING, Series
 
 CHANGED_MS = 200
 """Not more often than this do views hear of new points."""

@@ -1,0 +1,1 @@
+"""The curves of training runs: series, stores, charts and the board that shows them."""
