@@ -13,10 +13,10 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from core.events import ContrastDrawn
 from memorynet_gui.curves.board import CurveBoard
-from memorynet_gui.train_checks import Checks
+from memorynet_gui.newrun.checks import Checks
+from memorynet_gui.newrun.view import NewRunView
 from memorynet_gui.train_toolbar import CONTRAST
 from memorynet_gui.view_contrast import ContrastView
-from memorynet_gui.view_new_run import NewRunView
 from memorynet_gui.view_train_film import TrainFilm
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.data.degrade import DEGRADATIONS
-from memorynet_gui.view_degrade_preview import SAMPLES, DegradePreview
-from memorynet_gui.view_degrade_rows import ParameterRow, Scale, SharesRow, value_text, with_share
+from memorynet_gui.newrun.degrade_preview import SAMPLES, DegradePreview
+from memorynet_gui.newrun.degrade_rows import ParameterRow, Scale, SharesRow, value_text, with_share
 from memorynet_gui.widgets.range_slider import TICKS, RangeSlider
 from tests.restore_page_kit import write
 from tests.small import photo

@@ -20,9 +20,9 @@ from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.train_presets import PRESETS, load
-from memorynet_gui.view_new_run import NewRunView
-from memorynet_gui.view_train_checks import duration_text
+from memorynet_gui.newrun.checks_view import duration_text
+from memorynet_gui.newrun.presets import PRESETS, load
+from memorynet_gui.newrun.view import NewRunView
 from tests.restore_page_kit import Bar, write
 from tests.small import photo, save_small_model
 from tests.test_recipe_form import type_into

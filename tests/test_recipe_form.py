@@ -11,8 +11,8 @@ from pytestqt.qtbot import QtBot
 
 from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.view_recipe_fields import read_number
-from memorynet_gui.view_recipe_form import RecipeForm
+from memorynet_gui.newrun.recipe_fields import read_number
+from memorynet_gui.newrun.recipe_form import RecipeForm
 from memorynet_gui.widgets.parts import DETAIL_ROLE, DetailCombo
 from tests.ui import unnamed_focusable
 

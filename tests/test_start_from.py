@@ -11,7 +11,7 @@ import torch
 from core.model import catalog, checkpoint
 from core.training.learner import _new_network
 from core.training.recipe import TrainRecipe
-from memorynet_gui.train_presets import PRESETS, load
+from memorynet_gui.newrun.presets import PRESETS, load
 from tests.small import save_small_model
 
 

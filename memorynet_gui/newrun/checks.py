@@ -19,7 +19,7 @@ from memorynet_gui.base.problems import describe
 
 if TYPE_CHECKING:
     from memorynet_gui.base.page import AppContext
-    from memorynet_gui.view_new_run import NewRunView
+    from memorynet_gui.newrun.view import NewRunView
 
 
 class Checks(QObject):

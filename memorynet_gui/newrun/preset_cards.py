@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
 
 from memorynet_gui.look import icons
 from memorynet_gui.look.theme import app_font, caption_font
-from memorynet_gui.train_presets import Preset
+from memorynet_gui.newrun.presets import Preset
 
 _PAD_PX, _ICON_PX, _MIN_PX = 12, 20, 150
 

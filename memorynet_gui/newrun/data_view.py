@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from memorynet_gui.look.theme import app_font, set_role
-from memorynet_gui.train_presets import DataFound
+from memorynet_gui.newrun.presets import DataFound
 from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import Elided
 

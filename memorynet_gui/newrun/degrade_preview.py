@@ -36,7 +36,7 @@ from PySide6.QtWidgets import (
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.view_degrade_rows import ParameterRow, SharesRow
+from memorynet_gui.newrun.degrade_rows import ParameterRow, SharesRow
 from memorynet_gui.widgets.fold import FoldButton
 
 SAMPLES = 3

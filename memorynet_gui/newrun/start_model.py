@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.model import catalog
 
 if TYPE_CHECKING:
-    from memorynet_gui.view_recipe_form import RecipeForm
+    from memorynet_gui.newrun.recipe_form import RecipeForm
 
 
 class StartModel:

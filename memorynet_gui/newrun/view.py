@@ -27,7 +27,12 @@ from core.training.recipe import BUNDLED, RecipeError, TrainRecipe
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.train_presets import (
+from memorynet_gui.newrun.checks_view import DoctorPanel, EstimatePanel
+from memorynet_gui.newrun.data_view import DataPanel
+from memorynet_gui.newrun.degrade_preview import DegradePreview
+from memorynet_gui.newrun.parts import RecipeHead, RunsPlace, StartBar, card, line, step
+from memorynet_gui.newrun.preset_cards import PresetCards
+from memorynet_gui.newrun.presets import (
     PRESETS,
     DataFound,
     Preset,
@@ -37,13 +42,8 @@ from memorynet_gui.train_presets import (
     needs_folder,
     recognise_all,
 )
-from memorynet_gui.train_start_model import StartModel
-from memorynet_gui.view_degrade_preview import DegradePreview
-from memorynet_gui.view_new_run_parts import RecipeHead, RunsPlace, StartBar, card, line, step
-from memorynet_gui.view_presets import PresetCards
-from memorynet_gui.view_recipe_form import RecipeForm
-from memorynet_gui.view_train_checks import DoctorPanel, EstimatePanel
-from memorynet_gui.view_train_data import DataPanel
+from memorynet_gui.newrun.recipe_form import RecipeForm
+from memorynet_gui.newrun.start_model import StartModel
 
 if TYPE_CHECKING:
     from core.doctor.examination import DoctorReport

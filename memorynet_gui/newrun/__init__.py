@@ -1,0 +1,1 @@
+"""Setting up a training run: recipe, photos, checks."""
