@@ -63,7 +63,7 @@ TRAIN = PageLater("train", "Train", "mdi6.chart-line", "memorynet_gui.page_train
 
 def page_types() -> tuple[type[Page] | PageLater, ...]:
     """The pages there are, in the rail's order."""
-    from memorynet_gui.page_restore import RestorePage
+    from memorynet_gui.restore.page import RestorePage
 
     return (RestorePage, MEMORY, TRAIN)
 

@@ -18,8 +18,8 @@ from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.page_restore import RestorePage
-from memorynet_gui.queue_item import Item, ItemState
+from memorynet_gui.restore.page import RestorePage
+from memorynet_gui.restore.queue_item import Item, ItemState
 
 TILE_PX = 64
 LIMIT_S = 60.0

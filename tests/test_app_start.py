@@ -170,7 +170,7 @@ def test_nothing_heavy_is_loaded_before_the_first_paint() -> None:
     assert code == 0, err
     loaded = out.splitlines()[0].split()
     assert "PySide6.QtWidgets" in loaded
-    assert "memorynet_gui.page_restore" in loaded
+    assert "memorynet_gui.restore.page" in loaded
     assert [name for name in LATER if name in loaded] == []
 
 

@@ -27,9 +27,9 @@ from memorynet_gui.base import thumbnails as thumbnails_module
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.look.tokens import DARK
-from memorynet_gui.queue_item import ItemState, SaveNote
-from memorynet_gui.session import Session
-from memorynet_gui.view_filmstrip import CELL, PAD, THUMB, Filmstrip, FilmstripModel
+from memorynet_gui.restore.filmstrip import CELL, PAD, THUMB, Filmstrip, FilmstripModel
+from memorynet_gui.restore.queue_item import ItemState, SaveNote
+from memorynet_gui.restore.session import Session
 from tests.restore_page_kit import heap_of_its_own, rainy, wait, write
 
 

@@ -23,11 +23,11 @@ from core.images import metrics
 from core.images.blend import blend
 from core.model import catalog
 from core.restoring import restore
-from memorynet_gui import restore_job
-from memorynet_gui.page_restore import RestorePage
-from memorynet_gui.queue_item import ItemState, Origin
-from memorynet_gui.restore_command import arguments, command, quote
-from memorynet_gui.restore_saves import pixels_of
+from memorynet_gui.restore import job as restore_job
+from memorynet_gui.restore.command import arguments, command, quote
+from memorynet_gui.restore.page import RestorePage
+from memorynet_gui.restore.queue_item import ItemState, Origin
+from memorynet_gui.restore.saves import pixels_of
 from tests.restore_page_kit import TILE_PX, Desk, desk, heap_of_its_own, rainy, wait, write
 
 
@@ -560,7 +560,7 @@ def test_sixteen_bits_alpha_and_save_as_by_command_too(
     out = tmp_path / "there"
     out.mkdir()
     at.page.handle("save_as")
-    from memorynet_gui.view_save_as import SaveAsDialog
+    from memorynet_gui.restore.save_as import SaveAsDialog
 
     (dialog,) = at.page.findChildren(SaveAsDialog)
     dialog.name.setText(str(out / "deep.derained.png"))
@@ -575,7 +575,7 @@ def test_sixteen_bits_alpha_and_save_as_by_command_too(
 
 
 def test_save_as_refuses_the_original_and_asks_before_replacing(at: Desk, place: dict[str, Path]) -> None:
-    from memorynet_gui.view_save_as import SaveAsDialog
+    from memorynet_gui.restore.save_as import SaveAsDialog
 
     at.restored(place["png"])
     shown = at.page.stage.shown
@@ -668,7 +668,7 @@ def test_a_source_changed_since_is_not_blended_with_an_old_result(at: Desk, plac
 
 
 def test_samples_and_pasted_pictures_are_not_saved_beside_themselves(at: Desk, tmp_path: Path) -> None:
-    from memorynet_gui.restore_saves import pictures_folder
+    from memorynet_gui.restore.saves import pictures_folder
 
     sample = catalog.samples()[0]
     at.page.session.add([sample.path], Origin.SAMPLE)
@@ -743,7 +743,7 @@ def test_a_full_store_stops_the_queue_and_saving_goes_on(at: Desk, place: dict[s
 def test_a_result_the_disk_refuses_is_said_and_blocks_closing(
     at: Desk, place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from memorynet_gui import results
+    from memorynet_gui.restore import results
 
     def full(*_args: object, **_kwargs: object) -> None:
         raise OSError(28, "No space left on device")

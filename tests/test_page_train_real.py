@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication
 
 from core.training import runs
 from core.training.run_folder import DONE, STOPPED, RunFolder, read_curve
-from memorynet_gui.page_restore import RestorePage
-from memorynet_gui.queue_item import ItemState
+from memorynet_gui.restore.page import RestorePage
+from memorynet_gui.restore.queue_item import ItemState
 from memorynet_gui.train_awake import StayAwake
 from tests.restore_page_kit import rainy, write
 from tests.train_page_kit import desk

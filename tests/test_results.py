@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memorynet_gui import results
-from memorynet_gui.results import ResultStore
+from memorynet_gui.restore import results
+from memorynet_gui.restore.results import ResultStore
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QCoreApplication
 
 from core.problems import describe
-from memorynet_gui.queue_item import (
+from memorynet_gui.restore.queue_item import (
     Item,
     ItemState,
     Origin,
@@ -23,7 +23,7 @@ from memorynet_gui.queue_item import (
     item_from_json,
     write_queue,
 )
-from memorynet_gui.session import Session
+from memorynet_gui.restore.session import Session
 from tests.restore_page_kit import heap_of_its_own
 
 NOTE = ResultNote(
@@ -278,7 +278,7 @@ def test_a_full_disk_does_not_lose_the_old_file(qapp, tmp_path: Path, monkeypatc
     def full(_fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("memorynet_gui.queue_item.os.fsync", full)
+    monkeypatch.setattr("memorynet_gui.restore.queue_item.os.fsync", full)
     session.add([Path("/photos/more.png")])
     with pytest.raises(OSError, match="No space"):
         session.save()

@@ -25,10 +25,10 @@ from core.model import catalog, checkpoint
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note, thorough
 from core.model.network import MemoryNet
 from core.restoring.restore import RestoreError, RestoreRequest, restore
-from memorynet_gui.queue_item import item_as_json, item_from_json
-from memorynet_gui.restore_command import arguments
-from memorynet_gui.restore_models import entry_of
-from memorynet_gui.view_thoroughness import Thoroughness
+from memorynet_gui.restore.command import arguments
+from memorynet_gui.restore.models import entry_of
+from memorynet_gui.restore.queue_item import item_as_json, item_from_json
+from memorynet_gui.restore.thoroughness import Thoroughness
 from tests.restore_page_kit import Desk, desk, rainy, wait, write
 from tests.small import SMALL, photo, small_network
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from memorynet_gui.queue_item import Choice
-from memorynet_gui.view_thoroughness import Thoroughness
+from memorynet_gui.restore.queue_item import Choice
+from memorynet_gui.restore.thoroughness import Thoroughness
 from memorynet_gui.widgets.parts import DetailCombo, column, heading
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from memorynet_gui.queue_item import DEFAULT_QUALITY, Item, SaveNote
+from memorynet_gui.restore.queue_item import DEFAULT_QUALITY, Item, SaveNote
 
 
 def arguments(item: Item, save: SaveNote | None = None) -> list[str]:

@@ -16,11 +16,11 @@ import numpy as np
 from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal
 
 from memorynet_gui.base.problems import Problem, describe
-from memorynet_gui.queue_item import Item
+from memorynet_gui.restore.queue_item import Item
 
 if TYPE_CHECKING:
     from core.images.io import PictureInfo
-    from memorynet_gui.results import ResultStore
+    from memorynet_gui.restore.results import ResultStore
 
 BUDGET_BYTES = 768 << 20
 READ_AHEAD_PIXELS = 40_000_000  # larger photos are decoded only when asked for

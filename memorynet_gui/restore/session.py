@@ -16,7 +16,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal
 
-from memorynet_gui.queue_item import Item, ItemState, Origin, read_queue, write_queue
+from memorynet_gui.restore.queue_item import Item, ItemState, Origin, read_queue, write_queue
 
 log = logging.getLogger(__name__)
 

@@ -14,22 +14,22 @@ from memorynet_gui.base import warm_up
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.view import CompareView
-from memorynet_gui.own_place import OwnPlace
-from memorynet_gui.queue_item import Item, ItemState
-from memorynet_gui.restore_chooser import Chooser
-from memorynet_gui.restore_flow import RestoreFlow
-from memorynet_gui.restore_inputs import PhotosIn
-from memorynet_gui.restore_menu import photo_menu
-from memorynet_gui.restore_outputs import ResultsOut
-from memorynet_gui.restore_saves import Saver, sweep_dragged
-from memorynet_gui.restore_stage import Stage
-from memorynet_gui.restore_toolbar import RestoreToolbar
-from memorynet_gui.restore_work import QueueWork
-from memorynet_gui.results import ResultStore
-from memorynet_gui.session import Session
-from memorynet_gui.view_empty import EmptyState
-from memorynet_gui.view_filmstrip import Filmstrip
-from memorynet_gui.view_inspector import Inspector
+from memorynet_gui.restore.chooser import Chooser
+from memorynet_gui.restore.empty import EmptyState
+from memorynet_gui.restore.filmstrip import Filmstrip
+from memorynet_gui.restore.flow import RestoreFlow
+from memorynet_gui.restore.inputs import PhotosIn
+from memorynet_gui.restore.inspector import Inspector
+from memorynet_gui.restore.menu import photo_menu
+from memorynet_gui.restore.outputs import ResultsOut
+from memorynet_gui.restore.own_place import OwnPlace
+from memorynet_gui.restore.queue_item import Item, ItemState
+from memorynet_gui.restore.results import ResultStore
+from memorynet_gui.restore.saves import Saver, sweep_dragged
+from memorynet_gui.restore.session import Session
+from memorynet_gui.restore.stage import Stage
+from memorynet_gui.restore.toolbar import RestoreToolbar
+from memorynet_gui.restore.work import QueueWork
 
 log = logging.getLogger(__name__)
 

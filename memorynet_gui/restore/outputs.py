@@ -13,12 +13,12 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import Problem, describe
-from memorynet_gui.restore_command import command
-from memorynet_gui.restore_flow import RestoreFlow
-from memorynet_gui.restore_menu import show_in_folder
-from memorynet_gui.restore_saves import Saver
-from memorynet_gui.restore_stage import Stage
-from memorynet_gui.session import Session
+from memorynet_gui.restore.command import command
+from memorynet_gui.restore.flow import RestoreFlow
+from memorynet_gui.restore.menu import show_in_folder
+from memorynet_gui.restore.saves import Saver
+from memorynet_gui.restore.session import Session
+from memorynet_gui.restore.stage import Stage
 
 if TYPE_CHECKING:
     from core.images.io import WriteOptions
@@ -78,7 +78,7 @@ class ResultsOut(QObject):
         item, shown = self._session.current, self._stage.shown
         if item is None or shown is None:
             return
-        from memorynet_gui.view_save_as import SaveAsDialog
+        from memorynet_gui.restore.save_as import SaveAsDialog
 
         settings = self._context.settings
         suggested = self._saver.plan(item).path

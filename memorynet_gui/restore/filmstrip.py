@@ -46,8 +46,8 @@ from PySide6.QtWidgets import (
 
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
-from memorynet_gui.queue_item import Item, ItemState
-from memorynet_gui.session import Session
+from memorynet_gui.restore.queue_item import Item, ItemState
+from memorynet_gui.restore.session import Session
 
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
 FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made

@@ -9,10 +9,10 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from memorynet_gui.base.page import AppContext
-from memorynet_gui.queue_item import Choice
-from memorynet_gui.restore_models import entry_of, trained_entries
-from memorynet_gui.restore_saves import Saver
-from memorynet_gui.view_choices import Choices
+from memorynet_gui.restore.choices import Choices
+from memorynet_gui.restore.models import entry_of, trained_entries
+from memorynet_gui.restore.queue_item import Choice
+from memorynet_gui.restore.saves import Saver
 
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry

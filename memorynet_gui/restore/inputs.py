@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from memorynet_gui.base.collector import Collector
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
-from memorynet_gui.queue_item import Origin
-from memorynet_gui.restore_saves import Saver
-from memorynet_gui.session import Session
+from memorynet_gui.restore.queue_item import Origin
+from memorynet_gui.restore.saves import Saver
+from memorynet_gui.restore.session import Session
 
 if TYPE_CHECKING:
     from core.images.io import PassedOver

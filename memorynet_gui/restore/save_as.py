@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.queue_item import DEFAULT_QUALITY
+from memorynet_gui.restore.queue_item import DEFAULT_QUALITY
 from memorynet_gui.widgets.parts import DirectSlider
 
 if TYPE_CHECKING:

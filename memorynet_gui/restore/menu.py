@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QMenu
 from memorynet_gui.base.actions import ACTIONS
 
 if TYPE_CHECKING:
-    from memorynet_gui.page_restore import RestorePage
+    from memorynet_gui.restore.page import RestorePage
 
 _ENTRIES = ("run", "retry", "", "save", "save_as", "copy", "copy_command", "", "folder", "remove")
 

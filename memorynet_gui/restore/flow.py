@@ -16,10 +16,10 @@ from PySide6.QtCore import QObject, Signal
 from core.events import LadderStep, Notice, RestoreStarted
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.problems import describe
-from memorynet_gui.queue_item import Choice, Item, ItemState
-from memorynet_gui.restore_job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
-from memorynet_gui.results import ResultStore
-from memorynet_gui.session import Session
+from memorynet_gui.restore.job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
+from memorynet_gui.restore.queue_item import Choice, Item, ItemState
+from memorynet_gui.restore.results import ResultStore
+from memorynet_gui.restore.session import Session
 
 Region = tuple[int, int, int, int]
 

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 from core.problems import Problem
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.queue_item import Item, ItemState
-from memorynet_gui.view_choices import Choices
+from memorynet_gui.restore.choices import Choices
+from memorynet_gui.restore.queue_item import Item, ItemState
 from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import (
     ChangeRow,
@@ -37,7 +37,7 @@ from memorynet_gui.widgets.parts import (
 if TYPE_CHECKING:
     from core.images.io import PictureInfo
     from core.images.metrics import Score
-    from memorynet_gui.restore_job import Quality
+    from memorynet_gui.restore.job import Quality
 
 GLYPH = QSize(32, 28)
 

@@ -16,8 +16,8 @@ from core.events import LadderStep, Notice, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
-from memorynet_gui.queue_item import Item, ResultNote
-from memorynet_gui.results import ResultStore
+from memorynet_gui.restore.queue_item import Item, ResultNote
+from memorynet_gui.restore.results import ResultStore
 
 if TYPE_CHECKING:
     from core.images.io import Picture, Receipt, WriteOptions

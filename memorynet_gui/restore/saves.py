@@ -17,10 +17,10 @@ from PySide6.QtGui import QImage
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.base.settings import Settings
-from memorynet_gui.queue_item import Item, ItemState, Origin, ReceiptNote, SaveNote
-from memorynet_gui.restore_job import blended_rgb, save_photo
-from memorynet_gui.results import ResultStore
-from memorynet_gui.session import Session
+from memorynet_gui.restore.job import blended_rgb, save_photo
+from memorynet_gui.restore.queue_item import Item, ItemState, Origin, ReceiptNote, SaveNote
+from memorynet_gui.restore.results import ResultStore
+from memorynet_gui.restore.session import Session
 
 if TYPE_CHECKING:
     from core.images.io import WriteOptions

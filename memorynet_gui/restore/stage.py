@@ -13,13 +13,13 @@ from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.view import CompareView
-from memorynet_gui.photo_loader import PhotoLoader, Shown
-from memorynet_gui.queue_item import Item, ItemState
-from memorynet_gui.restore_flow import Region, RestoreFlow
-from memorynet_gui.restore_job import Quality, RestoreOutcome, TileShown, measure
-from memorynet_gui.restore_saves import pixels_of
-from memorynet_gui.results import ResultStore
-from memorynet_gui.session import Session
+from memorynet_gui.restore.flow import Region, RestoreFlow
+from memorynet_gui.restore.job import Quality, RestoreOutcome, TileShown, measure
+from memorynet_gui.restore.photo_loader import PhotoLoader, Shown
+from memorynet_gui.restore.queue_item import Item, ItemState
+from memorynet_gui.restore.results import ResultStore
+from memorynet_gui.restore.saves import pixels_of
+from memorynet_gui.restore.session import Session
 
 PREVIEW_AFTER_MS = 80  # most photos are open by then, and nothing needs to flicker
 PREVIEW_PX = 1600
