@@ -237,7 +237,7 @@ class Training(Work):
 
     def get_ready(self) -> None:
         from core.training.recipe import TrainRecipe
-        from memorynet_gui.page_train import TrainPage
+        from memorynet_gui.train.page import TrainPage
 
         page = self.window.page
         assert isinstance(page, TrainPage)

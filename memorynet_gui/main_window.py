@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 
 
 MEMORY = PageLater("memory", "Memory", "mdi6.view-grid-outline", "memorynet_gui.memory.page", "MemoryPage")
-TRAIN = PageLater("train", "Train", "mdi6.chart-line", "memorynet_gui.page_train", "TrainPage")
+TRAIN = PageLater("train", "Train", "mdi6.chart-line", "memorynet_gui.train.page", "TrainPage")
 
 
 def page_types() -> tuple[type[Page] | PageLater, ...]:

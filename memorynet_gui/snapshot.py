@@ -101,7 +101,7 @@ def draw(scene: Scene, target: Path) -> None:
 
 
 def _show_run(window: MainWindow, new_run: bool) -> None:
-    from memorynet_gui.page_train import TrainPage
+    from memorynet_gui.train.page import TrainPage
 
     window.show_page(TrainPage.page_id)
     page = window.page

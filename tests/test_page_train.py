@@ -22,11 +22,11 @@ from core.training.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFol
 from core.training.trainer import TrainingError
 from memorynet_gui import main_window
 from memorynet_gui.base.actions import ACTIONS
-from memorynet_gui.page_train import TrainPage
 from memorynet_gui.restore.page import RestorePage
-from memorynet_gui.train_notice import DesktopNotice
-from memorynet_gui.view_runs import _toggle
-from memorynet_gui.view_train_inspector import Notes
+from memorynet_gui.train.inspector import Notes
+from memorynet_gui.train.notice import DesktopNotice
+from memorynet_gui.train.page import TrainPage
+from memorynet_gui.train.runs_view import _toggle
 from tests.run_makers import make_run
 from tests.train_page_kit import QUICK, QuickTrainer, desk, trainer
 from tests.ui import settle, unnamed_focusable

@@ -12,7 +12,7 @@ from core.training import runs
 from core.training.run_folder import DONE, STOPPED, RunFolder, read_curve
 from memorynet_gui.restore.page import RestorePage
 from memorynet_gui.restore.queue_item import ItemState
-from memorynet_gui.train_awake import StayAwake
+from memorynet_gui.train.awake import StayAwake
 from tests.restore_page_kit import rainy, write
 from tests.train_page_kit import desk
 from tests.ui import settle

@@ -18,10 +18,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.training.film import _put
-from memorynet_gui import train_film_files, view_train_film
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.train_film_files import FilmFiles
-from memorynet_gui.view_train_film import TrainFilm, sampled
+from memorynet_gui.train import film_files as train_film_files
+from memorynet_gui.train import film_view as view_train_film
+from memorynet_gui.train.film_files import FilmFiles
+from memorynet_gui.train.film_view import TrainFilm, sampled
 from tests.ui import settle, unnamed_focusable, wait_until
 
 

@@ -16,8 +16,8 @@ from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWa
 from core.jobs import Emit, JobControl, TrainControl
 from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.base.jobs import JobRunner
-from memorynet_gui.train_awake import StayAwake
-from memorynet_gui.train_flow import DONE, FAILED, STOPPED, TrainEnding, TrainFlow, TrainOrder
+from memorynet_gui.train.awake import StayAwake
+from memorynet_gui.train.flow import DONE, FAILED, STOPPED, TrainEnding, TrainFlow, TrainOrder
 from tests.ui import wait_until
 
 STEPS = 40

@@ -8,8 +8,8 @@ import pytest
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
-from memorynet_gui import train_notice
-from memorynet_gui.train_notice import DesktopNotice
+from memorynet_gui.train import notice as train_notice
+from memorynet_gui.train.notice import DesktopNotice
 
 
 class Tray(QObject):

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.events import ContrastDrawn, ContrastSample
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.view_contrast import AnchorRow, ContrastView, about, caption_of, number
+from memorynet_gui.train.contrast_view import AnchorRow, ContrastView, about, caption_of, number
 from tests.small import photo
 from tests.ui import settle, unnamed_focusable
 

@@ -15,7 +15,8 @@ from core.problems import Problem
 from core.training import runs
 from core.training.run_folder import DONE, FAILED, INTERRUPTED, PAUSED, RUNNING, STOPPED, RunFolder
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.view_runs import (
+from memorynet_gui.train.inspector import Live, TrainInspector, age_text, network_text, task_text
+from memorynet_gui.train.runs_view import (
     OVERLAYS_MAX,
     ROW_PX,
     RunList,
@@ -24,7 +25,6 @@ from memorynet_gui.view_runs import (
     difference_text,
     is_elsewhere,
 )
-from memorynet_gui.view_train_inspector import Live, TrainInspector, age_text, network_text, task_text
 from tests.run_makers import make_run
 from tests.ui import settle, unnamed_focusable
 

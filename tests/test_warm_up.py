@@ -28,9 +28,9 @@ from PySide6.QtWidgets import QApplication
 qt = QApplication([])
 from core.jobs import TrainControl
 from core.training.recipe import TrainRecipe
-from memorynet_gui import page_train, train_stage, train_stores
+from memorynet_gui.train import page as page_train, stage as train_stage, stores as train_stores
 from memorynet_gui.base import warm_up
-from memorynet_gui.train_flow import TrainOrder, train_run
+from memorynet_gui.train.flow import TrainOrder, train_run
 from memorynet_gui.curves.board import CurveBoard
 recipe = TrainRecipe(
     name="tiny", kind="clean", train=("SAMPLES/train",), validation=("SAMPLES/validation",), preset="custom", width=4,

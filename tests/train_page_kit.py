@@ -18,13 +18,13 @@ from core.jobs import Cancelled, Emit, JobControl, TrainControl
 from core.training.curve import Curve
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunFolder, RunState
-from memorynet_gui import train_flow
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.main_window import MainWindow
-from memorynet_gui.page_train import TrainPage
-from memorynet_gui.train_awake import StayAwake
-from memorynet_gui.train_flow import TrainOrder
+from memorynet_gui.train import flow as train_flow
+from memorynet_gui.train.awake import StayAwake
+from memorynet_gui.train.flow import TrainOrder
+from memorynet_gui.train.page import TrainPage
 from tests.small import save_small_model
 from tests.ui import settle, wait_until
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from core.events import CheckpointSaved, ContrastDrawn, FilmFrame, TrainStarted, Validated
 from core.problems import Problem
 from core.training.run_folder import RunFolder
-from memorynet_gui.train_flow import DONE, FAILED, TrainEnding, TrainOrder
-from memorynet_gui.train_notice import DesktopNotice
-from memorynet_gui.train_starts import discard
-from memorynet_gui.train_words import ending_text, stored_problem
+from memorynet_gui.train.flow import DONE, FAILED, TrainEnding, TrainOrder
+from memorynet_gui.train.notice import DesktopNotice
+from memorynet_gui.train.starts import discard
+from memorynet_gui.train.words import ending_text, stored_problem
 
 if TYPE_CHECKING:
     from core.training.runs import Run
-    from memorynet_gui.page_train import TrainPage
+    from memorynet_gui.train.page import TrainPage
 
 
 class Follower:

@@ -15,23 +15,23 @@ from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from core.problems import Problem
 from memorynet_gui.base.page import AppContext, Page
 from memorynet_gui.base.problems import describe
-from memorynet_gui.train_flow import TrainFlow
-from memorynet_gui.train_follow import Follower
-from memorynet_gui.train_library import RunLibrary
-from memorynet_gui.train_overlays import Overlays
-from memorynet_gui.train_starts import Starts
-from memorynet_gui.train_toolbar import CURVES, TrainToolbar
-from memorynet_gui.train_words import live_of, with_live
-from memorynet_gui.view_runs import RunList, can_continue, is_elsewhere
-from memorynet_gui.view_train_inspector import TrainInspector
-from memorynet_gui.view_train_wait import WaitStrip
+from memorynet_gui.train.flow import TrainFlow
+from memorynet_gui.train.follow import Follower
+from memorynet_gui.train.inspector import TrainInspector
+from memorynet_gui.train.library import RunLibrary
+from memorynet_gui.train.overlays import Overlays
+from memorynet_gui.train.runs_view import RunList, can_continue, is_elsewhere
+from memorynet_gui.train.starts import Starts
+from memorynet_gui.train.toolbar import CURVES, TrainToolbar
+from memorynet_gui.train.wait_view import WaitStrip
+from memorynet_gui.train.words import live_of, with_live
 
 if TYPE_CHECKING:
     from core.training.recipe import TrainRecipe
     from core.training.runs import Run
-    from memorynet_gui.train_run_menu import RunMenu
-    from memorynet_gui.train_stage import TrainStage
-    from memorynet_gui.train_stores import Stores
+    from memorynet_gui.train.run_menu import RunMenu
+    from memorynet_gui.train.stage import TrainStage
+    from memorynet_gui.train.stores import Stores
 
 _SOON_MS = 100  # a small network tells more often than anyone can read
 _CLOCK_MS = 1000
@@ -111,8 +111,8 @@ class TrainPage(Page):
         """The middle, made when it is first needed: it brings the plotting library."""
         if self._stage is None:
             began = time.perf_counter()
-            from memorynet_gui.train_stage import TrainStage
-            from memorynet_gui.train_stores import Stores
+            from memorynet_gui.train.stage import TrainStage
+            from memorynet_gui.train.stores import Stores
 
             settings = self.context.settings
             self._stores = Stores(self)
@@ -146,7 +146,7 @@ class TrainPage(Page):
 
     def _run_menu(self) -> RunMenu:
         if self._menu is None:
-            from memorynet_gui.train_run_menu import RunMenu
+            from memorynet_gui.train.run_menu import RunMenu
 
             self._menu = RunMenu(self)
         return self._menu

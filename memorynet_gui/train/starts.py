@@ -12,9 +12,9 @@ from core import extras
 from core.training.run_folder import RunFolder
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
-from memorynet_gui.train_flow import TrainFlow, TrainOrder
-from memorynet_gui.train_library import RunLibrary
-from memorynet_gui.view_runs import can_continue
+from memorynet_gui.train.flow import TrainFlow, TrainOrder
+from memorynet_gui.train.library import RunLibrary
+from memorynet_gui.train.runs_view import can_continue
 
 if TYPE_CHECKING:
     from core.training.recipe import TrainRecipe

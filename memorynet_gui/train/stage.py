@@ -15,9 +15,9 @@ from core.events import ContrastDrawn
 from memorynet_gui.curves.board import CurveBoard
 from memorynet_gui.newrun.checks import Checks
 from memorynet_gui.newrun.view import NewRunView
-from memorynet_gui.train_toolbar import CONTRAST
-from memorynet_gui.view_contrast import ContrastView
-from memorynet_gui.view_train_film import TrainFilm
+from memorynet_gui.train.contrast_view import ContrastView
+from memorynet_gui.train.film_view import TrainFilm
+from memorynet_gui.train.toolbar import CONTRAST
 
 if TYPE_CHECKING:
     from memorynet_gui.base.page import AppContext

@@ -23,7 +23,7 @@ from core.training.run_folder import RunDamaged, RunFolder
 from memorynet_gui.base import warm_up
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.problems import describe
-from memorynet_gui.train_awake import StayAwake
+from memorynet_gui.train.awake import StayAwake
 
 if TYPE_CHECKING:
     from core.training.trainer import TrainResult

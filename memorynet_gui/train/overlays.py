@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memorynet_gui.view_runs import difference_text
+from memorynet_gui.train.runs_view import difference_text
 
 if TYPE_CHECKING:
     from core.training.runs import Run
-    from memorynet_gui.page_train import TrainPage
+    from memorynet_gui.train.page import TrainPage
 
 
 class Overlays:

@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
 from memorynet_gui.look.theme import caption_font, set_role
-from memorynet_gui.train_film_files import MOST_CROPS, Crop, FilmFiles
+from memorynet_gui.train.film_files import MOST_CROPS, Crop, FilmFiles
 from memorynet_gui.widgets.parts import DirectSlider
 
 _CROP_PX = 256

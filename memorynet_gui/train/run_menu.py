@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QMenu, QMessageBox, QWidget
 from core import atomic
 from core.problems import Problem
 from memorynet_gui.base.actions import ACTIONS
-from memorynet_gui.train_export import MODEL, ONNX, PRETRAINED, Exporter
-from memorynet_gui.view_runs import can_continue, is_elsewhere
+from memorynet_gui.train.export import MODEL, ONNX, PRETRAINED, Exporter
+from memorynet_gui.train.runs_view import can_continue, is_elsewhere
 
 if TYPE_CHECKING:
     from core.training.runs import Run
-    from memorynet_gui.page_train import TrainPage
+    from memorynet_gui.train.page import TrainPage
 
 
 class RunMenu:

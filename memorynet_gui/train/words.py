@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from core.problems import Problem
 from core.training.run_folder import FAILED as RUN_FAILED
 from core.training.run_folder import PAUSED, RUNNING, RunState
-from memorynet_gui.train_flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
-from memorynet_gui.view_runs import score_text
-from memorynet_gui.view_train_inspector import Live
+from memorynet_gui.train.flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
+from memorynet_gui.train.inspector import Live
+from memorynet_gui.train.runs_view import score_text
 
 if TYPE_CHECKING:
     from core.training.runs import Run
