@@ -45,7 +45,7 @@ from PySide6.QtCore import QEventLoop, Qt, QTimer  # noqa: E402
 from memorynet_gui import app as program  # noqa: E402  (sets what torch's threads need)
 
 if TYPE_CHECKING:
-    from memorynet_gui.main_window import MainWindow
+    from memorynet_gui.frame.main_window import MainWindow
 
 BEAT_MS = 10
 AIM_P99_MS, AIM_WORST_MS = 16.0, 100.0
@@ -315,8 +315,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def measure(home: Path, args: argparse.Namespace) -> int:
     application = program.make_application()
     from memorynet_gui.base.settings import Settings
+    from memorynet_gui.frame.main_window import MainWindow
     from memorynet_gui.look.theme import Theme
-    from memorynet_gui.main_window import MainWindow
 
     settings = Settings(home)
     settings.page, settings.runs_folder = args.page, home / "runs"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
 
-    from memorynet_gui.main_window import MainWindow
+    from memorynet_gui.frame.main_window import MainWindow
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 EXIT_AFTER_PAINT = "MEMORYNET_EXIT_AFTER_PAINT"
@@ -120,8 +120,8 @@ def _open_window(paths: list[Path], wants_sample: bool) -> int:
     app = make_application()
     from memorynet_gui.base import logs
     from memorynet_gui.base.settings import Settings
+    from memorynet_gui.frame.main_window import MainWindow
     from memorynet_gui.look.theme import Theme
-    from memorynet_gui.main_window import MainWindow
 
     settings = Settings()
     logging_set_up = logs.set_up(settings.log_dir)

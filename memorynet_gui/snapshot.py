@@ -27,7 +27,7 @@ from core.model import catalog
 from core.problems import describe
 
 if TYPE_CHECKING:
-    from memorynet_gui.main_window import MainWindow
+    from memorynet_gui.frame.main_window import MainWindow
 
 TIMEOUT_S = 150.0
 _POLL_MS = 20
@@ -61,8 +61,8 @@ def draw(scene: Scene, target: Path) -> None:
     from core.images import io as image_io
     from memorynet_gui import app as program
     from memorynet_gui.base.settings import Settings
+    from memorynet_gui.frame.main_window import MainWindow
     from memorynet_gui.look.theme import Theme
-    from memorynet_gui.main_window import MainWindow
 
     for photo in scene.photos:
         image_io.read_info(photo)  # the window would wait for a better one

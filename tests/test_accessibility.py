@@ -27,9 +27,9 @@ from pytestqt.qtbot import QtBot
 from core.model import catalog
 from core.problems import describe
 from memorynet_gui.base.settings import Settings
+from memorynet_gui.frame.error import ErrorDialog
+from memorynet_gui.frame.main_window import MainWindow
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.main_window import MainWindow
-from memorynet_gui.view_error import ErrorDialog
 from tests.ui import path_of, settle, tab_order, unnamed_focusable, wait_until, walk
 
 pytestmark = [

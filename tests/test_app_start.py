@@ -23,7 +23,8 @@ LATER = ("torch", "cv2", "skimage", "scipy", "qtawesome", "pyqtgraph", "PIL", "t
 # Starts the program without torch (it takes seconds) and does something once the window is there.
 DRIVER = """
 import sys, threading
-from memorynet_gui import app, main_window
+from memorynet_gui import app
+from memorynet_gui.frame import main_window
 app.load_torch = lambda window: threading.Thread()
 opened = []
 main_window.MainWindow.open_paths = lambda window, paths: opened.append(paths) or window.close_now()
@@ -158,7 +159,7 @@ def test_nothing_heavy_is_loaded_before_the_first_paint() -> None:
     code, out, err = run(
         "-c",
         "import sys\n"
-        "from memorynet_gui import app, main_window\n"
+        "from memorynet_gui import app; from memorynet_gui.frame import main_window\n"
         "init = main_window.MainWindow.__init__\n"
         "def watched(window, *args):\n"
         "    init(window, *args)\n"

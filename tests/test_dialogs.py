@@ -13,17 +13,17 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPlainTextEdit,
 from pytestqt.qtbot import QtBot
 
 from core.model.tensors import Device
-from memorynet_gui import view_banner
 from memorynet_gui.base import actions
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import Problem
 from memorynet_gui.base.settings import Settings
+from memorynet_gui.frame import banner as view_banner
+from memorynet_gui.frame.banner import SHOWN_MAX, Banner
+from memorynet_gui.frame.error import OPEN_MAX, ErrorDialog, ErrorDialogs
+from memorynet_gui.frame.settings_view import HONESTY, SettingsDialog, versions_text
+from memorynet_gui.frame.shortcuts import ShortcutsSheet, lines
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.view_banner import SHOWN_MAX, Banner
-from memorynet_gui.view_error import OPEN_MAX, ErrorDialog, ErrorDialogs
-from memorynet_gui.view_settings import HONESTY, SettingsDialog, versions_text
-from memorynet_gui.view_shortcuts import ShortcutsSheet, lines
 from tests.ui import unnamed_focusable
 
 PROBLEM = Problem(

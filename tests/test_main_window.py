@@ -22,8 +22,8 @@ from core.model.tensors import Device
 from memorynet_gui.base import actions
 from memorynet_gui.base.page import AppContext, Page
 from memorynet_gui.base.settings import Settings
+from memorynet_gui.frame.main_window import INSPECTOR_PX, MainWindow
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.main_window import INSPECTOR_PX, MainWindow
 from memorynet_gui.restore.page import RestorePage
 from tests.ui import settle, tab_order, wait_until
 

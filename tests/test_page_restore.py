@@ -949,8 +949,8 @@ def test_the_window_hands_keys_and_drops_to_the_page(
     qapp: QApplication, tmp_path: Path, place: dict[str, Path]
 ) -> None:
     from memorynet_gui.base.settings import Settings
+    from memorynet_gui.frame.main_window import MainWindow
     from memorynet_gui.look.theme import Theme
-    from memorynet_gui.main_window import MainWindow
 
     window = MainWindow(Settings(tmp_path / "own"), Theme(qapp, "light"))
     window.resize(1024, 640)

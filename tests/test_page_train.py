@@ -20,8 +20,8 @@ from core.training import runs
 from core.training.recipe import FolderMissing
 from core.training.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
 from core.training.trainer import TrainingError
-from memorynet_gui import main_window
 from memorynet_gui.base.actions import ACTIONS
+from memorynet_gui.frame import main_window
 from memorynet_gui.restore.page import RestorePage
 from memorynet_gui.train.inspector import Notes
 from memorynet_gui.train.notice import DesktopNotice
@@ -629,7 +629,7 @@ def test_a_check_can_be_cancelled_and_one_that_cannot_run_says_so(qapp: QApplica
 def test_the_first_paint_waits_for_nothing_of_it() -> None:
     """Neither the page nor the plotting library is imported before the page is first shown."""
     trial = (
-        "import sys; from memorynet_gui import main_window; main_window.page_types(); "
+        "import sys; from memorynet_gui.frame import main_window; main_window.page_types(); "
         "late = [name for name in sys.modules if name.split('.')[0] == 'pyqtgraph' or 'train' in name]; "
         "sys.exit(f'imported early: {late}' if late else 0)"
     )

@@ -26,7 +26,8 @@ DRIVER = """
 import sys, threading
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
-from memorynet_gui import app, main_window
+from memorynet_gui import app
+from memorynet_gui.frame import main_window
 
 app.load_torch = lambda window: threading.Thread()  # it takes seconds and is not what is asked here
 init = main_window.MainWindow.__init__

@@ -19,8 +19,8 @@ from core.training.curve import Curve
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunFolder, RunState
 from memorynet_gui.base.settings import Settings
+from memorynet_gui.frame.main_window import MainWindow
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.main_window import MainWindow
 from memorynet_gui.train import flow as train_flow
 from memorynet_gui.train.awake import StayAwake
 from memorynet_gui.train.flow import TrainOrder

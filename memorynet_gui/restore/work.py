@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.thumbnails import Thumbnails
+from memorynet_gui.frame.jobbar import clock
 from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
@@ -16,7 +17,6 @@ from memorynet_gui.restore.queue_item import ItemState
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
-from memorynet_gui.view_jobbar import clock
 
 _TICK_MS = 500  # the time left goes on between tiles
 _SPREAD_MS = 250

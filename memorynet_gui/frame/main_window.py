@@ -32,18 +32,18 @@ from memorynet_gui.base import actions
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext, Page, PageLater
 from memorynet_gui.base.settings import Settings
+from memorynet_gui.frame.banner import Banner
+from memorynet_gui.frame.jobbar import JobBar
+from memorynet_gui.frame.rail import Rail
+from memorynet_gui.frame.toolbar import Toolbar
 from memorynet_gui.look.theme import Theme, set_surface
-from memorynet_gui.view_banner import Banner
-from memorynet_gui.view_jobbar import JobBar
-from memorynet_gui.view_rail import Rail
-from memorynet_gui.view_toolbar import Toolbar
 from memorynet_gui.widgets.glyph import GlyphButton
 
 if TYPE_CHECKING:
     from core.model.tensors import Device
-    from memorynet_gui.view_error import ErrorDialogs
-    from memorynet_gui.view_settings import SettingsDialog
-    from memorynet_gui.view_shortcuts import ShortcutsSheet
+    from memorynet_gui.frame.error import ErrorDialogs
+    from memorynet_gui.frame.settings_view import SettingsDialog
+    from memorynet_gui.frame.shortcuts import ShortcutsSheet
 
 MIN_SIZE = QSize(1000, 600)  # below it the toolbar's words would be cut
 DEFAULT_SIZE = QSize(1440, 900)
@@ -314,14 +314,14 @@ class MainWindow(QWidget):
 
     def _toggle_shortcuts(self) -> None:
         if self._sheet is None:
-            from memorynet_gui.view_shortcuts import ShortcutsSheet
+            from memorynet_gui.frame.shortcuts import ShortcutsSheet
 
             self._sheet = ShortcutsSheet(self)
         self._sheet.toggle()
 
     def _show_settings(self) -> None:
         if self._settings_dialog is None:
-            from memorynet_gui.view_settings import SettingsDialog
+            from memorynet_gui.frame.settings_view import SettingsDialog
 
             self._settings_dialog = SettingsDialog(self.context, self)
         self._settings_dialog.show()
@@ -341,7 +341,7 @@ class MainWindow(QWidget):
     def show_error(self, error: BaseException) -> None:
         """Tell what nobody foresaw."""
         from memorynet_gui.base.problems import describe
-        from memorynet_gui.view_error import ErrorDialogs
+        from memorynet_gui.frame.error import ErrorDialogs
 
         if self._errors is None:
             self._errors = ErrorDialogs(self, lambda: self.log_file)

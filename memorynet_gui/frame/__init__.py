@@ -1,0 +1,1 @@
+"""What stands around the pages: the main window, its bars, its dialogs."""
