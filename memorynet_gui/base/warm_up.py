@@ -70,4 +70,4 @@ def begin_for_training() -> threading.Thread:
 
 def _import_curves() -> None:
     """As :class:`memorynet_gui.curves.board.CurveBoard` does when it is first shown; makes no object of Qt's."""
-    from memorynet_gui.curves import card as view_curves_card  # noqa: F401
+    from memorynet_gui.curves import card, draw  # noqa: F401
