@@ -18,7 +18,7 @@ import psutil
 
 from core.cv import cv2
 from core.data import guidance
-from core.data.degrade import MaskedDegradation
+from core.data.degrade import MaskedDegradation, PairDegradation
 from core.images import io as image_io
 from core.images import metrics
 
@@ -165,6 +165,8 @@ class SampleSource(Source):
     masks: MaskPool | None = None  # of pairs
     camera_share: float = 0.0  # see :func:`_camera`
     noise_share: float = 0.0  # see :func:`_noisy`
+    degrade_pair: PairDegradation | None = None  # instead of ``degrade``, where the truth is made with it
+    margin_px: int = 0  # around a crop, for ``degrade_pair``
 
     @property
     def has_masks(self) -> bool:
@@ -194,10 +196,16 @@ class SampleSource(Source):
     def _degraded(
         self, number: int, index: int, rng: np.random.Generator
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        assert self.degrade is not None
         count, truth = self.crops_per_photo, self.truths[number]
         camera = _Camera(self, index, truth)
-        cleans = [_unit(_same_crop([truth], camera.edge_px, rng, may_turn=True)[0]) for _ in range(count)]
+        wide_px = camera.edge_px + 2 * self.margin_px
+        cleans = [_unit(_same_crop([truth], wide_px, rng, may_turn=True)[0]) for _ in range(count)]
+        if self.degrade_pair is not None:
+            seed = int(rng.integers(2**63))  # neighbours were taken by one hand
+            made = [self.degrade_pair(clean, np.random.default_rng(seed), self.margin_px) for clean in cleans]
+            unknown = np.zeros((camera.edge_px, camera.edge_px), np.float32)
+            return camera.take([one for one, _ in made], [other for _, other in made], [unknown] * count)
+        assert self.degrade is not None
         degraded, mask = self.degrade(np.concatenate(cleans, axis=1), rng)
         damaged, masks = (np.split(part, count, axis=1) for part in (degraded, mask))
         return camera.take(damaged, cleans, masks)

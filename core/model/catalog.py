@@ -47,7 +47,7 @@ TASKS: Mapping[str, TaskInfo] = MappingProxyType(
     {
         "derain": TaskInfo("Remove rain", "rain", "derained", TASK_PROTOCOL["derain"]),
         "deshadow": TaskInfo("Remove shadows", "shadows", "deshadowed", TASK_PROTOCOL["deshadow"]),
-        "deblur": TaskInfo("Remove blur", "blur", "deblurred", TASK_PROTOCOL["deblur"]),
+        "deblur": TaskInfo("Sharpen blur", "blur", "deblurred", TASK_PROTOCOL["deblur"]),
     }
 )
 

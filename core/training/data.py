@@ -10,7 +10,7 @@ import numpy as np
 
 from core.data import guidance
 from core.data.dataset import Pair, find_pairs, is_held_out, scene_of
-from core.data.degrade import DEGRADATIONS, MaskedDegradation, RegisteredDegradation
+from core.data.degrade import DEGRADATIONS, MaskedDegradation, PairDegradation, RegisteredDegradation
 from core.data.degrade.layers import LayerParams, layered_rain
 from core.data.left_out import LeftOut
 from core.data.sampling import MaskPool, MixedSource, Mixture, PhotoPool, SampleSource, Source
@@ -57,9 +57,10 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
         _refuse_common(photos, held_out)
         source = _synthetic_source(recipe, photos)
         make = DEGRADATIONS[recipe.task]
-        sure = make.bind_with_mask(make.always(make.params(recipe.degradation)))
+        params = make.always(make.params(recipe.degradation))
+        sure, sure_pair = make.bind_with_mask(params), make.bind_pair(params)
         told = make.has_mask and recipe.guidance_share > 0
-        examples, count = _synthetic_examples(recipe, held_out, sure, told), len(photos)
+        examples, count = _synthetic_examples(recipe, held_out, sure, told, sure_pair), len(photos)
     else:
         folders = recipe.pairs if recipe.kind == "mixed" else recipe.train
         pairs, apart = _split_pairs(folders, recipe.validation, recipe.hold_out, data, leave_out)
@@ -102,16 +103,20 @@ def _mixture(
         _refuse_common(photos, held_out)
         pool = pools.setdefault(tuple(photos), PhotoPool(photos))
         degrade, sure, has_mask = _damage(recipe, each, data)
+        pair, sure_pair = _pair_damage(recipe, each)
         sources.append(
             SampleSource(
                 pool, None, degrade, recipe.patch_px, recipe.seed, recipe.crops_per_photo,
                 recipe.guidance_share if has_mask else 0.0, camera_share=each.camera_share,
-                noise_share=each.noise_share,
+                noise_share=each.noise_share, degrade_pair=pair,
+                margin_px=0 if pair is None else DEGRADATIONS[recipe.task].margin_px,
             )
         )  # fmt: skip
         examples += [
             replace(example, group=group)
-            for example in _synthetic_examples(recipe, held_out, sure, has_mask and recipe.guidance_share > 0)
+            for example in _synthetic_examples(
+                recipe, held_out, sure, has_mask and recipe.guidance_share > 0, sure_pair
+            )
         ]
         files.update(photos)
     shares = tuple(each.share for each in recipe.sources)
@@ -138,15 +143,28 @@ def _damage(
     return layers.bind_with_mask(params), layers.bind_with_mask(layers.always(params)), False
 
 
+def _pair_damage(
+    recipe: TrainRecipe, source: DataSource
+) -> tuple[PairDegradation | None, PairDegradation | None]:
+    """As :func:`_damage`, where the truth is made with the damage; else None twice."""
+    if source.kind != "drawn":
+        return None, None
+    make = DEGRADATIONS[recipe.task]
+    params = make.params(source.degradation or recipe.degradation)
+    return make.bind_pair(params), make.bind_pair(make.always(params))
+
+
 def _untouched(clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return clean.copy(), np.zeros(clean.shape[:2], np.float32)
 
 
 def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
     make = DEGRADATIONS[recipe.task]
+    params = make.params(recipe.degradation)
     return SampleSource(
-        PhotoPool(photos), None, make.bind_with_mask(make.params(recipe.degradation)), recipe.patch_px, recipe.seed,
+        PhotoPool(photos), None, make.bind_with_mask(params), recipe.patch_px, recipe.seed,
         recipe.crops_per_photo, recipe.guidance_share if make.has_mask else 0.0, camera_share=recipe.camera_share,
+        degrade_pair=make.bind_pair(params), margin_px=make.margin_px,
     )  # fmt: skip
 
 
@@ -250,18 +268,29 @@ def _pairs(
 
 
 def _synthetic_examples(
-    recipe: TrainRecipe, photos: list[Path], degrade: MaskedDegradation, told: bool
+    recipe: TrainRecipe,
+    photos: list[Path],
+    degrade: MaskedDegradation,
+    told: bool,
+    degrade_pair: PairDegradation | None = None,
 ) -> list[Example]:
-    """``told``: with the mask of the damage."""
+    """``told``: with the mask of the damage. ``degrade_pair``: instead of ``degrade``, where the truth is made with it."""
     examples = []
     for index, path in enumerate(photos):
         truth = _centre(_eight_bit(path), recipe.validate_crop_px)
         rng = np.random.default_rng([recipe.validate_seed, index])
-        degraded, mask = (
-            np.rint(part * 255).astype(np.uint8) for part in degrade(truth.astype(np.float32) / 255, rng)
-        )
+        clean, mask = truth.astype(np.float32) / 255, None
+        if degrade_pair is not None:
+            degraded, truth = (_levels(side) for side in degrade_pair(clean, rng, 0))
+        else:
+            degraded, mask = (_levels(part) for part in degrade(clean, rng))
         examples.append(Example(path.name, degraded, truth, mask if told else None))
     return examples
+
+
+def _levels(part: np.ndarray) -> np.ndarray:
+    levels: np.ndarray = np.rint(part * 255).astype(np.uint8)
+    return levels
 
 
 def _photos(folders: tuple[str, ...], data: tuple[Path, ...], leave_out: LeftOut, purpose: str) -> list[Path]:

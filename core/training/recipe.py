@@ -77,9 +77,9 @@ class TrainRecipe:
         "run",
         "Task",
         "What the model learns",
-        choices=("derain", "deshadow"),
+        choices=("derain", "deshadow", "deblur"),
         basic=True,
-        words=("Remove rain", "Remove shadows"),
+        words=("Remove rain", "Remove shadows", "Sharpen blur"),
     )
     seed: int = _spec(
         1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1

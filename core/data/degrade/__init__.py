@@ -3,7 +3,7 @@
 Every function takes a clean picture (H, W, 3) float32 in 0..1, RGB as stored (gamma-encoded), a
 ``numpy.random.Generator`` and its parameters, and returns a new float32 array in 0..1. The same generator
 state gives the same picture. :data:`DEGRADATIONS` registers them by the task that undoes them. Rain is here,
-shadows are in :mod:`core.data.degrade.shadow`.
+shadows are in :mod:`core.data.degrade.shadow`, blur is in :mod:`core.data.degrade.blur`.
 
 Rain. Streaks are drawn three ways, because rain in photos looks so: single sharp lines along a common direction
 with some scatter, the same at several depths at once (near ones large and soft, far ones small), and fields of motion-blurred drops (noise, thresholded and smeared along the
@@ -23,6 +23,7 @@ import numpy as np
 
 from core.cv import cv2
 from core.data.degrade.base import Bounds, as_stored, parameter, smooth_field
+from core.data.degrade.blur import MARGIN_PX, BlurParams, blur_pair
 from core.data.degrade.shadow import ShadowParams, find_shadow, shadow
 
 
@@ -269,6 +270,9 @@ Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 MaskedDegradation = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 """As :data:`Degradation`, with where it is damaged: (H, W) float32 in 0..1."""
 
+PairDegradation = Callable[[np.ndarray, np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
+"""(clean (H, W, 3) float32 in 0..1, generator, margin in px) -> degraded and its truth, both less the margin."""
+
 
 class DegradationError(ValueError):
     """A parameter of a degradation is unknown or out of range."""
@@ -278,7 +282,9 @@ class DegradationError(ValueError):
 class RegisteredDegradation:
     """A degradation with its parameters, so that a recipe can name them.
 
-    One of ``make`` (returns the degraded picture) and ``make_with_mask`` (returns its mask, too) is given.
+    One of ``make`` (returns the degraded picture), ``make_with_mask`` (returns its mask, too) and ``make_pair``
+    (returns its truth, too, which is not the clean picture itself) is given. The latter also takes how
+    much of the picture is a margin, there to move in and cut away afterwards; ``margin_px`` is what it likes to have.
     ``find_mask`` finds the mask of a real pair: (degraded, truth), both (H, W, 3) uint8 -> (H, W) uint8.
     """
 
@@ -289,10 +295,14 @@ class RegisteredDegradation:
         None
     )
     find_mask: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    make_pair: Callable[[np.ndarray, np.random.Generator, Any, int], tuple[np.ndarray, np.ndarray]] | None = (
+        None
+    )
+    margin_px: int = 0
 
     def __post_init__(self) -> None:
-        if (self.make is None) is (self.make_with_mask is None):
-            raise ValueError(f"{self.name}: need one of make and make_with_mask")
+        if sum(made is not None for made in (self.make, self.make_with_mask, self.make_pair)) != 1:
+            raise ValueError(f"{self.name}: need one of make, make_with_mask and make_pair")
 
     @property
     def has_mask(self) -> bool:
@@ -330,15 +340,25 @@ class RegisteredDegradation:
 
     def bind_with_mask(self, params: Any) -> MaskedDegradation:
         """A degradation without masks gives zeros, which is to say: unknown."""
-        with_mask, make = self.make_with_mask, self.make
+        with_mask, make, pair = self.make_with_mask, self.make, self.make_pair
         if with_mask is not None:
             return lambda clean, rng: with_mask(clean, rng, params)
+        if pair is not None:
+            return lambda clean, rng: (pair(clean, rng, params, 0)[0], np.zeros(clean.shape[:2], np.float32))
         assert make is not None
         return lambda clean, rng: (make(clean, rng, params), np.zeros(clean.shape[:2], np.float32))
+
+    def bind_pair(self, params: Any) -> PairDegradation | None:
+        """For a degradation whose truth is not the clean picture itself; None for the others."""
+        pair = self.make_pair
+        if pair is None:
+            return None
+        return lambda clean, rng, margin_px: pair(clean, rng, params, margin_px)
 
 
 DEGRADATIONS: Mapping[str, RegisteredDegradation] = {
     "derain": RegisteredDegradation("rain", RainParams(), make=rain),
     "deshadow": RegisteredDegradation("shadow", ShadowParams(), make_with_mask=shadow, find_mask=find_shadow),
+    "deblur": RegisteredDegradation("blur", BlurParams(), make_pair=blur_pair, margin_px=MARGIN_PX),
 }
 """Task -> the degradation that it undoes."""
