@@ -17,7 +17,10 @@ def source(task: str, share: float, **changes: object) -> SampleSource:
     make = DEGRADATIONS[task]
     photos = PhotoPool([Path(path) for path in catalog.sample_photos(False)[:3]])
     params = replace(make.defaults, **changes)
-    return SampleSource(photos, None, make.bind_with_mask(params), 64, 1, 2, 1.0, camera_share=share)
+    return SampleSource(
+        photos, None, make.bind_with_mask(params), 64, 1, 2, 1.0, camera_share=share,
+        degrade_pair=make.bind_pair(params), margin_px=make.margin_px,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("task", DEGRADATIONS)

@@ -47,7 +47,8 @@ def samples_for_preview(
         edge_px: longest edge of a crop; photos that are smaller give smaller ones. At least 16.
 
     Returns:
-        Pairs (clean, degraded) of (h, w, 3) uint8. Empty without photos.
+        Pairs (clean, degraded) of (h, w, 3) uint8; clean is what the network is to make of the other. Empty
+        without photos.
 
     Raises:
         DegradationError: a parameter is unknown or out of range, or the task has no degradation.
@@ -56,7 +57,8 @@ def samples_for_preview(
     if edge_px < 16:
         raise ValueError(f"edge_px {edge_px}: need at least 16")
     make = registered(task)
-    degrade = make.bind(make.always(make.params(parameters)))
+    params = make.always(make.params(parameters))
+    degrade, degrade_pair = make.bind(params), make.bind_pair(params)
     found = []
     for index in range(count if photos else 0):
         rng = np.random.default_rng([seed, index])
@@ -65,7 +67,12 @@ def samples_for_preview(
             path = Path(picture)
             picture = _photo(path, _version(path))
         clean = _crop(picture, edge_px, rng)
-        found.append((clean, _to_8bit(degrade(clean.astype(np.float32) / 255, rng))))
+        unit = clean.astype(np.float32) / 255
+        if degrade_pair is None:
+            found.append((clean, _to_8bit(degrade(unit, rng))))
+        else:
+            degraded, truth = degrade_pair(unit, rng, 0)
+            found.append((_to_8bit(truth), _to_8bit(degraded)))
     return found
 
 

@@ -8,7 +8,7 @@ of the picture runs along a path of its own; the photo is the mean of the sharp 
 The path is two turns out of the picture's plane, one in it and a little forward motion, of which A_k is the affine
 part about the middle of the crop, as seen from where the crop lies in the photo. Samples are a step of
 at most :data:`_SPACING_PX` apart along the path, weighed by the time spent there, so that no ghosts show. The truth
-is what is seen at half time. Measured on a hand-held clip at 240 frames a second: paths of 8 to 32 frames are nearly straight
+is what is seen at the mean of the path. Measured on a hand-held clip at 240 frames a second: paths of 8 to 32 frames are nearly straight
 (end to end 0.98 of their length, for one in ten 0.6), the fastest frame is 1.2 to 1.5 times the mean one, and turning in
 the plane moves a place 500 px off the middle by a tenth of the path, for one in ten by a third.
 
@@ -49,7 +49,7 @@ class BlurParams:
     """Ranges of the blur model. Lengths in pixels of the degraded picture, light linear."""
 
     length_px: Bounds = parameter(
-        Bounds(1.5, 45.0), "Length", "How long the smear is", 0.5, 120.0, "px", basic=True
+        Bounds(1.5, 28.0), "Length", "How long the smear is", 0.5, 120.0, "px", basic=True
     )
     straight: float = parameter(
         0.5, "Straight paths", "Share of photos whose smear is nearly a line; others bend", basic=True
@@ -67,7 +67,7 @@ class BlurParams:
         Bounds(0.0, 0.15), "Forward motion", "How much it moves ahead, against its turns", 0.0, 2.0, "%"
     )
     moving: float = parameter(
-        0.25,
+        0.2,
         "Moving things",
         "Share of photos where a thing moves otherwise than what is behind it",
         basic=True,
@@ -76,13 +76,13 @@ class BlurParams:
         0.1, "Out of focus", "Share of photos where a layer is out of focus", basic=True
     )
     focus_px: Bounds = parameter(
-        Bounds(0.7, 4.0), "Focus", "Radius of a point that is out of focus", 0.3, 12.0, "px"
+        Bounds(0.7, 3.0), "Focus", "Radius of a point that is out of focus", 0.3, 12.0, "px"
     )
     nearly: float = parameter(
         0.15, "Nearly sharp", "Share of blurred photos with less than the shortest smear", basic=True
     )
     untouched: float = parameter(
-        0.12, "Left sharp", "Share of photos without blur, so that a sharp photo comes back as it went in"
+        0.1, "Left sharp", "Share of photos without blur, so that a sharp photo comes back as it went in"
     )
     highlights: Bounds = parameter(
         Bounds(1.0, 6.0),
@@ -91,8 +91,8 @@ class BlurParams:
         1.0,
         20.0,
     )
-    dark: float = parameter(0.15, "Dark scenes", "Share of photos taken in little light")
-    noise: float = parameter(0.7, "Noise", "Share of photos with noise, the same on both sides")
+    dark: float = parameter(0.1, "Dark scenes", "Share of photos taken in little light")
+    noise: float = parameter(0.6, "Noise", "Share of photos with noise, the same on both sides")
     shot_noise: Bounds = parameter(
         Bounds(0.0001, 0.004), "Shot noise", "Variance of noise in full light", 0.00001, 0.02
     )
@@ -101,7 +101,7 @@ class BlurParams:
     )
     tone: float = parameter(0.3, "Tone curve", "Share of photos of more or less contrast")
     sharpened: float = parameter(0.2, "Sharpened", "Share of photos that the camera has sharpened")
-    jpeg: float = parameter(0.4, "JPEG", "Share of photos compressed afterwards")
+    jpeg: float = parameter(0.3, "JPEG", "Share of photos compressed afterwards")
 
     def __post_init__(self) -> None:
         for name in (
@@ -210,7 +210,6 @@ def random_path(length_px: float, rng: np.random.Generator, p: BlurParams | None
     speed[2] *= p.roll.draw(rng)
     speed[3] *= p.forward.draw(rng)
     way = np.concatenate((np.zeros((4, 1)), np.cumsum(speed, axis=1)), axis=1).T  # (T, 4)
-    way = way - way[_MOMENTS // 2]  # nothing has moved at half time
     at = rng.uniform(-0.5, 0.5, 2) * _PHOTO_PX  # the crop's middle, seen from the photo's
     moves = np.stack([_seen_from(step, at) for step in way])  # (T, 2, 3), per px of the path
     steps = np.linalg.norm(np.diff(moves[:, :, 2], axis=0), axis=1)  # of the crop's middle
@@ -227,8 +226,9 @@ def random_path(length_px: float, rng: np.random.Generator, p: BlurParams | None
     weights = np.diff(borders) / _MOMENTS
     low = np.minimum(times.astype(int), _MOMENTS - 1)
     part = (times - low)[:, None, None]
-    warps = np.eye(2, 3) + moves[low] * (1 - part) + moves[low + 1] * part
-    return Path(warps, weights)
+    seen = moves[low] * (1 - part) + moves[low + 1] * part
+    # the truth is where things were on the average: another moment could not be told from the blurred photo
+    return Path(np.eye(2, 3) + seen - np.tensordot(weights, seen, 1), weights)
 
 
 def _seen_from(step: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -279,7 +279,7 @@ def _warped(
             matrix,
             (width, height),
             flags=kind | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REFLECT_101,
+            borderMode=cv2.BORDER_REFLECT,
         )
     )
 
@@ -371,7 +371,7 @@ def _unfocus(light: np.ndarray, radius_px: float) -> np.ndarray:
     edge = int(np.ceil(radius_px)) + 1
     y, x = np.mgrid[-edge : edge + 1, -edge : edge + 1].astype(np.float32)
     disc = np.clip(np.float32(radius_px + 0.5) - np.sqrt(x * x + y * y), 0, 1)
-    return np.asarray(cv2.filter2D(light, cv2.CV_32F, disc / disc.sum(), borderType=cv2.BORDER_REFLECT_101))
+    return np.asarray(cv2.filter2D(light, cv2.CV_32F, disc / disc.sum(), borderType=cv2.BORDER_REFLECT))
 
 
 # --- the camera ----------------------------------------------------------------------------------------------
