@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import catalog
 from core.cv import cv2
-from core.degrade import DEGRADATIONS, DegradationError
-from core.degrade_base import Bounds
-from core.degrade_blur import MARGIN_PX, BlurParams, average, blur, blur_pair, random_path
-from core.recipe import TrainRecipe
-from core.sampling import PhotoPool, SampleSource
+from core.data.degrade import DEGRADATIONS, DegradationError
+from core.data.degrade.base import Bounds
+from core.data.degrade.blur import MARGIN_PX, BlurParams, average, blur, blur_pair, random_path
+from core.data.sampling import PhotoPool, SampleSource
+from core.model import catalog
+from core.training.recipe import TrainRecipe
 from tests.small import photo
 
 PLAIN = BlurParams(
@@ -88,10 +88,11 @@ def test_a_point_is_smeared_as_long_as_asked_and_without_gaps(length_px: float) 
         params = replace(PLAIN, straight=1.0, roll=Bounds(0, 0), forward=Bounds(0, 0))
         path = random_path(length_px, np.random.default_rng(seed), params)
         smear = average(light, path)[..., 0]
-        ends = np.argwhere(smear > 1e-4)
+        seen = smear > 0.02 * smear.max()
+        ends = np.argwhere(seen)
         reach = float(np.hypot(*np.ptp(ends, axis=0)))
         assert 0.5 * length_px <= reach <= length_px + 6  # the samples are interpolated
-        assert cv2.connectedComponents((smear > 1e-4).astype(np.uint8))[0] == 2, "one piece: no ghosts"
+        assert cv2.connectedComponents(seen.astype(np.uint8))[0] == 2, "one piece: no ghosts"
 
 
 def test_where_a_thing_moves_before_a_still_background_only_its_surroundings_change() -> None:
