@@ -7,9 +7,28 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[QtBot]:
+    """Holds on to its widgets until they are closed. The plug-in knows them weakly, and handles events once more when the
+    test's own names are gone: a collector that then runs in a paint event would destroy the window that is being painted."""
+    held: list[Any] = []
+    add = qtbot.addWidget
+
+    def add_and_hold(widget: Any, **options: Any) -> None:
+        held.append(widget)
+        add(widget, **options)
+
+    monkeypatch.setattr(qtbot, "addWidget", add_and_hold)
+    yield qtbot
+    held.clear()
 
 
 @pytest.fixture(autouse=True)
