@@ -14,7 +14,7 @@ import pytest
 from core.cli import program as cli
 from memorynet_gui import app
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "resources" / "samples" / "rainy" / "dogs.jpg"
 NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "QT_QPA_PLATFORM": ""}
 LATER = ("torch", "cv2", "skimage", "scipy", "qtawesome", "pyqtgraph", "PIL", "tifffile", "rich", "psutil")

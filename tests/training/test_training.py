@@ -166,7 +166,7 @@ def test_a_killed_run_goes_on_exactly(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "killed"
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(stored), str(data), str(run)],
-        stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert child.stdout is not None
     with child, child.stdout as lines:

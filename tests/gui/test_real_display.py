@@ -15,7 +15,7 @@ import pytest
 
 from memorynet_gui import app
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.skipif(
     shutil.which("Xvfb") is None, reason="no virtual X display (Xvfb) is installed"

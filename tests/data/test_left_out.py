@@ -21,8 +21,8 @@ from core.model import catalog
 from core.training.data import read_data
 from core.training.recipe import RecipeError, TrainRecipe, problems_of
 from core.training.trainer import TrainingError, train
+from tests.doctor.test_doctor import pairs, photos, save, scene
 from tests.small import photo
-from tests.test_doctor import pairs, photos, save, scene
 from tests.training_kit import RECIPE, make_data
 
 CLEAN = TrainRecipe(train=("DATA/clean",), validation=("DATA/val",), patch_px=32, validate_crop_px=32)

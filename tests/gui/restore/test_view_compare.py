@@ -22,7 +22,7 @@ from memorynet_gui.compare.scene import CHECKER_DARK, CHECKER_LIGHT
 from memorynet_gui.compare.view import MODES, CompareView
 
 LEFT = Qt.MouseButton.LeftButton
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def photo(w: int, h: int, seed: int = 0) -> np.ndarray:

@@ -16,7 +16,7 @@ from memorynet_gui.newrun.recipe_form import RecipeForm
 from memorynet_gui.widgets.parts import DETAIL_ROLE, DetailCombo
 from tests.ui import unnamed_focusable
 
-SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))
+SHIPPED = sorted((Path(__file__).parents[3] / "resources" / "recipes").glob("*.toml"))
 
 
 def form(qtbot: QtBot) -> RecipeForm:

@@ -233,7 +233,7 @@ def test_a_folder_that_may_not_be_read_spoils_no_list(tmp_path: Path) -> None:
 
 def test_no_torch() -> None:
     code = "import sys, core.training.runs, core.training.run_folder, core.places, core.extras\nassert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1], timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], timeout=120)
 
 
 # --- new ones, clones ------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from core.training import ready as training_ready
 from memorynet_gui import app
 from memorynet_gui.base import warm_up
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 # A window's program in a process of its own: what it imports after the warm-up, while a run learns and is shown.
 RUN = """

@@ -25,7 +25,7 @@ from core.model import catalog
 from core.training.recipe import TrainRecipe
 from tests.small import photo, save_small_model
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

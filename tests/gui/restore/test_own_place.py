@@ -26,7 +26,7 @@ def test_a_killed_window_leaves_its_place_free(tmp_path: Path) -> None:
         "assert place.number == 1; os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=60, check=False
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], timeout=60, check=False
     )
     assert done.returncode == -9
     assert (tmp_path / "queue.lock").exists()

@@ -24,10 +24,10 @@ from memorynet_gui.curves import charts
 from memorynet_gui.curves.board import CurveBoard
 from memorynet_gui.curves.store import CurveStore
 from memorynet_gui.look.theme import Theme
-from tests.test_curve_store import step_done, validated
+from tests.gui.train.test_curve_store import step_done, validated
 from tests.ui import settle, unnamed_focusable, wait_until
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def a_run(count: int = 60, seed: int = 0) -> CurveStore:

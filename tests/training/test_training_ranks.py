@@ -17,8 +17,8 @@ from core.jobs import Cancelled, JobControl, ignore
 from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
 from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
-from tests.test_training import noisy
-from tests.test_training_troubles import at_step
+from tests.training.test_training import noisy
+from tests.training.test_training_troubles import at_step
 from tests.training_kit import RECIPE, curve_of, make_data
 
 SHARED = replace(
@@ -71,7 +71,7 @@ def launch(*words: str | Path) -> subprocess.CompletedProcess[str]:
     launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     return subprocess.run(
         [*launcher, *map(str, words)], capture_output=True, text=True, timeout=600, check=False,
-        cwd=Path(__file__).parents[1], env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2], env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
 

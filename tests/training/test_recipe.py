@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.model import catalog
 from core.training.recipe import FolderMissing, RecipeError, TrainRecipe, problems_of, resolve_folders
 
-SHIPPED = sorted((Path(__file__).parents[1] / "resources" / "recipes").glob("*.toml"))
+SHIPPED = sorted((Path(__file__).parents[2] / "resources" / "recipes").glob("*.toml"))
 
 
 @given(

@@ -23,9 +23,9 @@ from memorynet_gui.look.theme import Theme
 from memorynet_gui.newrun.checks_view import duration_text
 from memorynet_gui.newrun.presets import PRESETS, load
 from memorynet_gui.newrun.view import NewRunView
+from tests.gui.train.test_recipe_form import type_into
 from tests.restore_page_kit import Bar, write
 from tests.small import photo, save_small_model
-from tests.test_recipe_form import type_into
 from tests.ui import settle, unnamed_focusable, wait_until
 
 QUICK, FINE, STANDARD = PRESETS

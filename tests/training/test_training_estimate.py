@@ -17,7 +17,7 @@ from core.training import estimate as training_estimate
 from core.training.estimate import Estimate, estimate
 from core.training.learner import Learner
 from core.training.recipe import RecipeError, TrainRecipe
-from tests.test_doctor import pairs, photos
+from tests.doctor.test_doctor import pairs, photos
 
 RECIPE = TrainRecipe(
     name="tiny", preset="custom", width=8, steps=100, batch=4, patch_px=32, warmup_steps=4,

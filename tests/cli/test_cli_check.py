@@ -12,7 +12,7 @@ from core.cli import program as cli
 from core.model import tensors
 from core.training.estimate import Estimate
 from core.training.recipe import TrainRecipe
-from tests.test_doctor import photos, save, scene
+from tests.doctor.test_doctor import photos, save, scene
 
 
 @pytest.fixture(autouse=True)
