@@ -54,6 +54,25 @@ class LookProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class PassTile:
+    """A tile of a reduced copy is restored; the photo itself has nothing new to show yet."""
+
+    index: int  # 1-based
+    count: int
+    scale: str  # of the copy, "1/8"
+    seconds_left: float | None  # of this pass
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """It is known what there is in the photo, before it is restored at ``scale``."""
+
+    found: str | None  # "nothing" "little" "much"; None: the model has no thresholds
+    scale: str
+    why: str  # one sentence
+
+
+@dataclass(frozen=True, slots=True)
 class LadderStep:
     """The device ran out of memory and the job went on with less."""
 

@@ -9,7 +9,7 @@ import gc
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from core.images.blend import blend
 from core.images.io import Picture
 from core.jobs import Emit, JobControl
 from core.model import catalog, checkpoint, memory_edit
-from core.model.memory import Address
+from core.model.memory import Address, RowEdit
 from core.model.memory_edit import MemoryEdit
 from core.model.network import STRIDE_PX, MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
-from core.restoring import tiling
+from core.restoring import scaled, scales, tiling
+from core.restoring.verdict import Measure, Thresholds, Verdict
 
 __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 
@@ -64,9 +65,10 @@ class RestoreRequest:
             models trained with masks only.
         actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
             photo of the same place, from :attr:`core.restoring.memory_look.MemoryLook.actual`.
+        scale: at which the damage is looked for: ``"auto"``, ``"1"`` (the photo itself), ``"1/2"``, ``"1/4"``, ...
 
     Raises:
-        RestoreError: a tile too small, a memory both muted and edited or filled, a mask that is none.
+        RestoreError: a tile too small, a memory both muted and edited or filled, a mask or a scale that is none.
     """
 
     task: str = "derain"
@@ -79,6 +81,7 @@ class RestoreRequest:
     memory_edit: MemoryEdit | None = None
     mask: np.ndarray | None = field(default=None, compare=False, repr=False)  # arrays do not compare as one
     actual: np.ndarray | None = field(default=None, compare=False, repr=False)
+    scale: str = scales.AUTO
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:
@@ -89,6 +92,10 @@ class RestoreRequest:
             raise RestoreError("a muted memory holds no photo: ask for one of both")
         if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.uint8):
             raise RestoreError(f"mask of {self.mask.shape} {self.mask.dtype}: need (height, width) uint8")
+        try:
+            scales.check(self.scale)
+        except scales.ScaleError as error:
+            raise RestoreError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,37 +114,124 @@ class Restored:
     notes: tuple[str, ...]  # what the person should know, such as steps down the memory ladder
     memory: str = memory_edit.UNCHANGED  # what was read: see core.model.memory_edit.note
     mask: str = guidance.NO_MASK  # what told where the damage is: see core.data.guidance.note
+    verdict: Verdict = Verdict()  # what was found, at which scale, and how much of it is gone
+    scale_asked: str = scales.WHOLE  # "auto" or the scale that was asked for
 
 
 def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Restored:
-    """Restore ``picture``.
+    """Restore ``picture`` at the scale asked for, or at that where its damage is seen best.
 
-    Emits :class:`RestoreStarted`, a :class:`TileDone` for each tile and a :class:`LadderStep` whenever the
-    device ran out of memory and the job went on with less.
+    Emits :class:`RestoreStarted` for each pass, a :class:`TileDone` for each tile of the picture, a
+    :class:`PassTile` for each of a reduced copy, :class:`Looked` once it is known what there is to do, and a
+    :class:`LadderStep` whenever the device ran out of memory and the job went on with less. A picture in which
+    nothing is found at ``"auto"`` comes back as it is.
 
     Raises:
         RestoreError, MemoryEditError, MaskError, DeviceError, CheckpointError: the request cannot be met.
         Cancelled: stopped by ``control``, which is asked between the network's blocks.
         RuntimeError, MemoryError: the device failed in a way less memory does not help.
     """
-    device = choose_device(request.device)
-    precision = choose_precision(request.precision, device)
-    path = request.model if request.model is not None else catalog.default_model(request.task)
+    height, width = picture.pixels.shape[:2]
     try:
-        job = _Job(picture, request, load_model(path, device, precision), device, precision, emit, control)
-    except (RuntimeError, MemoryError) as error:
-        if device == "cpu" or not is_out_of_memory(error):
-            raise
-        reason = _first_line(error)
-    else:
-        return job.run()
-    # a device whose memory others have filled cannot even take the model
-    precision = choose_precision(request.precision, "cpu")
-    job = _Job(picture, request, load_model(path, "cpu", precision), "cpu", precision, emit, control)
-    job.say(
-        LadderStep(reason, "cpu", job.tile_px), "the device had no memory for the model; used the processor"
+        scales.check(request.scale, width, height)
+    except scales.ScaleError as error:
+        raise RestoreError(str(error)) from error
+    network = Network(request, emit, control)
+    if request.mask is not None:
+        check_takes_masks(network.model)
+        guidance.check_size(request.mask, width, height)
+    began = time.monotonic() - control.waited_s
+    found = scaled.restore(picture.pixels, request, network, emit, control)
+    seconds = max(time.monotonic() - control.waited_s - began, 1e-9)
+    return Restored(
+        pixels=found.pixels,
+        task=request.task,
+        model_name=network.model.name,
+        model_sha256=network.model.sha256,
+        device=network.device,
+        precision=network.precision,
+        tile_px=network.tile_px,
+        seconds=seconds,
+        megapixels_per_s=width * height / 1e6 / seconds,
+        notes=tuple(network.notes),
+        memory=_memory_note(request),
+        mask=guidance.note(request.mask),
+        verdict=found.verdict,
+        scale_asked=request.scale,
     )
-    return job.run()
+
+
+class Network:
+    """The model on its device, for as many passes over as many copies of a photo as it takes."""
+
+    def __init__(self, request: RestoreRequest, emit: Emit, control: JobControl) -> None:
+        self.request, self.emit, self.control = request, emit, control
+        self.path = request.model if request.model is not None else catalog.default_model(request.task)
+        self.device = choose_device(request.device)
+        self.precision = choose_precision(request.precision, self.device)
+        self.tile_px = request.tile_px or 0
+        self.notes: list[str] = []
+        try:
+            self.model = load_model(self.path, self.device, self.precision)
+        except (RuntimeError, MemoryError) as error:
+            if self.device == "cpu" or not is_out_of_memory(error):
+                raise
+            reason = _first_line(error)
+        else:
+            self._check_task()
+            return
+        # a device whose memory others have filled cannot even take the model
+        self.device, self.precision = "cpu", choose_precision(request.precision, "cpu")
+        self.model = load_model(self.path, self.device, self.precision)
+        self._check_task()
+        self.notes.append("the device had no memory for the model; used the processor")
+        emit(LadderStep(reason, "cpu", self.tile_px))
+
+    def _check_task(self) -> None:
+        if self.model.task != self.request.task:
+            raise RestoreError(
+                f"model {self.model.name} is for {self.model.task}, not for {self.request.task}"
+            )
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """The model's own; none for a memory that is muted, whose responses they were not measured on."""
+        return None if self.request.mute_memory else Thresholds.of(self.model.provenance)
+
+    def restore(
+        self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
+    ) -> tuple[np.ndarray, Measure]:
+        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen."""
+        request = replace(self.request, mask=mask, focus=focus)
+        job = _Job(pixels, request, self.model, self.device, self.precision, emit, self.control)
+        out = job.run()
+        self.model, self.device, self.precision, self.tile_px = (
+            job.model,
+            job.device,
+            job.precision,
+            job.tile_px,
+        )
+        self.notes += job.notes
+        return out, job.seen()
+
+    def look(self, windows: np.ndarray, masks: np.ndarray | None) -> Measure:
+        """What a pass sees in a few windows (N, H, W, 3) uint16 of one photo, edges multiples of the stride."""
+        with torch.inference_mode():
+            x = torch.cat([to_tensor(window, self.device) for window in windows])
+            guide = None
+            if masks is not None:
+                guide = torch.cat([to_tensor(mask[..., None], self.device) for mask in masks])
+            output = self.model.network(
+                x,
+                guide,
+                group=len(windows),
+                edit=_rows(self.request, self.model),
+                mute_memory=self.request.mute_memory,
+                between=self.control.checkpoint,
+            )
+            tally = _Tally()
+            tally.add(x, output.restored, output.address, (slice(None), slice(None)))
+            return tally.measure()
 
 
 def load_model(path: Path, device: str, precision: str) -> checkpoint.LoadedModel:
@@ -167,7 +261,7 @@ def check_takes_masks(model: checkpoint.LoadedModel) -> None:
 class _Job:
     def __init__(
         self,
-        picture: Picture,
+        pixels: np.ndarray,
         request: RestoreRequest,
         model: checkpoint.LoadedModel,
         device: str,
@@ -175,25 +269,24 @@ class _Job:
         emit: Emit,
         control: JobControl,
     ) -> None:
-        if model.task != request.task:
-            raise RestoreError(f"model {model.name} is for {model.task}, not for {request.task}")
         control.checkpoint()
-        self.picture, self.request, self.model = picture, request, model
+        self.pixels, self.request, self.model = pixels, request, model
         self.device, self.precision, self.emit, self.control = device, precision, emit, control
-        self.height, self.width = picture.pixels.shape[:2]
+        self.height, self.width = pixels.shape[:2]
         self.halo_px = model.network.config.halo_px
         self.tile_px = request.tile_px or tile_for(model.network, self.width, self.height, device, precision)
-        if request.mask is not None:
-            check_takes_masks(model)
-            guidance.check_size(request.mask, self.width, self.height)
-        edit, config = request.memory_edit, model.network.config
-        self.edit = edit.rows(config) if edit is not None and edit.changes(config) else None
+        self.edit = _rows(request, model)
         self.notes: list[str] = []
         self.summary: torch.Tensor | None = None  # the actual memory, shared by the tiles
+        self.tally = _Tally()
         if request.actual is not None:
             self.summary = given_actual(request.actual, model, device)
 
-    def run(self) -> Restored:
+    def seen(self) -> Measure:
+        """What the pass saw, once it has run."""
+        return self.tally.measure()
+
+    def run(self) -> np.ndarray:
         tiles = tiling.plan(self.width, self.height, self.tile_px, STRIDE_PX, self.request.focus)
         # what is to be done, with the tile of the first plan that it is a part of
         pending = deque((tile, tile) for tile in tiles)
@@ -202,7 +295,7 @@ class _Job:
                 self.width, self.height, len(tiles), self.tile_px, self.halo_px, self.device, self.precision
             )
         )
-        out = np.empty_like(self.picture.pixels)
+        out = np.empty_like(self.pixels)
         began = self._worked_s()
         done, done_px, total_px = 0, 0, self.width * self.height
         aside_s = 0.0  # what was worked before the tiles says nothing about those left
@@ -239,21 +332,7 @@ class _Job:
                 for waiting, whole in pending
                 for part in tiling.split(waiting, self.tile_px, STRIDE_PX)
             )
-        seconds = max(self._worked_s() - began, 1e-9)
-        return Restored(
-            pixels=out,
-            task=self.request.task,
-            model_name=self.model.name,
-            model_sha256=self.model.sha256,
-            device=self.device,
-            precision=self.precision,
-            tile_px=self.tile_px,
-            seconds=seconds,
-            megapixels_per_s=total_px / 1e6 / seconds,
-            notes=tuple(self.notes),
-            memory=_memory_note(self.request),
-            mask=guidance.note(self.request.mask),
-        )
+        return out
 
     def _worked_s(self) -> float:
         """A clock that stands still while the job is paused."""
@@ -274,7 +353,7 @@ class _Job:
         with torch.inference_mode():
             address, told = summary_address(
                 self.model.network,
-                self.picture.pixels,
+                self.pixels,
                 self.request.mask,
                 self.tile_px,
                 self.device,
@@ -285,7 +364,7 @@ class _Job:
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
         region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
         with torch.inference_mode():
-            x, guide = network_input(self.picture.pixels, self.request.mask, region, self.device)
+            x, guide = network_input(self.pixels, self.request.mask, region, self.device)
             output = self.model.network(
                 x,
                 guide,
@@ -294,8 +373,9 @@ class _Job:
                 mute_memory=self.request.mute_memory,
                 between=self.control.checkpoint,
             )
-            rows, columns = tiling.owned(tile, region)
-            return to_pixels(output.restored[..., rows, columns], self.picture.pixels.dtype)
+            owned = tiling.owned(tile, region)
+            self.tally.add(x, output.restored, output.address, owned)
+            return to_pixels(output.restored[..., *owned], self.pixels.dtype)
 
     def _step_down(self, reason: str) -> None:
         """Smaller tiles first, then the processor; raises MemoryError when there is nothing below."""
@@ -396,6 +476,43 @@ def summary_address(
         polarity_logit=canvas["logit"][:, 0],
     )
     return whole, canvas.get("told")
+
+
+class _Tally:
+    """Sums over the memory's cells (8 x 8 px) of what passes saw and changed."""
+
+    def __init__(self) -> None:
+        self.changes2 = self.weighted = self.responses = 0.0
+        self.cells = 0
+        self.has_memory = False
+
+    def add(
+        self, x: torch.Tensor, restored: torch.Tensor, address: Address | None, owned: tuple[slice, slice]
+    ) -> None:
+        """``x`` and ``restored`` (B, 3, H, W) in 0..1; of them the ``owned`` rows and columns count."""
+        change = (restored[..., *owned].clamp(0, 1) - x[..., *owned]).abs().mul(255)
+        cells = functional.avg_pool2d(change.mean(1, keepdim=True), STRIDE_PX, ceil_mode=True)[:, 0]
+        self.changes2 += float(change.square().mean()) * cells.numel()
+        self.cells += cells.numel()
+        if address is None:  # no memory, or it is muted: every place has the same say
+            self.weighted += float(cells.sum())
+            self.responses += cells.numel()
+            return
+        self.has_memory = True
+        top, left = ((side.start or 0) // STRIDE_PX for side in owned)
+        rows, columns = cells.shape[-2:]
+        response = torch.sigmoid(address.polarity_logit[:, top : top + rows, left : left + columns])
+        self.weighted += float((cells * response).sum())
+        self.responses += float(response.sum())
+
+    def measure(self) -> Measure:
+        return Measure.of(self.changes2, self.weighted, self.responses, self.cells, self.has_memory)
+
+
+def _rows(request: RestoreRequest, model: checkpoint.LoadedModel) -> RowEdit | None:
+    """What a request's edit does to this model's memory; None where it changes nothing."""
+    edit, config = request.memory_edit, model.network.config
+    return edit.rows(config) if edit is not None and edit.changes(config) else None
 
 
 def is_reduced(width: int, height: int) -> bool:

@@ -1,0 +1,242 @@
+"""A photo restored at the scale of its damage: a look at reduced copies, passes from coarse to fine, a verdict.
+
+The look. The coarsest copy, 320 to 640 px long, is restored whole, and at every finer scale a few windows are.
+Where the network changes most (root mean square), there it knows what it sees: on seeded rain that is within a
+tenth of a decibel of the scale that restores best. Cost at 12 megapixels: less than half a megapixel.
+
+The passes. What was changed in a copy is enlarged and put on the photo's own pixels (:class:`scales.Correction`).
+Then the next finer scale of the result is looked at, and restored as well if much is left there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from core.events import Looked, PassTile, TileDone
+from core.jobs import Emit, JobControl
+from core.restoring import scales, tiling
+from core.restoring.scales import AUTO, WHOLE
+from core.restoring.verdict import LEAST_CHANGE, LITTLE, NOTHING, Measure, Thresholds, Verdict
+
+WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
+PREFER_COARSE = 0.95  # of the largest change: a coarser scale that reaches this is taken
+GO_ON = 0.5  # of the first pass's change: a finer scale that still shows this much is restored as well
+_STRIDE_PX = 8
+_CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
+
+
+class Passes(Protocol):
+    """What :class:`core.restoring.restore.Network` does."""
+
+    @property
+    def thresholds(self) -> Thresholds | None: ...
+
+    def restore(
+        self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
+    ) -> tuple[np.ndarray, Measure]: ...
+
+    def look(self, windows: np.ndarray, masks: np.ndarray | None) -> Measure: ...
+
+
+class Request(Protocol):
+    """Of :class:`core.restoring.restore.RestoreRequest`, what is asked here."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def scale(self) -> str: ...
+    @property
+    def mask(self) -> np.ndarray | None: ...
+    @property
+    def focus(self) -> tiling.Region | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The restored photo, its own array or ``pixels`` itself where nothing was found."""
+
+    pixels: np.ndarray
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen at each scale, coarsest first, and where it was seen best."""
+
+    levels: tuple[tuple[int, Measure], ...]  # divisor, what was seen
+    best: int  # the divisor chosen
+    before: np.ndarray | None = None  # the coarsest copy and its restoration, (h, w, 3) uint16
+    after: np.ndarray | None = None
+
+    @property
+    def measure(self) -> Measure:
+        return dict(self.levels)[self.best]
+
+
+def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, control: JobControl) -> Look:
+    """At which of several scales the damage is seen best."""
+    height, width = pixels.shape[:2]
+    tries = scales.candidates(width, height)
+    coarsest = tries[0]
+    before = scales.reduced(pixels, coarsest)
+    mask = None if request.mask is None else scales.reduced_mask(request.mask, coarsest)
+    control.checkpoint()
+    told = _PassEmit(emit, scales.name(coarsest))
+    after, measure = network.restore(before, mask, None, told)
+    levels = [(coarsest, measure)]
+    for by in tries[1:]:
+        levels.append((by, see(pixels, request.mask, by, network, control)))
+    most = max(seen.change for _by, seen in levels)
+    best = next(by for by, seen in levels if seen.change >= PREFER_COARSE * most)
+    return Look(tuple(levels), best, before, after)
+
+
+def see(
+    pixels: np.ndarray, mask: np.ndarray | None, by: int, network: Passes, control: JobControl
+) -> Measure:
+    """What a pass at a scale would see, from four windows: one of each quarter of the photo."""
+    height, width = (-(-edge // by) for edge in pixels.shape[:2])
+    tops, heights = _places(height)
+    lefts, widths = _places(width)
+    windows, masks = [], []
+    small = None if mask is None else scales.reduced_mask(mask, by)
+    for top in tops:
+        for left in lefts:
+            control.checkpoint()
+            inside = left, top, min(widths, width - left), min(heights, height - top)
+            region = 0, 0, widths, heights
+            windows.append(tiling.cut(scales.reduced(pixels, by, inside), region))
+            if small is not None:
+                x, y, w, h = inside
+                masks.append(tiling.cut(small[y : y + h, x : x + w, None], region)[..., 0])
+    return network.look(np.stack(windows), np.stack(masks) if masks else None)
+
+
+def _places(edge: int) -> tuple[tuple[int, ...], int]:
+    """Where windows start along an edge of a copy, and how long they are."""
+    if edge <= WINDOW_PX:
+        return (0,), -(-edge // _STRIDE_PX) * _STRIDE_PX
+    if edge < 2 * WINDOW_PX:
+        return ((edge - WINDOW_PX) // 2 // _STRIDE_PX * _STRIDE_PX,), WINDOW_PX
+    quarter = edge // 4
+    return tuple(at - WINDOW_PX // 2 for at in (quarter, edge - quarter)), WINDOW_PX
+
+
+def restore(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, control: JobControl) -> Found:
+    """See the module's text. Raises what the network raises, and Cancelled."""
+    return _Run(pixels, request, network, emit, control).run()
+
+
+class _Run:
+    def __init__(
+        self, pixels: np.ndarray, request: Request, network: Passes, emit: Emit, control: JobControl
+    ) -> None:
+        self.pixels, self.request, self.network = pixels, request, network
+        self.emit, self.control = emit, control
+        self.height, self.width = pixels.shape[:2]
+
+    def run(self) -> Found:
+        if self.request.scale != AUTO:
+            by = scales.divisor(self.request.scale)
+            out, measure = self._pass(self.pixels, by)
+            return Found(out, self._verdict(out, measure, by, "the scale that was asked for"))
+        if len(scales.candidates(self.width, self.height)) == 1:
+            return self._small()
+        seen = look(self.pixels, self.request, self.network, self.emit, self.control)
+        self.control.checkpoint()
+        thresholds = self.network.thresholds
+        found = None if thresholds is None else thresholds.found(seen.measure)
+        why = _why(seen)
+        name = scales.name(seen.best)
+        self.emit(Looked(found, name, why))
+        if found == NOTHING:
+            return Found(self.pixels, Verdict(NOTHING, None, name, why, unchanged=True))
+        if seen.before is not None and seen.after is not None and seen.best == seen.levels[0][0]:
+            out, measure = self._carry(self.pixels, seen.before, seen.after, seen.best), seen.measure
+            seen = Look(seen.levels, seen.best)  # its copies are let go
+        else:
+            seen = Look(seen.levels, seen.best)
+            out, measure = self._pass(self.pixels, seen.best)
+        by, finer = seen.best, []
+        while by > 1:
+            by //= 2
+            left = see(out, self.request.mask, by, self.network, self.control)
+            if left.change < GO_ON * measure.change or left.amount < LEAST_CHANGE:
+                break
+            if thresholds is not None and thresholds.found(left) == NOTHING:
+                break
+            out, _ = self._pass(out, by)
+            finer.append(scales.name(by))
+        if finer:
+            why += f"; more was found at {' and '.join(finer)}"
+        return Found(out, self._verdict(out, measure, seen.best, why))
+
+    def _small(self) -> Found:
+        """A photo so small that only its own size is tried: the pass is the look."""
+        why = "the photo is as small as those the model learned from"
+        out, measure = self._pass(self.pixels, 1)
+        thresholds = self.network.thresholds
+        if thresholds is not None and thresholds.found(measure) == NOTHING:
+            return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True))
+        return Found(out, self._verdict(out, measure, 1, why))
+
+    def _verdict(self, out: np.ndarray, measure: Measure, by: int, why: str) -> Verdict:
+        thresholds = self.network.thresholds
+        if thresholds is None:
+            return Verdict(scale=scales.name(by), why=why)
+        found = thresholds.found(measure)
+        if found != NOTHING and measure.where < LEAST_CHANGE:  # seen, but hardly touched
+            return Verdict(LITTLE, 0.0 if thresholds.gone is not None else None, scales.name(by), why)
+        gone = None
+        if found != NOTHING and thresholds.gone is not None:
+            gone = thresholds.share_gone(measure, see(out, self.request.mask, by, self.network, self.control))
+        return Verdict(found, gone, scales.name(by), why)
+
+    # --- passes ----------------------------------------------------------------------------------
+
+    def _pass(self, photo: np.ndarray, by: int) -> tuple[np.ndarray, Measure]:
+        """All of ``photo`` restored at a scale."""
+        focus, mask = self.request.focus, self.request.mask
+        if by == 1:
+            return self.network.restore(photo, mask, focus, self.emit)
+        before = scales.reduced(photo, by)
+        small = None if mask is None else scales.reduced_mask(mask, by)
+        if focus is not None:
+            x, y, width, height = focus
+            focus = x // by, y // by, -(-width // by), -(-height // by)
+        after, measure = self.network.restore(before, small, focus, _PassEmit(self.emit, scales.name(by)))
+        return self._carry(photo, before, after, by), measure
+
+    def _carry(self, photo: np.ndarray, before: np.ndarray, after: np.ndarray, by: int) -> np.ndarray:
+        """The photo with the copy's correction, told tile by tile, those in sight first."""
+        correction = scales.Correction(before, after, by, light=self.request.task == "deshadow")
+        out = np.empty_like(photo)
+        tiles = tiling.plan(self.width, self.height, _CARRY_TILE_PX, _STRIDE_PX, self.request.focus)
+        for index, tile in enumerate(tiles, 1):
+            self.control.checkpoint()
+            region = tile.x, tile.y, tile.width, tile.height
+            part = correction.put(photo, region)
+            out[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width] = part
+            self.emit(TileDone(index, len(tiles), *region, part, None))
+        return out
+
+
+class _PassEmit:
+    """Passes on what a pass over a copy tells, without its pixels: they are not the photo's."""
+
+    def __init__(self, emit: Emit, scale: str) -> None:
+        self._emit, self._scale = emit, scale
+
+    def __call__(self, event: object) -> None:
+        if isinstance(event, TileDone):
+            event = PassTile(event.index, event.count, self._scale, event.seconds_left)
+        self._emit(event)
+
+
+def _why(seen: Look) -> str:
+    """One sentence with the numbers behind it."""
+    told = ", ".join(f"{scales.name(by)}: {measure.change:.1f}" for by, measure in seen.levels)
+    return f"there the network changes most (levels of 255 by scale: {told})"

@@ -1,0 +1,155 @@
+"""What was found in a photo and what became of it, in three words and at most one number.
+
+A pass of the network is measured (:class:`Measure`); a model's own :class:`Thresholds`, found at the end of its
+training (:mod:`core.restoring.calibration`), turn that into a :class:`Verdict`. A model without them restores as
+ever and gives no verdict. No torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.model import catalog
+from core.restoring.scales import WHOLE
+
+NOTHING, LITTLE, MUCH = "nothing", "little", "much"
+RECORD = "verdict"  # the key in a model's provenance
+LEAST_CHANGE = 0.5  # levels of 255 where damage responds: less is not called restored
+MOST_GONE, SOME_GONE = 0.7, 0.35  # from here on "most", "some" of it is gone
+_FLOOR = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What one pass saw and did, over all pixels it looked at. Levels are of 255."""
+
+    change: float  # root mean square of the correction, levels
+    amount: float  # mean of |correction| times negative response, levels; without a memory |correction| alone
+    response: float | None  # mean negative response, 0..1; None without a memory
+    where: float  # mean |correction| where damage responds, levels
+
+    @staticmethod
+    def of(changes2: float, weighted: float, responses: float, cells: int, has_memory: bool) -> Measure:
+        """From sums over ``cells`` equal places: squared and weighted change in levels, response."""
+        cells = max(1, cells)
+        return Measure(
+            math.sqrt(changes2 / cells),
+            weighted / cells,
+            responses / cells if has_memory else None,
+            weighted / responses if responses > _FLOOR else 0.0,
+        )
+
+
+def features(before: Measure, after: Measure | None) -> tuple[float, ...]:
+    """What tells how much of the damage is gone: a photo's first look and one at its result. Law: finite numbers."""
+    second = after or Measure(0.0, 0.0, 0.0, 0.0)
+    return (
+        1.0,
+        before.response or 0.0,
+        second.response or 0.0,
+        math.log(before.amount + 0.05),
+        math.log(second.amount + 0.05),
+        math.log((second.change + 0.1) / (before.change + 0.1)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Where a model's own measures turn from nothing to little to much, in levels of :attr:`Measure.amount`.
+
+    ``gone`` weighs :func:`features`; None where no number is told because it would not rank as the truth does.
+    ``photos`` says what it was measured on: kind -> count, share found, mean gone, for people to read.
+    """
+
+    nothing_below: float
+    much_from: float
+    gone: tuple[float, ...] | None = None
+    rank_correlation: float | None = None
+    photos: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def of(provenance: Mapping[str, Any]) -> Thresholds | None:
+        """Those of a model's record; None where it has none or they make no sense."""
+        record = provenance.get(RECORD)
+        if not isinstance(record, Mapping):
+            return None
+        try:
+            low, high = float(record["nothing_below"]), float(record["much_from"])
+            weights = record.get("gone")
+            gone = None if weights is None else tuple(float(weight) for weight in weights)
+        except (KeyError, TypeError, ValueError):
+            return None
+        whole = features(Measure(0, 0, 0, 0), None)
+        if not 0 <= low <= high or (gone is not None and len(gone) != len(whole)):
+            return None
+        return Thresholds(low, high, gone, record.get("rank_correlation"), record.get("photos"))
+
+    def found(self, measure: Measure) -> str:
+        if measure.amount < self.nothing_below:
+            return NOTHING
+        return MUCH if measure.amount >= self.much_from else LITTLE
+
+    def share_gone(self, before: Measure, after: Measure | None) -> float | None:
+        """0..1, or None where it cannot be told."""
+        if self.gone is None or after is None:
+            return None
+        told = features(before, after)
+        return min(1.0, max(0.0, math.fsum(w * x for w, x in zip(self.gone, told, strict=True))))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said about a photo."""
+
+    found: str | None = None  # "nothing" "little" "much"; None: the model has no thresholds
+    gone: float | None = None  # 0..1; None: cannot be told
+    scale: str = WHOLE  # at which it was restored, or would have been
+    why: str = ""  # why this scale, one sentence
+    unchanged: bool = False  # nothing was found, so the photo came back as it went in
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "found": self.found,
+            "gone": None if self.gone is None else round(self.gone, 3),
+            "scale": self.scale,
+            "scale_why": self.why,
+            "unchanged": self.unchanged,
+        }
+
+
+def words(verdict: Verdict, task: str, restored: bool = True) -> str:
+    """One sentence for a photographer; ``restored`` False: the photo was only looked at. Empty: no verdict."""
+    noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
+    many = noun.endswith("s")
+    if verdict.found is None:
+        return ""
+    if verdict.found == NOTHING:
+        what = f"No {noun} found"
+        return f"{what}, nothing changed" if restored and verdict.unchanged else what
+    if verdict.found == LITTLE:
+        what = f"{'A few' if many else 'A little'} {noun} found"
+    else:
+        what = f"{'Many' if many else 'Much'} {noun} found"
+    if not restored or verdict.gone is None:
+        return what
+    if verdict.gone >= MOST_GONE:
+        return f"{what}, most of it gone"
+    return f"{what}, {'some of it gone' if verdict.gone >= SOME_GONE else 'little of it gone'}"
+
+
+def advice(verdict: Verdict, task: str) -> str:
+    """What could help where hardly anything was found or taken; empty where nothing needs to."""
+    if verdict.found == NOTHING:
+        noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
+        return f"If you see {noun}, try another scale or another task."
+    if verdict.gone is not None and verdict.gone < SOME_GONE:
+        return "More thoroughness or another scale may take more."
+    if verdict.found == LITTLE and verdict.gone is None:
+        return "If something is left, try more thoroughness or another scale."
+    return ""
