@@ -107,6 +107,13 @@ def thoroughness_type(text: str) -> float:
     return _number(text, "1", "2")
 
 
+def scale_type(text: str) -> str:
+    found = re.fullmatch(r"1/(\d{1,2})", text)
+    if text not in ("auto", "1") and not (found and int(found[1]) in (2, 4, 8, 16, 32, 64)):
+        raise argparse.ArgumentTypeError(f"need auto, 1, 1/2, 1/4, ... or 1/64, got {text}")
+    return text
+
+
 def _number(text: str, low: str, high: str) -> float:
     """Bounds as they are to be read."""
     try:
@@ -188,6 +195,14 @@ def add_memory_options(parser: argparse.ArgumentParser) -> None:
         "--thoroughness", type=thoroughness_type, default=1.0, metavar="1..2",
         help="reads the memory of damage more strongly, 1 to 2: takes more of heavy rain, and sooner or later "
         "fine detail with it; comes after a memory edit [1.0]",
+    )  # fmt: skip
+
+
+def add_scale_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", type=scale_type, default="auto", metavar="SCALE",
+        help="at which size of the photo the damage is looked for: 1 the photo itself, 1/2, 1/4, ... a smaller "
+        "copy, whose correction is carried up to the photo's own pixels [auto: where it is seen best]",
     )  # fmt: skip
 
 

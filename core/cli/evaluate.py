@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that holds inputs and truths")
     common.add_model_options(parser)
+    common.add_scale_option(parser)
     common.add_memory_options(parser)
     parser.add_argument(
         "--masks", type=Path, metavar="FOLDER",
@@ -89,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
             mute_memory=args.no_memory,
             memory_edit=edit,
             masks=args.masks,
+            scale=args.scale,
         )
         with common.Progress("pairs") as progress:
 

@@ -77,6 +77,7 @@ def add(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="folder for the pictures, in DIR/NAME/ [beside each photo]"
     )
     common.add_model_options(parser)
+    common.add_scale_option(parser)
     common.add_memory_options(parser)
     parser.add_argument(
         "--mask", type=Path, metavar="FILE",
@@ -315,10 +316,11 @@ def _pictures(
     from core.restoring import inspection_pictures as drawing
     from core.restoring.contact_sheet import contact_sheet
 
-    photo = drawing.shown_photo(picture.pixels, picture.icc)
-    restored = drawing.shown_photo(found.restored.pixels, picture.icc)
+    assert found.pixels_before is not None and found.pixels_after is not None
+    photo = drawing.shown_photo(found.pixels_before, picture.icc)
+    restored = drawing.shown_photo(found.pixels_after, picture.icc)
     maps = drawing.maps(photo, restored, found)
-    sheet = contact_sheet(picture.pixels, picture.icc, found, near, without_samples)
+    sheet = contact_sheet(found.pixels_before, picture.icc, found, near, without_samples)
     return {**maps, drawing.SHEET: sheet}
 
 

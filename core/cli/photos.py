@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.cli import common
-from core.events import LadderStep, Notice, TileDone
+from core.events import LadderStep, Notice, PassTile, TileDone
 from core.jobs import Cancelled, JobControl
 from core.problems import describe
 
@@ -143,7 +143,7 @@ class Batch(abc.ABC):
         notes: list[str] = []
 
         def watch(event: object) -> None:
-            if isinstance(event, TileDone):
+            if isinstance(event, TileDone | PassTile):
                 share = event.index / event.count
                 left = self._seconds_left(index + share) if count > 1 else event.seconds_left or 0.0
                 note = f"{self.step_word} {event.index} of {event.count}, {common.clock(left)} left"
@@ -263,6 +263,7 @@ def request(
         mute_memory=args.no_memory,
         memory_edit=edit,
         mask=mask,
+        scale=args.scale,
     )
 
 

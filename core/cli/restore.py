@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.model.checkpoint import LoadedModel
     from core.model.memory_edit import MemoryEdit
     from core.restoring.restore import Restored
+    from core.restoring.verdict import Verdict
 
 _SCREENFUL = 20  # lines
 
@@ -29,6 +30,7 @@ examples:
   memorynet restore scan.tif --strength 0.7 --format png
   memorynet restore photos/ --out dry/ --resume   goes on where it was stopped
   memorynet restore storm.jpg --thoroughness 1.5  where rain is left over
+  memorynet restore near.jpg --scale 1/8          where the drops are larger than it thought
   memorynet restore beach.jpg --memory-edit calm.json
 
 the three memories:
@@ -66,6 +68,7 @@ def add(commands: Any) -> None:
         "--strength", type=common.strength_type, default=1.0, metavar="0..1",
         help="blend with the original: 0.0 leaves it, 1.0 restores fully [1.0]",
     )  # fmt: skip
+    common.add_scale_option(parser)
     common.add_memory_options(parser)
     parser.add_argument(
         "--mask", type=Path, metavar="FILE",
@@ -123,6 +126,7 @@ class _Batch(photos.Batch):
 
         super().__init__(args, model, control)
         self.task = task
+        self.verdicts: dict[Path, Verdict] = {}
         self.options: WriteOptions = WriteOptions(
             format=args.format,
             quality=args.quality,
@@ -180,6 +184,7 @@ class _Batch(photos.Batch):
         item.target = receipt.path
         item.status = "restored"
         item.facts = _facts(restored, receipt, (*restored.notes, *notes))
+        self.verdicts[item.source] = restored.verdict
 
     def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
         """How to write this result; None: it is there already. Raises WouldOverwrite before time is spent."""
@@ -200,6 +205,7 @@ class _Batch(photos.Batch):
                 self.options,
                 self.memory_note,
                 self.mask_note,
+                args.scale,
             )
             if outputs.is_current(target, wanted):
                 return None
@@ -224,6 +230,7 @@ class _Batch(photos.Batch):
                 f"{item.source} -> {item.target}  "
                 f"({size:.1f} MP in {facts['seconds']:.1f} s, {facts['megapixels_per_s']:.2f} MP/s)"
             )
+            yield from self._verdict_lines(item)
             for line in facts["receipt"]:
                 if not line["kept"]:
                     yield f"    {line['what']}: {line['detail']}"
@@ -231,7 +238,19 @@ class _Batch(photos.Batch):
                 yield f"    {note}"
 
     def settings(self) -> dict[str, Any]:
-        return {"strength": self.args.strength, "memory": self.memory_note}
+        return {"strength": self.args.strength, "scale": self.args.scale, "memory": self.memory_note}
+
+    def _verdict_lines(self, item: photos.Item) -> Iterator[str]:
+        from core.restoring.verdict import advice, words
+
+        verdict = self.verdicts[item.source]
+        told = words(verdict, self.task)
+        at = "" if verdict.scale == "1" else f"at {verdict.scale} of its size"
+        line = ", ".join(part for part in (told, at) if part)
+        if line:
+            yield f"    {line[0].upper()}{line[1:]}"
+        if help_text := advice(verdict, self.task):
+            yield f"    {help_text}"
 
     def last_lines(self) -> Iterator[str]:
         failed = [item.source for item in self.items if item.status == photos.FAILED]
@@ -273,6 +292,7 @@ def _facts(restored: Restored, receipt: Receipt, notes: Sequence[str]) -> dict[s
     return {
         "width": width,
         "height": height,
+        **restored.verdict.as_dict(),
         "device": restored.device,
         "precision": restored.precision,
         "tile_px": restored.tile_px,

@@ -23,6 +23,7 @@ from core.model import catalog, memory_edit
 from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
+from core.restoring import scales
 from core.restoring.restore import (
     Restored,
     RestoreError,
@@ -31,6 +32,7 @@ from core.restoring.restore import (
     load_model,
     restore,
 )
+from core.restoring.verdict import NO_VERDICT, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class EvaluateRequest:
     mute_memory: bool = False  # leave out what the network's memory adds, to see what it is worth
     memory_edit: MemoryEdit | None = None
     masks: Path | None = None  # folder of guidance masks, each of its input's name
+    scale: str = scales.AUTO  # see core.restoring.restore.RestoreRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class EvaluationRow:
     restored_lab_mae: float | None = None
     seconds: float = 0.0
     error: str | None = None
+    verdict: Verdict = NO_VERDICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class EvaluationTable:
     model_sha256: str
     memory: str = memory_edit.UNCHANGED  # see core.model.memory_edit.note
     masks: Path | None = None
+    scale: str = scales.AUTO
 
     @property
     def measured(self) -> tuple[EvaluationRow, ...]:
@@ -147,6 +152,7 @@ class EvaluationTable:
             "model": self.model,
             "model_sha256": self.model_sha256,
             "memory": self.memory,
+            "scale": self.scale,
             "masks": str(self.masks) if self.masks is not None else None,
             "folder": str(self.folder),
             "layout": self.layout,
@@ -174,6 +180,7 @@ class EvaluationTable:
                 "input": _rounded(row.input_lab_mae),
                 "restored": _rounded(row.restored_lab_mae),
             }
+        found["verdict"] = row.verdict.as_dict()
         found["seconds"] = _rounded(row.seconds)
         return found
 
@@ -224,6 +231,7 @@ def evaluate(
         rows=tuple(rows),
         memory=memory_edit.note(request.memory_edit, request.mute_memory),
         masks=request.masks,
+        scale=request.scale,
         **runner.summary(),
     )
 
@@ -261,6 +269,7 @@ class _Runner:
             tile_px=request.tile_px,
             mute_memory=request.mute_memory,
             memory_edit=request.memory_edit,
+            scale=request.scale,
         )
         self.pixels, self.seconds = 0, 0.0
 
@@ -287,6 +296,7 @@ class _Runner:
             input_lab_mae=metrics.lab_mae(picture.pixels, truth) if shadow else None,
             restored_lab_mae=metrics.lab_mae(restored.pixels, truth) if shadow else None,
             seconds=restored.seconds,
+            verdict=restored.verdict,
         )
 
     def _scores(self, pixels: np.ndarray, truth: np.ndarray) -> dict[str, Scores]:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.events import TileDone
+from core.events import PassTile, TileDone
 from core.images.io import Picture
 from core.jobs import Emit, JobControl
 from core.model import catalog
@@ -24,7 +24,7 @@ from core.model.health import Listener, MemoryHealth, health, silent_share
 from core.model.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
 from core.model.network import STRIDE_PX
 from core.model.tensors import choose_device, choose_precision, to_tensor
-from core.restoring import tiling
+from core.restoring import scales, tiling
 from core.restoring.restore import (
     SMALLEST_TILE_PX,
     Restored,
@@ -136,9 +136,12 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What the memory sees in a photo. The grid is (h, w) = the photo's (height, width) / 8, rounded up."""
+    """What the memory sees in a photo, or in the reduced copy of it at which it was restored (``scale``).
 
-    width: int
+    The grid is (h, w) = (height, width) / 8, rounded up, of what was looked at.
+    """
+
+    width: int  # of what was looked at
     height: int
     restored: Restored
     maps: Mapping[tuple[str, str], SlotMap]  # by polarity and granularity
@@ -151,6 +154,9 @@ class Inspection:
     top: tuple[TopSlot, ...]  # in the order of slices, most used first
     seconds: float  # restoring and looking; without loading the model and without pauses
     notes: tuple[str, ...]
+    scale: str = scales.WHOLE
+    pixels_before: np.ndarray | None = None  # (height, width, 3), what was looked at, before and after
+    pixels_after: np.ndarray | None = None
     heard: np.ndarray | None = (
         None  # (C,) bool, see core.model.health.Listener; None: the memory was not read
     )
@@ -168,7 +174,12 @@ class Inspection:
         return {
             "width": self.width,
             "height": self.height,
-            "grid": {"columns": columns, "rows": rows, "cell_px": STRIDE_PX},
+            "scale": self.scale,
+            "grid": {
+                "columns": columns,
+                "rows": rows,
+                "cell_px": STRIDE_PX * scales.divisor(self.scale),  # of the photo
+            },
             "task": self.restored.task,
             "model": self.restored.model_name,
             "model_sha256": self.restored.model_sha256,
@@ -261,6 +272,10 @@ class _Progress:
         left = self.worked_s() * (count - number) / max(1, index)
         self.emit(TileDone(index, total, tile.x, tile.y, tile.width, tile.height, pixels, left))
 
+    def looking_at_copy(self, scale: str, number: int, count: int) -> None:
+        index, total = self.done + number, self.done + count
+        self.emit(PassTile(index, total, scale, self.worked_s() * (count - number) / max(1, index)))
+
 
 class _Look:
     def __init__(
@@ -273,9 +288,14 @@ class _Look:
         progress: _Progress,
         control: JobControl,
     ) -> None:
-        self.picture, self.request, self.restored = picture, request, restored
+        self.request, self.restored = request, restored
         self.model, self.heard, self.progress, self.control = model, heard, progress, control
-        self.height, self.width = picture.pixels.shape[:2]
+        by = scales.divisor(restored.verdict.scale)
+        self.before, self.after, self.mask = picture.pixels, restored.pixels, request.mask
+        if by > 1:  # the network never saw the photo in its full size
+            self.before, self.after = scales.reduced(self.before, by), scales.reduced(self.after, by)
+            self.mask = None if self.mask is None else scales.reduced_mask(self.mask, by)
+        self.height, self.width = self.before.shape[:2]
         self.tile_px = restored.tile_px
         self.notes = list(restored.notes)
 
@@ -307,25 +327,25 @@ class _Look:
         before, after = np.zeros(grid, np.float32), np.zeros(grid, np.float32)
         total = np.zeros(slices[POLARITIES[-1], GRANULARITIES[-1]].stop, np.float64)
         tiles = tiling.plan(self.width, self.height, self.tile_px, STRIDE_PX, self.request.focus)
-        mask = self.request.mask
+        mask = self.mask
         with torch.inference_mode():
             learned = self.memory.table()
             for index, tile in enumerate(tiles, 1):
                 self.control.checkpoint()
                 place = _grid_place(tile)
-                address = self._address(self.picture.pixels, mask, tile)
+                address = self._address(self.before, mask, tile)
                 for group, found in _strongest(address, learned, slices).items():
                     maps[group].slots[:, *place] = found.slots
                     maps[group].weights[:, *place] = found.weights
                     maps[group].cosines[:, *place] = found.cosines
                 total += address.weights.cpu().sum((0, 1), dtype=torch.float64).numpy()  # mps has no float64
                 if mask is not None:  # told where the damage is, a response would repeat it
-                    address = self._address(self.picture.pixels, None, tile)
+                    address = self._address(self.before, None, tile)
                 before[place] = _response(address)
                 self._say(tile, index, 2 * len(tiles))
             for index, tile in enumerate(tiles, len(tiles) + 1):
                 self.control.checkpoint()
-                after[_grid_place(tile)] = _response(self._address(self.restored.pixels, None, tile))
+                after[_grid_place(tile)] = _response(self._address(self.after, None, tile))
                 self._say(tile, index, 2 * len(tiles))
         usage = (total / (grid[0] * grid[1])).astype(np.float32)
         config = self.model.network.config
@@ -343,6 +363,9 @@ class _Look:
             top=_top_slots(maps, usage, slices),
             seconds=self.progress.worked_s(),
             notes=tuple(self.notes),
+            scale=self.restored.verdict.scale,
+            pixels_before=self.before,
+            pixels_after=self.after,
             heard=self.heard,
         )
 
@@ -366,7 +389,10 @@ class _Look:
         )
 
     def _say(self, tile: tiling.Tile, number: int, count: int) -> None:
-        pixels = self.restored.pixels[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
+        if self.after is not self.restored.pixels:  # a copy's tile is none of the photo's
+            self.progress.looking_at_copy(self.restored.verdict.scale, number, count)
+            return
+        pixels = self.after[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
         self.progress.looking(tile, pixels.copy(), number, count)
 
 

@@ -15,9 +15,11 @@ from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
 from core.model import memory_edit
 from core.model.catalog import TASKS
+from core.restoring.scales import AUTO
 
 if TYPE_CHECKING:
     from core.restoring.restore import Restored
+    from core.restoring.verdict import Verdict
 
 SOFTWARE = "MemoryNet"
 _DEFAULTS = WriteOptions()
@@ -111,7 +113,19 @@ def provenance(restored: Restored, strength: float) -> dict[str, str]:
         "tile_px": str(restored.tile_px),
         "memory": restored.memory,
         "mask": restored.mask,
+        "scale": restored.scale_asked,
+        **_verdict_texts(restored.verdict),
     }
+
+
+def _verdict_texts(verdict: Verdict) -> dict[str, str]:
+    """What was found, as text; without what could not be told."""
+    told = {"scale_used": verdict.scale}
+    if verdict.found is not None:
+        told["found"] = verdict.found
+    if verdict.gone is not None:
+        told["gone"] = f"{verdict.gone:.2f}"
+    return told
 
 
 def save(
@@ -169,6 +183,7 @@ def fingerprint(
     options: WriteOptions = _DEFAULTS,
     memory: str = memory_edit.UNCHANGED,
     mask: str = NO_MASK,
+    scale: str = AUTO,
 ) -> dict[str, str]:
     """What an output must have recorded to count as made by this request from this very source file.
 
@@ -190,6 +205,7 @@ def fingerprint(
         "output": _options_text(options),
         "memory": memory,
         "mask": mask,
+        "scale": scale,
         "source": _identity(facts.st_size, facts.st_mtime_ns),
     }
     if precision != "auto":

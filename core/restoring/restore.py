@@ -31,7 +31,7 @@ from core.model.network import STRIDE_PX, MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
 from core.restoring import scaled, scales, tiling
-from core.restoring.verdict import Measure, Thresholds, Verdict
+from core.restoring.verdict import NO_VERDICT, Measure, Thresholds, Verdict
 
 __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 
@@ -114,7 +114,7 @@ class Restored:
     notes: tuple[str, ...]  # what the person should know, such as steps down the memory ladder
     memory: str = memory_edit.UNCHANGED  # what was read: see core.model.memory_edit.note
     mask: str = guidance.NO_MASK  # what told where the damage is: see core.data.guidance.note
-    verdict: Verdict = Verdict()  # what was found, at which scale, and how much of it is gone
+    verdict: Verdict = NO_VERDICT  # what was found, at which scale, and how much of it is gone
     scale_asked: str = scales.WHOLE  # "auto" or the scale that was asked for
 
 

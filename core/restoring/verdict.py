@@ -123,6 +123,9 @@ class Verdict:
         }
 
 
+NO_VERDICT = Verdict()
+
+
 def words(verdict: Verdict, task: str, restored: bool = True) -> str:
     """One sentence for a photographer; ``restored`` False: the photo was only looked at. Empty: no verdict."""
     noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
