@@ -257,9 +257,7 @@ def test_the_photo_s_own_content_is_split_by_the_mask(model: Path, monkeypatch: 
     def summary(pixels: np.ndarray, tile_px: int) -> torch.Tensor:
         request = RestoreRequest(model=model, precision="fp32", tile_px=tile_px, mask=mask)
         loaded = restoring.load_model(model, "cpu", "fp32")
-        job = restoring._Job(
-            image_io.from_array(pixels), request, loaded, "cpu", "fp32", ignore, JobControl()
-        )
+        job = restoring._Job(pixels, request, loaded, "cpu", "fp32", ignore, JobControl())
         return job._summarise()
 
     half = 21
@@ -329,7 +327,7 @@ def test_the_ladder_holds_for_the_summary(
 
 def test_the_processor_goes_on_with_the_same_summary(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = restoring._Job(
-        picture(200, 150), RestoreRequest(model=model, precision="fp32", tile_px=64),
+        picture(200, 150).pixels, RestoreRequest(model=model, precision="fp32", tile_px=64),
         restoring.load_model(model, "cpu", "fp32"), "cpu", "fp32", ignore, JobControl(),
     )  # fmt: skip
     job.device = "mps"
