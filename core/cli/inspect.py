@@ -8,6 +8,7 @@ import os
 import platform
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,19 +208,26 @@ class _Batch(photos.Batch):
     def _places(
         self, picture: Picture, found: Inspection, pictures: dict[str, np.ndarray]
     ) -> list[dict[str, Any]]:
-        """What is told about the places asked for; their pictures join ``pictures``."""
+        """What is told about the places asked for, in the copy of the photo that was restored where it was one; their
+        pictures join ``pictures``."""
         from core.jobs import ignore
         from core.restoring import inspection_pictures as drawing
+        from core.restoring import scales
         from core.restoring.memory_look import look
         from core.restoring.memory_probe import Probe, around, change_between
 
-        seen = look(picture, self.request, ignore, self.control, restored=found.restored.pixels)
-        probe = Probe(picture, self.request, seen.actual)
+        by = scales.divisor(found.scale)
+        mask = self.request.mask
+        request = replace(self.request, mask=None if mask is None else scales.reduced_mask(mask, by))
+        assert found.pixels_before is not None
+        picture = replace(picture, pixels=found.pixels_before)
+        seen = look(picture, request, ignore, self.control, restored=found.pixels_after)
+        probe = Probe(picture, request, seen.actual)
         photo = drawing.shown_photo(picture.pixels, picture.icc)
         told = []
         for x, y in self.args.place:
-            place = seen.place(x, y)
-            region = around(x, y, seen.width, seen.height)
+            place = seen.place(x // by, y // by)
+            region = around(x // by, y // by, seen.width, seen.height)
             with_memory = probe.restore(region, control=self.control)
             without = probe.restore(region, mute_memory=True, control=self.control)
             record = {

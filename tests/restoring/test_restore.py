@@ -238,9 +238,7 @@ def test_the_processor_gets_tiles_of_its_own_size(model: Path, monkeypatch: pyte
     assert max(tile.width for tile in tiles) == 256
     assert tiles[-1].index == tiles[-1].count
     monkeypatch.undo()
-    assert (
-        np.abs(result.astype(int) - run(picture(400, 300), model, precision="fp32").pixels).max() <= 1
-    )
+    assert np.abs(result.astype(int) - run(picture(400, 300), model, precision="fp32").pixels).max() <= 1
 
 
 def test_a_card_too_full_for_the_model_means_the_processor(
