@@ -20,6 +20,7 @@ from core.images.blend import blend
 from core.images.io import WriteOptions
 from core.model.catalog import TASKS
 from core.restoring import outputs
+from core.restoring.verdict import NO_VERDICT, Verdict
 from tests.image_makers import photo, pillow_bytes, png_bytes
 
 SHA = "a" * 64
@@ -37,6 +38,8 @@ class Result:
     tile_px: int = 512
     memory: str = "unchanged"
     mask: str = "none"
+    scale_asked: str = "1"
+    verdict: Verdict = NO_VERDICT
 
 
 def restored(pixels: np.ndarray, **changes: Any) -> Any:
