@@ -211,14 +211,14 @@ class _Batch(photos.Batch):
         """What is told about the places asked for, in the copy of the photo that was restored where it was one; their
         pictures join ``pictures``."""
         from core.jobs import ignore
+        from core.restoring import copies, scales
         from core.restoring import inspection_pictures as drawing
-        from core.restoring import scales
         from core.restoring.memory_look import look
         from core.restoring.memory_probe import Probe, around, change_between
 
         by = scales.divisor(found.scale)
         mask = self.request.mask
-        request = replace(self.request, mask=None if mask is None else scales.reduced_mask(mask, by))
+        request = replace(self.request, mask=None if mask is None else copies.reduced_mask(mask, by))
         assert found.pixels_before is not None
         picture = replace(picture, pixels=found.pixels_before)
         seen = look(picture, request, ignore, self.control, restored=found.pixels_after)

@@ -24,7 +24,7 @@ from core.model.health import Listener, MemoryHealth, health, silent_share
 from core.model.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
 from core.model.network import STRIDE_PX
 from core.model.tensors import choose_device, choose_precision, to_tensor
-from core.restoring import scales, tiling
+from core.restoring import copies, scales, tiling
 from core.restoring.restore import (
     SMALLEST_TILE_PX,
     Restored,
@@ -293,8 +293,8 @@ class _Look:
         by = scales.divisor(restored.verdict.scale)
         self.before, self.after, self.mask = picture.pixels, restored.pixels, request.mask
         if by > 1:  # the network never saw the photo in its full size
-            self.before, self.after = scales.reduced(self.before, by), scales.reduced(self.after, by)
-            self.mask = None if self.mask is None else scales.reduced_mask(self.mask, by)
+            self.before, self.after = copies.reduced(self.before, by), copies.reduced(self.after, by)
+            self.mask = None if self.mask is None else copies.reduced_mask(self.mask, by)
         self.height, self.width = self.before.shape[:2]
         self.tile_px = restored.tile_px
         self.notes = list(restored.notes)

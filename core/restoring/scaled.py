@@ -4,7 +4,7 @@ The look. The coarsest copy, 320 to 640 px long, is restored whole, and at every
 Where the network changes most (root mean square), there it knows what it sees: on seeded rain that is within a
 tenth of a decibel of the scale that restores best. Cost at 12 megapixels: less than half a megapixel.
 
-The passes. What was changed in a copy is enlarged and put on the photo's own pixels (:class:`scales.Correction`).
+The passes. What was changed in a copy is enlarged and put on the photo's own pixels (:class:`copies.Correction`).
 Then the next finer scale of the result is looked at, and restored as well if much is left there.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from core.events import Looked, PassTile, TileDone
 from core.jobs import Emit, JobControl
-from core.restoring import scales, tiling
+from core.restoring import copies, scales, tiling
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import LEAST_CHANGE, LITTLE, NOTHING, Measure, Thresholds, Verdict
 
@@ -81,8 +81,8 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     height, width = pixels.shape[:2]
     tries = scales.candidates(width, height)
     coarsest = tries[0]
-    before = scales.reduced(pixels, coarsest)
-    mask = None if request.mask is None else scales.reduced_mask(request.mask, coarsest)
+    before = copies.reduced(pixels, coarsest)
+    mask = None if request.mask is None else copies.reduced_mask(request.mask, coarsest)
     control.checkpoint()
     told = _PassEmit(emit, scales.name(coarsest))
     after, measure = network.restore(before, mask, None, told)
@@ -102,13 +102,13 @@ def see(
     tops, heights = _places(height)
     lefts, widths = _places(width)
     windows, masks = [], []
-    small = None if mask is None else scales.reduced_mask(mask, by)
+    small = None if mask is None else copies.reduced_mask(mask, by)
     for top in tops:
         for left in lefts:
             control.checkpoint()
             inside = left, top, min(widths, width - left), min(heights, height - top)
             region = 0, 0, widths, heights
-            windows.append(tiling.cut(scales.reduced(pixels, by, inside), region))
+            windows.append(tiling.cut(copies.reduced(pixels, by, inside), region))
             if small is not None:
                 x, y, w, h = inside
                 masks.append(tiling.cut(small[y : y + h, x : x + w, None], region)[..., 0])
@@ -202,8 +202,8 @@ class _Run:
         focus, mask = self.request.focus, self.request.mask
         if by == 1:
             return self.network.restore(photo, mask, focus, self.emit)
-        before = scales.reduced(photo, by)
-        small = None if mask is None else scales.reduced_mask(mask, by)
+        before = copies.reduced(photo, by)
+        small = None if mask is None else copies.reduced_mask(mask, by)
         if focus is not None:
             x, y, width, height = focus
             focus = x // by, y // by, -(-width // by), -(-height // by)
@@ -212,7 +212,7 @@ class _Run:
 
     def _carry(self, photo: np.ndarray, before: np.ndarray, after: np.ndarray, by: int) -> np.ndarray:
         """The photo with the copy's correction, told tile by tile, those in sight first."""
-        correction = scales.Correction(before, after, by, light=self.request.task == "deshadow")
+        correction = copies.Correction(before, after, by, light=self.request.task == "deshadow")
         out = np.empty_like(photo)
         tiles = tiling.plan(self.width, self.height, _CARRY_TILE_PX, _STRIDE_PX, self.request.focus)
         for index, tile in enumerate(tiles, 1):

@@ -2,29 +2,18 @@
 
 The network knows damage of the size that it was trained on. A camera's photo shows the same rain ten times as
 wide, so it is restored as a copy of 1/2, 1/4, 1/8, ..., and what was changed there, the *correction*, is
-enlarged and added to the photo: its detail, grain and depth stay. Reductions are whole numbers, so that copy and
-enlargement can be made in strips that equal the whole. No torch.
+enlarged and added to the photo: its detail, grain and depth stay (:mod:`core.restoring.copies`). Nothing but names
+and numbers here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-
-import numpy as np
-
-from core.cv import cv2
-from core.restoring import tiling
 
 AUTO = "auto"
 WHOLE = "1"  # the photo itself
 COARSEST_PX = 320  # least longer edge of a copy that is tried; at least half of the copies' longest, 640
 SMALLEST = 64  # a scale of 1/64 makes a copy of 300 px of 400 megapixels
-_STRIP_PX = 4_000_000  # of the photo, worked on at a time
-_MARGIN = 2  # pixels of the copy around a region, for the bicubic kernel
-_LIGHT_RADIUS_PX = 4  # of the copy
-_LIGHT_EPS = 4e-3  # of squared luminance in 0..1
-_DARKEST = 1 / 64  # of full scale; below, a gain says nothing
 
 
 class ScaleError(ValueError):
@@ -64,141 +53,3 @@ def candidates(width: int, height: int) -> tuple[int, ...]:
         by //= 2
         found.append(by)
     return tuple(found)
-
-
-def reduced(pixels: np.ndarray, by: int, region: tiling.Region | None = None) -> np.ndarray:
-    """The mean of ``by`` x ``by`` pixels each of a photo (H, W, 3) uint8 | uint16, as (h, w, 3) uint16.
-
-    16 bits whatever the photo has, so that the correction is not rounded before it is enlarged. ``region`` (x, y,
-    width, height) in pixels of the copy; the last row and column repeat where the photo ends within a mean.
-    """
-    height, width = pixels.shape[:2]
-    rows, columns = -(-height // by), -(-width // by)
-    x, y, w, h = region or (0, 0, columns, rows)
-    out = np.empty((h, w, 3), np.uint16)
-    top = 257.0 if pixels.dtype == np.uint8 else 1.0
-    strip = max(1, _STRIP_PX // max(1, w * by * by))
-    for row in range(0, h, strip):
-        count = min(strip, h - row)
-        part = tiling.cut(pixels, (x * by, (y + row) * by, w * by, count * by)).astype(np.float32)
-        means = cv2.resize(part, (w, count), interpolation=cv2.INTER_AREA) if by > 1 else part
-        out[row : row + count] = np.rint(means.reshape(count, w, 3) * top)
-    return out
-
-
-def reduced_mask(mask: np.ndarray, by: int) -> np.ndarray:
-    """As :func:`reduced`, for a mask (H, W) uint8 -> (h, w) uint8; what is touched at all stays above 0."""
-    if by == 1:
-        return mask
-    height, width = mask.shape
-    rows, columns = -(-height // by), -(-width // by)
-    out = np.empty((rows, columns), np.uint8)
-    strip = max(1, _STRIP_PX // max(1, columns * by * by))
-    for row in range(0, rows, strip):
-        count = min(strip, rows - row)
-        part = tiling.cut(mask[..., None], (0, row * by, columns * by, count * by)).astype(np.float32)
-        means = cv2.resize(part, (columns, count), interpolation=cv2.INTER_AREA)
-        out[row : row + count] = np.ceil(np.round(means, 3)).reshape(count, columns)
-    return out
-
-
-class Correction:
-    """What restoring a copy changed, ready to be carried up to the photo it was made of.
-
-    Args:
-        before, after: the copy and its restoration, (h, w, 3) uint16.
-        by: the copy's divisor.
-        light: the change is one of light (a shadow's): smooth but for the photo's own edges, and a factor. It is
-            fitted to the copy's luminance place by place (a guided filter, He et al. 2013) and applied by that of the
-            photo, so that the light ends where the photo's edge is and not where a pixel of the copy ended.
-    """
-
-    def __init__(self, before: np.ndarray, after: np.ndarray, by: int, light: bool = False) -> None:
-        self._by, self._light = by, light
-        if light:
-            self._maps = _light_maps(before, after)
-        else:
-            self._maps = after.astype(np.float32) - before
-
-    def put(self, photo: np.ndarray, region: tiling.Region) -> np.ndarray:
-        """The photo's pixels of a region (x, y, width, height in its own pixels), corrected, in its depth."""
-        x, y, width, height = region
-        pixels = photo[y : y + height, x : x + width]
-        here = self._enlarged(region)
-        if self._light:
-            top = float(np.iinfo(photo.dtype).max)
-            guide = _luminance(pixels.astype(np.float32) / top)[..., None]
-            here = pixels * np.exp(here[..., :3] * guide + here[..., 3:])
-        else:
-            if photo.dtype == np.uint8:
-                here /= 257
-            here += pixels
-        np.rint(here, out=here)
-        np.clip(here, 0, np.iinfo(photo.dtype).max, out=here)
-        return here.astype(photo.dtype)
-
-    def put_all(self, photo: np.ndarray) -> np.ndarray:
-        """The whole photo corrected; made in strips, so that it takes little more memory than it returns."""
-        out = np.empty_like(photo)
-        for region in strips(photo):
-            x, y, width, height = region
-            out[y : y + height, x : x + width] = self.put(photo, region)
-        return out
-
-    def _enlarged(self, region: tiling.Region) -> np.ndarray:
-        """The maps over a region of the photo, (height, width, C) float32, as cut out of the whole enlarged."""
-        x, y, width, height = region
-        by, maps = self._by, self._maps
-        rows, columns = maps.shape[:2]
-        left, top = max(0, x // by - _MARGIN), max(0, y // by - _MARGIN)
-        right = min(columns, -(-(x + width) // by) + _MARGIN)
-        bottom = min(rows, -(-(y + height) // by) + _MARGIN)
-        part = maps[top:bottom, left:right]
-        size = (right - left) * by, (bottom - top) * by
-        large = _resized(part, size) if by > 1 else part
-        inner = large[y - top * by : y - top * by + height, x - left * by : x - left * by + width]
-        return np.ascontiguousarray(inner, np.float32)
-
-
-def strips(photo: np.ndarray) -> Iterator[tiling.Region]:
-    """Regions of the photo's full width that partition it, each of a bounded number of pixels."""
-    height, width = photo.shape[:2]
-    step = max(1, _STRIP_PX // max(1, width))
-    for y in range(0, height, step):
-        yield 0, y, width, min(step, height - y)
-
-
-def _resized(part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bicubic, channels in threes: OpenCV takes at most four."""
-    planes = [
-        cv2.resize(np.ascontiguousarray(part[..., first : first + 3]), size, interpolation=cv2.INTER_CUBIC)
-        for first in range(0, part.shape[2], 3)
-    ]
-    return planes[0] if len(planes) == 1 else np.concatenate(planes, 2)
-
-
-def _luminance(rgb: np.ndarray) -> np.ndarray:
-    """(H, W) of (H, W, 3), as it is stored."""
-    return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
-
-
-def _light_maps(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """(h, w, 6) float32: slope and offset of each channel's log gain by luminance."""
-    dark = _DARKEST * 65535
-    gain = np.log((after.astype(np.float32) + dark) / (before.astype(np.float32) + dark))  # (h, w, 3)
-    guide = _luminance(before.astype(np.float32) / 65535)
-    size = (2 * _LIGHT_RADIUS_PX + 1,) * 2
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.blur(values, size, borderType=cv2.BORDER_REFLECT_101), np.float32)
-
-    centre = mean(guide)
-    spread = mean(guide * guide) - centre * centre
-    slopes, offsets = [], []
-    for channel in range(3):
-        values = np.ascontiguousarray(gain[..., channel])
-        middle = mean(values)
-        slope = (mean(values * guide) - centre * middle) / (spread + _LIGHT_EPS)
-        slopes.append(mean(slope))
-        offsets.append(mean(middle - slope * centre))
-    return np.stack([*slopes, *offsets], -1)

@@ -38,7 +38,7 @@ class Result:
     tile_px: int = 512
     memory: str = "unchanged"
     mask: str = "none"
-    scale_asked: str = "1"
+    scale_asked: str = "auto"
     verdict: Verdict = NO_VERDICT
 
 
