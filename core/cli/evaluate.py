@@ -139,6 +139,10 @@ def lines(table: EvaluationTable) -> list[str]:
     if table.mean_lab_mae("input") is not None:
         for side in ("input", "restored"):
             found.append(f"  LAB  {side:9} error {table.mean_lab_mae(side):.3f}")
+    has_3d = table.mean_ssim_3d("input") is not None
+    if has_3d:
+        for side in ("input", "restored"):
+            found.append(f"  SSIM3D  {side:9} {table.mean_ssim_3d(side):.4f}")
     for side in ("input", "restored"):
         if table.identical(side):
             found.append(
@@ -147,6 +151,7 @@ def lines(table: EvaluationTable) -> list[str]:
     if table.megapixels_per_s is not None:
         found.append(f"  {table.megapixels_per_s:.2f} megapixels/s, loading and measuring not counted")
     named = [*table.protocols, *(["LAB"] if table.mean_lab_mae("input") is not None else [])]
+    named += ["SSIM3D"] if has_3d else []
     found += [f"  {protocol}: {PROTOCOLS[protocol]}" for protocol in named]
     return found
 

@@ -61,7 +61,8 @@ class Scores:
 class EvaluationRow:
     """One pair. With ``error`` set the maps are empty; else both hold the protocols of the table.
 
-    The maps go from protocol ("Y", "RGB") to scores. ``*_lab_mae`` are given for shadows only.
+    The maps go from protocol ("Y", "RGB") to scores. ``*_lab_mae`` are given for shadows only, ``*_ssim_3d``
+    for blur only.
     """
 
     name: str
@@ -71,6 +72,8 @@ class EvaluationRow:
     restored: Mapping[str, Scores] = field(default_factory=dict)
     input_lab_mae: float | None = None
     restored_lab_mae: float | None = None
+    input_ssim_3d: float | None = None
+    restored_ssim_3d: float | None = None
     seconds: float = 0.0
     error: str | None = None
     verdict: Verdict = NO_VERDICT
@@ -114,6 +117,9 @@ class EvaluationTable:
     def mean_lab_mae(self, side: str) -> float | None:
         return _mean([getattr(row, f"{side}_lab_mae") for row in self.measured])
 
+    def mean_ssim_3d(self, side: str) -> float | None:
+        return _mean([getattr(row, f"{side}_ssim_3d") for row in self.measured])
+
     def identical(self, side: str) -> int:
         """How many pictures equal their truth exactly."""
         scores = (getattr(row, side)[self.protocol].psnr_db for row in self.measured)
@@ -135,6 +141,12 @@ class EvaluationTable:
                 "protocol": metrics.PROTOCOLS["LAB"],
                 "input": _rounded(self.mean_lab_mae("input")),
                 "restored": _rounded(self.mean_lab_mae("restored")),
+            }
+        if self.task == "deblur":
+            others["ssim_3d"] = {
+                "protocol": metrics.PROTOCOLS["SSIM3D"],
+                "input": _rounded(self.mean_ssim_3d("input")),
+                "restored": _rounded(self.mean_ssim_3d("restored")),
             }
         return {
             "task": self.task,
@@ -179,6 +191,11 @@ class EvaluationTable:
             found["lab_mae"] = {
                 "input": _rounded(row.input_lab_mae),
                 "restored": _rounded(row.restored_lab_mae),
+            }
+        if row.restored_ssim_3d is not None:
+            found["ssim_3d"] = {
+                "input": _rounded(row.input_ssim_3d),
+                "restored": _rounded(row.restored_ssim_3d),
             }
         found["verdict"] = row.verdict.as_dict()
         found["seconds"] = _rounded(row.seconds)
@@ -286,7 +303,7 @@ class _Runner:
             request = replace(request, mask=mask)
         restored = restore(picture, request, ignore, self.control)
         self._note(restored)
-        shadow = self.task == "deshadow"
+        shadow, blur = self.task == "deshadow", self.task == "deblur"
         return EvaluationRow(
             name=pair.name,
             width=picture.info.width,
@@ -295,6 +312,8 @@ class _Runner:
             restored=self._scores(restored.pixels, truth),
             input_lab_mae=metrics.lab_mae(picture.pixels, truth) if shadow else None,
             restored_lab_mae=metrics.lab_mae(restored.pixels, truth) if shadow else None,
+            input_ssim_3d=metrics.ssim_3d(picture.pixels, truth) if blur else None,
+            restored_ssim_3d=metrics.ssim_3d(restored.pixels, truth) if blur else None,
             seconds=restored.seconds,
             verdict=restored.verdict,
         )

@@ -41,7 +41,7 @@ PRESETS = (
     ),
     Preset(
         "standard", "Standard", "A new model from nothing, with your photos. Hours on a processor.",
-        "mdi6.school-outline", MappingProxyType({"derain": "derain", "deshadow": "deshadow"}),
+        "mdi6.school-outline", MappingProxyType({"derain": "derain", "deshadow": "deshadow", "deblur": "deblur"}),
     ),
 )  # fmt: skip
 

@@ -27,6 +27,26 @@ def _pair(height: int = 40, width: int = 50) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(truth + shift, 0, 255).astype(np.uint8), truth
 
 
+def test_ssim_as_a_volume_is_what_a_three_dimensional_window_gives() -> None:
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(3)
+    a = rng.integers(0, 256, (24, 31, 3), dtype=np.uint8)
+    b = np.clip(a.astype(int) + rng.integers(-40, 41, a.shape), 0, 255).astype(np.uint8)
+    x, y = a.astype(float), b.astype(float)
+
+    def mean(volume: np.ndarray) -> np.ndarray:
+        return np.asarray(gaussian_filter(volume, 1.5, mode="nearest", radius=5))
+
+    mx, my = mean(x), mean(y)
+    vx, vy, xy = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    c1, c2 = 2.55**2, 7.65**2
+    expected = ((2 * mx * my + c1) * (2 * xy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean()
+    assert metrics.ssim_3d(a, b) == pytest.approx(expected, abs=1e-6)
+    assert metrics.ssim_3d(a, a) == pytest.approx(1.0)
+    assert metrics.ssim_3d(a, b) == pytest.approx(metrics.ssim_3d(b, a))
+
+
 def test_psnr_by_hand() -> None:
     # every value off by 5: MSE 25, 10 log10(255^2 / 25) = 34.1514 dB
     a = np.full((7, 9, 3), 100, np.uint8)
@@ -101,9 +121,19 @@ def test_ssim_in_rgb_is_the_mean_of_the_channels() -> None:
 @pytest.mark.parametrize("height", [511, 512, 523, 1100])
 def test_bands_change_nothing(height: int, protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = _pair(height, 24)
-    banded = (metrics.psnr_db(a, b, protocol), metrics.ssim(a, b, protocol), metrics.lab_mae(a, b))
+    banded = (
+        metrics.psnr_db(a, b, protocol),
+        metrics.ssim(a, b, protocol),
+        metrics.lab_mae(a, b),
+        metrics.ssim_3d(a, b),
+    )
     monkeypatch.setattr(metrics, "_BAND_ROWS", 10_000)
-    whole = (metrics.psnr_db(a, b, protocol), metrics.ssim(a, b, protocol), metrics.lab_mae(a, b))
+    whole = (
+        metrics.psnr_db(a, b, protocol),
+        metrics.ssim(a, b, protocol),
+        metrics.lab_mae(a, b),
+        metrics.ssim_3d(a, b),
+    )
     assert banded == pytest.approx(whole, abs=1e-9)
 
 
