@@ -10,7 +10,7 @@ help:
 	@echo "make run          set up, then open the window (without a display: restore a sample and show it)"
 	@echo "make test         set up, then check style and types and run every test"
 	@echo "make demo         restore a bundled photo without a window, into output/demo"
-	@echo "make check        style and types only"
+	@echo "make check        style, types and who imports whom, only"
 	@echo "make screenshots  draw the pictures of the window that the README shows"
 	@echo "make clean        remove the set-up and everything built"
 
@@ -32,6 +32,7 @@ check: $(QT_READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(dir $(PY))lint-imports
 
 screenshots: $(QT_READY)
 	$(PY) scripts/make_screenshots.py
@@ -45,4 +46,4 @@ $(QT_READY): $(INSTALLED) scripts/check_qt.py
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

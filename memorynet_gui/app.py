@@ -182,14 +182,14 @@ def prepare_training(window: MainWindow, threads: list[threading.Thread]) -> Non
 
     Who only restores is spared the second and the 100 MB that takes. ``threads`` gets the thread that does it.
     """
-    from memorynet_gui.base import warm_up
+    from memorynet_gui.newrun import ready
 
     begun: list[threading.Thread] = []
 
     def look(*_ignored: object) -> None:
         is_time = window.page.page_id == "train" and window.context.devices() and not window.runner.busy
         if is_time and not begun:
-            begun.append(warm_up.begin_for_training())
+            begun.append(ready.begin_for_training())
             threads.extend(begun)
 
     window.stack.currentChanged.connect(look)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from core.data.left_out import LeftOut
+from core.data.source import BUNDLED
 from core.images.io import PassedOver, UnreadableFile, find_images, passed_over_line
-from core.training.recipe import BUNDLED
 
 # fmt: off
 INPUT_FOLDERS = frozenset({

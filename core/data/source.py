@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 KINDS = ("drawn", "layers", "pairs", "clean")
@@ -20,6 +21,10 @@ _TAKES: Mapping[str, frozenset[str]] = {
 
 class DataSourceError(ValueError):
     """A source cannot be used; the message names the field, its value and what is allowed."""
+
+
+BUNDLED: Mapping[str, bool] = MappingProxyType({"SAMPLES/train": False, "SAMPLES/validation": True})
+"""Folders of a recipe that mean the photos that ship -> whether those kept apart for validation."""
 
 
 @dataclass(frozen=True, slots=True)

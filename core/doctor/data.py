@@ -13,9 +13,10 @@ from pathlib import Path
 
 from core.data.dataset import Pairing, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
 from core.data.left_out import LeftOut
+from core.data.source import BUNDLED
 from core.images.io import ImageError, PassedOver, find_images, passed_over_line
 from core.model import catalog
-from core.training.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 _NAMED = 4

@@ -14,12 +14,12 @@ from core.data.degrade import DEGRADATIONS, MaskedDegradation, PairDegradation, 
 from core.data.degrade.layers import LayerParams, layered_rain
 from core.data.left_out import LeftOut
 from core.data.sampling import MaskPool, MixedSource, Mixture, PhotoPool, SampleSource, Source
-from core.data.source import DataSource
+from core.data.source import BUNDLED, DataSource
 from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
 from core.model.network import STRIDE_PX
-from core.training.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,8 @@ from typing import Any
 
 import tomli_w
 
-from core.data.source import DataSource, DataSourceError
+from core.data.source import BUNDLED, DataSource, DataSourceError
 from core.training.recipe_check import degradation_problem, find_problems
-
-BUNDLED = {"SAMPLES/train": False, "SAMPLES/validation": True}
-"""Folders of a recipe that mean the photos that ship -> whether those kept apart for validation."""
 
 
 class RecipeError(ValueError):
@@ -441,7 +438,7 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
 def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[Path, ...]:
     """Recipe folders to real ones; ``DATA/x`` is looked for below each of ``data`` in turn.
 
-    Names of :data:`BUNDLED` stand for photos that ship, not for folders, and are left out.
+    Names of :data:`core.data.source.BUNDLED` stand for photos that ship, not for folders, and are left out.
 
     Raises:
         FolderMissing: a folder does not exist.

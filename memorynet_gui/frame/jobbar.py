@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
+from memorynet_gui.base.words import clock, size_text
 from memorynet_gui.look.theme import set_surface
 from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import Elided
@@ -22,21 +23,6 @@ _METER = QSize(180, 4)
 _BUTTON = QSize(24, 24)
 _MEMORY_POLL_MS = 2000
 _BUSY_STEP_MS = 40
-
-
-def clock(seconds: float) -> str:
-    """``0:14``, ``12:05``, ``1:02:05``."""
-    whole = max(0, round(seconds))
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def size_text(count_bytes: float) -> str:
-    """``12 kB``, ``840 MB``, ``1.1 GB``."""
-    if count_bytes < 1e6:
-        return f"{count_bytes / 1e3:.0f} kB"
-    return f"{count_bytes / 1e9:.1f} GB" if count_bytes >= 1e9 else f"{count_bytes / 1e6:.0f} MB"
 
 
 def device_text(device: Device) -> str:

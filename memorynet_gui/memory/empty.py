@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from memorynet_gui.base.thumbnails import Thumbnails
-from memorynet_gui.restore.empty import EmptyState
+from memorynet_gui.widgets.empty import EmptyState
 
 
 class EmptyMemory(EmptyState):

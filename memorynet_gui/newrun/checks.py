@@ -14,8 +14,8 @@ from PySide6.QtCore import QObject
 from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
 from core.training.recipe import TrainRecipe
-from memorynet_gui.base import warm_up
 from memorynet_gui.base.problems import describe
+from memorynet_gui.newrun import ready
 
 if TYPE_CHECKING:
     from memorynet_gui.base.page import AppContext
@@ -59,7 +59,7 @@ class Checks(QObject):
         device = self._context.settings.device
 
         def check(emit: Emit, control: JobControl) -> Any:
-            warm_up.for_training()
+            ready.for_training()
             from core.training import estimate as training_estimate
 
             return training_estimate.estimate(recipe, data, emit, control, device)

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from core.data.left_out import LeftOut
+from core.data.source import BUNDLED
 from core.model.catalog import TASKS
-from core.training.recipe import BUNDLED, RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
 
 if TYPE_CHECKING:
     from core.data.dataset import LayoutFound
@@ -51,6 +52,12 @@ def load(name: str) -> TrainRecipe:
     from core.model import catalog
 
     return TrainRecipe.from_toml(catalog.recipe(name))
+
+
+def shown_name(start_from: str) -> str:
+    """A model as people know it: by its name, or that of its run."""
+    path = Path(start_from)
+    return path.parent.name if path.name == "model" and path.parent.name else path.name
 
 
 # --- folders -------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.training.recipe import RecipeError, TrainRecipe, problems_of
+from memorynet_gui.newrun.presets import shown_name
 from memorynet_gui.newrun.recipe_fields import FieldRow, sentence
-from memorynet_gui.newrun.start_model import shown_name
 from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.parts import heading
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.model import catalog
+from memorynet_gui.newrun.presets import shown_name
 
 if TYPE_CHECKING:
     from memorynet_gui.newrun.recipe_form import RecipeForm
@@ -56,9 +56,3 @@ class StartModel:
             "start_from",
             f"{shown_name(self._taken_out)} learned to {verb} and was taken out; choose it to start from it anyway",
         )
-
-
-def shown_name(start_from: str) -> str:
-    """A model as people know it: by its name, or that of its run."""
-    path = Path(start_from)
-    return path.parent.name if path.name == "model" and path.parent.name else path.name

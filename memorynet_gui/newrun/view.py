@@ -22,8 +22,9 @@ from PySide6.QtWidgets import (
 )
 
 from core import atomic
+from core.data.source import BUNDLED
 from core.model.catalog import TASKS, CatalogError
-from core.training.recipe import BUNDLED, RecipeError, TrainRecipe
+from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.look.theme import set_role

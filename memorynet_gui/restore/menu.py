@@ -14,13 +14,14 @@ from PySide6.QtWidgets import QMenu
 from memorynet_gui.base.actions import ACTIONS
 
 if TYPE_CHECKING:
-    from memorynet_gui.restore.page import RestorePage
+    from memorynet_gui.base.page import Page
+    from memorynet_gui.restore.queue_item import Item
 
 _ENTRIES = ("run", "retry", "", "save", "save_as", "copy", "copy_command", "", "folder", "remove")
 
 
-def photo_menu(page: RestorePage) -> QMenu:
-    """What can be done with the current photo now; shows itself by ``popup``."""
+def photo_menu(page: Page, item: Item | None) -> QMenu:
+    """What the page can do with its current photo now; shows itself by ``popup``."""
     menu = QMenu(page)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     for action_id in _ENTRIES:
@@ -29,8 +30,10 @@ def photo_menu(page: RestorePage) -> QMenu:
             continue
         if action_id == "folder":
             action = QAction("Show in folder", menu)
-            action.triggered.connect(lambda: _show_current(page))
-            action.setEnabled(page.session.current is not None)
+            if item is not None:
+                place = item.saved.path if item.saved is not None and item.is_saved else item.path
+                action.triggered.connect(lambda _on=False, path=place: show_in_folder(path))
+            action.setEnabled(item is not None)
         else:
             action = QAction(ACTIONS[action_id].text, menu)
             action.setShortcut(ACTIONS[action_id].shortcut_text)
@@ -38,12 +41,6 @@ def photo_menu(page: RestorePage) -> QMenu:
             action.setEnabled(page.can(action_id))
         menu.addAction(action)
     return menu
-
-
-def _show_current(page: RestorePage) -> None:
-    item = page.session.current
-    if item is not None:
-        show_in_folder(item.saved.path if item.saved is not None and item.is_saved else item.path)
 
 
 def show_in_folder(path: Path) -> None:

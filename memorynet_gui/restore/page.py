@@ -15,7 +15,6 @@ from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.chooser import Chooser
-from memorynet_gui.restore.empty import EmptyState
 from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.inputs import PhotosIn
@@ -30,6 +29,7 @@ from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
 from memorynet_gui.restore.toolbar import RestoreToolbar
 from memorynet_gui.restore.work import QueueWork
+from memorynet_gui.widgets.empty import EmptyState
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class RestorePage(Page):
         self.filmstrip.remove_requested.connect(lambda _ids: self._do("remove"))
         self.filmstrip.retry_requested.connect(self.work.retry)
         self.filmstrip.save_all_requested.connect(lambda: self._do("save_all"))
-        self.filmstrip.menu_requested.connect(lambda at: photo_menu(self).popup(at))
+        self.filmstrip.menu_requested.connect(lambda at: photo_menu(self, self.session.current).popup(at))
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
         panel.installEventFilter(self)

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.thumbnails import Thumbnails
-from memorynet_gui.frame.jobbar import clock
+from memorynet_gui.base.words import clock
 from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow

@@ -20,9 +20,9 @@ from core.jobs import Emit, JobControl, TrainControl
 from core.problems import Problem
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import RunDamaged, RunFolder
-from memorynet_gui.base import warm_up
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.problems import describe
+from memorynet_gui.newrun import ready
 from memorynet_gui.train.awake import StayAwake
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult
 
     Raises what training raises, and :class:`core.extras.MissingExtra`.
     """
-    warm_up.for_training()
+    ready.for_training()
     from core.training import trainer as training
     from core.training.tensorboard_log import TensorBoardLog
 

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
 
 from core.events import CheckpointSaved, ContrastDrawn, FilmFrame, TrainStarted, Validated
 from core.problems import Problem
 from core.training.run_folder import RunFolder
-from memorynet_gui.train.flow import DONE, FAILED, TrainEnding, TrainOrder
+from memorynet_gui.base.page import AppContext, Page
+from memorynet_gui.train.flow import DONE, FAILED, TrainEnding, TrainFlow, TrainOrder
 from memorynet_gui.train.notice import DesktopNotice
 from memorynet_gui.train.starts import discard
 from memorynet_gui.train.words import ending_text, stored_problem
 
 if TYPE_CHECKING:
     from core.training.runs import Run
-    from memorynet_gui.train.page import TrainPage
 
 
-class Follower:
-    """Listens to the page's flow. ``contrast`` is what the run that trains drew last."""
+class Follower(QObject):
+    """Listens to the flow and says what there is to do. ``contrast`` is what the run that trains drew last."""
 
-    def __init__(self, page: TrainPage) -> None:
-        self._page = page
+    begun = Signal(object)  # TrainOrder
+    came = Signal(object, object)  # folder of the run, one of its events
+    frame_came = Signal(object, int)  # folder of the run, step: a new picture of its film
+    contrast_came = Signal(object)  # folder of the run
+    records_changed = Signal()  # the run's folder says something new
+    ended = Signal()
+    run_wanted = Signal(object)  # folder of the run to show
+    restore_wanted = Signal(object)  # folder of the run to restore with
+    not_begun = Signal(object)  # folder of a run that failed before anything was written
+
+    def __init__(
+        self, page: Page, context: AppContext, flow: TrainFlow, is_shown: Callable[[Path], bool]
+    ) -> None:
+        super().__init__(page)
+        self._page, self._context, self._flow = page, context, flow
+        self._is_shown = is_shown
         self._problems: dict[Path, Problem] = {}
         self._has_job = self._shut = False
         self.contrast: ContrastDrawn | None = None
         self._notice = DesktopNotice(page)
         self._notice.clicked.connect(self.come_forward)
-        flow = page.flow
         flow.began.connect(self._began)
         flow.event_came.connect(self._event)
-        flow.told.connect(lambda text: page.context.banner(text, kind="warning"))
+        flow.told.connect(lambda text: context.banner(text, kind="warning"))
         flow.ended.connect(self._ended)
 
     # --- asked by the page -----------------------------------------------------------------------
@@ -45,7 +61,7 @@ class Follower:
 
     def show_job(self) -> None:
         """In the job bar, as long as something trains; what others show there is left alone."""
-        flow, bar = self._page.flow, self._page.context.job_bar
+        flow, bar = self._flow, self._context.job_bar
         if flow.busy:
             self._has_job = True
             bar.set_job(flow.text(), flow.share(), flow.seconds_left())
@@ -55,15 +71,15 @@ class Follower:
 
     def come_forward(self, folder: Path | None = None) -> None:
         """Bring the window to the front, with this run where one is named."""
-        page, window = self._page, self._page.window()
+        window = self._page.window()
         if window.isMinimized():
             window.showNormal()
         window.raise_()
         window.activateWindow()
         self._notice.withdraw()
-        page.context.page_wanted.emit(page.page_id)
+        self._context.page_wanted.emit(self._page.page_id)
         if folder is not None:
-            page.show_run(folder)
+            self.run_wanted.emit(folder)
 
     def shut_down(self) -> None:
         self._shut = True
@@ -74,59 +90,54 @@ class Follower:
     def _began(self, order: TrainOrder) -> None:
         self.forget(order.folder)
         self.contrast = None
-        self._page.stores().begin(order.folder, order.resume)
-        self._page.show_run(order.folder)
-        self._page.library.refresh()
+        self.begun.emit(order)
 
     def _event(self, event: Any) -> None:
-        page, order = self._page, self._page.flow.order
+        order = self._flow.order
         if order is None:
             return
-        page.stores().append(order.folder, event)
-        is_seen = order.folder == page.shown
+        self.came.emit(order.folder, event)
         if isinstance(event, ContrastDrawn):
             self.contrast = event
-            if is_seen:
-                page.show_contrast()
-        elif isinstance(event, FilmFrame) and is_seen:
-            page.stage().film.frame_came(event.step)
+            self.contrast_came.emit(order.folder)
+        elif isinstance(event, FilmFrame):
+            self.frame_came.emit(order.folder, event.step)
         elif isinstance(event, (TrainStarted, Validated, CheckpointSaved)):
-            page.library.refresh()
+            self.records_changed.emit()
 
     def _ended(self, ending: TrainEnding) -> None:
-        page, order = self._page, ending.order
+        order = ending.order
         if ending.problem is not None:
             self._problems[order.folder] = ending.problem
         if self._shut:
             return
         if ending.kind == FAILED and not RunFolder(order.folder).recipe_file.exists():
-            self._not_begun(order, ending)
+            self._back_to_the_form(order, ending)
             return
-        page.library.refresh()
-        page.refresh()
+        self.records_changed.emit()
+        self.ended.emit()
         self._say_ending(ending)
-        if page.context.settings.notify_at_end and not ending.asked:
+        if self._context.settings.notify_at_end and not ending.asked:
             title = "Training ended" if ending.kind != FAILED else "Training stopped"
             self._notice.tell(title, ending_text(ending))
 
     def _say_ending(self, ending: TrainEnding) -> None:
-        page, folder = self._page, ending.order.folder
-        is_seen = page.isVisible() and page.shown == folder
-        has_card = is_seen and page.inspector().isVisible()  # which says what went wrong at full length
+        folder, say = ending.order.folder, self._context.banner
+        is_seen = self._page.isVisible() and self._is_shown(folder)
+        panel = self._page.inspector()
+        has_card = is_seen and panel is not None and panel.isVisible()  # which says it at full length
         text, kind = ending_text(ending, has_card), "warning" if ending.kind == FAILED else "info"
-        say = page.context.banner
         if ending.kind == DONE and ending.best_psnr_db is not None:
-            say(text, "Restore with this model", lambda: page.restore_with(folder), kind=kind)
+            say(text, "Restore with this model", lambda: self.restore_wanted.emit(folder), kind=kind)
         elif is_seen:
             say(text, kind=kind)
         else:
             say(text, "Show", lambda: self.come_forward(folder), kind=kind)
 
-    def _not_begun(self, order: TrainOrder, ending: TrainEnding) -> None:
-        """It failed before anything was written: back to the form, which still has everything."""
+    def _back_to_the_form(self, order: TrainOrder, ending: TrainEnding) -> None:
+        """It failed before anything was written; the form still has everything."""
         assert ending.problem is not None
         discard(order)
-        if self._page.shown == order.folder:
-            self._page.new_run()
-        self._page.context.banner(f"{order.name} was not started. {ending.problem.sentence}", kind="warning")
-        self._page.refresh()
+        self.not_begun.emit(order.folder)
+        self._context.banner(f"{order.name} was not started. {ending.problem.sentence}", kind="warning")
+        self.ended.emit()

@@ -24,7 +24,7 @@ from core.images.metrics import PROTOCOLS
 from core.model.catalog import TASKS
 from core.problems import Problem
 from memorynet_gui.base.actions import ACTIONS
-from memorynet_gui.frame.jobbar import clock, size_text
+from memorynet_gui.base.words import clock, size_text
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.train.runs_view import RunList, can_continue, is_elsewhere, score_text, state_word
 from memorynet_gui.widgets.glyph import GlyphButton

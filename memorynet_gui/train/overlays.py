@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memorynet_gui.train.runs_view import difference_text
 
 if TYPE_CHECKING:
     from core.training.runs import Run
-    from memorynet_gui.train.page import TrainPage
+    from memorynet_gui.train.stage import TrainStage
+    from memorynet_gui.train.stores import Stores
 
 
-class Overlays:
-    def __init__(self, page: TrainPage) -> None:
-        self._page = page
+def show(
+    stage: TrainStage, stores: Stores, ticked: Sequence[Run], shown: Path | None, here: Path | None
+) -> None:
+    """Curves of what is ticked now; those nobody looks at any more are let go, but of what trains ``here``."""
+    stage.set_overlays([(run.name, stores.of(run.folder, False)) for run in ticked])
+    if shown is not None:
+        stores.keep_only({shown, *(run.folder for run in ticked), *([here] if here is not None else [])})
 
-    def show(self) -> None:
-        """Curves and words for what is ticked now; curves that nobody looks at any more are let go."""
-        page = self._page
-        if not page.has_stage:
-            return
-        stores, ticked = page.stores(), self._ticked()
-        page.stage().set_overlays([(run.name, stores.of(run.folder, False)) for run in ticked])
-        if page.shown is not None:
-            here = {page.flow.order.folder} if page.flow.order is not None else set()
-            stores.keep_only({page.shown, *page.run_list.overlays(), *here})
-        self.tell_differences()
 
-    def tell_differences(self) -> None:
-        from core.training import runs
+def differences(shown: Run | None, ticked: Sequence[Run]) -> list[str]:
+    """How the shown run's recipe differs from those of the ticked ones, a text for each."""
+    from core.training import runs
 
-        shown = self._page.run_of(self._page.shown)
-        texts = []
-        for other in self._ticked():
-            if shown is None or shown.recipe is None or other.recipe is None:
-                continue
-            found = runs.differences((other.recipe, shown.recipe))
-            texts.append(difference_text(shown.name, other.name, found))
-        self._page.inspector().show_differences(texts)
-
-    def _ticked(self) -> list[Run]:
-        folders = self._page.run_list.overlays()
-        return [run for folder in folders if (run := self._page.run_of(folder)) is not None]
+    if shown is None or shown.recipe is None:
+        return []
+    return [
+        difference_text(shown.name, other.name, runs.differences((other.recipe, shown.recipe)))
+        for other in ticked
+        if other.recipe is not None
+    ]

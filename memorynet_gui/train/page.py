@@ -8,18 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import QPoint, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from core.problems import Problem
 from memorynet_gui.base.page import AppContext, Page
 from memorynet_gui.base.problems import describe
-from memorynet_gui.train.flow import TrainFlow
+from memorynet_gui.train import overlays
+from memorynet_gui.train.flow import TrainFlow, TrainOrder
 from memorynet_gui.train.follow import Follower
 from memorynet_gui.train.inspector import TrainInspector
 from memorynet_gui.train.library import RunLibrary
-from memorynet_gui.train.overlays import Overlays
 from memorynet_gui.train.runs_view import RunList, can_continue, is_elsewhere
 from memorynet_gui.train.starts import Starts
 from memorynet_gui.train.toolbar import CURVES, TrainToolbar
@@ -29,7 +29,7 @@ from memorynet_gui.train.words import live_of, with_live
 if TYPE_CHECKING:
     from core.training.recipe import TrainRecipe
     from core.training.runs import Run
-    from memorynet_gui.train.run_menu import RunMenu
+    from memorynet_gui.train.run_menu import RunMenu, RunNow
     from memorynet_gui.train.stage import TrainStage
     from memorynet_gui.train.stores import Stores
 
@@ -52,8 +52,7 @@ class TrainPage(Page):
         self.starts = Starts(context, self.flow, self.library, self._who_works)
         self.toolbar = TrainToolbar(self)
         self._inspector = TrainInspector()
-        self._follower = Follower(self)
-        self._overlays = Overlays(self)
+        self._follower = Follower(self, context, self.flow, lambda folder: folder == self._shown)
         self._stage: TrainStage | None = None
         self._stores: Stores | None = None
         self._menu: RunMenu | None = None
@@ -83,6 +82,7 @@ class TrainPage(Page):
     def _connect(self) -> None:
         flow, panel, library = self.flow, self._inspector, self.library
         flow.progressed.connect(self._progressed)
+        self._connect_follower()
         library.changed.connect(self._library_changed)
         library.failed.connect(self._library_failed)
         self.context.settings.changed.connect(self._setting_changed)
@@ -104,8 +104,20 @@ class TrainPage(Page):
         panel.notes_written.connect(library.set_notes)
         panel.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
         panel.run_shown.connect(self.show_run)
-        panel.overlays_changed.connect(self._overlays.show)
-        panel.menu_requested.connect(lambda folder, where: self._run_menu().popup(folder, where))
+        panel.overlays_changed.connect(self._show_overlays)
+        panel.menu_requested.connect(self._popup_menu)
+
+    def _connect_follower(self) -> None:
+        follower = self._follower
+        follower.begun.connect(self._begun)
+        follower.came.connect(lambda folder, event: self.stores().append(folder, event))
+        follower.frame_came.connect(self._frame_came)
+        follower.contrast_came.connect(self._contrast_came)
+        follower.records_changed.connect(self.library.refresh)
+        follower.ended.connect(self.refresh)
+        follower.run_wanted.connect(self.show_run)
+        follower.restore_wanted.connect(self.restore_with)
+        follower.not_begun.connect(self._not_begun)
 
     def stage(self) -> TrainStage:
         """The middle, made when it is first needed: it brings the plotting library."""
@@ -133,11 +145,6 @@ class TrainPage(Page):
             log.debug("the middle of the Train page took %.0f ms", 1000 * (time.perf_counter() - began))
         return self._stage
 
-    @property
-    def has_stage(self) -> bool:
-        """Whether the middle was made already."""
-        return self._stage is not None
-
     def stores(self) -> Stores:
         """The curves at hand; made with the stage."""
         self.stage()
@@ -148,8 +155,29 @@ class TrainPage(Page):
         if self._menu is None:
             from memorynet_gui.train.run_menu import RunMenu
 
-            self._menu = RunMenu(self)
+            menu = self._menu = RunMenu(self.context, self.library, lambda: self.stage().board, self)
+            menu.show_wanted.connect(self.show_run)
+            menu.continue_wanted.connect(self.starts.go_on)
+            menu.clone_wanted.connect(self.clone_run)
+            menu.restore_wanted.connect(self.restore_with)
+            menu.folder_wanted.connect(self.open_folder)
+            menu.trash_wanted.connect(self.trash_run)
+            menu.gone.connect(self.forget_run)
         return self._menu
+
+    def _now(self, run: Run) -> RunNow:
+        from memorynet_gui.train.run_menu import RunNow
+
+        flow, folder = self.flow, run.folder
+        return RunNow(run, folder == self._shown, flow.trains(folder), flow.busy or flow.waiting is not None)
+
+    def _popup_menu(self, folder: Path, where: QPoint) -> None:
+        if (run := self.run_of(folder)) is not None:
+            self._run_menu().popup(self._now(run), where)
+
+    def _popup_export(self) -> None:
+        if (run := self._run()) is not None:
+            self._run_menu().popup_export(self._now(run), self._inspector.export)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -237,7 +265,7 @@ class TrainPage(Page):
             "open_recipe": self._ask_for_recipe,
             "start_run": self._start_or_continue,
             "save_run": self.flow.save_now,
-            "export_run": lambda: self._run_menu().popup_export(self._shown, self._inspector.export),
+            "export_run": self._popup_export,
             "cancel": self._cancel,
         }
         handlers[action_id]()
@@ -356,7 +384,37 @@ class TrainPage(Page):
         stage.show_run(run.name, folder, self.stores().of(folder, self.flow.trains(folder)))
         self.show_contrast()
         self.refresh()
-        self._overlays.show()
+        self._show_overlays()
+
+    def _begun(self, order: TrainOrder) -> None:
+        self.stores().begin(order.folder, order.resume)
+        self.show_run(order.folder)
+        self.library.refresh()
+
+    def _not_begun(self, folder: Path) -> None:
+        if folder == self._shown:
+            self.new_run()
+
+    def _contrast_came(self, folder: Path) -> None:
+        if folder == self._shown:
+            self.show_contrast()
+
+    def _frame_came(self, folder: Path, step: int) -> None:
+        if folder == self._shown:
+            self.stage().film.frame_came(step)
+
+    def _ticked(self) -> list[Run]:
+        return [run for folder in self.run_list.overlays() if (run := self.run_of(folder)) is not None]
+
+    def _show_overlays(self) -> None:
+        if self._stage is None or self._stores is None:
+            return
+        here = self.flow.order.folder if self.flow.order is not None else None
+        overlays.show(self._stage, self._stores, self._ticked(), self._shown, here)
+        self._tell_differences()
+
+    def _tell_differences(self) -> None:
+        self._inspector.show_differences(overlays.differences(self._run(), self._ticked()))
 
     def clone_run(self, folder: Path | None) -> None:
         """A new run with this one's recipe under a free name."""
@@ -430,7 +488,7 @@ class TrainPage(Page):
         if self._shown is not None and self._run() is None:  # somebody moved it away
             self.forget_run(self._shown)
         self.refresh()
-        self._overlays.tell_differences()
+        self._tell_differences()
 
     def _choose_first(self) -> None:
         """The newest run, or setting up the first one."""

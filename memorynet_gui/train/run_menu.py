@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QObject, QPoint, Signal, SignalInstance
 from PySide6.QtWidgets import QMenu, QMessageBox, QWidget
 
 from core import atomic
@@ -17,45 +19,65 @@ from memorynet_gui.train.runs_view import can_continue, is_elsewhere
 
 if TYPE_CHECKING:
     from core.training.runs import Run
-    from memorynet_gui.train.page import TrainPage
+    from memorynet_gui.base.page import AppContext
+    from memorynet_gui.curves.board import CurveBoard
+    from memorynet_gui.train.library import RunLibrary
 
 
-class RunMenu:
-    """Made by the page when it is first asked for."""
+@dataclass(frozen=True, slots=True)
+class RunNow:
+    """A run of the list, and what holds for it at this moment."""
 
-    def __init__(self, page: TrainPage) -> None:
-        self._page = page
-        self.exporter = Exporter(page.context, page)
+    run: Run
+    is_shown: bool
+    trains_here: bool
+    is_busy: bool  # something trains or waits, this run or another
+
+
+class RunMenu(QObject):
+    """Made by the page when it is first asked for. What is chosen comes as a signal with the run's folder."""
+
+    show_wanted = Signal(object)
+    continue_wanted = Signal(object)
+    clone_wanted = Signal(object)
+    restore_wanted = Signal(object)
+    folder_wanted = Signal(object)
+    trash_wanted = Signal(object)
+    gone = Signal(object)  # it is no longer on the disk
+
+    def __init__(
+        self, context: AppContext, library: RunLibrary, board: Callable[[], CurveBoard], over: QWidget
+    ) -> None:
+        super().__init__(over)
+        self._context, self._library, self._board, self._over = context, library, board, over
+        self.exporter = Exporter(context, over)
 
     # --- menus -----------------------------------------------------------------------------------
 
-    def build(self, run: Run) -> QMenu:
-        page = self._page
-        here = page.flow.trains(run.folder)
-        busy = page.flow.busy or page.flow.waiting is not None
-        menu = QMenu(page)
+    def build(self, now: RunNow) -> QMenu:
+        run, folder = now.run, now.run.folder
+        menu = QMenu(self._over)
         menu.setToolTipsVisible(True)
-        folder = run.folder
-        menu.addAction("Show", lambda: page.show_run(folder)).setEnabled(page.shown != folder)
-        menu.addAction("Continue", lambda: page.starts.go_on(folder)).setEnabled(
-            can_continue(run, here) and not busy
-        )
-        menu.addAction("Clone", lambda: page.clone_run(folder)).setEnabled(run.recipe is not None)
-        menu.addAction("Restore with this model", lambda: page.restore_with(folder)).setEnabled(
-            run.model is not None
-        )
-        menu.addMenu(self.build_export(run, menu))
+
+        def add(text: str, wanted: SignalInstance, is_possible: bool) -> None:
+            menu.addAction(text, lambda: wanted.emit(folder)).setEnabled(is_possible)
+
+        add("Show", self.show_wanted, not now.is_shown)
+        add("Continue", self.continue_wanted, can_continue(run, now.trains_here) and not now.is_busy)
+        add("Clone", self.clone_wanted, run.recipe is not None)
+        add("Restore with this model", self.restore_wanted, run.model is not None)
+        menu.addMenu(self.build_export(now, menu))
         menu.addSeparator()
-        menu.addAction("Open folder", lambda: page.open_folder(folder))
-        menu.addAction("Move to trash", lambda: page.trash_run(folder)).setEnabled(
-            not here and not is_elsewhere(run, here)
+        add("Open folder", self.folder_wanted, True)
+        add(
+            "Move to trash", self.trash_wanted, not now.trains_here and not is_elsewhere(run, now.trains_here)
         )
         return menu
 
-    def build_export(self, run: Run, parent: QWidget) -> QMenu:
+    def build_export(self, now: RunNow, parent: QWidget) -> QMenu:
         from core import extras
 
-        export = self.exporter
+        run, export = now.run, self.exporter
         menu = QMenu(ACTIONS["export_run"].text.rstrip("…"), parent)
         menu.setToolTipsVisible(True)
         for text, kind in (
@@ -72,19 +94,18 @@ class RunMenu:
             elif run.model is None:
                 action.setToolTip("There is no model before the first validation")
         menu.addSeparator()
-        is_shown = self._page.shown == run.folder
         menu.addAction(
             "Curves as picture…",
             lambda: export.ask_for_file(
                 f"{run.name}.png", "PNG (*.png)", "Save the curves as a picture", self._write_picture
             ),
-        ).setEnabled(is_shown)
+        ).setEnabled(now.is_shown)
         menu.addAction(
             "Curves as table…",
             lambda: export.ask_for_file(
                 f"{run.name}.csv", "CSV (*.csv)", "Save the curves as a table", self._write_table
             ),
-        ).setEnabled(is_shown)
+        ).setEnabled(now.is_shown)
         menu.addAction(
             "Recipe…",
             lambda: export.ask_for_file(
@@ -98,13 +119,13 @@ class RunMenu:
 
     def _write_table(self, target: Path) -> None:
         """On another thread: a million rows take a while."""
-        write = self._page.stage().board.csv_writer()
-        self._page.library.do(
+        write = self._board().csv_writer()
+        self._library.do(
             lambda: write(target), lambda _none: self.exporter.said(target), f"write {target.name}"
         )
 
     def _write_picture(self, target: Path) -> None:
-        self._page.stage().board.export_png(target)
+        self._board().export_png(target)
         self.exporter.said(target)
 
     def _write_recipe(self, run: Run, target: Path) -> None:
@@ -112,16 +133,12 @@ class RunMenu:
         atomic.write_text(target, run.recipe.to_toml())
         self.exporter.said(target)
 
-    def popup(self, folder: Path, where: QPoint) -> None:
-        run = self._page.run_of(folder)
-        if run is not None:
-            self._show(self.build(run), where)
+    def popup(self, now: RunNow, where: QPoint) -> None:
+        self._show(self.build(now), where)
 
-    def popup_export(self, folder: Path | None, below: QWidget) -> None:
-        run = self._page.run_of(folder)
-        if run is not None:
-            menu = self.build_export(run, self._page)
-            self._show(menu, below.mapToGlobal(QPoint(0, below.height() + 4)))
+    def popup_export(self, now: RunNow, below: QWidget) -> None:
+        menu = self.build_export(now, self._over)
+        self._show(menu, below.mapToGlobal(QPoint(0, below.height() + 4)))
 
     @staticmethod
     def _show(menu: QMenu, where: QPoint) -> None:
@@ -132,15 +149,15 @@ class RunMenu:
 
     def trash(self, run: Run) -> None:
         """To the system's trash; where there is none, asks before it is gone for good."""
-        page, folder = self._page, run.folder
+        folder = run.folder
 
         def moved(_none: object) -> None:
-            page.context.banner(f"{run.name} is in the trash.")
+            self._context.banner(f"{run.name} is in the trash.")
             gone(_none)
 
         def gone(_none: object) -> None:
-            page.forget_run(folder)
-            page.library.refresh()
+            self.gone.emit(folder)
+            self._library.refresh()
 
         def move() -> Problem | None:
             from core.training import runs
@@ -161,12 +178,12 @@ class RunMenu:
             if problem is None:
                 moved(None)
             elif self._confirm(run, problem):
-                page.library.do(delete, gone, "delete the run")
+                self._library.do(delete, gone, "delete the run")
 
-        page.library.do(move, tried, "move the run to the trash")
+        self._library.do(move, tried, "move the run to the trash")
 
     def _confirm(self, run: Run, problem: Problem) -> bool:
-        box = QMessageBox(self._page)
+        box = QMessageBox(self._over)
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle("Delete for good")
         box.setText(f"Delete {run.name} for good?")

@@ -185,7 +185,7 @@ class RunsModel(QAbstractListModel):
 
 def tooltip(run: Run, is_here: bool) -> str:
     """All that is known, line by line."""
-    from memorynet_gui.frame.jobbar import size_text
+    from memorynet_gui.base.words import size_text
 
     lines = [str(run.folder), detail_text(run, is_here)]
     if run.state is not None and run.recipe is not None:

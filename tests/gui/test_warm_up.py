@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, Signal
 from core.training import ready as training_ready
 from memorynet_gui import app
 from memorynet_gui.base import warm_up
+from memorynet_gui.newrun import ready
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +31,7 @@ from core.jobs import TrainControl
 from core.training.recipe import TrainRecipe
 from memorynet_gui.train import page as page_train, stage as train_stage, stores as train_stores
 from memorynet_gui.base import warm_up
+from memorynet_gui.newrun import ready
 from memorynet_gui.train.flow import TrainOrder, train_run
 from memorynet_gui.curves.board import CurveBoard
 recipe = TrainRecipe(
@@ -39,7 +41,7 @@ recipe = TrainRecipe(
 )
 with warm_up.imports():
     import core.model.tensors
-thread = warm_up.begin_for_training()
+thread = ready.begin_for_training()
 thread.join()
 assert gc.isenabled()
 walked, spared = len(gc.get_objects()), gc.get_freeze_count()
@@ -146,11 +148,11 @@ def test_what_cannot_be_imported_is_left_to_the_run(
         tried.append(gc.isenabled())
         raise ImportError("no module named scipy")
 
-    monkeypatch.setattr(warm_up, "_is_ready_to_train", threading.Event())
+    monkeypatch.setattr(ready, "_is_ready_to_train", threading.Event())
     monkeypatch.setattr(training_ready, "import_all", fails)
-    warm_up.for_training()
+    ready.for_training()
     assert "no module named scipy" in caplog.text
-    warm_up.for_training()
+    ready.for_training()
     assert tried == [False], "once, and out of the collector's way"
 
 
@@ -184,7 +186,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[threading.Thread]:
         found.append(threading.Thread())
         return found[-1]
 
-    monkeypatch.setattr(warm_up, "begin_for_training", begin)
+    monkeypatch.setattr(ready, "begin_for_training", begin)
     return found
 
 

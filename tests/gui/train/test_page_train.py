@@ -490,7 +490,7 @@ def test_everything_is_exported(qapp: QApplication, tmp_path: Path, monkeypatch:
 
         (tmp_path / "out").mkdir()
         monkeypatch.setattr(type(menu.exporter), "_ask", ask)
-        built = menu.build_export(run, at.page)
+        built = menu.build_export(at.page._now(run), at.page)
         actions = {action.text(): action for action in built.actions() if action.text()}
         for text in ("Recipe…", "Curves as picture…", "Curves as table…", "Model folder…"):
             actions[text].trigger()
@@ -630,7 +630,7 @@ def test_the_first_paint_waits_for_nothing_of_it() -> None:
     """Neither the page nor the plotting library is imported before the page is first shown."""
     trial = (
         "import sys; from memorynet_gui.frame import main_window; main_window.page_types(); "
-        "late = [name for name in sys.modules if name.split('.')[0] == 'pyqtgraph' or 'train' in name]; "
+        "late = [name for name in sys.modules if name.startswith(('pyqtgraph', 'memorynet_gui.train', 'memorynet_gui.newrun'))]; "
         "sys.exit(f'imported early: {late}' if late else 0)"
     )
     done = subprocess.run([sys.executable, "-c", trial], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The Restore page without photos: what to do, and three sample photos to try it on."""
+"""A page without photos: what to do, and three sample photos to try it on."""
 
 from __future__ import annotations
 
