@@ -114,6 +114,11 @@ def scale_type(text: str) -> str:
     return text
 
 
+def mask_type(text: str) -> str | Path:
+    """``"none"``, ``"auto"``, or the path of a file; one of these names is given as ./none."""
+    return text if text in ("none", "auto") else Path(text)
+
+
 def _number(text: str, low: str, high: str) -> float:
     """Bounds as they are to be read."""
     try:
@@ -250,6 +255,20 @@ def check_takes_masks(model: LoadedModel) -> None:
         restore.check_takes_masks(model)
     except restore.RestoreError as error:
         raise UsageError(str(error)) from error
+
+
+def guesses(asked: str | Path | None, model: LoadedModel) -> bool:
+    """Whether a mask is to be guessed: where that was asked for, or nothing was and the model removes shadows.
+
+    Raises :class:`UsageError` where it was asked for and cannot be done.
+    """
+    from core.restoring import restore
+
+    can = model.task == restore.GUESSED_TASK and model.provenance.get("guidance") is True
+    if asked == "auto" and not can:
+        check_takes_masks(model)
+        raise UsageError(f"--mask auto: a mask can be guessed for shadows, not for {model.task}")
+    return can and asked in (None, "auto")
 
 
 def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, LoadedModel, Path]:

@@ -21,6 +21,7 @@ folders it understands:
 
 example:
   memorynet evaluate rain100l --task derain --json > scores.json
+  memorynet evaluate shadows --task deshadow --masks masks/     memorynet masks makes them
   memorynet evaluate rain100l --no-memory         says what the memory is worth
 
 memorynet restore --help explains the memory and how to edit it.
@@ -39,9 +40,9 @@ def add(commands: Any) -> None:
     common.add_scale_option(parser)
     common.add_memory_options(parser)
     parser.add_argument(
-        "--masks", type=Path, metavar="FOLDER",
-        help="grey pictures, white where the damage is, each of its input's name and size; for models "
-        "trained with masks",
+        "--masks", type=common.mask_type, metavar="none|auto|FOLDER",
+        help="where the damage is: a folder of grey pictures, white on damage, each of its input's name and size; "
+        "auto: guessed for each; for models trained with masks [auto for shadows, else none]",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     parser.set_defaults(run=run)
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.folder.is_dir():
         reason = "is not a folder" if args.folder.exists() else "does not exist"
         raise common.UsageError(f"{args.folder} {reason}")
-    if args.masks is not None and not args.masks.is_dir():
+    folder = args.masks if isinstance(args.masks, Path) else None
+    if folder is not None and not folder.is_dir():
         reason = "is not a folder" if args.masks.exists() else "does not exist"
         raise common.UsageError(f"--masks {args.masks} {reason}")
     edit = common.memory_edit(args)
@@ -64,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
         pairing = find_pairs(
             args.folder, on_passed_over=passed_over.append
         )  # before torch is loaded: names are quick to check
-        if args.masks is not None:
-            find_masks(args.masks, pairing.pairs)
+        if folder is not None:
+            find_masks(folder, pairing.pairs)
     except PairingError as error:
         print(f"{error}.", file=sys.stderr)
         for path in error.unpaired:
@@ -76,8 +78,9 @@ def run(args: argparse.Namespace) -> int:
     with common.interruptible() as control:
         task, model, path = common.load_model(args, control)
         common.check_memory_edit(args, edit, model.network.config)
-        if args.masks is not None:
+        if folder is not None:
             common.check_takes_masks(model)
+        guess = common.guesses(args.masks, model)
         from core.restoring.evaluation import EvaluateRequest, evaluate
 
         request = EvaluateRequest(
@@ -89,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
             args.tile,
             mute_memory=args.no_memory,
             memory_edit=edit,
-            masks=args.masks,
+            masks=folder,
+            guess=guess,
             scale=args.scale,
         )
         with common.Progress("pairs") as progress:
@@ -130,6 +134,10 @@ def lines(table: EvaluationTable) -> list[str]:
         found.append(f"  memory {table.memory}")
     if table.masks is not None:
         found.append(f"  told where the damage is by {table.masks}")
+    if table.guess:
+        nothing = sum(row.guessed is False for row in table.measured)
+        unchanged = f"; {nothing} without a cast shadow, unchanged" if nothing else ""
+        found.append(f"  where the shadow is was guessed{unchanged}")
     if not table.measured:
         return found
     for protocol in table.protocols:
@@ -143,6 +151,11 @@ def lines(table: EvaluationTable) -> list[str]:
     if has_3d:
         for side in ("input", "restored"):
             found.append(f"  SSIM3D  {side:9} {table.mean_ssim_3d(side):.4f}")
+    for region in table.regions:
+        for side in ("input", "restored"):
+            psnr, lab = table.mean_region(region, side)
+            told = "none" if psnr is None else f"{psnr:.3f} dB"
+            found.append(f"  {region:6} {side:9} PSNR {told}  LAB error {lab or 0.0:.3f}")
     for side in ("input", "restored"):
         if table.identical(side):
             found.append(

@@ -249,7 +249,13 @@ def collect(
 
 
 def request(
-    args: argparse.Namespace, task: str, path: Path, mask: np.ndarray | None, edit: MemoryEdit | None
+    args: argparse.Namespace,
+    task: str,
+    path: Path,
+    mask: np.ndarray | None,
+    edit: MemoryEdit | None,
+    guess: bool = False,
+    only: np.ndarray | None = None,
 ) -> RestoreRequest:
     """What is asked of :func:`core.restoring.restore.restore` for each photo; ``path`` is the model's."""
     from core.restoring.restore import RestoreRequest
@@ -264,21 +270,25 @@ def request(
         memory_edit=edit,
         mask=mask,
         scale=args.scale,
+        guess=guess,
+        only=only,
     )
 
 
-def read_mask(path: Path | None, items: Sequence[Item]) -> np.ndarray | None:
-    """What --mask names, (H, W) uint8, for the one photo there is. Raises UsageError."""
+def read_mask(path: Path | None, items: Sequence[Item], option: str = "--mask") -> np.ndarray | None:
+    """What an option names, (H, W) uint8, for the one photo there is. Raises UsageError."""
     if path is None:
         return None
     from core.data import guidance
     from core.images import io as image_io
 
     if len(items) != 1:
-        raise common.UsageError(f"--mask {path}: goes with one photo, {len(items)} were given")
+        raise common.UsageError(f"{option} {path}: goes with one photo, {len(items)} were given")
     try:
-        return guidance.read_mask(path)
+        mask = guidance.read_mask(path)
+        guidance.check_marks(mask, str(path))
+        return mask
     except guidance.MaskError as error:
-        raise common.UsageError(f"--mask {error}") from error
+        raise common.UsageError(f"{option} {error}") from error
     except image_io.ImageError as error:
-        raise common.UsageError(f"--mask {path}: {describe(error).sentence}") from error
+        raise common.UsageError(f"{option} {path}: {describe(error).sentence}") from error

@@ -8,11 +8,23 @@ import sys
 from collections.abc import Sequence
 
 from core import __version__
-from core.cli import check, common, demo, evaluate, export, info, inspect, restore, runs, train
+from core.cli import check, common, demo, evaluate, export, info, inspect, masks, restore, runs, train
 from core.jobs import Cancelled
 from core.problems import describe
 
-COMMANDS = ("restore", "inspect", "evaluate", "check", "train", "runs", "export", "import", "info", "demo")
+COMMANDS = (
+    "restore",
+    "inspect",
+    "evaluate",
+    "masks",
+    "check",
+    "train",
+    "runs",
+    "export",
+    "import",
+    "info",
+    "demo",
+)
 DEBUG_VARIABLE = "MEMORYNET_DEBUG"
 """Set to 1 to see the traceback of an error nobody foresaw."""
 
@@ -38,6 +50,7 @@ def build_parser() -> common.Parser:
         restore,
         inspect,
         evaluate,
+        masks,
         check,
         train,
         runs,

@@ -30,6 +30,8 @@ examples:
   memorynet restore scan.tif --strength 0.7 --format png
   memorynet restore photos/ --out dry/ --resume   goes on where it was stopped
   memorynet restore storm.jpg --thoroughness 1.5  where rain is left over
+  memorynet restore wall.jpg --task deshadow --save-mask    guesses where the shadow is
+  memorynet restore wall.jpg --task deshadow --mask wall.mask.png   corrected by hand
   memorynet restore near.jpg --scale 1/8          where the drops are larger than it thought
   memorynet restore beach.jpg --memory-edit calm.json
 
@@ -71,10 +73,20 @@ def add(commands: Any) -> None:
     common.add_scale_option(parser)
     common.add_memory_options(parser)
     parser.add_argument(
-        "--mask", type=Path, metavar="FILE",
-        help="where the damage is: a grey picture of the photo's size, white on damage; for one photo and "
-        "models trained with masks",
+        "--mask", type=common.mask_type, metavar="none|auto|FILE",
+        help="where the damage is: a grey picture of the photo's size, white on damage, for one photo; auto: "
+        "guessed, and a photo without a cast shadow stays as it is; for models trained with masks [auto for shadows, "
+        "else none]",
     )  # fmt: skip
+    parser.add_argument(
+        "--only", type=Path, metavar="FILE",
+        help="restore only here: a grey picture of the photo's size; where it is black not a bit changes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--save-mask",
+        action="store_true",
+        help="write the mask that was used beside the result, NAME.mask.png",
+    )
     parser.add_argument("--recursive", action="store_true", help="go into folders below the given ones")
     parser.add_argument(
         "--resume",
@@ -135,11 +147,15 @@ class _Batch(photos.Batch):
             overwrite=args.overwrite,
         )
         self.take(*_collect(args))
-        if args.mask is not None:
+        if isinstance(args.mask, Path):
             common.check_takes_masks(model)
-        mask = _mask(args.mask, self.items)
-        self.request = photos.request(args, task, path, mask, edit)
-        self.memory_note, self.mask_note = memory_edit.note(edit, args.no_memory), guidance.note(mask)
+        guess = common.guesses(args.mask, model)
+        mask = _mask(args.mask if isinstance(args.mask, Path) else None, self.items, "--mask")
+        only = _mask(args.only, self.items, "--only")
+        self.request = photos.request(args, task, path, mask, edit, guess, only)
+        self.memory_note = memory_edit.note(edit, args.no_memory)
+        self.mask_note = guidance.GUESSED if guess else guidance.note(mask)
+        self.only_note = guidance.note(only)
         self._plan_targets()
 
     # --- what there is to do ------------------------------------------------------------------------
@@ -182,8 +198,13 @@ class _Batch(photos.Batch):
         self.control.checkpoint()
         receipt = outputs.save(restored, picture, item.target, self.args.strength, options)
         item.target = receipt.path
+        saved_mask = None
+        if self.args.save_mask and restored.guide is not None:
+            saved_mask = outputs.mask_path(item.source, item.target)
+            outputs.save_mask(restored.guide, saved_mask, options.overwrite)
         item.status = "restored"
         item.facts = _facts(restored, receipt, (*restored.notes, *notes))
+        item.facts["mask_saved"] = str(saved_mask) if saved_mask else None
         self.verdicts[item.source] = restored.verdict
 
     def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
@@ -206,6 +227,7 @@ class _Batch(photos.Batch):
                 self.memory_note,
                 self.mask_note,
                 args.scale,
+                self.only_note,
             )
             if outputs.is_current(target, wanted):
                 return None
@@ -234,11 +256,18 @@ class _Batch(photos.Batch):
             for line in facts["receipt"]:
                 if not line["kept"]:
                     yield f"    {line['what']}: {line['detail']}"
+            if facts["mask_saved"]:
+                yield f"    mask: {facts['mask_saved']}"
             for note in facts["notes"]:
                 yield f"    {note}"
 
     def settings(self) -> dict[str, Any]:
-        return {"strength": self.args.strength, "scale": self.args.scale, "memory": self.memory_note}
+        return {
+            "only": str(self.args.only) if self.args.only else None,
+            "strength": self.args.strength,
+            "scale": self.args.scale,
+            "memory": self.memory_note,
+        }
 
     def _verdict_lines(self, item: photos.Item) -> Iterator[str]:
         from core.restoring.verdict import advice, words
@@ -261,18 +290,18 @@ class _Batch(photos.Batch):
                 yield f"    and {len(failed) - _SCREENFUL:,} more"
 
 
-def _mask(path: Path | None, items: Sequence[photos.Item]) -> np.ndarray | None:
-    """What --mask names, of the size of the one photo there is. Raises UsageError."""
+def _mask(path: Path | None, items: Sequence[photos.Item], option: str) -> np.ndarray | None:
+    """What an option names, of the size of the one photo there is. Raises UsageError."""
     from core.data.guidance import MaskError, check_size
     from core.images import io as image_io
 
-    mask = photos.read_mask(path, items)
+    mask = photos.read_mask(path, items, option)
     if mask is not None and items[0].status != photos.FAILED:
         try:
             info = image_io.read_info(items[0].source)
             check_size(mask, info.width, info.height, str(path))
         except MaskError as error:
-            raise common.UsageError(f"--mask {error}") from error
+            raise common.UsageError(f"{option} {error}") from error
         except image_io.ImageError:
             pass  # the photo's own trouble is told where photos are
     return mask
@@ -337,13 +366,14 @@ def _photos(
     """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
     from core.images import io as image_io
     from core.model import catalog
+    from core.restoring.outputs import MASK_SUFFIX
 
     suffixes = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
     root = folder.resolve()
     results = out.resolve() if out is not None and root in out.resolve().parents else None
 
     def is_result(path: Path) -> bool:
-        return path.stem.lower().endswith(suffixes) or (
+        return path.stem.lower().endswith((*suffixes, MASK_SUFFIX)) or (
             results is not None and path.resolve().is_relative_to(results)
         )
 

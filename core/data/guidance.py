@@ -17,6 +17,7 @@ from core.images import io as image_io
 from core.images import metrics
 
 NO_MASK = "none"
+GUESSED = "auto"  # the program looked for itself
 _GREY_LEVELS = 8  # lossy formats colour a grey picture by this much of 255
 
 
@@ -44,6 +45,12 @@ def check_size(mask: np.ndarray, width: int, height: int, name: str = "the mask"
     """Raises MaskError unless the mask is of the picture's size."""
     if mask.shape != (height, width):
         raise MaskError(f"{name}: {mask.shape[1]}x{mask.shape[0]} px, need the photo's {width}x{height} px")
+
+
+def check_marks(mask: np.ndarray, name: str = "the mask") -> None:
+    """Raises MaskError where nothing is marked: to a network a black mask means that it is told nothing."""
+    if not mask.any():
+        raise MaskError(f"{name}: is black all over, so it marks nothing; white is damage")
 
 
 def note(mask: np.ndarray | None) -> str:

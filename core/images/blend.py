@@ -43,3 +43,25 @@ def blend(original: np.ndarray, restored: np.ndarray, strength: float) -> np.nda
         np.add(change, before, out=change)
         out[y : y + rows] = change
     return out
+
+
+def within(original: np.ndarray, restored: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """``restored`` where ``where`` is 255, ``original`` where it is 0, to the bit; between them in proportion.
+
+    Both pictures (H, W, 3) uint8 or uint16 of equal shape and depth, ``where`` (H, W) uint8. Raises ValueError for
+    anything else. Works in bands, as :func:`blend` does.
+    """
+    if original.shape != restored.shape or original.dtype != restored.dtype:
+        raise ValueError(
+            f"cannot blend {original.shape} {original.dtype} with {restored.shape} {restored.dtype}"
+        )
+    if where.shape != original.shape[:2] or where.dtype != np.uint8:
+        raise ValueError(f"mask of {where.shape} {where.dtype}: need {original.shape[:2]} uint8")
+    out = np.empty_like(original, order="C")
+    rows = max(1, _BAND_VALUES // max(1, original[:1].size))
+    for y in range(0, original.shape[0], rows):
+        weight = where[y : y + rows, :, None].astype(np.int32)
+        # at most 65535 * 255 + 127: fits; 127 rounds to nearest, 255 has no halves
+        mixed = original[y : y + rows] * (255 - weight) + restored[y : y + rows] * weight
+        out[y : y + rows] = (mixed + 127) // 255
+    return out

@@ -100,6 +100,23 @@ def psnr_db(a: np.ndarray, b: np.ndarray, protocol: Protocol) -> float:
     return float(10.0 * np.log10(_PEAK * _PEAK * count / squared))
 
 
+def region_psnr_db(a: np.ndarray, b: np.ndarray, where: np.ndarray) -> float:
+    """As :func:`psnr_db` in RGB, over the pixels of an (H, W) bool mask.
+
+    Raises :class:`MetricError` as that does, and when ``where`` is empty or of another size.
+    """
+    _check(a, b, "RGB")
+    if where.shape != a.shape[:2] or where.dtype != np.bool_ or not where.any():
+        raise MetricError(f"the mask is {where.shape} {where.dtype}, need {a.shape[:2]} bool and not empty")
+    squared = 0.0
+    for top, bottom in _bands(a.shape[0]):
+        difference = _planes(a[top:bottom], "RGB") - _planes(b[top:bottom], "RGB")
+        squared += float(np.square(difference[where[top:bottom]]).sum())
+    if squared == 0.0:
+        return float("inf")
+    return float(10.0 * np.log10(_PEAK * _PEAK * 3 * np.count_nonzero(where) / squared))
+
+
 def ssim(a: np.ndarray, b: np.ndarray, protocol: Protocol) -> float:
     """Structural similarity, -1..1: Gaussian 11x11, sigma 1.5, population covariance, valid pixels only.
 

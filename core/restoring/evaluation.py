@@ -34,6 +34,8 @@ from core.restoring.restore import (
 )
 from core.restoring.verdict import NO_VERDICT, Verdict
 
+REGIONS, SIDES = ("shadow", "lit"), ("input", "restored")
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
@@ -47,6 +49,7 @@ class EvaluateRequest:
     memory_edit: MemoryEdit | None = None
     masks: Path | None = None  # folder of guidance masks, each of its input's name
     scale: str = scales.AUTO  # see core.restoring.restore.RestoreRequest
+    guess: bool = False  # likewise, where there is no mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,14 @@ class Scores:
 
     psnr_db: float | None  # inf for a picture equal to its truth
     ssim: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegionScores:
+    """The pixels of a region, or a mean over pictures, against the truth."""
+
+    psnr_db: float  # RGB; inf where they equal the truth
+    lab_mae: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,9 @@ class EvaluationRow:
     seconds: float = 0.0
     error: str | None = None
     verdict: Verdict = NO_VERDICT
+    regions: Mapping[str, Mapping[str, RegionScores]] = field(default_factory=dict)
+    """By region of the mask that was given ("shadow", "lit") and side ("input", "restored"); for shadows only."""
+    guessed: bool | None = None  # whether a shadow was found by itself; None: it was not looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,7 @@ class EvaluationTable:
     memory: str = memory_edit.UNCHANGED  # see core.model.memory_edit.note
     masks: Path | None = None
     scale: str = scales.AUTO
+    guess: bool = False
 
     @property
     def measured(self) -> tuple[EvaluationRow, ...]:
@@ -119,6 +134,16 @@ class EvaluationTable:
 
     def mean_ssim_3d(self, side: str) -> float | None:
         return _mean([getattr(row, f"{side}_ssim_3d") for row in self.measured])
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions that at least one row has scores of."""
+        return tuple(name for name in REGIONS if any(name in row.regions for row in self.measured))
+
+    def mean_region(self, region: str, side: str) -> tuple[float | None, float | None]:
+        """PSNR in dB and LAB error, means over the pictures that have the region."""
+        scores = [row.regions[region][side] for row in self.measured if region in row.regions]
+        return _mean([s.psnr_db for s in scores]), _mean([s.lab_mae for s in scores])
 
     def identical(self, side: str) -> int:
         """How many pictures equal their truth exactly."""
@@ -166,6 +191,11 @@ class EvaluationTable:
             "memory": self.memory,
             "scale": self.scale,
             "masks": str(self.masks) if self.masks is not None else None,
+            "guess": self.guess,
+            "regions": {
+                region: {side: _region_dict(*self.mean_region(region, side)) for side in SIDES}
+                for region in self.regions
+            },
             "folder": str(self.folder),
             "layout": self.layout,
             "images": [self._row_dict(row) for row in self.rows],
@@ -197,6 +227,13 @@ class EvaluationTable:
                 "input": _rounded(row.input_ssim_3d),
                 "restored": _rounded(row.restored_ssim_3d),
             }
+        if row.regions:
+            found["regions"] = {
+                region: {side: _region_dict(s.psnr_db, s.lab_mae) for side, s in sides.items()}
+                for region, sides in row.regions.items()
+            }
+        if row.guessed is not None:
+            found["shadow_found"] = row.guessed
         found["verdict"] = row.verdict.as_dict()
         found["seconds"] = _rounded(row.seconds)
         return found
@@ -249,6 +286,7 @@ def evaluate(
         memory=memory_edit.note(request.memory_edit, request.mute_memory),
         masks=request.masks,
         scale=request.scale,
+        guess=request.guess,
         **runner.summary(),
     )
 
@@ -275,7 +313,7 @@ class _Runner:
         self.name, self.sha256 = loaded.name, loaded.sha256
         if request.memory_edit is not None:
             request.memory_edit.table(loaded.network.config)
-        if masks:
+        if masks or request.guess:
             check_takes_masks(loaded)
         self.task, self.protocols, self.masks, self.control = request.task, protocols, masks, control
         self.request = RestoreRequest(
@@ -287,6 +325,7 @@ class _Runner:
             mute_memory=request.mute_memory,
             memory_edit=request.memory_edit,
             scale=request.scale,
+            guess=request.guess,
         )
         self.pixels, self.seconds = 0, 0.0
 
@@ -304,6 +343,10 @@ class _Runner:
         restored = restore(picture, request, ignore, self.control)
         self._note(restored)
         shadow, blur = self.task == "deshadow", self.task == "deblur"
+        shadow = self.task == "deshadow"
+        regions: dict[str, dict[str, RegionScores]] = {}
+        if shadow and request.mask is not None:
+            regions = _regions(request.mask > 127, picture.pixels, restored.pixels, truth)
         return EvaluationRow(
             name=pair.name,
             width=picture.info.width,
@@ -316,6 +359,8 @@ class _Runner:
             restored_ssim_3d=metrics.ssim_3d(restored.pixels, truth) if blur else None,
             seconds=restored.seconds,
             verdict=restored.verdict,
+            regions=regions,
+            guessed=restored.guide is not None if request.guess and request.mask is None else None,
         )
 
     def _scores(self, pixels: np.ndarray, truth: np.ndarray) -> dict[str, Scores]:
@@ -339,6 +384,26 @@ class _Runner:
             "model": self.name,
             "model_sha256": self.sha256,
         }
+
+
+def _regions(
+    shadow: np.ndarray, before: np.ndarray, after: np.ndarray, truth: np.ndarray
+) -> dict[str, dict[str, RegionScores]]:
+    """Scores within the mask ("shadow") and outside it ("lit"); a region without pixels is left out."""
+    found = {}
+    for name, where in zip(REGIONS, (shadow, ~shadow), strict=True):
+        if where.any():
+            found[name] = {
+                side: RegionScores(
+                    metrics.region_psnr_db(pixels, truth, where), metrics.lab_mae(pixels, truth, where)
+                )
+                for side, pixels in zip(SIDES, (before, after), strict=True)
+            }
+    return found
+
+
+def _region_dict(psnr_db: float | None, lab_mae: float | None) -> dict[str, float | None]:
+    return {"psnr_db": _rounded(psnr_db), "lab_mae": _rounded(lab_mae)}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

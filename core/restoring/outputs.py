@@ -18,10 +18,13 @@ from core.model.catalog import TASKS
 from core.restoring.scales import AUTO
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from core.restoring.restore import Restored
     from core.restoring.verdict import Verdict
 
 SOFTWARE = "MemoryNet"
+MASK_SUFFIX = ".mask"
 _DEFAULTS = WriteOptions()
 _MAX_NAME_BYTES = 240
 """File systems end at 255; a sidecar's ".json" and a "-2" still have to fit."""
@@ -90,6 +93,17 @@ def _shortened(stem: str, max_bytes: int) -> str:
     return stem
 
 
+def mask_path(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> Path:
+    """Where the mask of a photo is kept: ``NAME.mask.png`` of the source, beside its result."""
+    tail = f"{MASK_SUFFIX}.png"
+    return Path(target).parent / (_shortened(Path(source).stem, _MAX_NAME_BYTES - len(tail)) + tail)
+
+
+def save_mask(mask: np.ndarray, path: str | os.PathLike[str], overwrite: bool = False) -> Receipt:
+    """A mask (H, W) uint8 as a grey picture. Raises what :func:`core.images.io.write` raises."""
+    return image_io.write(path, image_io.from_array(mask), WriteOptions(overwrite=overwrite))
+
+
 def free_path(path: str | os.PathLike[str]) -> Path:
     """``path``, or the first of ``NAME-2.EXT``, ``NAME-3.EXT``, ... that does not exist."""
     path = Path(path)
@@ -113,6 +127,7 @@ def provenance(restored: Restored, strength: float) -> dict[str, str]:
         "tile_px": str(restored.tile_px),
         "memory": restored.memory,
         "mask": restored.mask,
+        "only": restored.only,
         "scale": restored.scale_asked,
         **_verdict_texts(restored.verdict),
     }
@@ -184,11 +199,12 @@ def fingerprint(
     memory: str = memory_edit.UNCHANGED,
     mask: str = NO_MASK,
     scale: str = AUTO,
+    only: str = NO_MASK,
 ) -> dict[str, str]:
     """What an output must have recorded to count as made by this request from this very source file.
 
     The source counts as the same by its size and time of change. ``precision`` "auto" and ``tile_px``
-    None ask for nothing in particular; ``memory`` and ``mask`` are the notes of :mod:`core.model.memory_edit` and
+    None ask for nothing in particular; ``memory``, ``mask`` and ``only`` are the notes of :mod:`core.model.memory_edit` and
     :mod:`core.data.guidance`. Raises UnreadableFile when the source is gone.
     """
     source = Path(source)
@@ -205,6 +221,7 @@ def fingerprint(
         "output": _options_text(options),
         "memory": memory,
         "mask": mask,
+        "only": only,
         "scale": scale,
         "source": _identity(facts.st_size, facts.st_mtime_ns),
     }

@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from core.cv import cv2
 from core.data import guidance
-from core.events import LadderStep, RestoreStarted, TileDone
-from core.images.blend import blend
+from core.events import LadderStep, Looked, RestoreStarted, TileDone
+from core.images.blend import blend, within
 from core.images.io import Picture
 from core.jobs import Emit, JobControl
 from core.model import catalog, checkpoint, memory_edit
@@ -30,11 +30,12 @@ from core.model.memory_edit import MemoryEdit
 from core.model.network import STRIDE_PX, MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
-from core.restoring import scaled, scales, tiling
-from core.restoring.verdict import NO_VERDICT, Measure, Thresholds, Verdict
+from core.restoring import scaled, scales, shadow_guess, shadow_light, tiling
+from core.restoring.verdict import NO_VERDICT, NOTHING, Measure, Thresholds, Verdict
 
 __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 
+GUESSED_TASK = "deshadow"  # the one whose damage can be guessed and whose light is measured beside it
 SMALLEST_TILE_PX = 64
 LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
 SUMMARY_WHOLE_PX = 640  # photos with a longer edge give their actual memory from a reduced copy
@@ -63,6 +64,10 @@ class RestoreRequest:
         memory_edit: read other contents of the memory than those held; not together with ``mute_memory``.
         mask: (H, W) uint8 of the picture's size, where the damage is (255) and is not (0); None is unknown. For
             models trained with masks only.
+        guess: where there is no mask, guess one first (:mod:`core.restoring.shadow_guess`); a picture in which no
+            cast shadow is found comes back as it is. For shadows, and models trained with masks.
+        only: (H, W) uint8 of the picture's size: what is restored at all (255), to the bit what is not (0), and how
+            much between them.
         actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
             photo of the same place, from :attr:`core.restoring.memory_look.MemoryLook.actual`.
         scale: at which the damage is looked for: ``"auto"``, ``"1"`` (the photo itself), ``"1/2"``, ``"1/4"``, ...
@@ -82,6 +87,8 @@ class RestoreRequest:
     mask: np.ndarray | None = field(default=None, compare=False, repr=False)  # arrays do not compare as one
     actual: np.ndarray | None = field(default=None, compare=False, repr=False)
     scale: str = scales.AUTO
+    guess: bool = False
+    only: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:
@@ -90,8 +97,11 @@ class RestoreRequest:
             raise RestoreError("a muted memory cannot be edited: ask for one of both")
         if self.mute_memory and self.actual is not None:
             raise RestoreError("a muted memory holds no photo: ask for one of both")
-        if self.mask is not None and (self.mask.ndim != 2 or self.mask.dtype != np.uint8):
-            raise RestoreError(f"mask of {self.mask.shape} {self.mask.dtype}: need (height, width) uint8")
+        for mask in (self.mask, self.only):
+            if mask is not None and (mask.ndim != 2 or mask.dtype != np.uint8):
+                raise RestoreError(f"mask of {mask.shape} {mask.dtype}: need (height, width) uint8")
+        if self.guess and self.task != GUESSED_TASK:
+            raise RestoreError(f"a mask can be guessed for shadows, not for {self.task}")
         try:
             scales.check(self.scale)
         except scales.ScaleError as error:
@@ -116,6 +126,10 @@ class Restored:
     mask: str = guidance.NO_MASK  # what told where the damage is: see core.data.guidance.note
     verdict: Verdict = NO_VERDICT  # what was found, at which scale, and how much of it is gone
     scale_asked: str = scales.WHOLE  # "auto" or the scale that was asked for
+    only: str = guidance.NO_MASK  # what it was restricted to: see core.data.guidance.note
+    guide: np.ndarray | None = field(
+        default=None, compare=False, repr=False
+    )  # (H, W) uint8, the mask that was used
 
 
 def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Restored:
@@ -140,11 +154,31 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
     if request.mask is not None:
         check_takes_masks(network.model)
         guidance.check_size(request.mask, width, height)
+        guidance.check_marks(request.mask)
+    if request.only is not None:
+        guidance.check_size(request.only, width, height, "the mask of what to restore")
+        guidance.check_marks(request.only, "the mask of what to restore")
     began = time.monotonic() - control.waited_s
-    found = scaled.restore(picture.pixels, request, network, emit, control)
+    asked, note = request, guidance.note(request.mask)
+    if request.guess and request.mask is None:
+        note = guidance.GUESSED
+        found_mask = _guessed(picture.pixels, network, emit, control)
+        request = replace(request, mask=None if found_mask is None else found_mask.mask)
+        if found_mask is not None:
+            network.notes.append(f"a shadow was found over {_percent(found_mask.share)} of the photo")
+    if asked.guess and request.mask is None:
+        why = "nothing in it is darker than its surroundings the way a cast shadow is"
+        network.notes.append("no cast shadow found, nothing changed")
+        emit(Looked(NOTHING, scales.WHOLE, why))
+        found = scaled.Found(picture.pixels, Verdict(NOTHING, None, scales.WHOLE, why, unchanged=True))
+    else:
+        found = scaled.restore(picture.pixels, request, network, emit, control)
+    pixels = found.pixels
+    if request.only is not None:
+        pixels = within(picture.pixels, pixels, request.only)
     seconds = max(time.monotonic() - control.waited_s - began, 1e-9)
     return Restored(
-        pixels=found.pixels,
+        pixels=pixels,
         task=request.task,
         model_name=network.model.name,
         model_sha256=network.model.sha256,
@@ -155,10 +189,37 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         megapixels_per_s=width * height / 1e6 / seconds,
         notes=tuple(network.notes),
         memory=_memory_note(request),
-        mask=guidance.note(request.mask),
+        mask=note,
         verdict=found.verdict,
         scale_asked=request.scale,
+        only=guidance.note(request.only),
+        guide=request.mask,
     )
+
+
+def guess(
+    picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl
+) -> shadow_guess.Guess | None:
+    """The mask that restoring with ``request.guess`` would use; None where no cast shadow is found.
+
+    Emits :class:`PassTile` while it looks. Raises what :func:`restore` raises.
+    """
+    return _guessed(picture.pixels, Network(replace(request, guess=True), emit, control), emit, control)
+
+
+def _guessed(
+    pixels: np.ndarray, network: Network, emit: Emit, control: JobControl
+) -> shadow_guess.Guess | None:
+    check_takes_masks(network.model)
+    before = shadow_guess.copy_of(pixels)
+    by = -(-pixels.shape[1] // before.shape[1])
+    after, _seen = network.restore(before, None, None, scaled.PassEmit(emit, f"1/{by}" if by > 1 else "1"))
+    control.checkpoint()
+    return shadow_guess.guess(before, after, pixels.shape[1], pixels.shape[0])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
 class Network:
@@ -212,6 +273,8 @@ class Network:
             job.tile_px,
         )
         self.notes += job.notes
+        if mask is not None and self.request.task == GUESSED_TASK:
+            out = shadow_light.relit(pixels, mask, out)
         return out, job.seen()
 
     def look(self, windows: np.ndarray, masks: np.ndarray | None) -> Measure:

@@ -84,7 +84,7 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     before = copies.reduced(pixels, coarsest)
     mask = None if request.mask is None else copies.reduced_mask(request.mask, coarsest)
     control.checkpoint()
-    told = _PassEmit(emit, scales.name(coarsest))
+    told = PassEmit(emit, scales.name(coarsest))
     after, measure = network.restore(before, mask, None, told)
     levels = [(coarsest, measure)]
     for by in tries[1:]:
@@ -143,6 +143,11 @@ class _Run:
             by = scales.divisor(self.request.scale)
             out, measure = self._pass(self.pixels, by)
             return Found(out, self._verdict(out, measure, by, "the scale that was asked for"))
+        if self.request.task == "deshadow" and self.request.mask is not None:
+            by = scales.learned(self.width, self.height)
+            out, measure = self._pass(self.pixels, by)
+            why = "it is known where the shadow is, and at this size the model learned from shadows"
+            return Found(out, self._verdict(out, measure, by, why))
         if len(scales.candidates(self.width, self.height)) == 1:
             return self._small()
         seen = look(self.pixels, self.request, self.network, self.emit, self.control)
@@ -207,7 +212,7 @@ class _Run:
         if focus is not None:
             x, y, width, height = focus
             focus = x // by, y // by, -(-width // by), -(-height // by)
-        after, measure = self.network.restore(before, small, focus, _PassEmit(self.emit, scales.name(by)))
+        after, measure = self.network.restore(before, small, focus, PassEmit(self.emit, scales.name(by)))
         return self._carry(photo, before, after, by), measure
 
     def _carry(self, photo: np.ndarray, before: np.ndarray, after: np.ndarray, by: int) -> np.ndarray:
@@ -224,7 +229,7 @@ class _Run:
         return out
 
 
-class _PassEmit:
+class PassEmit:
     """Passes on what a pass over a copy tells, without its pixels: they are not the photo's."""
 
     def __init__(self, emit: Emit, scale: str) -> None:

@@ -13,6 +13,7 @@ import re
 AUTO = "auto"
 WHOLE = "1"  # the photo itself
 COARSEST_PX = 320  # least longer edge of a copy that is tried; at least half of the copies' longest, 640
+LEARNED_PX = 1000  # longest edge of the photos in training
 SMALLEST = 64  # a scale of 1/64 makes a copy of 300 px of 400 megapixels
 
 
@@ -53,3 +54,11 @@ def candidates(width: int, height: int) -> tuple[int, ...]:
         by //= 2
         found.append(by)
     return tuple(found)
+
+
+def learned(width: int, height: int) -> int:
+    """Divisor of the largest copy that is no longer than the photos that models learn from."""
+    by = 1
+    while max(width, height) / by > LEARNED_PX and by < SMALLEST:
+        by *= 2
+    return by

@@ -1,0 +1,343 @@
+"""The light inside a shadow, taken from the photo beside it.
+
+A network that is told where a shadow lies knows well what is under it and less well how bright: its brightening
+is off by a factor that a glance across the shadow's border corrects. Every pixel near the border is compared with
+the lit photo straight across it, beyond the penumbra; what differs is gathered
+
+* by distance from the border, so that the penumbra gets a course of its own (the thin dark or bright outline goes),
+* by place, so that a wide shadow on several grounds gets the light of each,
+* like with like: what is found most often counts, so that another material across the border does not.
+
+Where photo and shadow are too restless to tell, the network's own light stays. No torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.cv import cv2
+from core.restoring import copies
+
+WORKED_PX = 900  # longest edge of the copy that the light is measured on
+_INSIDE_PX, _OUTSIDE_PX = 48, 32  # how far from the border it is measured
+_ENDS_PX = 24  # outside: from here on nothing is changed
+_TAPER_PX = 8
+_STEP_PX = 2  # of the distances that are told apart
+_CELL_PX = 8  # of the places that are told apart
+_FLAT_PX = 8  # inside: deeper, the penumbra is over and distances are told apart ever less
+_NEAR_PX, _WIDE_PX = (
+    30.0,
+    90.0,
+)  # places share what they know over this range; the wide one where the near is poor
+_NEAR_PRIOR, _WIDE_PRIOR = 0.05, 0.02  # samples a pixel of a ring at which the range beyond counts as much
+_LIGHT_BAND, _TINT_BAND = 0.15, 0.08  # log; differences this close to the most frequent count as like
+_FIRST_WIDER, _WIDER = 2.5, 1.3
+_STEADY = 10.0  # samples' worth of trust in the neighbouring distance
+_NETWORK_ERROR = 0.15  # log; by how much the network's own light is off, measured
+_MOST_SAMPLES = 8.0  # that count as independent, however long the border
+_BORDER_PX = 24.0  # of border that count as one of them
+_LARGEST = 1.0  # log; no light is changed by more
+_PENUMBRA = 0.03  # log; what differs less is no penumbra any more
+_LEAST_PX, _OWN_PX, _MOST_SHADOWS = (
+    50,
+    600,
+    24,
+)  # a shadow is one from, has a course of its own from; of the largest
+_SOFT_PX = 1.2
+# log differences as light and two tints, an orthonormal basis
+_AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(
+    np.float32
+)
+_BANDS = np.array([_LIGHT_BAND, _TINT_BAND, _TINT_BAND], np.float32)
+_DISTANCES = np.arange(-_INSIDE_PX, _OUTSIDE_PX + 1, _STEP_PX).astype(np.float32)
+_START = int(np.argmin(np.abs(_DISTANCES - 4)))  # where a course is begun: most alike on both sides
+
+
+def relit(photo: np.ndarray, mask: np.ndarray, restored: np.ndarray) -> np.ndarray:
+    """``restored`` with the light of the photo around each shadow of ``mask``.
+
+    Args:
+        photo, restored: (H, W, 3) uint8 | uint16 of one depth, before and after the network.
+        mask: (H, W) uint8, 255 in shadow, 0 lit.
+
+    Returns:
+        An array of its own where something is changed, else ``restored`` itself. More than 24 px (of a photo of
+        900 px; in proportion in larger ones) outside the mask every pixel is ``restored``'s.
+    """
+    height, width = mask.shape
+    by = 1
+    while max(height, width) / by > WORKED_PX:
+        by *= 2
+    before, after, small = photo, restored, mask
+    if by > 1:
+        before, after = copies.reduced(photo, by), copies.reduced(restored, by)
+        small = copies.reduced_mask(mask, by)
+    change = _change(before, small, after)
+    if change is None:
+        return restored
+    if by == 1:
+        return _changed(restored, change)
+    return copies.Correction(after, _changed(after, change), by, light=True).put_all(restored)
+
+
+def _changed(pixels: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """``pixels`` times exp(``change``), both (H, W, 3); exactly themselves where it is 0."""
+    top = np.iinfo(pixels.dtype).max
+    return np.asarray(np.rint(np.clip(pixels * np.exp(change), 0, top)), pixels.dtype)
+
+
+def _change(photo: np.ndarray, mask: np.ndarray, restored: np.ndarray) -> np.ndarray | None:
+    """By how much the light is off, (H, W, 3) float32, log; None where it cannot be told."""
+    border = _Border.of(mask)
+    if border is None:
+        return None
+    samples = _samples(photo, restored, border)
+    if samples is None:
+        return None
+    courses = _courses(samples, border)
+    lattice = _lattice(samples, courses, border)
+    change = _read(lattice, courses, border)
+    change = cv2.GaussianBlur(np.clip(change, -_LARGEST, _LARGEST), (0, 0), _SOFT_PX)
+    change[border.distance > _ENDS_PX] = 0  # the blur reaches a pixel or two further
+    return np.asarray(change, np.float32)
+
+
+def _log(pixels: np.ndarray, blur_px: float) -> np.ndarray:
+    """Logarithm of the stored values, smoothed, in units of an 8-bit level."""
+    levels = pixels.astype(np.float32) / (np.iinfo(pixels.dtype).max / 255)
+    return np.asarray(np.log(np.maximum(cv2.GaussianBlur(levels, (0, 0), blur_px), 1.0)))
+
+
+# --- the border ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Border:
+    """Where every pixel lies to the border of the shadow next to it; all (H, W)."""
+
+    distance: np.ndarray  # px, positive in the light
+    across_y: np.ndarray  # unit vector from shadow to light, straight across the border
+    across_x: np.ndarray
+    shadow: np.ndarray  # number of the shadow next to it, from 1
+    areas: np.ndarray  # (N + 1,), px by number
+
+    @staticmethod
+    def of(mask: np.ndarray) -> _Border | None:
+        """None for a mask without a border."""
+        inside = (mask > 127).astype(np.uint8)
+        if inside.sum() < _LEAST_PX or inside.all():
+            return None
+        deep, deep_y, deep_x = _nearest_zero(inside)
+        high, high_y, high_x = _nearest_zero(1 - inside)
+        _count, labels, stats, _ = cv2.connectedComponentsWithStats(inside)
+        rows, columns = np.indices(mask.shape)
+        is_in = inside > 0
+        across_y = np.where(is_in, deep_y - rows, rows - high_y).astype(np.float32)
+        across_x = np.where(is_in, deep_x - columns, columns - high_x).astype(np.float32)
+        length = np.maximum(np.hypot(across_y, across_x), 1e-6)
+        return _Border(
+            np.where(is_in, 0.5 - deep, high - 0.5).astype(np.float32),
+            across_y / length,
+            across_x / length,
+            np.where(is_in, labels, labels[high_y, high_x]),
+            stats[:, cv2.CC_STAT_AREA],
+        )
+
+
+def _nearest_zero(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance to the nearest pixel that is 0, and its row and column."""
+    distance, label = cv2.distanceTransformWithLabels(
+        values, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    rows, columns = np.nonzero(values == 0)
+    row_of, column_of = np.zeros((2, label.max() + 1), np.int32)
+    row_of[label[rows, columns]], column_of[label[rows, columns]] = rows, columns
+    return distance, row_of[label], column_of[label]
+
+
+# --- samples: what each place near the border differs by from the light across it ----------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    rows: np.ndarray  # (N,)
+    columns: np.ndarray
+    shadow: np.ndarray
+    bins: np.ndarray  # index into _DISTANCES
+    missing: np.ndarray  # (N, 3) log; 0 where it is as bright as the light across
+
+
+def _samples(photo: np.ndarray, restored: np.ndarray, border: _Border) -> _Samples | None:
+    """None where there are too few to say anything."""
+    distance = border.distance
+    rows, columns = np.nonzero((distance >= -_INSIDE_PX) & (distance <= _OUTSIDE_PX))
+    lit, here = _log(photo, 2.5), _log(restored, 1.0)[rows, columns]
+    bins = np.rint((distance[rows, columns] + _INSIDE_PX) / _STEP_PX).astype(int)
+    bins = np.clip(bins, 0, len(_DISTANCES) - 1)
+    shadow = border.shadow[rows, columns]
+
+    def against(reaches_px: tuple[float, ...]) -> _Samples | None:
+        """Compared with the light at the first of these distances that lies in the photo and in the light."""
+        there = np.zeros((len(rows), 3), np.float32)
+        told = np.zeros(len(rows), bool)
+        for reach in reaches_px:
+            ahead = reach - distance[rows, columns]
+            y = np.rint(rows + border.across_y[rows, columns] * ahead).astype(int)
+            x = np.rint(columns + border.across_x[rows, columns] * ahead).astype(int)
+            fit = np.flatnonzero(
+                ~told & (y >= 0) & (y < distance.shape[0]) & (x >= 0) & (x < distance.shape[1])
+            )
+            fit = fit[distance[y[fit], x[fit]] >= 0.7 * reach]
+            there[fit] = lit[y[fit], x[fit]]
+            told[fit] = True
+        if told.sum() < _LEAST_PX:
+            return None
+        return _Samples(rows[told], columns[told], shadow[told], bins[told], (there - here)[told])
+
+    far = against((_OUTSIDE_PX, 20, 12))
+    if far is None:
+        return None
+    # the nearer, the more alike: no further than the penumbra demands
+    course = _course(far.missing, far.bins)
+    outside = (_DISTANCES > 0) & (_DISTANCES < _ENDS_PX)
+    off = np.flatnonzero((np.abs(course).max(1) > _PENUMBRA) & outside)
+    reach = float(_DISTANCES[off[-1]] if len(off) else 2) + _TAPER_PX
+    return against((reach, 0.7 * reach)) or far
+
+
+# --- courses: the most frequent difference by distance from the border --------------------------------------------
+
+
+def _course(missing: np.ndarray, bins: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+    """(distances, 3) log of samples (N, 3), followed from the border to both sides, along ``like`` where samples lack."""
+    order = np.argsort(bins, kind="stable")
+    missing = missing[order]
+    cuts = np.searchsorted(bins[order], np.arange(len(_DISTANCES) + 1))
+    first = missing[cuts[max(0, _START - 3)] : cuts[_START + 3]]
+    begin = np.median(first, 0) if len(first) else np.zeros(3, np.float32) if like is None else like[_START]
+    trust = _STEADY if like is None else 2 * _STEADY
+    course = np.zeros((len(_DISTANCES), 3), np.float32)
+    for side, back in ((range(_START, len(_DISTANCES)), -1), (range(_START - 1, -1, -1), 1)):
+        here = begin
+        for at in side:
+            expected = here if like is None else here + like[at] - like[min(at + back, len(like) - 1)]
+            here = _most_frequent(missing[cuts[at] : cuts[at + 1]], expected, trust)
+            course[at] = here
+    return _smoothed(course)
+
+
+def _most_frequent(values: np.ndarray, expected: np.ndarray, trust: float) -> np.ndarray:
+    """The mode near ``expected`` of values (N, 3), by mean shift."""
+    found = expected
+    for _ in range(4):
+        weights = _likeness(values - found, 1.0)
+        found = (weights @ values + trust * expected) / (weights.sum() + trust)
+    return np.asarray(found)
+
+
+def _likeness(differences: np.ndarray, wider: float) -> np.ndarray:
+    """(N,) 1 for no difference, towards 0 for another material."""
+    scaled = differences @ _AXES.T / (wider * _BANDS)
+    return np.asarray(np.exp(-0.5 * np.square(scaled).sum(1)), np.float32)
+
+
+def _sharing(widens: float) -> np.ndarray:
+    """How distances share what they know, (D, D), rows sum to 1: wider with depth."""
+    width = 2.0 + widens * np.maximum(0, -_DISTANCES - _FLAT_PX)
+    shares = np.exp(-0.5 * np.square((_DISTANCES[None] - _DISTANCES[:, None]) / width[:, None]))
+    return np.asarray(shares / shares.sum(1, keepdims=True), np.float32)
+
+
+def _smoothed(course: np.ndarray) -> np.ndarray:
+    return _sharing(0.18) @ course
+
+
+def _courses(samples: _Samples, border: _Border) -> np.ndarray:
+    """(shadows + 1, distances, 3): one for all, and one each for the larger ones; less where little can be told."""
+    pooled = _course(samples.missing, samples.bins)
+    count = len(border.areas)
+    courses = np.repeat(pooled[None], count, 0)
+    large = np.argsort(-border.areas[1:], kind="stable")[:_MOST_SHADOWS] + 1
+    large = large[border.areas[large] >= _OWN_PX]
+    for number in large if len(large) > 1 else ():
+        mine = samples.shadow == number
+        if mine.sum() >= 4 * _LEAST_PX:
+            courses[number] = _course(samples.missing[mine], samples.bins[mine], pooled)
+    inside = samples.bins < _START - 4
+    for number in range(1, count):
+        mine = samples.shadow == number
+        told = inside & mine if number in large else inside
+        if told.sum() < 20:
+            continue
+        off = (samples.missing[told] - courses[number][samples.bins[told]]).mean(1)
+        spread = 1.48 * float(np.median(np.abs(off - np.median(off))))
+        border_px = (mine & (samples.bins == _START)).sum() / _STEP_PX
+        independent = min(_MOST_SAMPLES, max(1.0, 2 * border_px / _BORDER_PX))
+        courses[number] /= 1 + spread**2 / (independent * _NETWORK_ERROR**2)
+    return courses
+
+
+# --- the lattice: what differs from that by place -------------------------------------------------------------------
+
+
+def _lattice(samples: _Samples, courses: np.ndarray, border: _Border) -> np.ndarray:
+    """(rows, columns, distances, 3) log, beside the courses, on a grid of _CELL_PX.
+
+    Found in two rounds: what is like the course at all, then what is most frequent at each place.
+    """
+    off = samples.missing - courses[samples.shadow, samples.bins]
+    first = _gathered(samples, off, _likeness(off, _FIRST_WIDER), border)
+    here = first[samples.rows // _CELL_PX, samples.columns // _CELL_PX, samples.bins]
+    return _gathered(samples, off, _likeness(off - here, _WIDER), border)
+
+
+def _gathered(samples: _Samples, off: np.ndarray, weights: np.ndarray, border: _Border) -> np.ndarray:
+    """Weighted means of ``off`` (N, 3) by place and distance, (rows, columns, distances, 3)."""
+    height, width = border.distance.shape
+    shape = height // _CELL_PX + 2, width // _CELL_PX + 2, len(_DISTANCES)
+    cell = np.ravel_multi_index((samples.rows // _CELL_PX, samples.columns // _CELL_PX, samples.bins), shape)
+    size = int(np.prod(shape))
+    sums = np.stack(
+        [
+            np.bincount(cell, weights, size),
+            *(np.bincount(cell, weights * off[:, channel], size) for channel in range(3)),
+        ],
+        -1,
+    ).reshape(*shape, 4)
+    sums = np.einsum("yxbc,db->yxdc", sums.astype(np.float32), _sharing(0.18), optimize=True)
+    wide, near = (_spread(sums, reach / _CELL_PX) / _CELL_PX**2 for reach in (_WIDE_PX, _NEAR_PX))
+    beyond = wide[..., 1:] / (wide[..., :1] + _WIDE_PRIOR)
+    return np.asarray((near[..., 1:] + _NEAR_PRIOR * beyond) / (near[..., :1] + _NEAR_PRIOR), np.float32)
+
+
+def _spread(sums: np.ndarray, sigma: float) -> np.ndarray:
+    """Blurred over the first two axes, whatever comes after."""
+    kernel = cv2.getGaussianKernel(2 * int(3 * sigma) + 1, sigma)
+    for _ in range(2):
+        flat = np.ascontiguousarray(sums, np.float32).reshape(sums.shape[0], -1)
+        blurred = cv2.sepFilter2D(flat, -1, np.ones(1), kernel, borderType=cv2.BORDER_CONSTANT)
+        sums = blurred.reshape(sums.shape).swapaxes(0, 1)
+    return sums
+
+
+def _read(lattice: np.ndarray, courses: np.ndarray, border: _Border) -> np.ndarray:
+    """What is missing at every pixel, (H, W, 3): lattice and courses between their places and distances."""
+    change = np.zeros((*border.distance.shape, 3), np.float32)
+    rows, columns = np.nonzero(border.distance <= _ENDS_PX)
+    shadow = border.shadow[rows, columns]
+    place = np.clip((border.distance[rows, columns] + _INSIDE_PX) / _STEP_PX, 0, len(_DISTANCES) - 1.001)
+    fades = np.clip((_ENDS_PX - _DISTANCES) / _TAPER_PX, 0, 1)
+    y, x = (np.maximum((at + 0.5) / _CELL_PX - 0.5, 0) for at in (rows, columns))
+    low_y, low_x, low = y.astype(int), x.astype(int), place.astype(int)
+    found = np.zeros((len(rows), 3), np.float32)
+    for up in (0, 1):
+        part = np.abs(1 - up - (place - low)) * fades[low + up]
+        found += part[:, None] * courses[shadow, low + up]
+        for down in (0, 1):
+            for right in (0, 1):
+                share = np.abs(1 - down - (y - low_y)) * np.abs(1 - right - (x - low_x)) * part
+                found += share[:, None].astype(np.float32) * lattice[low_y + down, low_x + right, low + up]
+    change[rows, columns] = found
+    return change

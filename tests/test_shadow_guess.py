@@ -1,0 +1,63 @@
+"""A guess takes cast shadows and leaves dark things alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.cv import cv2
+from core.restoring import shadow_guess
+from tests.test_shadow_light import disc, ground, levels
+
+
+def guess(photo: np.ndarray, brightened: np.ndarray) -> shadow_guess.Guess | None:
+    before, after = (shadow_guess.copy_of(levels(picture)) for picture in (photo, brightened))
+    return shadow_guess.guess(before, after, photo.shape[1], photo.shape[0])
+
+
+def test_a_shadow_is_found_where_it_lies() -> None:
+    truth, mask = ground(240, 320), disc(240, 320, 70)
+    photo = np.where((mask > 0)[..., None], truth * np.array([0.35, 0.4, 0.45]), truth)
+    found = guess(photo, np.where((mask > 0)[..., None], photo * 2, photo))
+    assert found is not None
+    assert found.mask.shape == (240, 320) and found.mask.dtype == np.uint8
+    both, either = (mask > 0) & (found.mask > 127), (mask > 0) | (found.mask > 127)
+    assert both.sum() / either.sum() > 0.9
+    assert found.share == pytest.approx((mask > 0).mean(), rel=0.1)
+
+
+def test_what_is_enclosed_is_shadow_too() -> None:
+    truth, mask = ground(240, 320), disc(240, 320, 70)
+    photo = np.where((mask > 0)[..., None], truth * 0.4, truth)
+    passed = (mask > 0) & (disc(240, 320, 10) == 0)  # the first pass left a spot dark
+    found = guess(photo, np.where(passed[..., None], photo * 2, photo))
+    assert found is not None and found.mask[120, 160] == 255
+
+
+def test_a_dark_thing_of_another_colour_is_none() -> None:
+    """Patches around it differ, so that no one factor leads across its border."""
+    rng = np.random.default_rng(3)
+    photo, mask = ground(240, 320), disc(240, 320, 70)
+    patches = np.exp(rng.normal(0, 0.6, (8, 10, 3))).astype(np.float32)
+    photo = photo * cv2.resize(patches, (320, 240), interpolation=cv2.INTER_NEAREST)
+    photo = np.where((mask > 0)[..., None], np.array([70.0, 40.0, 30.0]), photo)
+    assert guess(photo, np.where((mask > 0)[..., None], photo * 2, photo)) is None
+
+
+def test_nothing_brightened_is_no_shadow() -> None:
+    photo = ground(100, 120)
+    assert guess(photo, photo) is None
+
+
+def test_a_photo_brightened_all_over_has_nothing_to_be_compared_with() -> None:
+    photo = ground(100, 120)
+    assert guess(photo * 0.5, photo) is None
+
+
+def test_large_photos_get_a_mask_of_their_own_size() -> None:
+    truth, mask = ground(240, 320), disc(240, 320, 70)
+    photo = np.where((mask > 0)[..., None], truth * 0.4, truth)
+    large = np.asarray(cv2.resize(photo, (1920, 1440)))
+    bright = np.asarray(cv2.resize(np.where((mask > 0)[..., None], truth * 0.8, truth), (1920, 1440)))
+    found = guess(large, bright)
+    assert found is not None and found.mask.shape == (1440, 1920)
