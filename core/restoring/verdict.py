@@ -133,7 +133,7 @@ def words(verdict: Verdict, task: str, restored: bool = True) -> str:
     if verdict.found is None:
         return ""
     if verdict.found == NOTHING:
-        what = f"No {noun} found"
+        what = "No cast shadow found" if task == "deshadow" else f"No {noun} found"
         return f"{what}, nothing changed" if restored and verdict.unchanged else what
     if verdict.found == LITTLE:
         what = f"{'A few' if many else 'A little'} {noun} found"
@@ -150,6 +150,8 @@ def advice(verdict: Verdict, task: str) -> str:
     """What could help where hardly anything was found or taken; empty where nothing needs to."""
     if verdict.found == NOTHING:
         noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
+        if task == "deshadow":
+            return "If you see one, mark it: a mask says where it is."
         return f"If you see {noun}, try another scale or another task."
     if verdict.gone is not None and verdict.gone < SOME_GONE:
         return "More thoroughness or another scale may take more."

@@ -38,6 +38,7 @@ class Result:
     tile_px: int = 512
     memory: str = "unchanged"
     mask: str = "none"
+    only: str = "none"
     scale_asked: str = "auto"
     verdict: Verdict = NO_VERDICT
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.cv import cv2
 from core.restoring import shadow_guess
-from tests.test_shadow_light import disc, ground, levels
+from tests.restoring.test_shadow_light import disc, ground, levels
 
 
 def guess(photo: np.ndarray, brightened: np.ndarray) -> shadow_guess.Guess | None:
