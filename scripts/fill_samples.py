@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from core.data.degrade import DEGRADATIONS
 from core.events import ItemStarted, Notice
 from core.images import io as image_io
-from core.model import catalog, checkpoint, exemplars
-from core.training.exemplar_fill import fill
+from core.model import catalog
+from core.training.own_samples import fill_model
 
 
 def main() -> int:
@@ -32,37 +30,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    model = checkpoint.load(options.model)
-    if model.task not in DEGRADATIONS:
-        parser.error(f"{model.name}: no degradation is known for {model.task}")
     if options.photos is None:
         photos = list(catalog.sample_photos(validation=False))
     else:
         photos = list(image_io.find_images(options.photos, recursive=True))
-    degradation = DEGRADATIONS[model.task]
-    began = time.monotonic()
-    memory = fill(
-        model.network,
-        photos,
-        degradation.bind(degradation.always(degradation.defaults)),
-        options.seed,
-        visits=options.visits,
-        older=[checkpoint.load(path).network for path in options.older],
-        weights_sha256=model.sha256,
-        emit=_say,
+    found = fill_model(
+        options.model, photos, seed=options.seed, visits=options.visits, older=options.older, emit=_say
     )
-    seconds = time.monotonic() - began
-    folder = options.model if options.model.is_dir() else options.model.parent
-    file = exemplars.save(
-        memory, folder, {"task": model.task, "visits": options.visits, "seed": options.seed}
-    )
-    for kind in (exemplars.POSITIVE, exemplars.DEGRADED, exemplars.WRONG):
-        sources = len({memory.exemplar(kind, index).source for index in range(memory.count(kind))})
+    for kind, filled in found.kinds.items():
         print(
-            f"{kind:9} {memory.count(kind):4} of {memory.bounds[kind]:4} from {sources:3} photos, "
-            f"smallest distance {memory.smallest_distance(kind):.3f}"
+            f"{kind:9} {filled.count:4} of {filled.bound:4} from {filled.photos:3} photos, "
+            f"smallest distance {filled.smallest_distance:.3f}"
         )
-    print(f"{file}: {file.stat().st_size / 1e6:.3f} MB from {len(photos)} photos in {seconds:.0f} s")
+    size = found.file.stat().st_size / 1e6
+    print(f"{found.file}: {size:.3f} MB from {len(photos)} photos in {found.seconds:.0f} s")
     return 0
 
 

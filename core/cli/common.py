@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -101,6 +101,11 @@ def tile_type(text: str) -> int | None:
 
 def strength_type(text: str) -> float:
     return _number(text, "0.0", "1.0")
+
+
+def whole_type(low: int, high: int) -> Callable[[str], int]:
+    """An argument type for whole numbers from ``low`` to ``high``."""
+    return lambda text: _whole(text, low, high)
 
 
 def thoroughness_type(text: str) -> float:

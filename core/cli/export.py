@@ -80,7 +80,7 @@ def add(commands: Any) -> None:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    model = _find(args.model)
+    model = find_model(args.model)
     if args.photo is not None and args.to != "onnx":
         raise common.UsageError(f"--photo {args.photo}: only --to onnx compares on a photo")
     if args.photo is not None and not args.photo.is_file():
@@ -158,7 +158,7 @@ def _task(folder: Path) -> str:
     return str(json.loads((folder / catalog.CONFIG_NAME).read_text(encoding="utf-8"))["task"])
 
 
-def _find(text: str) -> Path:
+def find_model(text: str) -> Path:
     """A model by name or path, or the best weights of a run. Raises :class:`common.UsageError`."""
     from core.model import catalog
     from core.training import runs

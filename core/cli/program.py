@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 
 from core import __version__
-from core.cli import check, common, demo, evaluate, export, info, inspect, masks, restore, runs, train
+from core.cli import (
+    check,
+    common,
+    demo,
+    evaluate,
+    export,
+    info,
+    inspect,
+    masks,
+    restore,
+    runs,
+    samples,
+    train,
+)
 from core.jobs import Cancelled
 from core.problems import describe
 
@@ -20,6 +33,7 @@ COMMANDS = (
     "check",
     "train",
     "runs",
+    "samples",
     "export",
     "import",
     "info",
@@ -54,6 +68,7 @@ def build_parser() -> common.Parser:
         check,
         train,
         runs,
+        samples,
         export,
         info,
         demo,

@@ -35,6 +35,27 @@ class Example:
     group: str = ""  # the source of a mixture that it stands for
 
 
+def clean_photos(recipe: TrainRecipe, data: tuple[Path, ...], leave_out: LeftOut) -> list[Path]:
+    """Clean photos that a recipe trains on: its photos, and of pairs the undamaged side. Raises as :func:`read_data`."""
+    if recipe.kind == "clean":
+        return _photos(recipe.train, data, leave_out, "train")
+    if recipe.kind in ("pairs", "mixed"):
+        folders = recipe.pairs if recipe.kind == "mixed" else recipe.train
+        pairs, _apart = _split_pairs(folders, recipe.validation, recipe.hold_out, data, leave_out)
+        found = [pair.target for pair in pairs]
+        return found + (_photos(recipe.train, data, leave_out, "train") if recipe.kind == "mixed" else [])
+    photos: dict[Path, None] = {}
+    for each in recipe.sources:
+        if each.kind == "pairs":
+            pairs, _apart = _split_pairs(
+                each.folders, each.folders if each.hold_out else (), each.hold_out, data, leave_out
+            )
+            photos.update(dict.fromkeys(pair.target for pair in pairs))
+        else:
+            photos.update(dict.fromkeys(_photos(each.folders or recipe.train, data, leave_out, "train")))
+    return list(photos)
+
+
 def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list[Example], int]:
     """Training samples, validation examples and the number of training photos.
 

@@ -23,7 +23,7 @@ from core.data.sampling import Prefetcher, Sample
 from core.events import FilmFrame, Notice, StepDone, TrainStarted, Validated
 from core.images import metrics
 from core.images.types import ImageError
-from core.jobs import Emit, JobControl, ignore
+from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.problems import describe
 from core.training import state as training_state
 from core.training.guard import MOST_IN_A_ROW, Guard
@@ -151,6 +151,8 @@ class _Run(KeptRun):
                 if self.ranks.is_first:
                     self._leave_a_model()
             if self.ranks.is_first:
+                if not stopped:
+                    self._leave_samples()
                 self._tell_state(STOPPED if stopped else DONE, patient=not stopped)
         except BaseException as error:
             if self.ranks.is_first:
@@ -158,6 +160,23 @@ class _Run(KeptRun):
             raise
         seconds = time.monotonic() - self.began
         return TrainResult(self.folder.model, self.step, self.best_psnr_db, self.best_step, seconds, stopped)
+
+    def _leave_samples(self) -> None:
+        """What the Memory page shows as alike. The run is done: nothing that goes wrong here makes it undone."""
+        from core.training.own_samples import fill_from_run  # reads the recipe's data, as this does
+
+        try:
+            fill_from_run(
+                self.recipe,
+                tuple(Path(path) for path in self.data),
+                self.folder.model,
+                self.device,
+                self.control,
+            )
+        except Cancelled:
+            pass
+        except Exception as error:
+            self.emit(Notice(f"No samples were kept beside the model. {describe(error).sentence}"))
 
     def _begin(self, resumed: str | None) -> None:
         self._tell_state(RUNNING)

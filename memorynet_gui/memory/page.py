@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from core.jobs import Emit, JobControl
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look.theme import set_surface
 from memorynet_gui.memory import work
+from memorynet_gui.memory.browser import SlotBrowser
 from memorynet_gui.memory.canvas import MemoryCanvas
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.empty import EmptyMemory
@@ -27,7 +29,11 @@ from memorynet_gui.memory.panel_place import SOURCES_SHOWN
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.words import noun, verdict
-from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
+from memorynet_gui.memory.work import Bench, PlaceEffect, SlotEffect, Subject, Tried
+from memorynet_gui.page import AppContext, Page, PhotoAtHand
+from memorynet_gui.problems import Problem, describe
+from memorynet_gui.theme import set_surface
+from memorynet_gui.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
@@ -38,7 +44,8 @@ log = logging.getLogger(__name__)
 _ZOOM_STEP = 1.5
 _PINS_MAX = 9
 _TASK_OF_SAMPLES = "derain"
-_QUIET_KINDS = ("place", "slots", "preview")  # over in a moment: no words in the job bar
+_BROWSER_PX = 216
+_QUIET_KINDS = ("place", "preview")  # over in a moment: no words in the job bar
 
 
 class MemoryPage(Page):
@@ -57,6 +64,7 @@ class MemoryPage(Page):
         self.panel = MemoryPanel(self.edits, context.theme.token)
         self.toolbar = MemoryToolbar(self)
         self.empty = EmptyMemory(self.thumbnails)
+        self.browser = SlotBrowser(context.theme.token)
         self.pins: list[tuple[int, int]] = []  # pixels of the photo
         self.chosen_pin = -1
         self._effects: dict[tuple[int, int], PlaceEffect] = {}
@@ -65,6 +73,7 @@ class MemoryPage(Page):
         self._own_photo = False  # dropped here, so the Restore page's does not take its place
         self._at_hand: PhotoAtHand | None = None
         self._said_job = False
+        self._browsed: Bench | None = None
         self._shut = False
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._build()
@@ -87,7 +96,14 @@ class MemoryPage(Page):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
         self._column.addWidget(self.words)
-        self._column.addWidget(self.canvas, 1)
+        self.split = QSplitter(Qt.Orientation.Vertical)
+        self.split.setHandleWidth(1)
+        self.split.setChildrenCollapsible(False)
+        self.split.addWidget(self.canvas)
+        self.split.addWidget(self.browser)
+        self.split.setStretchFactor(0, 1)
+        self.browser.hide()
+        self._column.addWidget(self.split, 1)
         self._outer = QStackedWidget()
         self._outer.addWidget(self.empty)
         self._outer.addWidget(content)
@@ -108,6 +124,11 @@ class MemoryPage(Page):
         self.toolbar.from_restore.clicked.connect(self._take_restore)
         self.empty.open_requested.connect(lambda: self._do("open"))
         self.empty.sample_requested.connect(self.open_sample)
+        self.toolbar.slots_wanted.connect(self._show_browser)
+        self.browser.hovered.connect(self.light_slot)
+        self.browser.chosen.connect(self.choose_slot)
+        self.browser.effects_wanted.connect(self._measure_slots)
+        flow.event.connect(self._flow_event)
         stage.place_first = lambda: self.place
         stage.changed.connect(self._stage_changed)
         stage.tried.connect(self._tried)
@@ -364,6 +385,7 @@ class MemoryPage(Page):
             self.canvas.set_looked(None)
             self.canvas.set_sources((), QColor())
             panel.show_place(None, None, None, None, None, "", (), pinned="")
+            self.browser.set_lit({})
             self._show_tints()
             return
         look = bench.look
@@ -372,6 +394,7 @@ class MemoryPage(Page):
         if bench.samples is not None and bench.samples.dim == look.query.shape[-1]:
             negative = look.nearest(place, bench.samples, "negative")
             positive = look.nearest(place, bench.samples, "positive")
+        self.browser.set_lit({slot.row: slot.weight for slot in place.slots})
         slot = self._slot_of(place)
         sources = look.sources(place, slot, count=SOURCES_SHOWN)
         pinned = str(self.chosen_pin + 1) if self._looked is None and self.chosen_pin >= 0 else ""
@@ -410,6 +433,33 @@ class MemoryPage(Page):
         self.panel.edit.choose(Slots(polarity, granularity, (number,)))
         for bars in self.panel.place.bars.values():
             bars.set_picked(row)
+        self.browser.pick(row)
+
+    def _show_browser(self, on: bool) -> None:
+        self.browser.setVisible(on)
+        if on:
+            height = self.split.height()
+            self.split.setSizes([max(120, height - _BROWSER_PX), _BROWSER_PX])
+
+    def _measure_slots(self, rows: list[int]) -> None:
+        """What muting each of these does; told one by one."""
+        bench = self.stage.bench
+        effects = self.browser.list.effects
+
+        def measure(emit: Emit, control: JobControl) -> int:
+            assert bench is not None
+            left = [row for row in rows if row not in effects]  # something else may have come between
+            return work.slot_effects(bench, left, emit, control)
+
+        if bench is not None and rows:
+            self.flow.want("slots", measure, lambda _count: None)
+
+    def _flow_event(self, _kind: str, event: object) -> None:
+        if isinstance(event, SlotEffect):
+            self.browser.show_effect(event)
+            found = len(self.browser.list.effects)
+            used = sum(facts.usage > 0 and facts.is_read for facts in self.browser.list.everything)
+            self._say_job(f"Muting one slot after the other · {found} of {used}", found / max(1, used), None)
 
     # --- what lies over the photo ----------------------------------------------------------------
 
@@ -560,6 +610,9 @@ class MemoryPage(Page):
     def _stage_changed(self) -> None:
         bench = self.stage.bench
         self.panel.edit.set_look(bench.look if bench is not None else None)
+        if bench is not self._browsed:
+            self._browsed = bench
+            self.browser.set_facts(bench.slots if bench is not None else ())
         self._show_tints()
         self._show_place()
         if bench is not None and self.chosen_pin >= 0:

@@ -6,7 +6,7 @@ themselves: the page needs only the records here to be there at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.restoring.inspection import Response
     from core.restoring.memory_look import MemoryLook
     from core.restoring.memory_probe import Change, Probe
+    from core.restoring.memory_slots import SlotFacts
     from core.restoring.restore import RestoreRequest
 
 Region = tuple[int, int, int, int]
@@ -62,6 +63,7 @@ class Bench:
     request: RestoreRequest
     samples: SampleMemory | None
     without_samples: str  # why there are none, as a sentence
+    slots: tuple[SlotFacts, ...]
     restored: np.ndarray | None  # (H, W, 3) in the file's depth, with the memory as it is
     restored_rgb: np.ndarray | None
     truth: np.ndarray | None = field(default=None, repr=False)  # (H, W, 3), the photo undamaged
@@ -165,7 +167,7 @@ def open_photo(
     emit(PhotoOpened(rgb, restored_rgb))
     control.checkpoint()
     from core.model import exemplars
-    from core.restoring import memory_look, memory_probe
+    from core.restoring import memory_look, memory_probe, memory_slots
     from core.restoring.restore import RestoreRequest
 
     model = catalog.resolve(subject.model) if subject.model else catalog.default_model(subject.task)
@@ -187,6 +189,7 @@ def open_photo(
         request,
         samples,
         without or "",
+        memory_slots.slot_facts(look, samples),
         restored,
         restored_rgb,
         _truth(reference, picture),
@@ -243,6 +246,14 @@ def place_effect(bench: Bench, x: int, y: int, _emit: Emit, control: JobControl)
     with_memory = _probed(bench, Trial(), region, control)
     without = bench.probe.restore(region, mute_memory=True, control=control)
     return PlaceEffect(x, y, change_between(without, with_memory))
+
+
+def slot_effects(bench: Bench, rows: Sequence[int], emit: Emit, control: JobControl) -> int:
+    """Emits a SlotEffect for each slot; returns how many were measured."""
+    for row in rows:
+        control.checkpoint()
+        emit(slot_effect(bench, row, emit, control))
+    return len(rows)
 
 
 def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> SlotEffect:

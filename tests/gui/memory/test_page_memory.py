@@ -406,3 +406,45 @@ def test_points_of_the_photo_are_found_again(desk: Desk, source: Path) -> None:
         canvas.set_mode(mode)
         for pixel in ((0, 0), (159, 119), (33, 71)):
             assert canvas.pixel_at(QPointF(desk.at(*pixel))) == pixel
+
+
+def test_the_browser_shows_every_slot_sorted_filtered_and_linked(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, browser = desk.page, desk.page.browser
+    page.toolbar.slots.click()
+    assert browser.isVisible() and len(browser.list.facts) == 2 * (12 + 6 + 3)
+    browser.polarity.setCurrentIndex(browser.polarity.findData("negative"))
+    browser.granularity.setCurrentIndex(browser.granularity.findData("part"))
+    assert {facts.polarity for facts in browser.list.facts} == {"negative"} and len(browser.list.facts) == 12
+    browser.sort.setCurrentIndex(browser.sort.findData("usage"))
+    used = [facts.usage for facts in browser.list.facts]
+    assert used == sorted(used, reverse=True)
+    first = browser.list.facts[0]
+    page.browser.view.hovered.emit(first.row)
+    tint = page.canvas.tints[0]
+    assert tint is not None and f"part {first.slot}" in tint.title
+    page.browser.view.hovered.emit(-1)
+    browser.view.setFocus()
+    browser.view.setCurrentIndex(browser.list.index(0))
+    QTest.keyClick(browser.view, Qt.Key.Key_Return)
+    assert desk.panel.edit.chosen == Slots("negative", "part", (first.slot,))
+    desk.click(40, 30)
+    bench = page.stage.bench
+    assert bench is not None
+    place = bench.look.place(40, 30)
+    assert browser.list.lit == {slot.row: slot.weight for slot in place.slots}
+    assert unnamed_focusable(browser) == []
+
+
+def test_effects_of_slots_come_one_by_one(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    browser = desk.page.browser
+    desk.page.toolbar.slots.click()
+    browser.granularity.setCurrentIndex(browser.granularity.findData("semantic"))
+    browser.measure.click()
+    desk.idle()
+    wanted = {facts.row for facts in browser.list.facts if facts.usage > 0}
+    assert set(browser.list.effects) == wanted
+    browser.sort.setCurrentIndex(browser.sort.findData("effect"))
+    changes = [browser.list.effects[f.row].change.mean for f in browser.list.facts if f.row in wanted]
+    assert changes == sorted(changes, reverse=True)

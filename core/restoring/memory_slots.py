@@ -1,0 +1,135 @@
+"""Every slot of a memory, as one photo uses it: how much, what it answers to, what it resembles, whether it is of use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.model.exemplars import Exemplar, SampleMemory
+from core.model.health import DEAD_SHARE, DUPLICATE_COSINE
+from core.model.memory import sparsemax
+from core.restoring.memory_look import MemoryLook
+
+OVERUSED = 0.5
+"""A slot with more than this of the weight of its group does the work of the others, where there are several."""
+SEVERAL = 4
+TYPICAL = 4  # samples from as many steps of the activation
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Another slot of the same polarity and granularity."""
+
+    slot: int
+    cosine: float  # -1..1
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFacts:
+    polarity: str
+    granularity: str
+    slot: int  # counted from 0 within its polarity and granularity
+    row: int  # in the table of all slots
+    is_read: bool
+    usage: float  # mean weight over the photo, 0..1; sums to 1 in its group
+    near: tuple[Likeness, ...]  # most alike first
+    health: str  # "" | "unused" | "duplicate" | "overused": here; a photo does not need every slot
+    typical: tuple[tuple[Exemplar, float], ...]  # stored samples with their weight, from strong to weak
+
+    @property
+    def name(self) -> str:
+        return f"{self.polarity} {self.granularity} {self.slot}"
+
+    @property
+    def health_words(self) -> str:
+        """Why it may need a look, as a sentence; "" where it does not."""
+        if self.health == "unused":
+            return "Hardly any place of this photo looks it up; others may."
+        if self.health == "duplicate":
+            twin = self.near[0]
+            return f"Says the same as {self.granularity} {twin.slot} (cosine {twin.cosine:.3f})."
+        if self.health == "overused":
+            return f"Does {self.usage:.0%} of the work of its kind here; the others have little to say."
+        return ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "polarity": self.polarity,
+            "granularity": self.granularity,
+            "slot": self.slot,
+            "is_read": self.is_read,
+            "usage": round(self.usage, 6),
+            "health": self.health,
+            "near": [{"slot": other.slot, "cosine": round(other.cosine, 4)} for other in self.near],
+        }
+
+
+def slot_facts(look: MemoryLook, samples: SampleMemory | None = None, near: int = 3) -> tuple[SlotFacts, ...]:
+    """All slots in the order of the table.
+
+    Args:
+        samples: of the same model, for what each slot answers to; None or of another size: no samples are told.
+        near: how many slots most like each are told.
+    """
+    found: list[SlotFacts] = []
+    for (polarity, granularity), rows in look.slices.items():
+        table = look.held.table[rows]
+        usage = look.usage[rows]
+        alike = table @ table.T
+        np.fill_diagonal(alike, -2)
+        weights = _sample_weights(look, samples, polarity, table)
+        for slot in range(len(table)):
+            order = np.argsort(-alike[slot], kind="stable")[: min(near, len(table) - 1)]
+            others = tuple(Likeness(int(other), float(alike[slot, other])) for other in order)
+            found.append(
+                SlotFacts(
+                    polarity,
+                    granularity,
+                    slot,
+                    rows.start + slot,
+                    look.is_read[polarity, granularity],
+                    float(usage[slot]),
+                    others,
+                    _health(float(usage[slot]), len(table), others),
+                    _typical(samples, polarity, None if weights is None else weights[:, slot]),
+                )
+            )
+    return tuple(found)
+
+
+def _health(usage: float, count: int, near: Sequence[Likeness]) -> str:
+    if usage * count < DEAD_SHARE:
+        return "unused"
+    if near and near[0].cosine > DUPLICATE_COSINE:
+        return "duplicate"
+    return "overused" if count >= SEVERAL and usage > OVERUSED else ""
+
+
+def _sample_weights(
+    look: MemoryLook, samples: SampleMemory | None, polarity: str, table: np.ndarray
+) -> np.ndarray | None:
+    """(M, slots): how strongly each stored sample of the polarity looks up each slot of a group."""
+    if samples is None or samples.dim != table.shape[1] or not samples.count(polarity):
+        return None
+    scores = look.held.sharpness * (samples.embeddings(polarity) @ torch.from_numpy(table).T)
+    return sparsemax(scores).numpy()
+
+
+def _typical(
+    samples: SampleMemory | None, polarity: str, weights: np.ndarray | None
+) -> tuple[tuple[Exemplar, float], ...]:
+    """Not the strongest alone: they would all look like one another, and say nothing of what else answers."""
+    if samples is None or weights is None:
+        return ()
+    answering = np.flatnonzero(weights > 0)
+    if not len(answering):
+        return ()
+    order = answering[np.argsort(-weights[answering], kind="stable")]
+    picked = dict.fromkeys(
+        np.linspace(0, len(order) - 1, min(TYPICAL, len(order))).round().astype(int).tolist()
+    )
+    return tuple((samples.exemplar(polarity, int(order[at])), float(weights[order[at]])) for at in picked)
