@@ -75,7 +75,7 @@ class SlotList(QAbstractListModel):
         self._rows: list[SlotFacts] = []
         self.effects: dict[int, SlotEffect] = {}
         self.lit: dict[int, float] = {}  # row of the table -> weight of the place looked at
-        self.polarity, self.granularity, self.shown, self.sort = "", "", "all", "number"
+        self.polarity, self.granularity, self.shown, self.order = "", "", "all", "number"
 
     def set_facts(self, facts: Sequence[SlotFacts]) -> None:
         self._all = tuple(facts)
@@ -94,7 +94,7 @@ class SlotList(QAbstractListModel):
             and wanted(facts)
         ]
         self.beginResetModel()
-        key = SORTS[self.sort][1]
+        key = SORTS[self.order][1]
         self._rows = sorted(found, key=lambda facts: key(facts, self.effects))
         self.endResetModel()
 
@@ -338,7 +338,7 @@ class SlotBrowser(QWidget):
 
     def show_effect(self, effect: SlotEffect) -> None:
         self.list.set_effect(effect)
-        if self.list.sort == "effect":
+        if self.list.order == "effect":
             self._soon.start()  # not at every one: tiles that jump cannot be looked at
 
     def _resort(self) -> None:
@@ -360,7 +360,7 @@ class SlotBrowser(QWidget):
         self.list.polarity = self.polarity.currentData() or ""
         self.list.granularity = self.granularity.currentData() or ""
         self.list.shown = self.shown.currentData() or "all"
-        self.list.sort = self.sort.currentData() or "number"
+        self.list.order = self.sort.currentData() or "number"
         self.list.arrange()
         self._tell_count()
 

@@ -5,30 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from core.jobs import Emit, JobControl
-from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots
-from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
-from memorynet_gui.base.problems import Problem, describe
-from memorynet_gui.base.thumbnails import Thumbnails
-from memorynet_gui.look.theme import set_surface
+from core.model.memory_edit import Slots
 from memorynet_gui.memory import work
 from memorynet_gui.memory.browser import SlotBrowser
 from memorynet_gui.memory.canvas import MemoryCanvas
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.empty import EmptyMemory
+from memorynet_gui.memory.files import MemoryFiles
 from memorynet_gui.memory.flow import MemoryFlow
-from memorynet_gui.memory.overlay import CELL_PX, Mark, Tint
+from memorynet_gui.memory.overlay import CELL_PX, Mark
 from memorynet_gui.memory.panel import MemoryPanel
 from memorynet_gui.memory.panel_place import SOURCES_SHOWN
+from memorynet_gui.memory.pins import Pins
 from memorynet_gui.memory.stage import MemoryStage
+from memorynet_gui.memory.tints import on_photo, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
-from memorynet_gui.memory.words import noun, verdict
+from memorynet_gui.memory.words import verdict
 from memorynet_gui.memory.work import Bench, PlaceEffect, SlotEffect, Subject, Tried
 from memorynet_gui.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.problems import Problem, describe
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
-_PINS_MAX = 9
 _TASK_OF_SAMPLES = "derain"
 _BROWSER_PX = 216
 _QUIET_KINDS = ("place", "preview")  # over in a moment: no words in the job bar
@@ -61,14 +59,13 @@ class MemoryPage(Page):
         self.canvas = MemoryCanvas()
         self.flow = MemoryFlow(context.runner, self)
         self.stage = MemoryStage(self.flow, self.canvas, self.edits, self)
+        self.files = MemoryFiles(context, self.stage, self.edits, self)
         self.panel = MemoryPanel(self.edits, context.theme.token)
         self.toolbar = MemoryToolbar(self)
         self.empty = EmptyMemory(self.thumbnails)
         self.browser = SlotBrowser(context.theme.token)
-        self.pins: list[tuple[int, int]] = []  # pixels of the photo
-        self.chosen_pin = -1
+        self.pins = Pins(self)
         self._effects: dict[tuple[int, int], PlaceEffect] = {}
-        self._looked: tuple[int, int] | None = None  # under the pointer or the arrow keys
         self._hot_slot = -1
         self._own_photo = False  # dropped here, so the Restore page's does not take its place
         self._at_hand: PhotoAtHand | None = None
@@ -113,10 +110,13 @@ class MemoryPage(Page):
 
     def _connect(self) -> None:
         canvas, panel, stage, flow = self.canvas, self.panel, self.stage, self.flow
-        canvas.hovered.connect(self._hover)
-        canvas.clicked.connect(self.pin)
-        canvas.unclicked.connect(self._unclick)
-        canvas.pin_clicked.connect(self.choose_pin)
+        canvas.hovered.connect(self.pins.look)
+        canvas.clicked.connect(self.pins.pin)
+        canvas.unclicked.connect(self.pins.unclick)
+        canvas.pin_clicked.connect(self.pins.choose)
+        self.pins.changed.connect(self._show_place)
+        self.pins.chosen_changed.connect(self._measure_place)
+        self.pins.chosen_changed.connect(self.status_changed)
         canvas.mode_changed.connect(self._mode_changed)
         canvas.zoom_changed.connect(self.toolbar.set_zoom)
         canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
@@ -129,7 +129,7 @@ class MemoryPage(Page):
         self.browser.chosen.connect(self.choose_slot)
         self.browser.effects_wanted.connect(self._measure_slots)
         flow.event.connect(self._flow_event)
-        stage.place_first = lambda: self.place
+        stage.place_first = lambda: self.pins.place
         stage.changed.connect(self._stage_changed)
         stage.tried.connect(self._tried)
         stage.progressed.connect(self._say_job)
@@ -140,10 +140,12 @@ class MemoryPage(Page):
         panel.problem.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
         panel.place.slot_hovered.connect(self.light_slot)
         panel.place.slot_chosen.connect(self.choose_slot)
-        panel.place.unpin_requested.connect(self.unpin)
-        panel.edit.save_requested.connect(self._ask_save)
-        panel.edit.load_requested.connect(self._ask_load)
-        panel.edit.photo_wanted.connect(self._ask_other)
+        panel.place.unpin_requested.connect(self.pins.unpin)
+        panel.edit.save_requested.connect(self.files.ask_save)
+        panel.edit.load_requested.connect(self.files.ask_load)
+        panel.edit.photo_wanted.connect(self.files.ask_other)
+        self.files.photo_chosen.connect(lambda path: self.open_paths([path]))
+        self.files.other_chosen.connect(self.hold_photo)
         panel.edit.photo_dropped.connect(lambda name: self.hold_photo(Path(name)))
         self.edits.changed.connect(self.status_changed.emit)
         self.context.theme.changed.connect(self._show_tints)
@@ -227,7 +229,7 @@ class MemoryPage(Page):
     def _open(self, subject: Subject, at_hand: PhotoAtHand | None, reference: Path | None) -> None:
         same_photo = self.stage.subject is not None and self.stage.subject.path == subject.path
         if not same_photo:
-            self.pins, self.chosen_pin, self._looked = [], -1, None
+            self.pins.clear()
         self._effects.clear()
         self.panel.problem.show_problem(None)
         self.stage.open(
@@ -245,9 +247,9 @@ class MemoryPage(Page):
             "undo": lambda: self.edits.can_undo,
             "redo": lambda: self.edits.can_redo,
             "save": lambda: bool(self.edits.now.steps),
-            "remove": lambda: self.chosen_pin >= 0,
-            "next": lambda: len(self.pins) > 1,
-            "previous": lambda: len(self.pins) > 1,
+            "remove": lambda: self.pins.chosen >= 0,
+            "next": lambda: len(self.pins.places) > 1,
+            "previous": lambda: len(self.pins.places) > 1,
             "cancel": lambda: bool(self.flow.kind) and self.flow.kind not in _QUIET_KINDS,
         }
         if action_id in answers:
@@ -260,13 +262,13 @@ class MemoryPage(Page):
             canvas.set_mode(action_id.removeprefix("mode_"))
             return
         handlers: dict[str, Callable[[], object]] = {
-            "open": self._ask_open,
+            "open": self.files.ask_photo,
             "undo": self.edits.undo,
             "redo": self.edits.redo,
-            "save": self._ask_save,
-            "remove": self.unpin,
-            "next": lambda: self.choose_pin((self.chosen_pin + 1) % len(self.pins)),
-            "previous": lambda: self.choose_pin((self.chosen_pin - 1) % len(self.pins)),
+            "save": self.files.ask_save,
+            "remove": self.pins.unpin,
+            "next": lambda: self.pins.step(1),
+            "previous": lambda: self.pins.step(-1),
             "cancel": self._cancel,
             "toggle_zoom": canvas.toggle_fit,
             "zoom_fit": canvas.fit,
@@ -311,51 +313,9 @@ class MemoryPage(Page):
 
     # --- places ----------------------------------------------------------------------------------
 
-    @property
-    def place(self) -> tuple[int, int] | None:
-        """What the panel tells about: the place under the pointer, else the chosen pin."""
-        if self._looked is not None:
-            return self._looked
-        return self.pins[self.chosen_pin] if 0 <= self.chosen_pin < len(self.pins) else None
-
-    def _hover(self, pixel: tuple[int, int] | None) -> None:
-        self._looked = pixel
-        self._show_place()
-
-    def pin(self, x: int, y: int) -> None:
-        """Keep a place; the oldest makes room for a tenth."""
-        cell = (x // CELL_PX, y // CELL_PX)
-        known = next((i for i, p in enumerate(self.pins) if (p[0] // CELL_PX, p[1] // CELL_PX) == cell), None)
-        if known is not None:
-            self.choose_pin(known)
-            return
-        if len(self.pins) >= _PINS_MAX:
-            del self.pins[0]
-        self.pins.append((x, y))
-        self.choose_pin(len(self.pins) - 1)
-
-    def choose_pin(self, index: int) -> None:
-        self.chosen_pin, self._looked = index, None
-        self._show_place()
-        self._measure_place()
-        self.status_changed.emit()
-
-    def unpin(self) -> None:
-        if 0 <= self.chosen_pin < len(self.pins):
-            del self.pins[self.chosen_pin]
-            self.chosen_pin = len(self.pins) - 1
-            self._looked = None
-            self._show_place()
-            self.status_changed.emit()
-
-    def _unclick(self) -> None:
-        """A double-click zooms; the pin of its first half goes."""
-        if self.pins and self.chosen_pin == len(self.pins) - 1:
-            self.unpin()
-
     def _measure_place(self) -> None:
         """What the memory does to the pixels of the chosen pin: the network is asked once."""
-        bench, at = self.stage.bench, self.place
+        bench, at = self.stage.bench, self.pins.place
         if bench is None or at is None or at in self._effects or not self._is_within(at):
             return
         x, y = at
@@ -365,7 +325,7 @@ class MemoryPage(Page):
 
     def _place_measured(self, effect: PlaceEffect) -> None:
         self._effects[effect.x_px, effect.y_px] = effect
-        if self.place == (effect.x_px, effect.y_px):
+        if self.pins.place == (effect.x_px, effect.y_px):
             self.panel.place.show_effect(effect.of_memory)
 
     def _is_within(self, at: tuple[int, int]) -> bool:
@@ -374,12 +334,8 @@ class MemoryPage(Page):
 
     def _show_place(self) -> None:
         """Panel and canvas follow the place looked at, from what is recorded."""
-        bench, at = self.stage.bench, self.place
-        marks = [
-            Mark(x // CELL_PX * CELL_PX, y // CELL_PX * CELL_PX, CELL_PX, CELL_PX, str(number))
-            for number, (x, y) in enumerate(self.pins, 1)
-        ]
-        self.canvas.set_pins(marks, self.chosen_pin)
+        bench, at = self.stage.bench, self.pins.place
+        self.canvas.set_pins(self.pins.marks(), self.pins.chosen)
         panel = self.panel.place
         if bench is None or at is None or not self._is_within(at):
             self.canvas.set_looked(None)
@@ -397,15 +353,16 @@ class MemoryPage(Page):
         self.browser.set_lit({slot.row: slot.weight for slot in place.slots})
         slot = self._slot_of(place)
         sources = look.sources(place, slot, count=SOURCES_SHOWN)
-        pinned = str(self.chosen_pin + 1) if self._looked is None and self.chosen_pin >= 0 else ""
-        panel.show_place(look, place, bench.rgb, negative, positive, bench.without_samples, sources, pinned)
+        panel.show_place(
+            look, place, bench.rgb, negative, positive, bench.without_samples, sources, self.pins.number
+        )
         effect = self._effects.get(at)
         panel.show_effect(effect.of_memory if effect is not None else None)
         self.canvas.set_looked(Mark(place.x_px, place.y_px, CELL_PX, CELL_PX))
         polarity = slot.polarity if slot is not None else "positive"
         self.canvas.set_sources(
             [Mark(each.x_px, each.y_px, each.width_px, each.height_px) for each in sources],
-            self._on_photo(polarity),
+            on_photo(polarity),
         )
         if self.panel.overlay == "sources":
             self._show_tints()
@@ -463,60 +420,10 @@ class MemoryPage(Page):
 
     # --- what lies over the photo ----------------------------------------------------------------
 
-    def _on_photo(self, polarity: str) -> QColor:
-        """Photos are bright and dark alike, so the colour is that of the dark theme in both."""
-        from memorynet_gui.look.tokens import DARK
-
-        return QColor(DARK[polarity])
-
     def _show_tints(self) -> None:
-        bench, panel = self.stage.bench, self.panel
-        if bench is None:
-            self.canvas.set_tints(None, None)
-            return
-        look = bench.look
-        opacity, threshold = panel.opacity.value() / 100, panel.threshold.value() / 100
-        if self._hot_slot >= 0:
-            (polarity, granularity), number = look.group_of(self._hot_slot)
-            colour = self._on_photo(polarity).name()
-            title = f"Looks up {polarity} {granularity} {number}"
-            tint = Tint(look.slot_map(self._hot_slot), colour, title, "0", "weight 1", 0.0, opacity)
-            self.canvas.set_tints(tint, tint)
-        elif panel.overlay == "damage":
-            colour, what = self._on_photo("negative").name(), noun(look.task)
-            title = f"Looks like {what}"
-
-            def made(values: Any) -> Tint:
-                return Tint(values, colour, title, "clean 0", f"1 {what}", threshold, opacity)
-
-            if self.stage.shows_change:  # what a change is to be judged by is the photo
-                self.canvas.set_tints(None, None)
-                return
-            before, after = made(look.before.values), self.stage.after
-            # while nothing is restored the original shows everywhere
-            self.canvas.set_tints(
-                before, made(after.values) if after is not None else self._meanwhile(before)
-            )
-        elif panel.overlay == "sources" and self.place is not None and self._is_within(self.place):
-            values = look.source_map(look.place(*self.place))
-            peak = float(values.max())
-            cell = CELL_PX * look.width / look.copy_size[0], CELL_PX * look.height / look.copy_size[1]
-            tint = Tint(
-                values / peak if peak > 0 else values,
-                self._on_photo("positive").name(),
-                "Gives its content to this place",
-                "0",
-                f"{peak:.1%} of it",
-                0.0,
-                opacity,
-                cell,
-            )
-            self.canvas.set_tints(tint, tint)
-        else:
-            self.canvas.set_tints(None, None)
-
-    def _meanwhile(self, before: Tint) -> Tint | None:
-        return before if self.stage.restored_rgb is None else None
+        at = self.pins.place
+        within = at if at is not None and self._is_within(at) else None
+        self.canvas.set_tints(*tints(self.stage, self.panel, self._hot_slot, within))
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -537,74 +444,6 @@ class MemoryPage(Page):
         self.panel.edit.say("")
         self.edits.hold_photo(trial.other_name, trial.other)
 
-    def save_edit(self, path: Path) -> None:
-        """Write the changes as ``memorynet restore --memory-edit`` takes them."""
-        from core import atomic
-
-        try:
-            atomic.write_text(path, self.edits.now.edit().to_json())
-        except OSError as error:
-            self.context.banner(f"The changes could not be written. {describe(error).sentence}")
-            return
-        held = (
-            " The photo that is held instead is not part of the file."
-            if self.edits.now.other is not None
-            else ""
-        )
-        self.context.banner(f"Changes written to {path.name}.{held}")
-
-    def load_edit(self, path: Path) -> None:
-        """Take changes from a file; one that does not fit the model says so and changes nothing."""
-        bench = self.stage.bench
-        try:
-            edit = MemoryEdit.read(path)
-            if bench is not None:
-                bench.check(edit)
-        except (MemoryEditError, OSError) as error:
-            self.context.banner(f"These changes cannot be used. {describe(error).sentence}")
-            return
-        self.edits.take(edit)
-
-    # --- dialogs ---------------------------------------------------------------------------------
-
-    def _ask_open(self) -> None:
-        self._photo_dialog("Look into a photo", lambda path: self.open_paths([path]))
-
-    def _ask_other(self) -> None:
-        self._photo_dialog("Hold the content of another photo", self.hold_photo)
-
-    def _photo_dialog(self, title: str, then: Callable[[Path], object]) -> None:
-        from core.images.types import EXTENSIONS
-
-        settings = self.context.settings
-        patterns = " ".join(f"*{extension}" for extension in sorted(EXTENSIONS))
-        dialog = QFileDialog(self, title, str(settings.open_folder or Path.home()))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([f"Photos ({patterns})", "All files (*)"])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: then(Path(name)))
-        dialog.open()
-
-    def _ask_save(self) -> None:
-        dialog = self._json_dialog("Save the changes of the memory")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("json")
-        dialog.selectFile("memory-edit.json")
-        dialog.fileSelected.connect(lambda name: self.save_edit(Path(name)))
-        dialog.open()
-
-    def _ask_load(self) -> None:
-        dialog = self._json_dialog("Load changes of the memory")
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(lambda name: self.load_edit(Path(name)))
-        dialog.open()
-
-    def _json_dialog(self, title: str) -> QFileDialog:
-        dialog = QFileDialog(self, title, str(self.context.settings.open_folder or Path.home()))
-        dialog.setNameFilters(["Changes of a memory (*.json)", "All files (*)"])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        return dialog
-
     # --- what is said ----------------------------------------------------------------------------
 
     def _stage_changed(self) -> None:
@@ -615,7 +454,7 @@ class MemoryPage(Page):
             self.browser.set_facts(bench.slots if bench is not None else ())
         self._show_tints()
         self._show_place()
-        if bench is not None and self.chosen_pin >= 0:
+        if bench is not None and self.pins.chosen >= 0:
             self._measure_place()
         self._refresh()
 

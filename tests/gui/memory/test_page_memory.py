@@ -145,12 +145,12 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     page, canvas = desk.page, desk.page.canvas
     QTest.mouseMove(canvas, desk.at(30, 30))
     QTest.mouseMove(canvas, desk.at(100, 44))
-    wait(lambda: page.place == (100, 44) or page.place is not None)
+    wait(lambda: page.pins.place == (100, 44) or page.pins.place is not None)
     assert canvas.looked is not None and (canvas.looked.x, canvas.looked.y) == (96, 40)
-    assert page.pins == []
+    assert page.pins.places == []
     desk.click(100, 44)
     desk.click(20, 90)
-    assert len(page.pins) == 2 and page.chosen_pin == 1
+    assert len(page.pins.places) == 2 and page.pins.chosen == 1
     place = desk.panel.place
     assert place.title.text().startswith("Pin 2")
     assert len(place.negative.patches) == 5 and len(place.positive.patches) == 5
@@ -159,12 +159,12 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     wait(lambda: not place.effect.isHidden() and place.effect.text())
     assert "levels of 255" in place.effect.text() or "no measurable" in place.effect.text()
     page.handle("previous")
-    assert page.chosen_pin == 0 and place.title.text().startswith("Pin 1")
+    assert page.pins.chosen == 0 and place.title.text().startswith("Pin 1")
     page.handle("remove")
-    assert len(page.pins) == 1
+    assert len(page.pins.places) == 1
     rect = canvas._pin_point(canvas._panes()[0], canvas._pins[0]).toPoint()
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, rect)
-    assert len(page.pins) == 1  # a click on a pin chooses it
+    assert len(page.pins.places) == 1  # a click on a pin chooses it
 
 
 def test_keys_move_the_place_and_pin_it(desk: Desk, source: Path) -> None:
@@ -172,12 +172,12 @@ def test_keys_move_the_place_and_pin_it(desk: Desk, source: Path) -> None:
     canvas = desk.page.canvas
     canvas.setFocus()
     QTest.keyClick(canvas, Qt.Key.Key_Right)
-    first = desk.page.place
+    first = desk.page.pins.place
     QTest.keyClick(canvas, Qt.Key.Key_Right)
-    second = desk.page.place
+    second = desk.page.pins.place
     assert first is not None and second is not None and second[0] - first[0] == 8
     QTest.keyClick(canvas, Qt.Key.Key_Return)
-    assert desk.page.pins == [second]
+    assert desk.page.pins.places == [second]
 
 
 def test_a_double_click_zooms_and_leaves_no_pin(desk: Desk, source: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_double_click_zooms_and_leaves_no_pin(desk: Desk, source: Path) -> Non
     at = desk.at(80, 60)
     QTest.mouseClick(desk.page.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
     QTest.mouseDClick(desk.page.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
-    assert desk.page.pins == [] and not desk.page.canvas.fitted
+    assert desk.page.pins.places == [] and not desk.page.canvas.fitted
 
 
 def test_a_slot_under_the_pointer_lights_its_area(desk: Desk, source: Path) -> None:
@@ -263,16 +263,16 @@ def test_changes_are_saved_and_loaded_as_the_command_line_takes_them(
     desk.panel.edit.swap.click()
     desk.page.choose_slot(4)
     assert [step.action for step in desk.page.edits.now.steps] == ["mute", "swap"]
-    desk.page.save_edit(tmp_path / "edit.json")
+    desk.page.files.save(tmp_path / "edit.json")
     edit = MemoryEdit.read(tmp_path / "edit.json")
     assert edit.steps == desk.page.edits.now.steps
     desk.page.edits.reset()
-    desk.page.load_edit(tmp_path / "edit.json")
+    desk.page.files.load(tmp_path / "edit.json")
     assert desk.page.edits.now.steps == edit.steps
     (tmp_path / "other.json").write_text(
         '{"version": 1, "steps": [{"action": "mute", "granularity": "part", "slots": [999]}]}'
     )
-    desk.page.load_edit(tmp_path / "other.json")
+    desk.page.files.load(tmp_path / "other.json")
     assert desk.page.edits.now.steps == edit.steps and "cannot be used" in desk.said[-1].text
     desk.idle()
 
@@ -333,7 +333,7 @@ def test_a_hidden_page_leaves_the_worker_to_others(desk: Desk, source: Path) -> 
 @pytest.mark.parametrize("size", [(5, 3), (8, 8), (1, 40)])
 def test_photos_smaller_than_a_patch(desk: Desk, tmp_path: Path, size: tuple[int, int]) -> None:
     desk.open(write(tmp_path / "tiny.png", photo(*size, 1)))
-    desk.page.pin(size[0] - 1, size[1] - 1)
+    desk.page.pins.pin(size[0] - 1, size[1] - 1)
     desk.panel.edit.mute.click()
     desk.idle()
     assert desk.panel.edit.result.text()

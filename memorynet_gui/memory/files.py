@@ -1,0 +1,86 @@
+"""Photos and changes of the memory, out of and into files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from core.model.memory_edit import MemoryEdit, MemoryEditError
+from memorynet_gui.memory.edits import Edits
+from memorynet_gui.memory.stage import MemoryStage
+from memorynet_gui.page import AppContext
+from memorynet_gui.problems import describe
+
+
+class MemoryFiles(QObject):
+    """Asks for names, and reads and writes what is small."""
+
+    photo_chosen = Signal(object)  # Path of a photo to look into
+    other_chosen = Signal(object)  # Path of a photo whose content is to be held
+
+    def __init__(self, context: AppContext, stage: MemoryStage, edits: Edits, over: QWidget) -> None:
+        super().__init__(over)
+        self._context, self._stage, self._edits, self._over = context, stage, edits, over
+
+    def save(self, path: Path) -> None:
+        """Write the changes as ``memorynet restore --memory-edit`` takes them."""
+        from core import atomic
+
+        try:
+            atomic.write_text(path, self._edits.now.edit().to_json())
+        except OSError as error:
+            self._context.banner(f"The changes could not be written. {describe(error).sentence}")
+            return
+        has_other = self._edits.now.other is not None
+        held = " The photo that is held instead is not part of the file." if has_other else ""
+        self._context.banner(f"Changes written to {path.name}.{held}")
+
+    def load(self, path: Path) -> None:
+        """Take changes from a file; one that does not fit the model says so and changes nothing."""
+        bench = self._stage.bench
+        try:
+            edit = MemoryEdit.read(path)
+            if bench is not None:
+                bench.check(edit)
+        except (MemoryEditError, OSError) as error:
+            self._context.banner(f"These changes cannot be used. {describe(error).sentence}")
+            return
+        self._edits.take(edit)
+
+    def ask_photo(self) -> None:
+        self._photo_dialog("Look into a photo", self.photo_chosen.emit)
+
+    def ask_other(self) -> None:
+        self._photo_dialog("Hold the content of another photo", self.other_chosen.emit)
+
+    def ask_save(self) -> None:
+        dialog = self._dialog("Save the changes of the memory", "Changes of a memory (*.json)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("json")
+        dialog.selectFile("memory-edit.json")
+        dialog.fileSelected.connect(lambda name: self.save(Path(name)))
+        dialog.open()
+
+    def ask_load(self) -> None:
+        dialog = self._dialog("Load changes of the memory", "Changes of a memory (*.json)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.load(Path(name)))
+        dialog.open()
+
+    def _photo_dialog(self, title: str, then: Callable[[Path], object]) -> None:
+        from core.images.types import EXTENSIONS
+
+        patterns = " ".join(f"*{extension}" for extension in sorted(EXTENSIONS))
+        dialog = self._dialog(title, f"Photos ({patterns})")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: then(Path(name)))
+        dialog.open()
+
+    def _dialog(self, title: str, kind: str) -> QFileDialog:
+        dialog = QFileDialog(self._over, title, str(self._context.settings.open_folder or Path.home()))
+        dialog.setNameFilters([kind, "All files (*)"])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return dialog

@@ -1,0 +1,81 @@
+"""Which tints lie over the photo: damage before and after, the area of a slot, or where content came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtGui import QColor
+
+from memorynet_gui.memory.overlay import CELL_PX, Tint
+from memorynet_gui.memory.words import noun
+from memorynet_gui.theme_tokens import DARK
+
+if TYPE_CHECKING:
+    from core.restoring.memory_look import MemoryLook
+    from memorynet_gui.memory.panel import MemoryPanel
+    from memorynet_gui.memory.stage import MemoryStage
+
+Both = tuple[Tint | None, Tint | None]
+"""Over the original and over the restored photo"""
+
+
+def on_photo(polarity: str) -> QColor:
+    """Photos are bright and dark alike, so the colour on them is the dark theme's in both themes."""
+    return QColor(DARK[polarity])
+
+
+def tints(stage: MemoryStage, panel: MemoryPanel, hot_slot: int, place: tuple[int, int] | None) -> Both:
+    """What the panel asks for; a slot under the pointer (row of the table, -1: none) goes first.
+
+    Args:
+        place: pixel of the photo that is looked at.
+    """
+    bench = stage.bench
+    if bench is None:
+        return None, None
+    look, opacity = bench.look, panel.opacity.value() / 100
+    if hot_slot >= 0:
+        tint = slot_tint(look, hot_slot, opacity)
+        return tint, tint
+    if panel.overlay == "sources" and place is not None:
+        tint = source_tint(look, place, opacity)
+        return tint, tint
+    if panel.overlay != "damage" or stage.shows_change:  # what a change is to be judged by is the photo
+        return None, None
+    threshold = panel.threshold.value() / 100
+    before = damage_tint(look, look.before.values, threshold, opacity)
+    if stage.after is not None:
+        return before, damage_tint(look, stage.after.values, threshold, opacity)
+    # while nothing is restored the original shows everywhere
+    return before, before if stage.restored_rgb is None else None
+
+
+def damage_tint(look: MemoryLook, values: np.ndarray, threshold: float, opacity: float) -> Tint:
+    what = noun(look.task)
+    return Tint(
+        values, on_photo("negative").name(), f"Looks like {what}", "clean 0", f"1 {what}", threshold, opacity
+    )
+
+
+def slot_tint(look: MemoryLook, row: int, opacity: float) -> Tint:
+    (polarity, granularity), number = look.group_of(row)
+    title = f"Looks up {polarity} {granularity} {number}"
+    return Tint(look.slot_map(row), on_photo(polarity).name(), title, "0", "weight 1", 0.0, opacity)
+
+
+def source_tint(look: MemoryLook, place: tuple[int, int], opacity: float) -> Tint:
+    """The one scale that is not fixed: shares sum to 1 over the photo, so the legend says what its end means."""
+    values = look.source_map(look.place(*place))
+    peak = float(values.max())
+    cell = CELL_PX * look.width / look.copy_size[0], CELL_PX * look.height / look.copy_size[1]
+    return Tint(
+        values / peak if peak > 0 else values,
+        on_photo("positive").name(),
+        "Gives its content to this place",
+        "0",
+        f"{peak:.1%} of it",
+        0.0,
+        opacity,
+        cell,
+    )
