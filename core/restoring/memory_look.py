@@ -148,6 +148,11 @@ class Source:
     height_px: int
     share: float  # 0..1 of the content asked for
 
+    @property
+    def box_px(self) -> tuple[int, int, int, int]:
+        """x, y, width, height."""
+        return self.x_px, self.y_px, self.width_px, self.height_px
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "x_px": self.x_px,

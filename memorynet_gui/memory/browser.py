@@ -30,9 +30,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.inspector_parts import DetailCombo
+from memorynet_gui.look.theme import caption_font, set_surface
 from memorynet_gui.memory.likeness import image_of
-from memorynet_gui.theme import caption_font, set_surface
+from memorynet_gui.widgets.parts import DetailCombo
 
 if TYPE_CHECKING:
     from core.restoring.memory_slots import SlotFacts

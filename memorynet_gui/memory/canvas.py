@@ -42,6 +42,7 @@ class MemoryCanvas(CompareView):
         self._looked: Mark | None = None
         self._sources: tuple[Mark, ...] = ()
         self._source_colour = QColor(255, 255, 255)
+        self.cell_px = CELL_PX  # of the memory's grid, in pixels of the photo
         self._was_click = False
         self._hover_cell: tuple[int, int] | None = None
         self.setAccessibleName("Photo and what the memory says about it")
@@ -220,7 +221,7 @@ class MemoryCanvas(CompareView):
 
     def _tell_hover(self, at: QPointF | None) -> None:
         pixel = None if at is None else self.pixel_at(at)
-        cell = None if pixel is None else (pixel[0] // CELL_PX, pixel[1] // CELL_PX)
+        cell = None if pixel is None else (pixel[0] // self.cell_px, pixel[1] // self.cell_px)
         if cell != self._hover_cell:
             self._hover_cell = cell
             self.hovered.emit(pixel)
@@ -243,8 +244,9 @@ class MemoryCanvas(CompareView):
             x, y = (w / 2, h / 2) if self._looked is None else self._looked.centre
             dx, dy = _STEPS[key]
             # from the middle of a cell to that of the next
-            x = (int(x) // CELL_PX + dx) * CELL_PX + CELL_PX // 2
-            y = (int(y) // CELL_PX + dy) * CELL_PX + CELL_PX // 2
+            cell = self.cell_px
+            x = (int(x) // cell + dx) * cell + cell // 2
+            y = (int(y) // cell + dy) * cell + cell // 2
             self.hovered.emit((min(max(0, x), w - 1), min(max(0, y), h - 1)))
             return True
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not modifiers and self._looked is not None:

@@ -9,10 +9,10 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.model.memory_edit import MemoryEdit, MemoryEditError
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.problems import describe
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.page import AppContext
-from memorynet_gui.problems import describe
 
 
 class MemoryFiles(QObject):

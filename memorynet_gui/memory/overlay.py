@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QLinearGradient, QPainter, QPen
 
-CELL_PX = 8  # of the memory's grid, in pixels of the photo
+CELL_PX = 8  # of the memory's grid, in pixels of the photo when that is looked at in its own size
 PIN_RADIUS = 9.0  # logical px
 _PLATE = QColor(16, 16, 16, 200)
 _INK = QColor(255, 255, 255)

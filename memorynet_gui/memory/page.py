@@ -13,6 +13,10 @@ from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QW
 
 from core.jobs import Emit, JobControl
 from core.model.memory_edit import Slots
+from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
+from memorynet_gui.base.problems import Problem, describe
+from memorynet_gui.base.thumbnails import Thumbnails
+from memorynet_gui.look.theme import set_surface
 from memorynet_gui.memory import work
 from memorynet_gui.memory.browser import SlotBrowser
 from memorynet_gui.memory.canvas import MemoryCanvas
@@ -20,7 +24,7 @@ from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.empty import EmptyMemory
 from memorynet_gui.memory.files import MemoryFiles
 from memorynet_gui.memory.flow import MemoryFlow
-from memorynet_gui.memory.overlay import CELL_PX, Mark
+from memorynet_gui.memory.overlay import Mark
 from memorynet_gui.memory.panel import MemoryPanel
 from memorynet_gui.memory.panel_place import SOURCES_SHOWN
 from memorynet_gui.memory.pins import Pins
@@ -29,10 +33,6 @@ from memorynet_gui.memory.tints import on_photo, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.words import verdict
 from memorynet_gui.memory.work import Bench, PlaceEffect, SlotEffect, Subject, Tried
-from memorynet_gui.page import AppContext, Page, PhotoAtHand
-from memorynet_gui.problems import Problem, describe
-from memorynet_gui.theme import set_surface
-from memorynet_gui.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
@@ -330,7 +330,10 @@ class MemoryPage(Page):
 
     def _is_within(self, at: tuple[int, int]) -> bool:
         bench = self.stage.bench
-        return bench is not None and 0 <= at[0] < bench.look.width and 0 <= at[1] < bench.look.height
+        if bench is None:
+            return False
+        height, width = bench.rgb.shape[:2]
+        return 0 <= at[0] < width and 0 <= at[1] < height
 
     def _show_place(self) -> None:
         """Panel and canvas follow the place looked at, from what is recorded."""
@@ -345,7 +348,7 @@ class MemoryPage(Page):
             self._show_tints()
             return
         look = bench.look
-        place = look.place(*at)
+        place, by = look.place(*bench.in_copy(at)), bench.by
         negative = positive = None
         if bench.samples is not None and bench.samples.dim == look.query.shape[-1]:
             negative = look.nearest(place, bench.samples, "negative")
@@ -354,18 +357,32 @@ class MemoryPage(Page):
         slot = self._slot_of(place)
         sources = look.sources(place, slot, count=SOURCES_SHOWN)
         panel.show_place(
-            look, place, bench.rgb, negative, positive, bench.without_samples, sources, self.pins.number
+            look,
+            place,
+            bench.seen_rgb,
+            negative,
+            positive,
+            bench.without_samples,
+            sources,
+            self.pins.number,
+            by,
         )
         effect = self._effects.get(at)
         panel.show_effect(effect.of_memory if effect is not None else None)
-        self.canvas.set_looked(Mark(place.x_px, place.y_px, CELL_PX, CELL_PX))
+        cell = bench.cell_px
+        self.canvas.set_looked(Mark(place.x_px * by, place.y_px * by, cell, cell))
         polarity = slot.polarity if slot is not None else "positive"
         self.canvas.set_sources(
-            [Mark(each.x_px, each.y_px, each.width_px, each.height_px) for each in sources],
+            [self._mark(each.box_px, by) for each in sources],
             on_photo(polarity),
         )
         if self.panel.overlay == "sources":
             self._show_tints()
+
+    @staticmethod
+    def _mark(box_px: tuple[int, int, int, int], by: int) -> Mark:
+        x, y, width, height = box_px
+        return Mark(x * by, y * by, width * by, height * by)
 
     def _slot_of(self, place: PlaceSeen) -> SlotShare | None:
         """The slot under the pointer in the bars, if this place looks it up."""
@@ -449,6 +466,8 @@ class MemoryPage(Page):
     def _stage_changed(self) -> None:
         bench = self.stage.bench
         self.panel.edit.set_look(bench.look if bench is not None else None)
+        if bench is not None:
+            self.pins.cell_px = self.canvas.cell_px = bench.cell_px
         if bench is not self._browsed:
             self._browsed = bench
             self.browser.set_facts(bench.slots if bench is not None else ())
@@ -465,8 +484,10 @@ class MemoryPage(Page):
         self.panel.set_open(bench is not None)
         self.toolbar.slots.setEnabled(bench is not None)
         if bench is not None:
-            self.panel.model.set_value(f"{bench.look.model_name} · {bench.look.task}")
-            self.words.setText(verdict(bench.look.task, bench.look.before, stage.after))
+            scale = "" if bench.by == 1 else f" · at 1/{bench.by} of its size"
+            self.panel.model.set_value(f"{bench.look.model_name}{scale}")
+            said = stage.base.said if stage.base is not None else ""
+            self.words.setText(verdict(bench.look.task, bench.look.before, stage.after, said))
         elif self.panel.problem.isVisibleTo(self.panel):
             self.words.setText("This photo cannot be looked into; the panel says why.")
         elif stage.subject is not None:

@@ -129,14 +129,21 @@ class PlacePanel(QWidget):
         without_samples: str,
         sources: tuple[Source, ...],
         pinned: str,
+        by: int = 1,
     ) -> None:
-        """Everything about a place; None empties the panel. ``pinned`` is the pin's number, "" while only looked at."""
+        """Everything about a place; None empties the panel.
+
+        Args:
+            rgb: what the memory sees, (h, w, 3) uint8.
+            pinned: the pin's number, "" while the place is only looked at.
+            by: how many pixels of the photo are one of what the memory sees, along each edge.
+        """
         shown = look is not None and place is not None and rgb is not None
         self._body.setVisible(shown)
         self._hint.setVisible(not shown)
         if look is None or place is None or rgb is None:
             return
-        at = f"{place.x_px}, {place.y_px} px"
+        at = f"{place.x_px * by}, {place.y_px * by} px"
         self.title.setText(f"Pin {pinned} · {at}" if pinned else at)
         self.unpin.setVisible(bool(pinned))
         self.judged.setText(words.place_words(look.task, place))
@@ -152,11 +159,11 @@ class PlacePanel(QWidget):
             widget.setVisible(negative is not None)
         self.no_samples.setVisible(negative is None)
         self.no_samples.setText(without_samples)
-        self._show_sources(look, rgb, sources)
+        self._show_sources(look, rgb, sources, by)
         for bars in self.bars.values():
             bars.show_place(place, look.is_read)
 
-    def _show_sources(self, look: MemoryLook, rgb: np.ndarray, sources: tuple[Source, ...]) -> None:
+    def _show_sources(self, look: MemoryLook, rgb: np.ndarray, sources: tuple[Source, ...], by: int) -> None:
         for widget in (self._source_title, self.sources, self.source_words):
             widget.setVisible(look.has_actual)
         if not look.has_actual:
@@ -164,7 +171,7 @@ class PlacePanel(QWidget):
         patches = []
         for source in sources[:SOURCES_SHOWN]:
             x, y = source.x_px + source.width_px // 2 - 4, source.y_px + source.height_px // 2 - 4
-            tip = f"at {source.x_px}, {source.y_px} px: {source.share:.1%} of the content"
+            tip = f"at {source.x_px * by}, {source.y_px * by} px: {source.share:.1%} of the content"
             patches.append(Patch(patch_of(rgb, x, y), f"{source.share:.1%}", tip))
         self.sources.show_these(patches)
         said = "Lines in the photo lead there. The content of a slot is a mean over many places; these give the most."

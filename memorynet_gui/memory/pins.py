@@ -21,6 +21,7 @@ class Pins(QObject):
         self.places: list[Pixel] = []
         self.chosen = -1
         self.looked: Pixel | None = None  # under the pointer, or where the arrow keys went
+        self.cell_px = CELL_PX  # of the memory's grid, in pixels of the photo
 
     @property
     def place(self) -> Pixel | None:
@@ -35,8 +36,9 @@ class Pins(QObject):
         return str(self.chosen + 1) if self.looked is None and self.chosen >= 0 else ""
 
     def marks(self) -> list[Mark]:
+        cell = self.cell_px
         return [
-            Mark(x // CELL_PX * CELL_PX, y // CELL_PX * CELL_PX, CELL_PX, CELL_PX, str(number))
+            Mark(x // cell * cell, y // cell * cell, cell, cell, str(number))
             for number, (x, y) in enumerate(self.places, 1)
         ]
 
@@ -47,9 +49,13 @@ class Pins(QObject):
 
     def pin(self, x: int, y: int) -> None:
         """Keep a place; a cell that has a pin is chosen instead, and beyond :data:`MOST` the oldest makes room."""
-        cell = (x // CELL_PX, y // CELL_PX)
+        cell = (x // self.cell_px, y // self.cell_px)
         known = next(
-            (i for i, place in enumerate(self.places) if (place[0] // CELL_PX, place[1] // CELL_PX) == cell),
+            (
+                i
+                for i, place in enumerate(self.places)
+                if (place[0] // self.cell_px, place[1] // self.cell_px) == cell
+            ),
             None,
         )
         if known is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from core.events import LookProgress
+from core.events import LookProgress, PassTile
 from memorynet_gui.memory import work
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.flow import MemoryFlow
@@ -91,7 +91,7 @@ class MemoryStage(QObject):
     def _opened(self, bench: Bench) -> None:
         self.bench = bench
         if bench.restored is not None and bench.restored_rgb is not None:
-            self.base = Base(bench.restored, bench.restored_rgb)
+            self.base = Base(bench.restored, bench.restored_rgb, is_comparable=bench.is_comparable)
             self._want_after()
         else:
             self._want_base()
@@ -151,8 +151,13 @@ class MemoryStage(QObject):
             return
         from core.restoring.memory_probe import preview_region
 
-        look = bench.look
-        region = preview_region(visible, look.width, look.height, self.place_first())
+        look, place = bench.look, self.place_first()
+        x, y, w, h = visible
+        left, top = bench.in_copy((max(0, x), max(0, y)))
+        right, bottom = bench.in_copy((x + w - 1, y + h - 1))
+        visible = left, top, right - left + 1, bottom - top + 1
+        at = None if place is None else bench.in_copy(place)
+        region = preview_region(visible, look.width, look.height, at)
         self._flow.want(
             "preview",
             lambda emit, control: work.try_region(bench, trial, region, emit, control),
@@ -166,7 +171,9 @@ class MemoryStage(QObject):
             self._canvas.update_tile(x, y, tried.rgb)
         self.tried.emit(tried)
         bench, base, trial, focus = self.bench, self.base, self._edits.now.trial(), self.focus
-        if bench is not None and base is not None:
+        if base is not None and not base.is_comparable:
+            self._want_base()  # a change is compared with what was made in the same way; _base_came tries it again
+        elif bench is not None and base is not None:
             self._flow.want(
                 "whole",
                 lambda emit, control: work.try_whole(bench, base.pixels, trial, focus, emit, control),
@@ -209,6 +216,9 @@ class MemoryStage(QObject):
             self.progressed.emit(
                 f"{text} · tile {event.index} of {event.count}", event.index / event.count, event.seconds_left
             )
+        elif isinstance(event, PassTile):
+            text = f"At {event.scale} of the photo's size · tile {event.index} of {event.count}"
+            self.progressed.emit(text, event.index / event.count, event.seconds_left)
         elif isinstance(event, LookProgress):
             text = "Looking into the photo" if kind == "open" else "Looking at the restored photo"
             self.progressed.emit(f"{text} · {event.index} of {event.count}", event.index / event.count, None)

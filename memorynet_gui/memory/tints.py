@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtGui import QColor
 
-from memorynet_gui.memory.overlay import CELL_PX, Tint
+from memorynet_gui.look.tokens import DARK
+from memorynet_gui.memory.overlay import Tint
 from memorynet_gui.memory.words import noun
-from memorynet_gui.theme_tokens import DARK
 
 if TYPE_CHECKING:
-    from core.restoring.memory_look import MemoryLook
     from memorynet_gui.memory.panel import MemoryPanel
     from memorynet_gui.memory.stage import MemoryStage
+    from memorynet_gui.memory.work import Bench
 
 Both = tuple[Tint | None, Tint | None]
 """Over the original and over the restored photo"""
@@ -34,41 +34,50 @@ def tints(stage: MemoryStage, panel: MemoryPanel, hot_slot: int, place: tuple[in
     bench = stage.bench
     if bench is None:
         return None, None
-    look, opacity = bench.look, panel.opacity.value() / 100
+    opacity = panel.opacity.value() / 100
     if hot_slot >= 0:
-        tint = slot_tint(look, hot_slot, opacity)
+        tint = slot_tint(bench, hot_slot, opacity)
         return tint, tint
     if panel.overlay == "sources" and place is not None:
-        tint = source_tint(look, place, opacity)
+        tint = source_tint(bench, place, opacity)
         return tint, tint
     if panel.overlay != "damage" or stage.shows_change:  # what a change is to be judged by is the photo
         return None, None
     threshold = panel.threshold.value() / 100
-    before = damage_tint(look, look.before.values, threshold, opacity)
+    before = damage_tint(bench, bench.look.before.values, threshold, opacity)
     if stage.after is not None:
-        return before, damage_tint(look, stage.after.values, threshold, opacity)
+        return before, damage_tint(bench, stage.after.values, threshold, opacity)
     # while nothing is restored the original shows everywhere
     return before, before if stage.restored_rgb is None else None
 
 
-def damage_tint(look: MemoryLook, values: np.ndarray, threshold: float, opacity: float) -> Tint:
-    what = noun(look.task)
+def damage_tint(bench: Bench, values: np.ndarray, threshold: float, opacity: float) -> Tint:
+    what = noun(bench.look.task)
     return Tint(
-        values, on_photo("negative").name(), f"Looks like {what}", "clean 0", f"1 {what}", threshold, opacity
+        values,
+        on_photo("negative").name(),
+        f"Looks like {what}",
+        "clean 0",
+        f"1 {what}",
+        threshold,
+        opacity,
+        (bench.cell_px, bench.cell_px),
     )
 
 
-def slot_tint(look: MemoryLook, row: int, opacity: float) -> Tint:
+def slot_tint(bench: Bench, row: int, opacity: float) -> Tint:
+    look, cell = bench.look, (bench.cell_px, bench.cell_px)
     (polarity, granularity), number = look.group_of(row)
     title = f"Looks up {polarity} {granularity} {number}"
-    return Tint(look.slot_map(row), on_photo(polarity).name(), title, "0", "weight 1", 0.0, opacity)
+    return Tint(look.slot_map(row), on_photo(polarity).name(), title, "0", "weight 1", 0.0, opacity, cell)
 
 
-def source_tint(look: MemoryLook, place: tuple[int, int], opacity: float) -> Tint:
+def source_tint(bench: Bench, place: tuple[int, int], opacity: float) -> Tint:
     """The one scale that is not fixed: shares sum to 1 over the photo, so the legend says what its end means."""
-    values = look.source_map(look.place(*place))
+    look = bench.look
+    values = look.source_map(look.place(*bench.in_copy(place)))
     peak = float(values.max())
-    cell = CELL_PX * look.width / look.copy_size[0], CELL_PX * look.height / look.copy_size[1]
+    cell = bench.cell_px * look.width / look.copy_size[0], bench.cell_px * look.height / look.copy_size[1]
     return Tint(
         values / peak if peak > 0 else values,
         on_photo("positive").name(),

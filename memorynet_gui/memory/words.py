@@ -28,8 +28,15 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def verdict(task: str, before: Response, after: Response | None) -> str:
-    """Above the photo: where damage was recognised, and how much of it is gone."""
+def verdict(task: str, before: Response, after: Response | None, said: str = "") -> str:
+    """Above the photo: where damage was recognised, and how much of it is gone.
+
+    Args:
+        said: the verdict of the restoration where the model gives one; it is measured, and so it has the first word.
+    """
+    if said:
+        still = "" if after is None else f", and {percent(after.area)} after restoring"
+        return f"{said}. By its own eye the memory takes {percent(before.area)} of this photo for {noun(task)}{still}."
     what = noun(task)
     if before.area < _HARDLY:
         return (

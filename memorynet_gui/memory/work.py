@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.events import TileDone
-from core.jobs import Emit, JobControl
+from core.jobs import Emit, JobControl, ignore
 from core.model.memory_edit import MemoryEdit, thorough
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.restoring.restore import RestoreRequest
 
 Region = tuple[int, int, int, int]
+CELL_PX = 8  # of the memory's grid, in pixels of what it sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,18 @@ class PhotoOpened:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A photo that can be questioned. ``picture`` and ``probe`` are for the worker."""
+    """A photo that can be questioned. ``picture`` and ``probe`` are for the worker.
+
+    The memory sees it at the scale of its damage: ``look``, ``probe`` and ``seen_rgb`` are of the copy whose pixels are
+    the mean of ``by`` x ``by`` of the photo's.
+    """
 
     subject: Subject
     picture: Picture
     rgb: np.ndarray  # (H, W, 3) uint8 sRGB
+    by: int  # 1: the photo itself
+    seen: Picture
+    seen_rgb: np.ndarray  # (h, w, 3) uint8 sRGB
     look: MemoryLook
     probe: Probe
     request: RestoreRequest
@@ -67,6 +75,30 @@ class Bench:
     restored: np.ndarray | None  # (H, W, 3) in the file's depth, with the memory as it is
     restored_rgb: np.ndarray | None
     truth: np.ndarray | None = field(default=None, repr=False)  # (H, W, 3), the photo undamaged
+
+    @property
+    def cell_px(self) -> int:
+        """Edge of a cell of the memory's grid, in pixels of the photo."""
+        return CELL_PX * self.by
+
+    def in_copy(self, at: tuple[int, int]) -> tuple[int, int]:
+        """A pixel of the photo as one of what the memory sees."""
+        return min(at[0] // self.by, self.look.width - 1), min(at[1] // self.by, self.look.height - 1)
+
+    def in_photo(self, region: Region) -> Region:
+        """A region of what the memory sees, in pixels of the photo."""
+        height, width = self.rgb.shape[:2]
+        x, y, w, h = (value * self.by for value in region)
+        return x, y, min(w, width - x), min(h, height - y)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether what was restored elsewhere was made as changes are tried: in one pass at this scale."""
+        return (
+            self.by == 1
+            and self.restored is not None
+            and not np.array_equal(self.restored, self.picture.pixels)
+        )
 
     def check(self, edit: MemoryEdit) -> None:
         """Raises MemoryEditError for an edit of slots that this model does not have."""
@@ -79,6 +111,8 @@ class Base:
 
     pixels: np.ndarray
     rgb: np.ndarray
+    said: str = ""  # the verdict, where the model has one
+    is_comparable: bool = True  # made in one pass at the scale that is looked at, as changes are
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +201,7 @@ def open_photo(
     emit(PhotoOpened(rgb, restored_rgb))
     control.checkpoint()
     from core.model import exemplars
-    from core.restoring import memory_look, memory_probe, memory_slots
+    from core.restoring import copies, memory_look, memory_probe, memory_slots, scales
     from core.restoring.restore import RestoreRequest
 
     model = catalog.resolve(subject.model) if subject.model else catalog.default_model(subject.task)
@@ -178,14 +212,20 @@ def open_photo(
         precision=subject.precision,
         tile_px=subject.tile_px,
     )
-    look = memory_look.look(picture, request, emit, control)
+    by = _scale(picture, request, control)
+    request = replace(request, scale=scales.name(by))
+    seen = picture if by == 1 else replace(picture, pixels=copies.reduced(picture.pixels, by))
+    look = memory_look.look(seen, request, emit, control)
     samples, without = exemplars.load_beside(model)
     return Bench(
         subject,
         picture,
         rgb,
+        by,
+        seen,
+        rgb if by == 1 else image_io.to_srgb(seen.pixels, picture.icc),
         look,
-        memory_probe.Probe(picture, request, look.actual),
+        memory_probe.Probe(seen, request, look.actual),
         request,
         samples,
         without or "",
@@ -194,6 +234,20 @@ def open_photo(
         restored_rgb,
         _truth(reference, picture),
     )
+
+
+def _scale(picture: Picture, request: RestoreRequest, control: JobControl) -> int:
+    """At which reduction the damage is seen best, as restoring finds it."""
+    from core.restoring import scaled, scales
+    from core.restoring.inspection import check_memory
+    from core.restoring.restore import Network
+
+    height, width = picture.pixels.shape[:2]
+    network = Network(request, ignore, control)
+    check_memory(network.model)
+    if len(scales.candidates(width, height)) == 1:
+        return 1
+    return scaled.look(picture.pixels, request, network, ignore, control).best
 
 
 def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
@@ -215,19 +269,41 @@ def restore_base(bench: Bench, focus: Region | None, emit: Emit, control: JobCon
 
 def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobControl) -> Response:
     """How much each place of the restored photo still looks like damage. Emits LookProgress."""
-    from core.restoring import memory_look
+    from core.restoring import copies, memory_look
 
-    picture = replace(bench.picture, pixels=restored)
+    picture = replace(bench.picture, pixels=restored if bench.by == 1 else copies.reduced(restored, bench.by))
     return memory_look.respond(picture, bench.request, emit, control)
 
 
 def try_region(bench: Bench, trial: Trial, region: Region, _emit: Emit, control: JobControl) -> Tried:
-    """A part of the photo as it would be with the memory read so."""
+    """A part of the photo as it would be with the memory read so.
+
+    Args:
+        region: of what the memory sees.
+    """
     from core.images import io as image_io
 
     before = _probed(bench, Trial(), region, control)
     after = _probed(bench, trial, region, control)
-    return _tried(bench, region, before, after, image_io.to_srgb(after, bench.picture.icc), False)
+    whole = bench.in_photo(region)
+    was, is_now = (_carried(bench, region, each) for each in (before, after))
+    return _tried(bench, whole, was, is_now, image_io.to_srgb(is_now, bench.picture.icc), False)
+
+
+def _carried(bench: Bench, region: Region, after: np.ndarray) -> np.ndarray:
+    """A restored region of what the memory sees, carried up to the photo's own pixels."""
+    from core.restoring import copies
+
+    if bench.by == 1:
+        return after
+    x, y, w, h = region
+    correction = copies.Correction(
+        bench.seen.pixels[y : y + h, x : x + w], after, bench.by, light=bench.subject.task == "deshadow"
+    )
+    left, top, width, height = bench.in_photo(region)
+    return correction.put(
+        bench.picture.pixels[top : top + height, left : left + width], (0, 0, width, height)
+    )
 
 
 def try_whole(
@@ -240,9 +316,10 @@ def try_whole(
 
 
 def place_effect(bench: Bench, x: int, y: int, _emit: Emit, control: JobControl) -> PlaceEffect:
+    """Around a pixel of the photo, measured in what the memory sees."""
     from core.restoring.memory_probe import around, change_between
 
-    region = around(x, y, bench.look.width, bench.look.height)
+    region = around(*bench.in_copy((x, y)), bench.look.width, bench.look.height)
     with_memory = _probed(bench, Trial(), region, control)
     without = bench.probe.restore(region, mute_memory=True, control=control)
     return PlaceEffect(x, y, change_between(without, with_memory))
@@ -259,7 +336,7 @@ def slot_effects(bench: Bench, rows: Sequence[int], emit: Emit, control: JobCont
 def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> SlotEffect:
     """What muting a slot does around the place that looks it up most."""
     from core.model.memory_edit import Slots, Step
-    from core.restoring.memory_probe import around
+    from core.restoring.memory_probe import around, change_between
 
     look = bench.look
     (polarity, granularity), slot = look.group_of(row)
@@ -270,17 +347,25 @@ def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> Slo
     muted = Trial(MemoryEdit((Step("mute", Slots(polarity, granularity, (slot,))),)))
     before = _probed(bench, Trial(), region, control)
     after = _probed(bench, muted, region, control)
-    tried = _tried(bench, region, before, after, after[:0], False)
-    return SlotEffect(row, region, tried.change, tried.psnr_gain_db)
+    whole = bench.in_photo(region)
+    was, is_now = (_carried(bench, region, each) for each in (before, after))
+    return SlotEffect(
+        row,
+        whole,
+        change_between(before, after),
+        _tried(bench, whole, was, is_now, is_now, False).psnr_gain_db,
+    )
 
 
 def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) -> Trial:
-    """What another photo puts into the memory."""
+    """What another photo puts into the memory, seen at the same scale."""
     from core.images import io as image_io
-    from core.restoring import memory_look
+    from core.restoring import copies, memory_look
 
     picture = image_io.read(path)
     control.checkpoint()
+    if bench.by > 1:
+        picture = replace(picture, pixels=copies.reduced(picture.pixels, bench.by))
     return Trial(None, memory_look.own_content(picture, bench.request, control), path.name)
 
 
@@ -291,7 +376,7 @@ def _probed(bench: Bench, trial: Trial, region: Region, control: JobControl) -> 
 
 def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control: JobControl) -> Base:
     from core.images import io as image_io
-    from core.restoring import restore
+    from core.restoring import restore, verdict
 
     icc = bench.picture.icc
 
@@ -309,7 +394,8 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
         focus=focus,
     )
     found = restore.restore(bench.picture, request, pass_on, control)
-    return Base(found.pixels, image_io.to_srgb(found.pixels, icc))
+    said = verdict.words(found.verdict, bench.subject.task)
+    return Base(found.pixels, image_io.to_srgb(found.pixels, icc), said)
 
 
 def _tried(

@@ -20,6 +20,7 @@ from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext, PhotoAtHand
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
+from memorynet_gui.memory import work
 from memorynet_gui.memory.page import MemoryPage
 from tests.restore_page_kit import Bar, Said, wait, write
 from tests.small import photo, save_small_model
@@ -448,3 +449,30 @@ def test_effects_of_slots_come_one_by_one(desk: Desk, source: Path) -> None:
     browser.sort.setCurrentIndex(browser.sort.findData("effect"))
     changes = [browser.list.effects[f.row].change.mean for f in browser.list.facts if f.row in wanted]
     assert changes == sorted(changes, reverse=True)
+
+
+def test_a_large_photo_is_looked_at_where_its_damage_is_seen(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a quarter of its size: cells are 32 px, and a change is carried up to the photo's own pixels."""
+    monkeypatch.setattr(work, "_scale", lambda *_words: 4)
+    large = write(tmp_path / "large.png", photo(644, 420, 5))
+    desk.open(large)
+    page, bench = desk.page, desk.page.stage.bench
+    assert bench is not None and (bench.look.width, bench.look.height) == (161, 105)
+    assert "1/4" in desk.panel.model.value.full
+    page.pins.pin(643, 419)
+    looked = page.canvas.looked
+    assert looked is not None and (looked.x, looked.y, looked.width) == (640, 416, 32)
+    assert desk.panel.place.title.text().startswith("Pin 1 · 640, 416")
+    tint = page.canvas.tints[0]
+    assert tint is not None and tint.cell_px == (32, 32)
+    tried: list[work.Tried] = []
+    page.stage.tried.connect(tried.append)
+    desk.panel.edit.mute.click()
+    desk.idle()
+    part, whole = tried[0], tried[-1]
+    assert whole.is_whole and whole.rgb.shape == (420, 644, 3) and whole.change.is_measurable
+    x, y, w, h = part.region
+    apart = np.abs(part.rgb.astype(int) - whole.rgb[y : y + h, x : x + w])
+    assert apart.mean() < 1 and np.quantile(apart, 0.99) <= 3
