@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QRectF, Qt, qInstallMessageHandler
 from PySide6.QtGui import QAction, QColor, QIcon, QImage, QPainter, QPalette
@@ -30,6 +32,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 from pytestqt.qtbot import QtBot
+from skimage.color import rgb2lab
 
 from core.model.catalog import RESOURCES
 from memorynet_gui.look import icons
@@ -80,9 +83,35 @@ def test_surfaces_are_neutral_and_both_themes_complete() -> None:
             assert value[1:3] == value[3:5] == value[5:7], f"{token} {value} has a tint"
 
 
-def test_meanings_have_the_colours_agreed_upon() -> None:
-    assert [DARK[name] for name in ("positive", "negative", "actual")] == ["#4c9be8", "#e8934c", "#d8d8d8"]
-    assert [LIGHT[name] for name in ("positive", "negative", "actual")] == ["#1f6fbf", "#a85510", "#404040"]
+# linear RGB as one of the three kinds of cones' absence leaves it: Machado, Oliveira and Fernandes 2009
+EYES = {
+    "all cones": np.eye(3),
+    "no red": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "no green": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "no blue": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+@pytest.mark.parametrize("eyes", EYES)
+def test_the_three_meanings_are_told_apart_by_colour_blind_eyes(name: str, eyes: str) -> None:
+    colours = [QColor(TOKENS[name][meaning]) for meaning in ("positive", "negative", "actual")]
+    srgb = np.array([colour.getRgbF()[:3] for colour in colours])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(EYES[eyes]).T, 0, 1)
+    encoded = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    for one, other in itertools.combinations(rgb2lab(encoded), 2):
+        assert np.linalg.norm(one - other) > 30, "of CIELAB, where 2.3 can just be seen"
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_what_helps_is_blue_what_hurts_orange_and_what_is_there_grey(name: str) -> None:
+    positive, negative, actual = (
+        QColor(TOKENS[name][meaning]) for meaning in ("positive", "negative", "actual")
+    )
+    assert 200 <= positive.hsvHue() <= 220 and positive.hsvSaturationF() > 0.5
+    assert 20 <= negative.hsvHue() <= 35 and negative.hsvSaturationF() > 0.5
+    assert actual.hsvSaturation() == 0
 
 
 @pytest.mark.parametrize("name", TOKENS)
@@ -334,6 +363,6 @@ def test_the_mark_of_the_program_is_drawn(qapp: QApplication) -> None:
     for file in ("memorynet.svg", "memorynet.png"):
         image = QIcon(str(RESOURCES / "icons" / file)).pixmap(256, 256).toImage()
         assert (image.width(), image.height()) == (256, 256), file
-        assert image.pixelColor(128, 61) == QColor("#4c9be8")
-        assert image.pixelColor(128, 128) == QColor("#e8934c")
+        assert image.pixelColor(128, 61) == QColor(DARK["positive"])
+        assert image.pixelColor(128, 128) == QColor(DARK["negative"])
         assert image.pixelColor(0, 0).alpha() == 0

@@ -18,7 +18,7 @@ from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.train.awake import StayAwake
 from memorynet_gui.train.flow import DONE, FAILED, STOPPED, TrainEnding, TrainFlow, TrainOrder
-from tests.ui import wait_until
+from tests.ui import settle, wait_until
 
 STEPS = 40
 RECIPE = TrainRecipe(name="tiny", steps=STEPS)
@@ -35,6 +35,8 @@ class Trainer:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()
+        self.stands = threading.Event()  # held by a pause
+        self.steps_made = 0
         self.fails_at: int | None = None
         self.orders: list[TrainOrder] = []
 
@@ -47,6 +49,7 @@ class Trainer:
             if step == self.fails_at:
                 raise RecipeError("DATA/clean: no such folder")
             left = float(order.recipe.steps - step)
+            self.steps_made = step
             emit(StepDone(step, 1 / step, {"pixel": 1 / step}, 1e-3, 0.1, 10.0, 0.0, left))
             if control.take_save():
                 emit(CheckpointSaved(step, "x", False))
@@ -55,7 +58,10 @@ class Trainer:
             if control.stopping:
                 emit(CheckpointSaved(step, "x", False))
                 return Result(True)
+            if control.paused:
+                self.stands.set()
             control.checkpoint()
+            self.stands.clear()
             time.sleep(0.001)
         return Result(False)
 
@@ -130,13 +136,17 @@ def test_pause_stands_the_clock_still_and_lets_the_machine_sleep(desk: Desk, tmp
     desk.wait_step(2)
     flow.pause()
     assert flow.paused and not desk.awake.is_held
-    stood, step = flow.elapsed_s, flow.step
-    wait_until(lambda: flow.step >= step, 0.5)
-    time.sleep(0.05)
+    stood = flow.elapsed_s
+    wait_until(desk.trainer.stands.is_set)
+    made = desk.trainer.steps_made
+    desk.wait_step(made)  # what it told before it stood
+    time.sleep(0.03)
+    settle()
     assert flow.elapsed_s == stood
+    assert flow.step == desk.trainer.steps_made == made
     flow.resume()
     assert not flow.paused and desk.awake.is_held
-    desk.wait_step(flow.step + 5)
+    desk.wait_step(made + 5)
     assert flow.elapsed_s > stood
     flow.pause()
     flow.stop()  # wakes it up
@@ -174,10 +184,13 @@ def test_an_order_waits_for_the_worker(desk: Desk, tmp_path: Path) -> None:
     assert flow.worker_is_taken and not flow.start(order) and flow.waiting is None
     flow.wait_and_start(order)
     assert flow.waiting is order and not flow.busy and flow.text() == "run waits for its turn"
+    settle()
+    assert desk.trainer.orders == desk.events == desk.endings == []
     release.set()
-    assert desk.wait_end().order is order
-    assert desk.trainer.orders == [order]
-    assert desk.events and all(not isinstance(event, bool) for event in desk.events)
+    ending = desk.wait_end()
+    assert ending.order is order and (ending.kind, ending.step) == (DONE, STEPS)
+    assert desk.trainer.orders == [order] and desk.endings == [ending] and flow.waiting is None
+    assert isinstance(desk.events[0], TrainStarted), "the end of the other's work is none of its own"
 
 
 def test_a_waiting_order_lets_the_next_of_a_batch_go_first(desk: Desk, tmp_path: Path) -> None:
