@@ -32,6 +32,10 @@ def test_the_reference_has_the_published_size() -> None:
 
 
 def test_a_reference_of_another_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_networks, "ReferenceNet", torch.nn.Identity)
+    monkeypatch.setattr(reference_networks, "parameter_count", lambda _network: 17_110_000)
+    monkeypatch.setattr(reference_networks, "macs", lambda _network: 16_000_000_000)
+    assert reference_networks.check_reference() == (17_110_000, 16_000_000_000)
     monkeypatch.setattr(reference_networks, "PUBLISHED_PARAMETERS", 16.8e6)
     with pytest.raises(AssertionError, match="parameters"):
         reference_networks.check_reference()
@@ -148,16 +152,22 @@ def test_what_optimizers_multiply_is_left_out() -> None:
 
 def test_waiting_for_data_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(self: training.Bench, step: int) -> object:
-        time.sleep(0.5)
-        return self.source.batch(step, self.recipe.batch)
+        time.sleep(0.05)
+        return step
 
+    monkeypatch.setattr(training.Learner, "learn", lambda *_: None)
     monkeypatch.setattr(training.Bench, "_make", slow)
-    assert training.measure(TINY, "cpu", 4).data_wait > 0.1
+    bench = training.Bench(TINY, "cpu")
+    with bench.batches() as batches:
+        seconds = sum(bench.timed_round(batches.take) for _ in range(4))
+    assert 0.5 * seconds < bench.waited_s <= seconds, "learning takes no time here"
 
 
-def test_the_training_benchmark_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
-    words = "--presets S --patches 16 --steps 1 --batch 1 --recipe quick-look --device cpu --json"
-    assert training.main(words.split()) == 0
+def test_the_training_benchmark_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "every step contrasts.toml"
+    recipe.write_text(replace(TINY, contrastive_every=1).to_toml(), "utf-8")
+    words = "--presets S --patches 16 --steps 1 --batch 1 --device cpu --json --recipe"
+    assert training.main([*words.split(), str(recipe)]) == 0
     result = json.loads(capsys.readouterr().out)
     (row,) = result["rows"]
     assert (row["preset"], row["patch_px"], row["batch"]) == ("S", 16, 1)
