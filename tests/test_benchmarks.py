@@ -201,7 +201,7 @@ def test_wrong_trainings_are_refused(wrong: list[str], capsys: pytest.CaptureFix
 
 def test_the_window_is_watched_while_a_run_learns(tmp_path: Path) -> None:
     """In a process of its own: the benchmark ends it hard."""
-    words = "--page train --seconds 2 --idle-seconds 0.3 --validate-every 1000"
+    words = "--page train --seconds 1 --idle-seconds 0.3 --validate-every 1000"
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / "ui_delay.py"), *words.split()],
         env=os.environ | {"QT_QPA_PLATFORM": "offscreen", "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"},
@@ -214,6 +214,6 @@ def test_the_window_is_watched_while_a_run_learns(tmp_path: Path) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert {"idle", "starting", "training", "beside"} <= {line[0] for line in lines}
     beats = next(int(line[1]) for line in lines if line[0] == "training")
-    assert 10 < beats <= 2000
+    assert 10 < beats <= 1000
     assert "preset S" in done.stdout and "with the Train page open" in done.stdout
     assert not list(tmp_path.glob("memorynet-ui-delay-*")), "the run is removed"

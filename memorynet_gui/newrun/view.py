@@ -350,12 +350,12 @@ class NewRunView(QWidget):
         return self._ticket
 
     def _looked(self, ticket: int, found: DataFound) -> None:
-        if ticket == self._ticket:
+        if ticket == self._ticket and not self._rest.isActive():  # else the form has changed since it was asked
             self._found = found
             self._show_found()
 
     def _look_failed(self, ticket: int, error: Exception) -> None:
-        if ticket == self._ticket:
+        if ticket == self._ticket and not self._rest.isActive():
             self._found = DataFound(problem=describe(error).sentence)
             self._show_found()
 

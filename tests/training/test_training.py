@@ -6,11 +6,13 @@ import gc
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,14 +32,32 @@ from core.training import trainer as training
 from core.training.learner import Learner
 from core.training.recipe import RecipeError, TrainRecipe
 from core.training.run_folder import INTERRUPTED, RunFolder, read_curve
-from core.training.trainer import TrainingError, learning_rate, train
+from core.training.trainer import TrainingError, TrainResult, learning_rate, train
 from tests.small import photo
 from tests.training_kit import RECIPE, curve_of, make_data
+
+WholeRun = Callable[[TrainRecipe], tuple[Path, TrainResult]]
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return make_data(tmp_path / "data")
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
+    """The run of a recipe that nothing happens to: trained once on photos like everybody's, and only looked at."""
+    place = tmp_path_factory.mktemp("whole")
+    photos = make_data(place / "data")
+    trained: dict[str, TrainResult] = {}
+
+    def of(recipe: TrainRecipe) -> tuple[Path, TrainResult]:
+        key, run = recipe.to_toml(), place / f"run-{len(trained)}"
+        if key not in trained:
+            trained[key] = train(recipe, (photos,), run, ignore, JobControl())
+        return trained[key].model.parent, trained[key]
+
+    return of
 
 
 def test_the_rate_warms_up_and_follows_a_cosine() -> None:
@@ -84,8 +104,10 @@ def stop_after(control: JobControl, step: int) -> Any:
     return emit
 
 
-def test_a_stopped_run_goes_on_as_if_nothing_had_happened(data: Path, tmp_path: Path) -> None:
-    train(RECIPE, (data,), tmp_path / "whole", ignore, JobControl())
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(
+    data: Path, tmp_path: Path, whole_run: WholeRun
+) -> None:
+    whole, _ = whole_run(RECIPE)
     control = JobControl()
     with pytest.raises(Cancelled):
         train(RECIPE, (data,), tmp_path / "parts", stop_after(control, 10), control)
@@ -94,22 +116,22 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(data: Path, tmp_path: 
     started = events[0]
     assert isinstance(started, TrainStarted)
     assert started.step == 10
-    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
-    one, other = (
-        checkpoint.load(tmp_path / name / "model").network.state_dict() for name in ("whole", "parts")
-    )
+    assert curve_of(tmp_path / "parts") == curve_of(whole)
+    one, other = (checkpoint.load(run / "model").network.state_dict() for run in (whole, tmp_path / "parts"))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 @pytest.mark.parametrize("step", [7, 9])
-def test_a_run_stopped_between_reports_writes_the_same_curve(data: Path, tmp_path: Path, step: int) -> None:
+def test_a_run_stopped_between_reports_writes_the_same_curve(
+    data: Path, tmp_path: Path, whole_run: WholeRun, step: int
+) -> None:
     recipe = replace(RECIPE, log_every=5, steps=16)
-    train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
+    whole, _ = whole_run(recipe)
     control = _CancelAt(step)
     with pytest.raises(Cancelled):
         train(recipe, (data,), tmp_path / "parts", ignore, control)
     train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
-    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
+    assert curve_of(tmp_path / "parts") == curve_of(whole)
 
 
 class _CancelAt(JobControl):
@@ -128,15 +150,15 @@ class _CancelAt(JobControl):
 
 @pytest.mark.parametrize("steps", [8, 16])
 def test_a_run_stopped_while_it_validates_validates_when_it_goes_on(
-    data: Path, tmp_path: Path, steps: int
+    data: Path, tmp_path: Path, whole_run: WholeRun, steps: int
 ) -> None:
     recipe = replace(RECIPE, steps=steps)
-    whole = train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
+    run, whole = whole_run(recipe)
     with pytest.raises(Cancelled):  # after seven steps, in the first validation
         train(recipe, (data,), tmp_path / "parts", ignore, _CancelAt(8))
     assert not [line for line in read_curve(tmp_path / "parts") if line["kind"] == "validation"]
     result = train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
-    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
+    assert curve_of(tmp_path / "parts") == curve_of(run)
     assert (result.best_psnr_db, result.best_step) == (whole.best_psnr_db, whole.best_step)
     assert checkpoint.load(result.model).provenance["step"] == whole.best_step
 
@@ -157,10 +179,10 @@ train(TrainRecipe.from_toml(Path(sys.argv[1])), (Path(sys.argv[2]),), Path(sys.a
 """
 
 
-def test_a_killed_run_goes_on_exactly(data: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_exactly(data: Path, tmp_path: Path, whole_run: WholeRun) -> None:
     """kill -9 between checkpoints, mid-epoch, with rain, averaging and bf16 on."""
     recipe = replace(RECIPE, steps=30, validate_every=6)
-    train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
+    whole, _ = whole_run(recipe)
     stored = tmp_path / "recipe.toml"
     stored.write_text(recipe.to_toml())
     run = tmp_path / "killed"
@@ -180,12 +202,11 @@ def test_a_killed_run_goes_on_exactly(data: Path, tmp_path: Path) -> None:
     train(recipe, (), run, events.append, JobControl(), resume=True)
     assert isinstance(events[0], TrainStarted)
     assert 0 < events[0].step < 30
-    assert curve_of(run) == curve_of(tmp_path / "whole")
+    assert curve_of(run) == curve_of(whole)
 
 
-def test_a_truncated_checkpoint_is_passed_over(data: Path, tmp_path: Path) -> None:
-    whole, run = tmp_path / "whole", tmp_path / "run"
-    train(RECIPE, (data,), whole, ignore, JobControl())
+def test_a_truncated_checkpoint_is_passed_over(data: Path, tmp_path: Path, whole_run: WholeRun) -> None:
+    (whole, _), run = whole_run(RECIPE), tmp_path / "run"
     control = JobControl()
     with pytest.raises(Cancelled):
         train(RECIPE, (data,), run, stop_after(control, 18), control)
@@ -201,10 +222,12 @@ def test_a_truncated_checkpoint_is_passed_over(data: Path, tmp_path: Path) -> No
     assert curve_of(run) == curve_of(whole)
 
 
-def test_a_run_none_of_whose_checkpoints_loads_is_left_alone(data: Path, tmp_path: Path) -> None:
+def test_a_run_none_of_whose_checkpoints_loads_is_left_alone(
+    data: Path, tmp_path: Path, whole_run: WholeRun
+) -> None:
     """Beginning anew would write over its curve and its best model."""
     run, recipe = tmp_path / "run", replace(RECIPE, steps=16)
-    train(recipe, (data,), run, ignore, JobControl())
+    shutil.copytree(whole_run(recipe)[0], run)
     for file in (run / "checkpoints").iterdir():
         file.write_bytes(file.read_bytes()[:1000])
     kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -226,11 +249,11 @@ def test_a_step_broken_off_in_its_midst_is_not_kept(
 
 
 def test_a_step_broken_off_before_its_update_leaves_no_trace(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, whole_run: WholeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was seen in it must not stand in the sample memory when it is done again."""
     recipe = replace(RECIPE, steps=16, contrastive_weight=1.0)
-    train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
+    whole, _ = whole_run(recipe)
     clip, calls = torch.nn.utils.clip_grad_norm_, []
 
     def failing(*arguments: Any) -> torch.Tensor:
@@ -244,14 +267,14 @@ def test_a_step_broken_off_before_its_update_leaves_no_trace(
         with pytest.raises(MemoryError):
             train(recipe, (data,), tmp_path / "parts", ignore, JobControl())
     train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
-    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
+    assert curve_of(tmp_path / "parts") == curve_of(whole)
 
 
 def test_a_run_killed_after_a_validation_made_up_for_tells_of_it_once(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, whole_run: WholeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(RECIPE, steps=16)
-    train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
+    whole, _ = whole_run(recipe)
     with pytest.raises(Cancelled):  # in the first validation
         train(recipe, (data,), tmp_path / "parts", ignore, _CancelAt(8))
 
@@ -267,7 +290,7 @@ def test_a_run_killed_after_a_validation_made_up_for_tells_of_it_once(
         with pytest.raises(Killed):
             train(recipe, (data,), tmp_path / "parts", kill, JobControl(), resume=True)
     train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
-    assert curve_of(tmp_path / "parts") == curve_of(tmp_path / "whole")
+    assert curve_of(tmp_path / "parts") == curve_of(whole)
 
 
 def test_an_optimizer_s_state_is_restored_where_its_parameter_lies() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.look.theme import Theme
+from memorynet_gui.newrun import view as newrun_view
 from memorynet_gui.newrun.checks_view import duration_text
 from memorynet_gui.newrun.presets import PRESETS, load
 from memorynet_gui.newrun.view import NewRunView
@@ -155,6 +158,31 @@ def test_ready_recipes_ask_for_photos_and_keep_those_chosen(view: NewRunView, tm
     looked(view)
     assert view.recipe().train == ("SAMPLES/train",)
     assert view.why_not() is None
+
+
+def test_an_answer_about_the_recipe_before_is_not_taken_for_this_ones(
+    view: NewRunView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go = threading.Event(), threading.Event()
+    real = newrun_view.describe_data
+
+    def held(*order: Any) -> Any:
+        asked.set()
+        assert go.wait(30)
+        return real(*order)
+
+    monkeypatch.setattr(newrun_view, "describe_data", held)
+    wait_until(asked.is_set)
+    view.choose_preset(FINE)
+    go.set()
+    answers: list[str | None] = []
+
+    def needs_a_folder() -> bool:
+        answers.append(view.why_not())
+        return answers[-1] == "Choose the folder with your photos."
+
+    wait_until(needs_a_folder, 60)
+    assert None not in answers, "the one before could start at once"
 
 
 def test_a_folder_laid_out_as_the_recipe_says_stands_for_data(view: NewRunView, tmp_path: Path) -> None:
