@@ -4,7 +4,7 @@ PY := .venv/bin/python
 INSTALLED := .venv/.installed
 QT_READY := .venv/.qt-ready
 
-.PHONY: help run demo test check screenshots clean
+.PHONY: help run demo test check style screenshots clean
 
 help:
 	@echo "make run          set up, then open the window (without a display: restore a sample and show it)"
@@ -25,13 +25,18 @@ run: $(QT_READY)
 demo: $(QT_READY)
 	@$(PY) main.py demo
 
-test: check
-	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile
+# the types are checked beside the tests, on whatever processor is free, and told last
+test: style
+	@types=$$(mktemp); $(PY) -m mypy >"$$types" 2>&1 & checking=$$!; \
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal; failed=$$?; \
+	wait $$checking || failed=1; cat "$$types"; rm -f "$$types"; exit $$failed
 
-check: $(QT_READY)
+check: style
+	$(PY) -m mypy
+
+style: $(QT_READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
 	$(dir $(PY))lint-imports
 
 screenshots: $(QT_READY)
