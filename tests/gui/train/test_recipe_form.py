@@ -9,6 +9,8 @@ import pytest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QStyle, QStyleOptionComboBox
 from pytestqt.qtbot import QtBot
 
+from core.data.degrade import DEGRADATIONS
+from core.model.catalog import TASKS
 from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.newrun.recipe_fields import read_number
@@ -116,9 +118,11 @@ def test_choices_folders_and_models_are_chosen(qtbot: QtBot) -> None:
     shown = form(qtbot)
     task = shown.row("task").editor.field_widget()
     assert isinstance(task, QComboBox)
-    assert [task.itemText(at) for at in range(task.count())] == ["Remove rain", "Remove shadows"]
-    task.setCurrentIndex(1)
-    task.activated.emit(1)
+    offered = [task.itemText(at) for at in range(task.count())]
+    assert offered == [what.verb for name, what in TASKS.items() if name in DEGRADATIONS]
+    shadows = offered.index(TASKS["deshadow"].verb)
+    task.setCurrentIndex(shadows)
+    task.activated.emit(shadows)
     start = shown.row("start_from").editor.field_widget()
     assert isinstance(start, QComboBox)
     assert start.findText("derain-s") > 0
