@@ -171,7 +171,9 @@ def test_an_answer_about_the_recipe_before_is_not_taken_for_this_ones(
         assert go.wait(30)
         return real(*order)
 
+    looked(view)
     monkeypatch.setattr(newrun_view, "describe_data", held)
+    type_into(view.form, "steps", "7")
     wait_until(asked.is_set)
     view.choose_preset(FINE)
     go.set()
