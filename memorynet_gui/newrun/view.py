@@ -350,7 +350,7 @@ class NewRunView(QWidget):
         return self._ticket
 
     def _looked(self, ticket: int, found: DataFound) -> None:
-        if ticket == self._ticket and not self._rest.isActive():  # else the form has changed since it was asked
+        if ticket == self._ticket and not self._rest.isActive():  # else the form changed in the meantime
             self._found = found
             self._show_found()
 
