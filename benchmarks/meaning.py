@@ -40,6 +40,7 @@ from core.model.checkpoint import load
 from core.model.memory import GRANULARITIES, POLARITIES, RowEdit
 from core.model.network import STRIDE_PX, MemoryNet
 from core.model.tensors import to_pixels, to_tensor
+from core.tasks import TASKS
 from core.training.losses import damage_map
 
 DENSE: dict[str, dict[str, Any]] = {
@@ -214,7 +215,7 @@ def wrong_memory(
 
     ``pairs`` hold the degraded picture and its truth, (H, W, 3) uint8 with edges that are multiples of the stride.
     """
-    protocol = metrics.TASK_PROTOCOL[task]
+    protocol = TASKS[task].protocol
     inputs = [to_tensor(before) for before, _ in pairs]
     summaries = [network.summarise(x) for x in inputs]
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from core import tasks
 from core.jobs import JobControl
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
-TASK_NAMES = ("derain", "deshadow", "deblur")
 _PLAIN_EVERY_S = 10.0  # between lines of progress when nobody watches a terminal
 
 
@@ -73,9 +73,9 @@ def suggest(text: str, known: Sequence[str]) -> str:
 
 
 def task_type(text: str) -> str:
-    if text not in TASK_NAMES:
+    if text not in tuple(tasks.TASKS):
         raise argparse.ArgumentTypeError(
-            f"unknown task {text!r} (known: {', '.join(TASK_NAMES)}){suggest(text.lower(), TASK_NAMES)}"
+            f"unknown task {text!r} (known: {', '.join(tuple(tasks.TASKS))}){suggest(text.lower(), tuple(tasks.TASKS))}"
         )
     return text
 
@@ -172,7 +172,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """The options that every command with a network shares."""
     parser.add_argument(
         "--task", type=task_type, metavar="TASK",
-        help="what to remove: derain, deshadow or deblur [the model's own task, else derain]",
+        help=f"what to remove: {tasks.names()} [the model's own task, else {tasks.DEFAULT}]",
     )  # fmt: skip
     parser.add_argument(
         "--model", metavar="NAME|PATH", help="a model's name, folder or file [the task's default]"
@@ -284,7 +284,7 @@ def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, Load
     from core.model import catalog
 
     try:
-        task = args.task or "derain"
+        task = args.task or tasks.DEFAULT
         path = catalog.resolve(args.model) if args.model else catalog.default_model(task)
         import_aside(control, "core.restoring.restore")
         from core.model import tensors

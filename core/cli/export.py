@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core import extras
+from core import extras, tasks
 from core.cli import common
 from core.cli.runs import size_text
 from core.events import ItemStarted, Notice
@@ -68,7 +68,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--task", type=common.task_type, metavar="TASK",
-        help="what the model removes: derain, deshadow or deblur [what the file says]",
+        help=f"what the model removes: {tasks.names()} [what the file says]",
     )  # fmt: skip
     parser.add_argument(
         "--name", default="", metavar="NAME", help="of the model [the file's, else the folder's]"

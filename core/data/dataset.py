@@ -17,23 +17,20 @@ from pathlib import Path, PurePosixPath
 from core.data.left_out import LeftOut
 from core.data.source import BUNDLED
 from core.images.io import PassedOver, UnreadableFile, find_images, passed_over_line
+from core.tasks import TASKS
 
-# fmt: off
-INPUT_FOLDERS = frozenset({
-    "input", "inputs", "in", "lq", "lr", "degraded", "rain", "rainy", "rainy_image", "blur", "blurry",
-    "blurred", "shadow", "shadowed", "noisy", "hazy", "haze",
-})
-TARGET_FOLDERS = frozenset({
-    "target", "targets", "out", "gt", "gts", "hq", "hr", "groundtruth", "ground_truth", "truth", "reference",
-    "norain", "no_rain", "clean", "clear", "sharp", "shadow_free", "shadowfree", "shadow-free", "noshadow",
-    "no_shadow", "free",
-})
-_ROLE_WORDS = frozenset({
-    "input", "in", "lq", "lr", "degraded", "rain", "rainy", "blur", "blurry", "blurred", "shadow", "shadowed",
-    "noisy", "hazy", "haze", "target", "out", "gt", "hq", "hr", "groundtruth", "ground", "truth", "reference",
-    "norain", "no", "clean", "clear", "sharp", "free", "shadowfree", "noshadow", "image", "img",
-})
-# fmt: on
+INPUT_FOLDERS = frozenset({"input", "inputs", "in", "lq", "lr", "degraded", "noisy", "hazy", "haze"}).union(
+    *(task.input_words for task in TASKS.values())
+)
+TARGET_FOLDERS = frozenset(
+    {"target", "targets", "out", "gt", "gts", "hq", "hr", "groundtruth", "ground_truth", "truth", "reference"}
+    | {"clean", "clear", "free"}
+).union(*(task.target_words for task in TASKS.values()))
+_ROLE_WORDS = frozenset(word for word in INPUT_FOLDERS | TARGET_FOLDERS if word.isalpha()) - {
+    "inputs",
+    "targets",
+    "gts",
+} | {"ground", "no", "image", "img"}
 """Folder names of the published sets, and the words in file names that say which side a picture is on;
 all in lower case. ``*_A`` with ``*_C`` (ISTD, whose ``*_B`` holds masks) come on top."""
 

@@ -36,9 +36,6 @@ PROTOCOLS: Mapping[str, str] = MappingProxyType(
 )
 """Protocol key to the sentence that goes with the number."""
 
-TASK_PROTOCOL: Mapping[str, str] = MappingProxyType({"derain": "Y", "deshadow": "RGB", "deblur": "RGB"})
-"""Task to the protocol its literature reports."""
-
 SSIM_MIN_PX = 11
 """Below this edge the SSIM window does not fit and :func:`ssim` refuses."""
 

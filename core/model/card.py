@@ -13,10 +13,9 @@ from typing import Any
 import tomli_w
 
 from core import __version__
-from core.model import catalog
 from core.places import without_places
+from core.tasks import TASKS
 
-_TAGS = {"derain": "image-deraining", "deshadow": "shadow-removal", "deblur": "image-deblurring"}
 _NUMBERS = {"float16": "half precision (float16)", "float32": "single precision (float32)"}
 
 
@@ -61,7 +60,7 @@ def text(facts: CardFacts) -> str:
 
 def front_matter(task: str) -> str:
     """The YAML that model collections read, in front of a card. ``task`` is one of the catalog's."""
-    tags = ["image-restoration", *([_TAGS[task]] if task in _TAGS else []), "memorynet"]
+    tags = ["image-restoration", *([TASKS[task].tag] if task in TASKS else []), "memorynet"]
     lines = [
         "---",
         "library_name: memorynet",
@@ -75,7 +74,7 @@ def front_matter(task: str) -> str:
 
 
 def _purpose(facts: CardFacts, provenance: Mapping[str, Any]) -> str:
-    info = catalog.TASKS.get(facts.task)
+    info = TASKS.get(facts.task)
     what = f"{info.verb} from photos." if info else f"Task: {facts.task}."
     masks = " It takes a mask of the damage, and does without." if provenance.get("guidance") else ""
     return f"{what}{masks} A MemoryNet, written by MemoryNet {__version__}."

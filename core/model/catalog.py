@@ -1,4 +1,4 @@
-"""The one place that turns a name into a path: models, recipes, bundled samples; and the list of tasks.
+"""The one place that turns a name into a path: models, recipes, bundled samples.
 
 Only ``config.json`` beside a model's weights is read, so listing models never imports torch. A broken
 folder is listed with what is wrong with it.
@@ -12,13 +12,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import appdirs
 
 import core
-from core.images.metrics import TASK_PROTOCOL
+from core.tasks import TASKS, Task
 
 RESOURCES = Path(core.__file__).resolve().parents[1] / "resources"
 WEIGHTS_NAME = "model.safetensors"
@@ -31,25 +30,6 @@ HOME_VARIABLE = "MEMORYNET_HOME"
 
 class CatalogError(ValueError):
     """No model, recipe or task of that name; the message lists what there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskInfo:
-    """A task in the words people see."""
-
-    verb: str  # "Remove rain"
-    noun: str  # "rain"
-    suffix: str  # "derained": goes into output names
-    protocol: str  # key of core.images.metrics.PROTOCOLS
-
-
-TASKS: Mapping[str, TaskInfo] = MappingProxyType(
-    {
-        "derain": TaskInfo("Remove rain", "rain", "derained", TASK_PROTOCOL["derain"]),
-        "deshadow": TaskInfo("Remove shadows", "shadows", "deshadowed", TASK_PROTOCOL["deshadow"]),
-        "deblur": TaskInfo("Sharpen blur", "blur", "deblurred", TASK_PROTOCOL["deblur"]),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +128,11 @@ def default_model(task: str) -> Path:
         raise CatalogError(
             f"no model for {task} is at hand; put one into {user_models_dir()} or name its path"
         )
-    usable.sort(key=lambda entry: (not entry.bundled, entry.name != f"{task}-s"))
+    usable.sort(key=lambda entry: (not entry.bundled, entry.name != TASKS[task].default_model))
     return usable[0].path
 
 
-def task_info(task: str) -> TaskInfo:
+def task_info(task: str) -> Task:
     """Raises :class:`CatalogError` for an unknown task."""
     if task not in TASKS:
         raise CatalogError(f"no task {task!r}{_did_you_mean(task, list(TASKS))}")

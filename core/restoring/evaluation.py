@@ -33,6 +33,7 @@ from core.restoring.restore import (
     restore,
 )
 from core.restoring.verdict import NO_VERDICT, Verdict
+from core.tasks import TASKS
 
 REGIONS, SIDES = ("shadow", "lit"), ("input", "restored")
 
@@ -161,13 +162,13 @@ class EvaluationTable:
             for protocol in self.protocols
             if protocol != self.protocol
         }
-        if self.task == "deshadow":
+        if "LAB" in TASKS[self.task].also:
             others["lab_mae"] = {
                 "protocol": metrics.PROTOCOLS["LAB"],
                 "input": _rounded(self.mean_lab_mae("input")),
                 "restored": _rounded(self.mean_lab_mae("restored")),
             }
-        if self.task == "deblur":
+        if "SSIM3D" in TASKS[self.task].also:
             others["ssim_3d"] = {
                 "protocol": metrics.PROTOCOLS["SSIM3D"],
                 "input": _rounded(self.mean_ssim_3d("input")),
@@ -342,10 +343,9 @@ class _Runner:
             request = replace(request, mask=mask)
         restored = restore(picture, request, ignore, self.control)
         self._note(restored)
-        shadow, blur = self.task == "deshadow", self.task == "deblur"
-        shadow = self.task == "deshadow"
+        also = TASKS[self.task].also
         regions: dict[str, dict[str, RegionScores]] = {}
-        if shadow and request.mask is not None:
+        if self.task == "deshadow" and request.mask is not None:
             regions = _regions(request.mask > 127, picture.pixels, restored.pixels, truth)
         return EvaluationRow(
             name=pair.name,
@@ -353,10 +353,10 @@ class _Runner:
             height=picture.info.height,
             input=self._scores(picture.pixels, truth),
             restored=self._scores(restored.pixels, truth),
-            input_lab_mae=metrics.lab_mae(picture.pixels, truth) if shadow else None,
-            restored_lab_mae=metrics.lab_mae(restored.pixels, truth) if shadow else None,
-            input_ssim_3d=metrics.ssim_3d(picture.pixels, truth) if blur else None,
-            restored_ssim_3d=metrics.ssim_3d(restored.pixels, truth) if blur else None,
+            input_lab_mae=metrics.lab_mae(picture.pixels, truth) if "LAB" in also else None,
+            restored_lab_mae=metrics.lab_mae(restored.pixels, truth) if "LAB" in also else None,
+            input_ssim_3d=metrics.ssim_3d(picture.pixels, truth) if "SSIM3D" in also else None,
+            restored_ssim_3d=metrics.ssim_3d(restored.pixels, truth) if "SSIM3D" in also else None,
             seconds=restored.seconds,
             verdict=restored.verdict,
             regions=regions,

@@ -14,8 +14,8 @@ from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
 from core.model import memory_edit
-from core.model.catalog import TASKS
 from core.restoring.scales import AUTO
+from core.tasks import TASKS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,6 +20,7 @@ from core.jobs import Emit, JobControl
 from core.restoring import copies, scales, tiling
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import LEAST_CHANGE, LITTLE, NOTHING, Measure, Thresholds, Verdict
+from core.tasks import TASKS
 
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
 PREFER_COARSE = 0.95  # of the largest change: a coarser scale that reaches this is taken
@@ -217,7 +218,7 @@ class _Run:
 
     def _carry(self, photo: np.ndarray, before: np.ndarray, after: np.ndarray, by: int) -> np.ndarray:
         """The photo with the copy's correction, told tile by tile, those in sight first."""
-        correction = copies.Correction(before, after, by, light=self.request.task == "deshadow")
+        correction = copies.Correction(before, after, by, light=TASKS[self.request.task].changes_light)
         out = np.empty_like(photo)
         tiles = tiling.plan(self.width, self.height, _CARRY_TILE_PX, _STRIDE_PX, self.request.focus)
         for index, tile in enumerate(tiles, 1):

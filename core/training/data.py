@@ -19,6 +19,7 @@ from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
 from core.model.network import STRIDE_PX
+from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
 
 
@@ -154,7 +155,7 @@ def _damage(
         make = DEGRADATIONS[recipe.task]
         params = make.params(source.degradation or recipe.degradation)
         return make.bind_with_mask(params), make.bind_with_mask(make.always(params)), make.has_mask
-    if recipe.task != "derain":
+    if not TASKS[recipe.task].has_layers:
         raise RecipeError(f"[[source]] of kind layers: the task is {recipe.task}, and layers are of rain")
     pool = PhotoPool(_photos((source.layers,), data, LeftOut(()), "train"))
     layers = RegisteredDegradation(

@@ -16,6 +16,7 @@ from typing import Any
 import tomli_w
 
 from core.data.source import BUNDLED, DataSource, DataSourceError
+from core.tasks import TASKS
 from core.training.recipe_check import degradation_problem, find_problems
 
 
@@ -74,9 +75,9 @@ class TrainRecipe:
         "run",
         "Task",
         "What the model learns",
-        choices=("derain", "deshadow", "deblur"),
+        choices=tuple(TASKS),
         basic=True,
-        words=("Remove rain", "Remove shadows", "Sharpen blur"),
+        words=tuple(task.verb for task in TASKS.values()),
     )
     seed: int = _spec(
         1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1

@@ -15,6 +15,7 @@ from core.model.health import Listener, usage_of
 from core.model.memory import Address
 from core.model.network import MemoryNet
 from core.model.tensors import to_pixels
+from core.tasks import TASKS
 from core.training.data import Example
 
 EQUAL_DB = 100.0
@@ -64,7 +65,7 @@ def score(
         after_each: may raise to stop.
         watch: is shown each example's number and what the network made of it, (H, W, 3) uint8, no mask given.
     """
-    protocol = metrics.TASK_PROTOCOL[task]
+    protocol = TASKS[task].protocol
     plain: dict[int, tuple[float, float]] = {}
     guided: dict[int, tuple[float, float]] = {}
     given: dict[int, float] = {}

@@ -19,6 +19,8 @@ from typing import Any, Generic, TypeVar, overload
 import appdirs
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from core import tasks
+
 APP_NAME = "MemoryNet"
 HOME_VARIABLE = "MEMORYNET_HOME"
 """Environment variable: keep settings, data, cache and logs in this folder instead of the user's own."""
@@ -150,7 +152,7 @@ class Settings(QObject):
     save_failed = Signal(str)  # a sentence, once, when the file cannot be written
 
     theme = _Value("system", _one_of(*THEMES))
-    task = _Value("derain", _text)
+    task = _Value(tasks.DEFAULT, _text)
     models = _Value[Mapping[str, str]](
         MappingProxyType({}),
         lambda value: MappingProxyType({_text(k): _text(v) for k, v in dict(value).items()}),

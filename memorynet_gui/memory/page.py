@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from core import tasks
 from core.jobs import Emit, JobControl
 from core.model.memory_edit import Slots
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
-_TASK_OF_SAMPLES = "derain"
+_TASK_OF_SAMPLES = tasks.DEFAULT
 _BROWSER_PX = 216
 _QUIET_KINDS = ("place", "preview")  # over in a moment: no words in the job bar
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtGui import QColor
 
+from core.tasks import damage
 from memorynet_gui.look.tokens import DARK
 from memorynet_gui.memory.overlay import Tint
-from memorynet_gui.memory.words import noun
 
 if TYPE_CHECKING:
     from memorynet_gui.memory.panel import MemoryPanel
@@ -52,7 +52,7 @@ def tints(stage: MemoryStage, panel: MemoryPanel, hot_slot: int, place: tuple[in
 
 
 def damage_tint(bench: Bench, values: np.ndarray, threshold: float, opacity: float) -> Tint:
-    what = noun(bench.look.task)
+    what = damage(bench.look.task)
     return Tint(
         values,
         on_photo("negative").name(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.model.memory_edit import Slots, Step
+from core.tasks import damage
 
 if TYPE_CHECKING:
     from core.restoring.inspection import Response
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
 
 _HARDLY = 0.02  # share of the photo: less is a cell here and there
 _CLEARLY = 0.75  # of the response of a place
-
-NOUNS = {"derain": "rain", "deshadow": "shadow", "deblur": "blur"}
-
-
-def noun(task: str) -> str:
-    return NOUNS.get(task, "damage")
 
 
 def percent(share: float) -> str:
@@ -36,8 +31,8 @@ def verdict(task: str, before: Response, after: Response | None, said: str = "")
     """
     if said:
         still = "" if after is None else f", and {percent(after.area)} after restoring"
-        return f"{said}. By its own eye the memory takes {percent(before.area)} of this photo for {noun(task)}{still}."
-    what = noun(task)
+        return f"{said}. By its own eye the memory takes {percent(before.area)} of this photo for {damage(task)}{still}."
+    what = damage(task)
     if before.area < _HARDLY:
         return (
             f"Hardly any {what} is recognised here ({percent(before.area)} of the photo). What little lights up may be "
@@ -54,7 +49,7 @@ def verdict(task: str, before: Response, after: Response | None, said: str = "")
 
 
 def place_words(task: str, place: PlaceSeen) -> str:
-    what = noun(task)
+    what = damage(task)
     if place.response >= _CLEARLY:
         judged = f"Looks like {what}"
     elif place.damaged:

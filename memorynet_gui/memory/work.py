@@ -16,6 +16,7 @@ import numpy as np
 from core.events import TileDone
 from core.jobs import Emit, JobControl, ignore
 from core.model.memory_edit import MemoryEdit, thorough
+from core.tasks import TASKS
 
 if TYPE_CHECKING:
     from core.images.io import Picture
@@ -298,7 +299,10 @@ def _carried(bench: Bench, region: Region, after: np.ndarray) -> np.ndarray:
         return after
     x, y, w, h = region
     correction = copies.Correction(
-        bench.seen.pixels[y : y + h, x : x + w], after, bench.by, light=bench.subject.task == "deshadow"
+        bench.seen.pixels[y : y + h, x : x + w],
+        after,
+        bench.by,
+        light=TASKS[bench.subject.task].changes_light,
     )
     left, top, width, height = bench.in_photo(region)
     return correction.put(
@@ -414,6 +418,6 @@ def _gain_db(before: np.ndarray, after: np.ndarray, truth: np.ndarray, task: str
     """PSNR of the changed against that of the untouched, by the task's protocol; None where one equals the truth."""
     from core.images import metrics
 
-    protocol = metrics.TASK_PROTOCOL[task]
+    protocol = TASKS[task].protocol
     was, is_now = (metrics.psnr_db(each, truth, protocol) for each in (before, after))
     return is_now - was if np.isfinite(was) and np.isfinite(is_now) else None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from core.data.left_out import LeftOut
 from core.data.source import BUNDLED
-from core.model.catalog import TASKS
+from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
 
 if TYPE_CHECKING:
@@ -19,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """``recipes``: task -> name of a recipe that ships; the first is taken where there is none for the task."""
+    """What a new run may start from; which recipe that is for a task stands in :data:`core.tasks.TASKS`."""
 
     key: str
     title: str
     words: str
     icon: str
-    recipes: Mapping[str, str]
+
+    @property
+    def recipes(self) -> dict[str, str]:
+        """Task -> name of a recipe that ships; the first is taken where there is none for the task."""
+        return {name: task.recipes[self.key] for name, task in TASKS.items() if self.key in task.recipes}
 
     def recipe_name(self, task: str) -> str:
         return self.recipes.get(task) or next(iter(self.recipes.values()))
@@ -34,15 +37,15 @@ class Preset:
 PRESETS = (
     Preset(
         "quick-look", "Quick look", "A first try on photos that ship with MemoryNet. Minutes.",
-        "mdi6.timer-outline", MappingProxyType({"derain": "quick-look"}),
+        "mdi6.timer-outline",
     ),
     Preset(
         "fine-tune", "Fine-tune a shipped model", "Goes on from a model that already works, with your photos.",
-        "mdi6.tune-vertical", MappingProxyType({"derain": "fine-tune", "deshadow": "fine-tune-shadow"}),
+        "mdi6.tune-vertical",
     ),
     Preset(
         "standard", "Standard", "A new model from nothing, with your photos. Hours on a processor.",
-        "mdi6.school-outline", MappingProxyType({"derain": "derain", "deshadow": "deshadow", "deblur": "deblur"}),
+        "mdi6.school-outline",
     ),
 )  # fmt: skip
 

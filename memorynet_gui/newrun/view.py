@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 
 from core import atomic
 from core.data.source import BUNDLED
-from core.model.catalog import TASKS, CatalogError
+from core.model.catalog import CatalogError
+from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe

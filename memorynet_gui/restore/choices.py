@@ -76,7 +76,7 @@ class Choices(QWidget):
 
     def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
         """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
-        from core.model.catalog import TASKS
+        from core.tasks import TASKS
 
         before = self.choice()
         self._opened = tuple(opened)

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.problems import Problem
+from core.tasks import TASKS
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.restore.choices import Choices
@@ -270,9 +271,9 @@ class Inspector(QWidget):
         self, reference: Path | None, quality: Quality | None = None, note: str = "", task: str = "derain"
     ) -> None:
         """No reference; the numbers; a sentence why there are none; or neither yet: they are being measured."""
-        from core.images.metrics import PROTOCOLS, TASK_PROTOCOL
+        from core.images.metrics import PROTOCOLS
 
-        protocol = quality.before.protocol if quality else TASK_PROTOCOL[task]
+        protocol = quality.before.protocol if quality else TASKS[task].protocol
         for row, name, what in ((self.psnr, "PSNR", "psnr_db"), (self.ssim, "SSIM", "ssim")):
             row.name.setText(f"{name} ({protocol})")
             row.setToolTip(PROTOCOLS[protocol])

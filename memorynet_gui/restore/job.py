@@ -14,6 +14,7 @@ import numpy as np
 
 from core.events import LadderStep, Notice, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
+from core.tasks import TASKS
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.restore.queue_item import Item, ResultNote
@@ -203,7 +204,7 @@ def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quali
             f"{reference.name} has {truth.info.width}×{truth.info.height} px, "
             f"{item.name} {picture.info.width}×{picture.info.height} px"
         )
-    protocol = metrics.TASK_PROTOCOL[task]
+    protocol = TASKS[task].protocol
     before = metrics.score(picture.pixels, truth.pixels, protocol)
     pixels = store.get(item.id) if item.result is not None else None
     if pixels is None or pixels.shape != picture.pixels.shape:

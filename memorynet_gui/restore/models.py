@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def entry_of(path: Path) -> ModelEntry:
     """Load the model to see what it is; what is wrong with it goes into ``error``. Imports torch."""
     from core.model import checkpoint
-    from core.model.catalog import TASKS, ModelEntry
+    from core.model.catalog import ModelEntry
+    from core.tasks import TASKS
 
     place = path.parent if path.name == checkpoint.WEIGHTS_FILE else path
     name = name_of(place)

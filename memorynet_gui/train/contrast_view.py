@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.events import ContrastDrawn, ContrastSample
-from core.model.catalog import TASKS
+from core.tasks import TASKS
 from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.look.theme import CORNER_PX, GRID_PX, Theme, app_font, caption_font, set_role
 

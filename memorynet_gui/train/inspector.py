@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.images.metrics import PROTOCOLS
-from core.model.catalog import TASKS
 from core.problems import Problem
+from core.tasks import TASKS
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.base.words import clock, size_text
 from memorynet_gui.look.theme import set_role

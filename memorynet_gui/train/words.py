@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
     """What a banner says at the end of a run, and what of it is left; ``has_card``: the reason stands elsewhere."""
-    from core.model.catalog import TASKS
+    from core.tasks import TASKS
 
     name, best = ending.order.name, score_text(ending.best_psnr_db)
     if ending.kind == DONE:

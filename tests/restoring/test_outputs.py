@@ -18,9 +18,9 @@ from hypothesis.extra import numpy as arrays
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import WriteOptions
-from core.model.catalog import TASKS
 from core.restoring import outputs
 from core.restoring.verdict import NO_VERDICT, Verdict
+from core.tasks import TASKS
 from tests.image_makers import photo, pillow_bytes, png_bytes
 
 SHA = "a" * 64

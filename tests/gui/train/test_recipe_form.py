@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
 from core.data.degrade import DEGRADATIONS
-from core.model.catalog import TASKS
+from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.newrun.recipe_fields import read_number

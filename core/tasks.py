@@ -1,0 +1,100 @@
+"""The tasks: what can be removed from photos, one record each. Nothing else in the program lists them.
+
+A new task is a record here, a degradation of its name in :data:`core.data.degrade.DEGRADATIONS`, and a recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task, in the words people see and by the conventions of its literature.
+
+    Attributes:
+        name: as recipes, models and the command line call it.
+        verb, noun: "Remove shadows", "shadows".
+        damage: the noun for a place, "shadow".
+        suffix: of the names of restored photos, "deshadowed".
+        protocol: key of :data:`core.images.metrics.PROTOCOLS`; the one that is reported.
+        also: further keys of PROTOCOLS that an evaluation adds.
+        tag: of models on the Hugging Face hub.
+        input_words, target_words: names of folders of the published data sets, in lower case.
+        recipes: key of a preset of the window -> the recipe that ships for this task.
+        changes_light: whether the damage lies in the light of large parts of the photo, not in detail.
+        has_layers: whether published layers of the damage can be laid over clean photos.
+    """
+
+    name: str
+    verb: str
+    noun: str
+    damage: str
+    suffix: str
+    protocol: str
+    tag: str
+    input_words: tuple[str, ...]
+    target_words: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    recipes: Mapping[str, str] = field(default_factory=dict)
+    changes_light: bool = False
+    has_layers: bool = False
+
+    @property
+    def default_model(self) -> str:
+        """Name of the bundled model that is taken when none is named."""
+        return f"{self.name}-s"
+
+
+DEFAULT = "derain"
+"""The task that is meant when none is named."""
+
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {
+        task.name: task
+        for task in (
+            Task(
+                "derain", "Remove rain", "rain", "rain", "derained",
+                protocol="Y",
+                tag="image-deraining",
+                input_words=("rain", "rainy", "rainy_image"),
+                target_words=("norain", "no_rain"),
+                recipes={"quick-look": "quick-look", "fine-tune": "fine-tune", "standard": "derain"},
+                has_layers=True,
+            ),
+            Task(
+                "deshadow", "Remove shadows", "shadows", "shadow", "deshadowed",
+                protocol="RGB",
+                also=("LAB",),
+                tag="shadow-removal",
+                input_words=("shadow", "shadowed"),
+                target_words=("shadow_free", "shadowfree", "shadow-free", "noshadow", "no_shadow"),
+                recipes={"fine-tune": "fine-tune-shadow", "standard": "deshadow"},
+                changes_light=True,
+            ),
+            Task(
+                "deblur", "Sharpen blur", "blur", "blur", "deblurred",
+                protocol="RGB",
+                also=("SSIM3D",),
+                tag="image-deblurring",
+                input_words=("blur", "blurry", "blurred"),
+                target_words=("sharp",),
+                recipes={"standard": "deblur"},
+            ),
+        )
+    }
+)  # fmt: skip
+"""By name, in the order in which they are offered."""
+
+
+def names(last: str = "or") -> str:
+    """All of them for a sentence: ``derain, deshadow or deblur``."""
+    *first, end = TASKS
+    return f"{', '.join(first)} {last} {end}"
+
+
+def damage(task: str) -> str:
+    """What the task takes away, as a word for a place; "damage" for a task that is unknown here."""
+    return TASKS[task].damage if task in TASKS else "damage"
