@@ -17,10 +17,10 @@ examples:
   memorynet samples mine --from photos/       clean photos of the kind the model is for
   memorynet samples runs/mine --from photos/ --visits 3
 
-Samples are what the Memory page and memorynet inspect show as "looks like": patches of clean photos, of the
-same photos damaged, and of what the model made of them. They are kept beside the model's weights and go
-nowhere else; a run that is trained leaves some from its own photos. Give clean photos: what is wrong in them
-is remembered as clean.
+Samples are what the Memory page and memorynet inspect show as "looks like": patches of clean
+photos, of the same photos damaged, and of what the model made of them. They are kept beside the
+model's weights and go nowhere else; a run that is trained leaves some from its own photos. Give
+clean photos: what is wrong in them is remembered as clean.
 """
 
 
