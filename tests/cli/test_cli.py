@@ -123,7 +123,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys, core.cli; core.cli.program.main(['restore', '--help']);"
+        "import sys, core.cli.program; core.cli.program.main(['restore', '--help']);"
         "heavy = {'torch', 'PySide6', 'cv2', 'skimage', 'scipy', 'rich', 'PIL'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )
