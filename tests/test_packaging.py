@@ -77,7 +77,7 @@ def test_the_wheel_works_on_its_own(built: Path, tmp_path: Path) -> None:
         (entry,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
         assert "memorynet = memorynet_gui.app:main" in archive.read(entry).decode()
     code = (
-        "import json, core, core.model.catalog as c, core.cli;"
+        "import json, core, core.model.catalog as c, core.cli.program;"
         "print(json.dumps([core.__file__, [s.path.is_file() for s in c.samples()], c.recipes(),"
         " [m.error for m in c.models()]]))"
     )

@@ -126,7 +126,7 @@ def test_the_photos_that_ship_are_sound() -> None:
 
 def test_only_names_are_needed_of_what_training_needs() -> None:
     assert STRIDE_PX == network.STRIDE_PX
-    code = "import sys, core.doctor, core.data.dataset\nassert 'torch' not in sys.modules"
+    code = "import sys, core.doctor.examination, core.data.dataset\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], timeout=120)
 
 
