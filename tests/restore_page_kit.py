@@ -57,6 +57,7 @@ class Desk:
 
     def __init__(self, qapp: QApplication, home: Path) -> None:
         self.settings = Settings(home)
+        self.settings.look_automatically = False  # test_looker looks
         self.runner = JobRunner()
         self.said: list[Said] = []
         self.bar = Bar()

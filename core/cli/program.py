@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from core import __version__
 from core.cli import (
+    calibrate,
     check,
     common,
     demo,
@@ -34,6 +35,7 @@ COMMANDS = (
     "train",
     "runs",
     "samples",
+    "calibrate",
     "export",
     "import",
     "info",
@@ -69,6 +71,7 @@ def build_parser() -> common.Parser:
         train,
         runs,
         samples,
+        calibrate,
         export,
         info,
         demo,

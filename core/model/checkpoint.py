@@ -27,6 +27,8 @@ FORMAT = "memorynet"
 FORMAT_VERSION = 1
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+MEASURED_SINCE = "verdict"
+"""The key in the provenance that :mod:`core.restoring.calibration` writes, without touching the weights."""
 
 
 class CheckpointError(Exception):
@@ -106,7 +108,7 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
     try:
         shape = NetworkConfig.from_dict(config["network"])
         task = str(config["task"])
-        provenance = dict(config.get("provenance") or {})
+        provenance = {**(config.get("provenance") or {}), **_measured_since(file)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{file.name}: its configuration cannot be used: {error}") from error
     network = build(file.name, shape, weights)
@@ -194,6 +196,16 @@ def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]
             f"{file.name}: expected a dictionary of named tensors, found {type(content).__name__}"
         )
     return content, config
+
+
+def _measured_since(weights: Path) -> dict[str, Any]:
+    """What was measured of a model after its weights were written stands in its ``config.json`` alone."""
+    try:
+        config = json.loads(weights.with_name(CONFIG_FILE).read_text(encoding="utf-8"))
+        verdict = config["provenance"][MEASURED_SINCE]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {MEASURED_SINCE: verdict}
 
 
 def _read_config(path: Path) -> dict[str, Any]:

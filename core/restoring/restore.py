@@ -23,7 +23,7 @@ from core.data import guidance
 from core.events import LadderStep, Looked, RestoreStarted, TileDone
 from core.images.blend import blend, within
 from core.images.io import Picture
-from core.jobs import Emit, JobControl
+from core.jobs import Emit, JobControl, ignore
 from core.model import catalog, checkpoint, memory_edit
 from core.model.memory import Address, RowEdit
 from core.model.memory_edit import MemoryEdit
@@ -222,6 +222,18 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
+def preview(
+    picture: Picture, request: RestoreRequest, control: JobControl, want_pixels: bool = True
+) -> tuple[Verdict, np.ndarray]:
+    """What there is in ``picture``, and where wanted what it looks like without it: (H, W, 3) in its depth.
+
+    Takes about a second at 12 megapixels. Raises as :func:`restore`.
+    """
+    network = Network(request, ignore, control)
+    found = scaled.preview(picture.pixels, request, network, control, want_pixels)
+    return found.verdict, found.pixels
+
+
 class Network:
     """The model on its device, for as many passes over as many copies of a photo as it takes."""
 
@@ -304,7 +316,11 @@ def load_model(path: Path, device: str, precision: str) -> checkpoint.LoadedMode
         stat = file.stat()
     except OSError as error:
         raise checkpoint.CheckpointError(f"{path}: no model here: {error}") from error
-    return _load(path, stat.st_mtime_ns, stat.st_size, device, precision)
+    try:
+        measured_ns = file.with_name(checkpoint.CONFIG_FILE).stat().st_mtime_ns
+    except OSError:
+        measured_ns = 0
+    return _load(path, stat.st_mtime_ns + measured_ns, stat.st_size, device, precision)
 
 
 @lru_cache(maxsize=2)

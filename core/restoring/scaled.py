@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from core.events import Looked, PassTile, TileDone
-from core.jobs import Emit, JobControl
+from core.jobs import Emit, JobControl, ignore
 from core.restoring import copies, scales, tiling
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import LEAST_CHANGE, LITTLE, NOTHING, Measure, Thresholds, Verdict
@@ -25,6 +25,8 @@ from core.tasks import TASKS
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
 PREFER_COARSE = 0.95  # of the largest change: a coarser scale that reaches this is taken
 GO_ON = 0.5  # of the first pass's change: a finer scale that still shows this much is restored as well
+PREVIEW_PX = 1_500_000  # of a copy; a preview goes no finer
+SMALL = "the photo is as small as those the model learned from"
 _STRIDE_PX = 8
 _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
 
@@ -61,6 +63,7 @@ class Found:
 
     pixels: np.ndarray
     verdict: Verdict
+    measure: Measure  # what was seen where it was restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,35 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     most = max(seen.change for _by, seen in levels)
     best = next(by for by, seen in levels if seen.change >= PREFER_COARSE * most)
     return Look(tuple(levels), best, before, after)
+
+
+def preview(
+    pixels: np.ndarray, request: Request, network: Passes, control: JobControl, want_pixels: bool
+) -> Found:
+    """What there is in a photo, without restoring more of it than a look takes; its pixels, where wanted, are the
+    photo with what was found so far taken out, else the photo itself. Costs at most :data:`PREVIEW_PX` of network."""
+    height, width = pixels.shape[:2]
+    thresholds = network.thresholds
+    if len(scales.candidates(width, height)) == 1:
+        out, measure = network.restore(pixels, request.mask, None, ignore)
+        by, why = 1, SMALL
+    else:
+        seen = look(pixels, request, network, ignore, control)
+        by, measure, why, out = seen.best, seen.measure, _why(seen), pixels
+        if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
+            before, after, taken = seen.before, seen.after, seen.levels[0][0]
+            if by != taken and height * width / by**2 <= PREVIEW_PX:
+                before, taken = copies.reduced(pixels, by), by
+                mask = None if request.mask is None else copies.reduced_mask(request.mask, by)
+                after, _ = network.restore(before, mask, None, ignore)
+            assert before is not None and after is not None
+            control.checkpoint()
+            light = request.task == "deshadow"
+            out = copies.Correction(before, after, taken, light).put_all(pixels)
+    found = None if thresholds is None else thresholds.found(measure)
+    nothing = found == NOTHING
+    verdict = Verdict(found, None, scales.name(by), why, unchanged=nothing)
+    return Found(pixels if nothing or not want_pixels else out, verdict, measure)
 
 
 def see(
@@ -143,12 +175,12 @@ class _Run:
         if self.request.scale != AUTO:
             by = scales.divisor(self.request.scale)
             out, measure = self._pass(self.pixels, by)
-            return Found(out, self._verdict(out, measure, by, "the scale that was asked for"))
+            return Found(out, self._verdict(out, measure, by, "the scale that was asked for"), measure)
         if self.request.task == "deshadow" and self.request.mask is not None:
             by = scales.learned(self.width, self.height)
             out, measure = self._pass(self.pixels, by)
             why = "it is known where the shadow is, and at this size the model learned from shadows"
-            return Found(out, self._verdict(out, measure, by, why))
+            return Found(out, self._verdict(out, measure, by, why), measure)
         if len(scales.candidates(self.width, self.height)) == 1:
             return self._small()
         seen = look(self.pixels, self.request, self.network, self.emit, self.control)
@@ -159,7 +191,8 @@ class _Run:
         name = scales.name(seen.best)
         self.emit(Looked(found, name, why))
         if found == NOTHING:
-            return Found(self.pixels, Verdict(NOTHING, None, name, why, unchanged=True))
+            verdict = Verdict(NOTHING, None, name, why, unchanged=True)
+            return Found(self.pixels, verdict, seen.measure)
         if seen.before is not None and seen.after is not None and seen.best == seen.levels[0][0]:
             out, measure = self._carry(self.pixels, seen.before, seen.after, seen.best), seen.measure
             seen = Look(seen.levels, seen.best)  # its copies are let go
@@ -178,16 +211,16 @@ class _Run:
             finer.append(scales.name(by))
         if finer:
             why += f"; more was found at {' and '.join(finer)}"
-        return Found(out, self._verdict(out, measure, seen.best, why))
+        return Found(out, self._verdict(out, measure, seen.best, why), measure)
 
     def _small(self) -> Found:
         """A photo so small that only its own size is tried: the pass is the look."""
-        why = "the photo is as small as those the model learned from"
+        why = SMALL
         out, measure = self._pass(self.pixels, 1)
         thresholds = self.network.thresholds
         if thresholds is not None and thresholds.found(measure) == NOTHING:
-            return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True))
-        return Found(out, self._verdict(out, measure, 1, why))
+            return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True), measure)
+        return Found(out, self._verdict(out, measure, 1, why), measure)
 
     def _verdict(self, out: np.ndarray, measure: Measure, by: int, why: str) -> Verdict:
         thresholds = self.network.thresholds

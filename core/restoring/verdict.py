@@ -16,7 +16,7 @@ from core.model import catalog
 from core.restoring.scales import WHOLE
 
 NOTHING, LITTLE, MUCH = "nothing", "little", "much"
-RECORD = "verdict"  # the key in a model's provenance
+RECORD = "verdict"  # the key in a model's provenance, see core.model.checkpoint.MEASURED_SINCE
 LEAST_CHANGE = 0.5  # levels of 255 where damage responds: less is not called restored
 MOST_GONE, SOME_GONE = 0.7, 0.35  # from here on "most", "some" of it is gone
 _FLOOR = 1e-3
@@ -112,6 +112,16 @@ class Verdict:
     scale: str = WHOLE  # at which it was restored, or would have been
     why: str = ""  # why this scale, one sentence
     unchanged: bool = False  # nothing was found, so the photo came back as it went in
+
+    def short(self, task: str, done: str = "") -> str:
+        """Two or three words for under a thumbnail: "much rain", "✓ no rain", "✓ 84 %"."""
+        if self.found is None:
+            return done or "waiting"
+        if self.gone is not None:
+            return f"{done} {self.gone:.0%} gone".strip()
+        noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
+        amount = {NOTHING: "no", LITTLE: "some", MUCH: "many" if noun.endswith("s") else "much"}[self.found]
+        return f"{done} {amount} {noun}".strip()
 
     def as_dict(self) -> dict[str, Any]:
         return {

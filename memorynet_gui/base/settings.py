@@ -163,6 +163,8 @@ class Settings(QObject):
     tile_px = _Value[int | None](None, _or_none(_whole(16, 8192)))  # None: as free memory allows
     strength_percent = _Value(100, _whole(0, 100))
     thoroughness_percent = _Value(100, _whole(100, 200))
+    scale = _Value("auto", _text)
+    look_automatically = _Value(True, _flag)  # at every dropped photo, before anything is restored
     strip_gps = _Value(False, _flag)
     output_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # None: beside the original
     save_format = _Value[str | None](None, _or_none(_text))  # None: as the original

@@ -159,6 +159,12 @@ class SettingsDialog(QDialog):
         self.strip_gps.setAccessibleName("Leave GPS out")
         self.strip_gps.setToolTip("Removes GPS positions from the metadata of results")
         self.strip_gps.toggled.connect(lambda on: setattr(self.settings, "strip_gps", on))
+        self.look = QCheckBox("Look at dropped photos at once")
+        self.look.setAccessibleName("Look at dropped photos at once")
+        self.look.setToolTip(
+            "Says what there is in each photo and previews the shown one, before anything is restored"
+        )
+        self.look.toggled.connect(lambda on: setattr(self.settings, "look_automatically", on))
         self.clear_recent = _button("Forget recent files", "Empty the list of recent files")
         self.clear_recent.clicked.connect(self._clear_recent)
         form = _form()
@@ -166,6 +172,7 @@ class SettingsDialog(QDialog):
         form.addRow("Format", self.format)
         form.addRow("Quality", _leftmost(self.quality))
         form.addRow("Privacy", self.strip_gps)
+        form.addRow("Preview", self.look)
         form.addRow("", _leftmost(self.clear_recent))
         form.addRow("", _caption("Originals are never overwritten."))
         return _tab(form)
@@ -288,7 +295,7 @@ class SettingsDialog(QDialog):
         settings = self.settings
         boxes = (
             *(self.device, self.precision, self.tile, self.format, self.quality, self.strip_gps),
-            *(self.notify, self.tensorboard),
+            *(self.notify, self.tensorboard, self.look),
         )
         blockers = [QSignalBlocker(box) for box in boxes]
         self.theme_buttons.button(MODES.index(settings.theme)).setChecked(True)
@@ -299,6 +306,7 @@ class SettingsDialog(QDialog):
         self.quality.setValue(settings.save_quality)
         self.quality.setEnabled(settings.save_format in WITH_QUALITY)
         self.strip_gps.setChecked(settings.strip_gps)
+        self.look.setChecked(settings.look_automatically)
         folder = settings.output_folder
         self.folder.set_full(str(folder) if folder else "Beside the original")
         self.beside.setEnabled(folder is not None)

@@ -1,4 +1,4 @@
-"""What the next restoration will do: task, model, thoroughness, device, precision, tile."""
+"""What the next restoration will do: task, model, thoroughness, scale, device, precision, tile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from memorynet_gui.restore.queue_item import Choice
+from memorynet_gui.restore.scale import Scale
 from memorynet_gui.restore.thoroughness import Thoroughness
 from memorynet_gui.widgets.parts import DetailCombo, column, heading
 
@@ -41,6 +42,7 @@ class Choices(QWidget):
         self.model_error.setWordWrap(True)
         self.model_error.hide()
         self.thoroughness = Thoroughness()
+        self.scale = Scale()
         self.device = DetailCombo("Device", "Where the network runs; auto takes the fastest")
         self.precision = DetailCombo(
             "Precision", "auto takes bf16 where the hardware has it (twice as fast), fp32 elsewhere"
@@ -61,6 +63,8 @@ class Choices(QWidget):
         layout.addSpacing(8)
         layout.addWidget(self.thoroughness)
         layout.addSpacing(8)
+        layout.addWidget(self.scale)
+        layout.addSpacing(8)
         layout.addWidget(heading("How"))
         how = column(4)
         for title, combo in (("Device", self.device), ("Precision", self.precision), ("Tile", self.tile)):
@@ -70,6 +74,7 @@ class Choices(QWidget):
         self.task.currentIndexChanged.connect(self._task_picked)
         self.model.activated.connect(self._model_picked)
         self.thoroughness.changed.connect(self.changed)
+        self.scale.changed.connect(self.changed)
         self.device.currentIndexChanged.connect(self._device_picked)
         for combo in (self.precision, self.tile):
             combo.currentIndexChanged.connect(lambda _row: self.changed.emit())
@@ -168,6 +173,7 @@ class Choices(QWidget):
             self.precision.currentData() or "auto",
             self.tile.currentData(),
             self.thoroughness.percent,
+            self.scale.value,
         )
 
     def set_choice(self, choice: Choice) -> None:
@@ -186,6 +192,7 @@ class Choices(QWidget):
             row = self.tile.count() - 1
         self.tile.setCurrentIndex(max(row, 0))
         self.thoroughness.set_wanted(choice.thoroughness_percent)
+        self.scale.set_value(choice.scale)
         self.changed.emit()
 
     def pick_model(self, entry: ModelEntry) -> None:

@@ -66,6 +66,7 @@ class Chooser(QObject):
             settings.precision,
             settings.tile_px,
             settings.thoroughness_percent,
+            settings.scale,
         )
         self._choices.remembered = settings.models
         self._is_filling = True
@@ -86,6 +87,7 @@ class Chooser(QObject):
             self._choices.remembered = settings.models
         settings.tile_px = choice.tile_px
         settings.thoroughness_percent = self._choices.thoroughness.wanted_percent
+        settings.scale = choice.scale
         if self._context.devices():  # before, the list holds "auto" alone and means nothing
             settings.device, settings.precision = choice.device, choice.precision
         self.task_changed.emit(choice.task)

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from core.restoring.scales import WHOLE
 from memorynet_gui.restore.queue_item import DEFAULT_QUALITY, Item, SaveNote
 
 
@@ -27,7 +28,9 @@ def arguments(item: Item, save: SaveNote | None = None) -> list[str]:
     if save is not None and save.path.parent != item.path.parent:
         words += ["--out", str(save.path.parent)]
     words += ["--task", note.task, "--model", note.model]
-    words += ["--device", note.device, "--precision", note.precision, "--tile", str(note.tile_px)]
+    words += ["--device", note.device, "--precision", note.precision, "--scale", note.scale]
+    if note.scale_used == WHOLE:  # of copies each has a tile of its own
+        words += ["--tile", str(note.tile_px)]
     words += ["--strength", f"{item.strength_percent / 100:.2f}"]
     if note.thoroughness_percent != 100:
         words += ["--thoroughness", f"{note.thoroughness_percent / 100:.2f}"]

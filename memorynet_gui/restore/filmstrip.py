@@ -44,6 +44,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.restoring.verdict import words
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
 from memorynet_gui.restore.queue_item import Item, ItemState
@@ -130,14 +131,17 @@ def spoken_state(item: Item) -> str:
         case ItemState.RUNNING:
             return f"restoring, tile {item.tile} of {item.tile_count}" if item.tile_count else "starting"
         case ItemState.DONE:
-            return (
+            kept = (
                 f"restored and saved as {item.saved.path.name}" if item.saved else "restored, not saved yet"
             )
+            told = words(item.result.verdict, item.result.task) if item.result is not None else ""
+            return f"{told}; {kept}" if told else kept
         case ItemState.FAILED:
             return item.problem.sentence if item.problem else "needs a look"
         case ItemState.CANCELLED:
             return "cancelled; restore it again whenever you like"
-    return "waiting"
+    told = words(item.look.verdict, item.look.task, restored=False) if item.look is not None else ""
+    return f"{told}; waiting" if told else "waiting"
 
 
 class FilmstripDelegate(QStyledItemDelegate):

@@ -13,7 +13,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from core.events import LadderStep, Notice, RestoreStarted
+from core.events import LadderStep, Notice, PassTile, RestoreStarted
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.problems import describe
 from memorynet_gui.restore.job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
@@ -213,6 +213,7 @@ class RestoreFlow(QObject):
             self._focus(item),
             self._store,
             choice.thoroughness_percent,
+            choice.scale,
         )
         self._running_id = item.id
         self._skipping = False
@@ -244,6 +245,10 @@ class RestoreFlow(QObject):
                 event.item_id, tile=event.index, tile_count=event.count, seconds_left=event.seconds_left
             )
             self.tile_came.emit(event)
+        elif isinstance(event, PassTile):
+            self._session.update(
+                self._running_id, tile=event.index, tile_count=event.count, seconds_left=event.seconds_left
+            )
         elif isinstance(event, RestoreStarted):
             self._session.update(self._running_id, tile=0, tile_count=event.tile_count)
         elif isinstance(event, LadderStep):

@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.problems import Problem
+from core.restoring.scales import AUTO, WHOLE
+from core.restoring.verdict import advice, words
 from core.tasks import TASKS
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.look.theme import set_role
@@ -67,13 +69,14 @@ class Inspector(QWidget):
         self._build_problem()
         self.choices = Choices(self._build_strength())
         self.choices.changed.connect(self._say_thoroughness)
+        self._build_verdict()
         self._build_quality()
         self._build_receipt()
         inside = QWidget()
         inside_layout = QVBoxLayout(inside)
         inside_layout.setContentsMargins(16, 16, 16, 8)
         inside_layout.setSpacing(16)
-        for part in (self.problem_box, self.choices, self._quality, self._receipt):
+        for part in (self.problem_box, self._verdict, self.choices, self._quality, self._receipt):
             inside_layout.addWidget(part)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -91,6 +94,34 @@ class Inspector(QWidget):
         self.problem_what, self.problem_why, self.problem_todo = box.what, box.why, box.todo
         self.copy_details = box.copy
         box.details_requested.connect(self.details_requested)
+
+    def _build_verdict(self) -> None:
+        self.verdict_words = QLabel()
+        self.verdict_words.setWordWrap(True)
+        self.verdict_words.setAccessibleName("Verdict")
+        self.verdict_note = QLabel()
+        self.verdict_note.setProperty("role", "caption")
+        self.verdict_note.setWordWrap(True)
+        self._verdict = QWidget()
+        self._verdict.setLayout(column(4, self.verdict_words, self.verdict_note))
+
+    def _show_verdict(self, item: Item | None) -> None:
+        """What was found, before and after it is restored; hidden where nothing can be said."""
+        verdict, task, done = None, "", False
+        if item is not None and item.state is ItemState.DONE and item.result is not None:
+            verdict, task, done = item.result.verdict, item.result.task, True
+        elif item is not None and item.state is ItemState.WAITING and item.look is not None:
+            verdict, task = item.look.verdict, item.look.task
+        told = words(verdict, task, restored=done) if verdict is not None else ""
+        self._verdict.setVisible(bool(told))
+        if verdict is None or not told:
+            return
+        self.verdict_words.setText(told)
+        behind = "" if verdict.gone is None else f"About {verdict.gone:.0%} of it is gone. "
+        self.verdict_words.setToolTip(f"{behind}Looked for at {verdict.scale}: {verdict.why}")
+        note = advice(verdict, task) if done or verdict.found == "nothing" else "Preview. Restore to keep it."
+        self.verdict_note.setText(note)
+        self.verdict_note.setVisible(bool(note))
 
     def _build_strength(self) -> QWidget:
         self.strength = DirectSlider()
@@ -205,6 +236,7 @@ class Inspector(QWidget):
             "The full result is not kept any more; restore again to change the strength." if baked else ""
         )
         self.strength_row.setEnabled(not baked)
+        self._show_verdict(item)
         self._say_thoroughness()
         self._quality.setEnabled(item is not None)
         self._show_receipt(item, info)
@@ -253,6 +285,7 @@ class Inspector(QWidget):
         note = item.result if item is not None and item.state is ItemState.DONE else None
         differs = note is not None and note.thoroughness_percent != part.percent
         part.set_outdated(differs and part.slider.isEnabledTo(part))
+        self.choices.scale.set_outdated(note is not None and note.scale != self.choices.scale.value)
 
     def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
         while self._receipt_rows.count():
@@ -312,6 +345,13 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
     note = item.result
     if note is not None and item.state is ItemState.DONE:
         rows.append(("Time", f"{note.seconds:.1f} s · {note.megapixels_per_s:.2g} MP/s", ""))
+        told = words(note.verdict, note.task)
+        if told:
+            number = "" if note.gone is None else f"About {note.gone:.0%} of it is gone"
+            rows.append(("Found", told, f"{told}. {number}".strip()))
+        used = "full size" if note.scale_used == WHOLE else note.scale_used
+        asked = f"{used} (automatic)" if note.scale == AUTO else used
+        rows.append(("Scale", asked, note.scale_why))
         ran = f"{note.device} · {note.precision} · {note.tile_px} px"
         rows.append(("Ran on", ran, f"Device, precision and tile: {ran}"))
         rows.append(("Model", note.model_name, f"sha256 {note.model_sha256}"))

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.events import LadderStep, Notice, RestoreStarted, TileDone
+from core.events import LadderStep, Notice, PassTile, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
+from core.restoring.scales import AUTO
 from core.tasks import TASKS
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
@@ -40,6 +41,7 @@ class RestoreOrder:
     focus: tuple[int, int, int, int] | None
     store: ResultStore = field(compare=False, repr=False)
     thoroughness_percent: int = 100
+    scale: str = AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
             emit(
                 TileShown(order.item_id, event.index, event.count, event.x, event.y, rgb, event.seconds_left)
             )
-        elif isinstance(event, RestoreStarted | LadderStep | Notice):
+        elif isinstance(event, RestoreStarted | PassTile | LadderStep | Notice):
             emit(event)
 
     request = restore.RestoreRequest(
@@ -97,6 +99,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         tile_px=order.tile_px,
         focus=order.focus,
         memory_edit=memory_edit.thorough(order.thoroughness_percent / 100),
+        scale=order.scale,
     )
     restored = restore.restore(picture, request, forward, control)
     note = ResultNote(
@@ -116,6 +119,12 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         source_bytes=stamp.st_size if stamp else 0,
         source_mtime_ns=stamp.st_mtime_ns if stamp else 0,
         thoroughness_percent=order.thoroughness_percent,
+        scale=order.scale,
+        scale_used=restored.verdict.scale,
+        scale_why=restored.verdict.why,
+        found=restored.verdict.found,
+        gone=restored.verdict.gone,
+        unchanged=restored.verdict.unchanged,
     )
     rgb = image_io.to_srgb(restored.pixels, picture.icc)
     error = order.store.put(order.item_id, restored.pixels)
@@ -157,6 +166,8 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
         megapixels_per_s=note.megapixels_per_s,
         notes=note.notes,
         memory=memory_edit.note(memory_edit.thorough(note.thoroughness_percent / 100)),
+        verdict=note.verdict,
+        scale_asked=note.scale,
     )
     return picture, restored
 

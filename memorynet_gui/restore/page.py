@@ -19,6 +19,7 @@ from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.inputs import PhotosIn
 from memorynet_gui.restore.inspector import Inspector
+from memorynet_gui.restore.looker import Looker
 from memorynet_gui.restore.menu import photo_menu
 from memorynet_gui.restore.outputs import ResultsOut
 from memorynet_gui.restore.own_place import OwnPlace
@@ -60,6 +61,8 @@ class RestorePage(Page):
         self.empty = EmptyState(self.thumbnails)
         self.toolbar = RestoreToolbar(self)
         self._inspector = Inspector()
+        self.looker = Looker(self.session, self._inspector.choices, context.runner, settings, self)
+        self.stage.preview = self.looker.preview
         self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
         self.work = QueueWork(
             context,
@@ -126,6 +129,8 @@ class RestorePage(Page):
         self.photos_in.reference_set.connect(self.stage.ask_quality)
         self.stage.changed.connect(self._refresh)
         self.stage.quality_changed.connect(self._show_quality)
+        self.looker.previewed.connect(self.stage.previewed)
+        flow.started.connect(lambda _id: self.looker.stop())
         flow.started.connect(self.work.started)
         flow.finished.connect(lambda _outcome: self._refresh())
         flow.finished.connect(self._first_finished)
@@ -283,6 +288,7 @@ class RestorePage(Page):
         self._shut = True
         self._count.stop()
         self.work.shut_down()
+        self.looker.shut_down()
         self.flow.shut_down()
         self.photos_in.shut_down()
         self.stage.shut_down()

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from core.problems import Problem
+from core.restoring.scales import AUTO, WHOLE
+from core.restoring.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Choice:
     precision: str = "auto"
     tile_px: int | None = None
     thoroughness_percent: int = 100  # 100 to 200: see core.model.memory_edit.thorough
+    scale: str = AUTO  # "auto", "1", "1/2", ...: see core.restoring.scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,31 @@ class ResultNote:
     source_bytes: int  # with source_mtime_ns: which version of the source file this belongs to
     source_mtime_ns: int
     thoroughness_percent: int = 100
+    scale: str = WHOLE  # that was asked for; results from before there were scales are of the full size
+    scale_used: str = WHOLE
+    scale_why: str = ""
+    found: str | None = None  # "nothing" "little" "much"; None: the model cannot say
+    gone: float | None = None  # 0..1
+    unchanged: bool = False  # nothing was found, the photo is as it was
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(self.found, self.gone, self.scale_used, self.scale_why, self.unchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class LookNote:
+    """What was seen in a photo before it is restored."""
+
+    key: str  # what the look depends on
+    task: str
+    found: str | None
+    scale: str
+    why: str
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(self.found, None, self.scale, self.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +137,7 @@ class Item:
     saved: SaveNote | None = None
     receipt: tuple[ReceiptNote, ...] = ()
     reference: Path | None = None
+    look: LookNote | None = None  # of this start only
 
     @property
     def name(self) -> str:
@@ -125,8 +154,8 @@ class Item:
         if self.state is ItemState.RUNNING:
             return f"{self.tile}/{self.tile_count}" if self.tile_count else "starting"
         return {
-            ItemState.WAITING: "waiting",
-            ItemState.DONE: "✓",
+            ItemState.WAITING: self.look.verdict.short(self.look.task) if self.look else "waiting",
+            ItemState.DONE: self.result.verdict.short(self.result.task, "✓") if self.result else "✓",
             ItemState.FAILED: "⚠ retry",
             ItemState.CANCELLED: "cancelled",
         }[self.state]

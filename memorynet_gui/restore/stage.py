@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage
 
@@ -48,6 +50,7 @@ class Stage(QObject):
         self.loader = PhotoLoader(store, self)
         self.shown: Shown | None = None
         self.problem: Problem | None = None  # why the current photo cannot be shown
+        self.preview: Callable[[Item], np.ndarray | None] = lambda _item: None  # what a look has made of it
         self._last_row = 0
         self._preview = QTimer(self)
         self._preview.setSingleShot(True)
@@ -157,6 +160,10 @@ class Stage(QObject):
                 self._canvas.update_tile(tile.x, tile.y, tile.rgb)
         elif shown.restored is not None and item.state is ItemState.DONE:
             self._canvas.set_restored(shown.restored)
+        elif item.state is ItemState.WAITING:
+            preview = self.preview(item)
+            if preview is not None:
+                self.previewed(item.id, preview)
 
     def _open_failed(self, item_id: str, problem: Problem) -> None:
         item = self._session.get(item_id)
@@ -196,6 +203,15 @@ class Stage(QObject):
         current = self._session.current
         if current is not None and current.id == item_id and self.problem is not None:
             self.reopen()
+
+    def previewed(self, item_id: str, rgb: np.ndarray) -> None:
+        """A look shows what restoring would do; nothing is kept of it."""
+        item = self._session.get(item_id)
+        if item is None or item.state is not ItemState.WAITING or not self._is_on_canvas(item_id):
+            return
+        assert self.shown is not None
+        if self.shown.rgb.shape == rgb.shape and self.shown.restored is None:
+            self._canvas.set_restored(rgb)
 
     def _tile_came(self, tile: TileShown) -> None:
         if self._is_on_canvas(tile.item_id):

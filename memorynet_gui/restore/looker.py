@@ -1,0 +1,199 @@
+"""Looks at dropped photos in the background: what was found stands in the strip before anything is restored, and the
+shown photo gets its before and after with no button pressed.
+
+The shown photo goes first, then the newest. While a job runs (restoring, training) nothing is looked at.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.jobs import Cancelled, JobControl
+from memorynet_gui.base.background import Background
+from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.settings import Settings
+from memorynet_gui.restore.choices import Choices
+from memorynet_gui.restore.queue_item import Item, ItemState, LookNote
+from memorynet_gui.restore.session import Session
+
+if TYPE_CHECKING:
+    from core.restoring.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+SOON_MS = 30
+PREVIEWS_KEPT = 2  # of the photos shown last
+MOST_PIXELS = 120_000_000  # larger photos are looked at when they are restored
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What came of looking at one photo; ``rgb`` (H, W, 3) uint8 sRGB where a preview was wanted and something found."""
+
+    item_id: str
+    note: LookNote
+    rgb: np.ndarray | None
+
+
+class Looker(QObject):
+    """Keeps :attr:`Item.look` true for waiting photos."""
+
+    previewed = Signal(str, object)  # item id, (H, W, 3) uint8 sRGB
+
+    def __init__(
+        self,
+        session: Session,
+        choices: Choices,
+        runner: JobRunner,
+        settings: Settings,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._choices, self._runner, self._settings = session, choices, runner, settings
+        self._background = Background(self)
+        self._control: JobControl | None = None
+        self._looking_at: str | None = None
+        self._previews: OrderedDict[tuple[str, LookKey], np.ndarray] = OrderedDict()
+        self._failed: set[tuple[str, LookKey]] = set()
+        self._shut = False
+        self._soon = QTimer(self, singleShot=True, interval=SOON_MS)
+        self._soon.timeout.connect(self._next)
+        session.current_changed.connect(lambda _item: self._turn())
+        session.inserted.connect(self.wake)
+        choices.changed.connect(self._turn)
+        settings.changed.connect(lambda name: self.wake() if name == "look_automatically" else None)
+        runner.ended.connect(self.wake)
+
+    def shut_down(self) -> None:
+        self._shut = True
+        self._soon.stop()
+        self.stop()
+        self._background.shut_down()
+
+    def stop(self) -> None:
+        """A job begins and wants the processor to itself; what was looked at is looked at again later."""
+        if self._control is not None:
+            self._control.cancel()
+
+    def wake(self) -> None:
+        if not self._shut:
+            self._soon.start()
+
+    def preview(self, item: Item) -> np.ndarray | None:
+        """What is at hand of a photo that waits, for the present choice."""
+        return self._previews.get((item.id, self._key()))
+
+    def _turn(self) -> None:
+        """The person looks elsewhere: what is being looked at may no longer be what matters."""
+        current = self._session.current
+        if current is not None and self._looking_at not in (None, current.id) and self._wants(current):
+            self.stop()
+        self.wake()
+
+    def _key(self) -> LookKey:
+        choice = self._choices.choice()
+        return LookKey(choice.task, choice.model, choice.device, choice.precision, choice.scale)
+
+    def _wants(self, item: Item) -> bool:
+        key = self._key()
+        if item.state is not ItemState.WAITING or not key.model or (item.id, key) in self._failed:
+            return False
+        is_current = self._session.current is not None and self._session.current.id == item.id
+        if item.look is None or item.look.key != key.text:
+            return True
+        return is_current and item.look.found != "nothing" and (item.id, key) not in self._previews
+
+    def _next(self) -> None:
+        if self._shut or self._control is not None or not self._settings.look_automatically:
+            return
+        if self._runner.busy:
+            return
+        current = self._session.current
+        item = current if current is not None and self._wants(current) else None
+        if item is None:
+            item = next((each for each in reversed(self._session.items()) if self._wants(each)), None)
+        if item is None:
+            return
+        control, key, item_id = JobControl(), self._key(), item.id
+        self._control, self._looking_at = control, item_id
+        want_pixels = current is not None and current.id == item_id
+        path = item.path
+        self._background.call(
+            lambda: look_at(item_id, path, key, want_pixels, control),
+            lambda sight: self._seen(key, sight),
+            lambda error: self._not_seen(key, item_id, error),
+        )
+
+    def _free(self) -> None:
+        self._control, self._looking_at = None, None
+        self.wake()
+
+    def _seen(self, key: LookKey, sight: Sight) -> None:
+        self._free()
+        item = self._session.get(sight.item_id)
+        if item is None or item.state is not ItemState.WAITING:
+            return
+        if sight.rgb is not None:
+            self._previews[sight.item_id, key] = sight.rgb
+            while len(self._previews) > PREVIEWS_KEPT:
+                self._previews.popitem(last=False)
+        self._session.update(sight.item_id, look=sight.note)
+        if sight.rgb is not None and key == self._key():
+            self.previewed.emit(sight.item_id, sight.rgb)
+
+    def _not_seen(self, key: LookKey, item_id: str, error: Exception) -> None:
+        self._free()
+        if not isinstance(error, Cancelled):  # restoring it says what is wrong; a look stays silent
+            log.info("not looked at: %s", error)
+            self._failed.add((item_id, key))
+
+
+@dataclass(frozen=True, slots=True)
+class LookKey:
+    """What a look depends on."""
+
+    task: str
+    model: str
+    device: str
+    precision: str
+    scale: str
+
+    @property
+    def text(self) -> str:
+        return " ".join((self.task, self.model, self.device, self.precision, self.scale))
+
+
+def look_at(item_id: str, path: Path, key: LookKey, want_pixels: bool, control: JobControl) -> Sight:
+    """Read a photo and look at it. Raises what reading and the network raise, and Cancelled."""
+    from core.images import io as image_io
+    from core.model import catalog
+
+    info = image_io.read_info(path)
+    if info.width * info.height > MOST_PIXELS:
+        raise ValueError(f"{path.name}: too large to look at beforehand")
+    picture = image_io.read(path)
+    control.checkpoint()
+    from core.restoring import restore
+
+    request = restore.RestoreRequest(
+        task=key.task,
+        model=catalog.resolve(key.model),
+        device=key.device,
+        precision=key.precision,
+        scale=key.scale,
+    )
+    verdict, pixels = restore.preview(picture, request, control, want_pixels)
+    control.checkpoint()
+    rgb = None if pixels is picture.pixels else image_io.to_srgb(pixels, picture.icc)
+    return Sight(item_id, note_of(verdict, key), rgb)
+
+
+def note_of(verdict: Verdict, key: LookKey) -> LookNote:
+    return LookNote(key.text, key.task, verdict.found, verdict.scale, verdict.why)
