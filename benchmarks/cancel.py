@@ -34,7 +34,7 @@ def main() -> int:
     rng = np.random.default_rng(1)
     block = rng.integers(0, 255, (100, 100, 3)).astype(np.uint8)
     picture = image_io.from_array(np.tile(block, (30, 40, 1)))
-    request = RestoreRequest(model=catalog.resolve(options.model), device="cpu")
+    request = RestoreRequest(model=catalog.resolve(options.model), device="cpu", scale="1")
     waits_ms = [_once(picture, request, float(rng.uniform(0.3, 3.0))) for _ in range(options.times)]
     print(
         f"{platform.machine()}, {os.cpu_count()} processors: cancelled after median {np.median(waits_ms):.0f} ms, "

@@ -1,13 +1,15 @@
 """Megapixels per second of MemoryNet beside a published network of known size, in one run.
 
-    python benchmarks/inference.py [--device auto] [--edge 768] [--tile 384] [--repeats 7] [--json]
+    python benchmarks/inference.py [--quick] [--device auto] [--edge 768] [--tile 384] [--repeats 7] [--json]
 
 Each of our presets runs in fp32 and bf16, *whole* (the network alone on one picture in the device's memory)
 and *tiled* (the restore job itself: 8-bit picture in, tiles with their halo, 8-bit picture out). The
 reference has the size and the MACs of NAFNet-32, which the script checks first; it runs whole, in eager
 PyTorch like ours, in whichever of fp32/bf16 × contiguous/channels_last a trial finds fastest. Weights are
 random: speed does not depend on them. After a warm-up the cases run in turn, round after round, so that a
-disturbance meets all of them; medians are shown, and ratios are taken within each round.
+disturbance meets all of them; medians are shown, and ratios are taken within each round. ``--quick`` ends within two
+minutes on two processors without bf16 units: preset S alone in the precision the program itself would choose, the
+reference in the same and channels_last, 256 px, three rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ for folder in (HERE, HERE.parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from core.model.tensors import choose_device, describe_devices, dtype_of, to_tensor  # noqa: E402  (before torch)
+from core.model.tensors import choose_device, choose_precision, describe_devices, dtype_of, to_tensor  # noqa: E402  (before torch)
 
 # isort: split
 import numpy as np  # noqa: E402
@@ -48,6 +50,7 @@ FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 REFERENCE = "NAFNet-32 size"
 REFERENCE_STRIDE_PX = 16
 TRIALS = 2
+QUICK_PX = 256
 
 
 @dataclass(slots=True)
@@ -113,7 +116,7 @@ def timed_restore(
     folder: Path, pixels: np.ndarray, device: str, precision: str, tile_px: int
 ) -> Callable[[], float]:
     picture = image_io.from_array(pixels, "benchmark")
-    request = RestoreRequest(model=folder, device=device, precision=precision, tile_px=tile_px)
+    request = RestoreRequest(model=folder, device=device, precision=precision, tile_px=tile_px, scale="1")
 
     def run() -> float:
         return restore(picture, request, jobs.ignore, jobs.JobControl()).seconds  # loading is not in it
@@ -121,12 +124,18 @@ def timed_restore(
     return run
 
 
-def reference_cases(pixels: np.ndarray, device: str) -> list[Case]:
+def reference_cases(
+    pixels: np.ndarray,
+    device: str,
+    precisions: Sequence[str] = PRECISIONS,
+    formats: Sequence[str] = tuple(FORMATS),
+) -> list[Case]:
     """The reference in each precision and memory format. Raises AssertionError if its size is not as published."""
     parameters, cost = check_reference()
     cases = []
-    for precision in PRECISIONS:
-        for name, memory_format in FORMATS.items():
+    for precision in precisions:
+        for name in formats:
+            memory_format = FORMATS[name]
             network = ReferenceNet().eval().requires_grad_(False)
             network.to(device=device, dtype=dtype_of(precision), memory_format=memory_format)  # type: ignore[call-overload]
             x = to_tensor(pixels, device).to(dtype_of(precision)).contiguous(memory_format=memory_format)
@@ -145,13 +154,20 @@ def fastest(cases: Sequence[Case]) -> Case:
     return min(cases, key=shortest)
 
 
-def our_cases(preset: str, pixels: np.ndarray, device: str, tile_px: int, folder: Path) -> list[Case]:
+def our_cases(
+    preset: str,
+    pixels: np.ndarray,
+    device: str,
+    tile_px: int,
+    folder: Path,
+    precisions: Sequence[str] = PRECISIONS,
+) -> list[Case]:
     config = NetworkConfig.preset(preset)
     network = MemoryNet(config)
     parameters, cost = parameter_count(network), macs(network)
     model = checkpoint.save(folder / preset, network, name=preset, task="derain", provenance={})
     cases = []
-    for precision in PRECISIONS:
+    for precision in precisions:
         whole = checkpoint.load(model, device).network.to(dtype_of(precision))
         run = timed_forward(whole, to_tensor(pixels, device), device)
         tiled = timed_restore(model, pixels, device, precision, tile_px)
@@ -241,12 +257,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tile", type=whole_number(64, STRIDE_PX), metavar="PX", help="owned edge of a tile (default: half)"
     )
-    parser.add_argument("--repeats", type=whole_number(1), default=7, metavar="N", help="rounds (default: 7)")
+    parser.add_argument("--repeats", type=whole_number(1), metavar="N", help="rounds (default: 7; quick: 3)")
+    parser.add_argument("--quick", action="store_true", help="an answer within two minutes, of less")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     options = parser.parse_args(arguments)
 
     device = choose_device(options.device)
-    edge_px = options.edge or (768 if device == "cpu" else 2048)
+    edge_px = options.edge or (QUICK_PX if options.quick else 768 if device == "cpu" else 2048)
+    repeats = options.repeats or (3 if options.quick else 7)
+    precisions = (choose_precision("auto", device),) if options.quick else PRECISIONS
+    formats = ("channels_last",) if options.quick else tuple(FORMATS)
     tile_px = options.tile or max(64, edge_px // 2 // STRIDE_PX * STRIDE_PX)
 
     def say(text: str) -> None:
@@ -256,11 +276,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pixels = photo(edge_px)
     with tempfile.TemporaryDirectory() as folder:
         say("choosing the reference's precision and memory format")
-        reference = fastest(reference_cases(pixels, device))
+        reference = fastest(reference_cases(pixels, device, precisions, formats))
         cases = [reference]
-        for preset in ("S", "B"):
-            cases += our_cases(preset, pixels, device, tile_px, Path(folder))
-        measure(cases, options.repeats, say)
+        for preset in ("S",) if options.quick else ("S", "B"):
+            cases += our_cases(preset, pixels, device, tile_px, Path(folder), precisions)
+        measure(cases, repeats, say)
     titles = {entry.name: entry.title for entry in describe_devices()}
     result = {
         "device": device,
@@ -270,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "torch": torch.__version__,
         "edge_px": edge_px,
         "tile_px": tile_px,
-        "repeats": options.repeats,
+        "repeats": repeats,
         "rows": [case.as_dict(edge_px) for case in cases],
         "ratios": compare(cases, reference),
     }

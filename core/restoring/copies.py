@@ -110,7 +110,7 @@ class Correction:
         size = (right - left) * by, (bottom - top) * by
         large = _resized(part, size) if by > 1 else part
         inner = large[y - top * by : y - top * by + height, x - left * by : x - left * by + width]
-        return np.ascontiguousarray(inner, np.float32)
+        return np.array(inner, np.float32, order="C")  # a copy: it is worked on in place
 
 
 def strips(photo: np.ndarray) -> Iterator[tiling.Region]:

@@ -30,6 +30,8 @@ SAMPLES = {
     "tile_px": 512,
     "strength_percent": 40,
     "thoroughness_percent": 135,
+    "scale": "1/4",
+    "look_automatically": False,
     "strip_gps": True,
     "output_folder": Path("/photos/Ærø 2024"),
     "save_format": "TIFF",
