@@ -15,7 +15,7 @@ from core.restoring import tiling
 _STRIP_PX = 4_000_000  # of the photo, worked on at a time
 _MARGIN = 2  # pixels of the copy around a region, for the bicubic kernel
 _LIGHT_RADIUS_PX = 4  # of the copy
-_LIGHT_EPS = 4e-3  # of squared luminance in 0..1
+_LIGHT_EPS = 1e-3  # of squared luminance in 0..1
 _DARKEST = 1 / 64  # of full scale; below, a gain says nothing
 
 
