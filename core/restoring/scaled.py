@@ -19,7 +19,7 @@ from core.events import Looked, PassTile, TileDone
 from core.jobs import Emit, JobControl, ignore
 from core.restoring import copies, scales, tiling
 from core.restoring.scales import AUTO, WHOLE
-from core.restoring.verdict import LEAST_CHANGE, LITTLE, NOTHING, Measure, Thresholds, Verdict
+from core.restoring.verdict import LEAST_CHANGE, LITTLE, NO_MEASURE, NOTHING, Measure, Thresholds, Verdict
 from core.tasks import TASKS
 
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
@@ -63,7 +63,7 @@ class Found:
 
     pixels: np.ndarray
     verdict: Verdict
-    measure: Measure  # what was seen where it was restored
+    measure: Measure = NO_MEASURE  # what was seen where it was restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def preview(
                 after, _ = network.restore(before, mask, None, ignore)
             assert before is not None and after is not None
             control.checkpoint()
-            light = request.task == "deshadow"
+            light = TASKS[request.task].changes_light
             out = copies.Correction(before, after, taken, light).put_all(pixels)
     found = None if thresholds is None else thresholds.found(measure)
     nothing = found == NOTHING

@@ -43,6 +43,9 @@ class Measure:
         )
 
 
+NO_MEASURE = Measure(0.0, 0.0, None, 0.0)
+
+
 def features(before: Measure, after: Measure | None) -> tuple[float, ...]:
     """What tells how much of the damage is gone: a photo's first look and one at its result. Law: finite numbers."""
     second = after or Measure(0.0, 0.0, 0.0, 0.0)
