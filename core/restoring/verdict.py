@@ -117,11 +117,11 @@ class Verdict:
     unchanged: bool = False  # nothing was found, so the photo came back as it went in
 
     def short(self, task: str, done: str = "") -> str:
-        """Two or three words for under a thumbnail: "much rain", "✓ no rain", "✓ 84 %"."""
+        """Two or three words for under a thumbnail: "much rain", "✓ no rain", "✓ 84 % gone"."""
         if self.found is None:
             return done or "waiting"
         if self.gone is not None:
-            return f"{done} {self.gone:.0%} gone".strip()
+            return f"{done} {100 * self.gone:.0f} % gone".strip()
         noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
         amount = {NOTHING: "no", LITTLE: "some", MUCH: "many" if noun.endswith("s") else "much"}[self.found]
         return f"{done} {amount} {noun}".strip()
