@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.model import catalog
 from core.restoring.scales import WHOLE
+from core.tasks import TASKS
 
 NOTHING, LITTLE, MUCH = "nothing", "little", "much"
 RECORD = "verdict"  # the key in a model's provenance, see core.model.checkpoint.MEASURED_SINCE
@@ -122,7 +122,7 @@ class Verdict:
             return done or "waiting"
         if self.gone is not None:
             return f"{done} {100 * self.gone:.0f} % gone".strip()
-        noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
+        noun = TASKS[task].noun if task in TASKS else "damage"
         amount = {NOTHING: "no", LITTLE: "some", MUCH: "many" if noun.endswith("s") else "much"}[self.found]
         return f"{done} {amount} {noun}".strip()
 
@@ -141,7 +141,7 @@ NO_VERDICT = Verdict()
 
 def words(verdict: Verdict, task: str, restored: bool = True) -> str:
     """One sentence for a photographer; ``restored`` False: the photo was only looked at. Empty: no verdict."""
-    noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
+    noun = TASKS[task].noun if task in TASKS else "damage"
     many = noun.endswith("s")
     if verdict.found is None:
         return ""
@@ -162,7 +162,7 @@ def words(verdict: Verdict, task: str, restored: bool = True) -> str:
 def advice(verdict: Verdict, task: str) -> str:
     """What could help where hardly anything was found or taken; empty where nothing needs to."""
     if verdict.found == NOTHING:
-        noun = catalog.TASKS[task].noun if task in catalog.TASKS else "damage"
+        noun = TASKS[task].noun if task in TASKS else "damage"
         if task == "deshadow":
             return "If you see one, mark it: a mask says where it is."
         return f"If you see {noun}, try another scale or another task."
