@@ -54,6 +54,8 @@ class Scene:
         None  # a folder of training runs: the newest is shown on the Train page, over the others
     )
     new_run: bool = False  # with ``runs``: a run is being set up instead
+    memory: bool = False  # the Memory page, with the place pinned that looks most like damage
+    slots: bool = False  # with ``memory``: and the slots below the photo
 
 
 def draw(scene: Scene, target: Path) -> None:
@@ -82,11 +84,13 @@ def draw(scene: Scene, target: Path) -> None:
             _wait(lambda: not thread.is_alive() and bool(window.context.devices()), "PyTorch")
             if scene.runs is not None:
                 _show_run(window, scene.new_run)
+            elif scene.memory:
+                _show_memory(window, scene)
             elif scene.photos:
                 window.open_paths(list(scene.photos))
                 _wait(lambda: window.page.can("run_all"), "the photo")
             _settle()
-            if scene.photos and scene.restore:
+            if scene.photos and scene.restore and not scene.memory:
                 window.page.handle("run_all")
                 _wait(lambda: not window.runner.busy and not window.page.can("run_all"), "the restored photo")
                 if not window.page.can("save"):
@@ -98,6 +102,28 @@ def draw(scene: Scene, target: Path) -> None:
         finally:
             window.close_now()
             _settle()
+
+
+def _show_memory(window: MainWindow, scene: Scene) -> None:
+    from memorynet_gui.memory.page import MemoryPage
+
+    window.show_page(MemoryPage.page_id)
+    page = window.page
+    assert isinstance(page, MemoryPage)
+    if not scene.photos:
+        return
+    window.open_paths(list(scene.photos))
+    _wait(lambda: page.stage.after is not None or page.panel.problem.isVisible(), "the memory of the photo")
+    bench = page.stage.bench
+    if bench is None:
+        raise SnapshotError("the photo could not be looked into")
+    values = bench.look.before.values
+    row, column = divmod(int(values.argmax()), values.shape[1])
+    x, y = bench.look.place_px(row, column)
+    page.pins.pin(x * bench.by, y * bench.by)
+    if scene.slots:
+        page.toolbar.slots.click()
+    _wait(lambda: not page.flow.busy, "what the memory does there")
 
 
 def _show_run(window: MainWindow, new_run: bool) -> None:
@@ -151,6 +177,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--runs", type=Path, metavar="DIR", help="show the newest training run of this folder"
     )
     parser.add_argument("--new-run", action="store_true", help="with --runs: show a run being set up")
+    parser.add_argument("--memory", action="store_true", help="show the Memory page")
+    parser.add_argument("--slots", action="store_true", help="with --memory: and every slot below the photo")
     parser.add_argument("--unrestored", action="store_true", help="show the photo as it is")
     args = parser.parse_args(argv)
     width, _, height = args.size.partition("x")
@@ -165,6 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         model=args.model,
         runs=args.runs.absolute() if args.runs else None,
         new_run=args.new_run,
+        memory=args.memory,
+        slots=args.slots,
     )
     try:
         draw(scene, args.target)

@@ -26,6 +26,8 @@ SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "restore-dark": (("dogs.jpg", "hill.jpg"), ("--theme", "dark", "--mode", "wipe")),
     "restore-light": (("dogs.jpg", "hill.jpg", "stream.jpg"), ("--theme", "light", "--mode", "side")),
     "start-dark": ((), ("--theme", "dark")),
+    "memory-dark": (("hill.jpg",), ("--theme", "dark", "--memory")),
+    "memory-slots-light": (("dogs.jpg",), ("--theme", "light", "--memory", "--slots")),
 }
 # name: options of pictures of the Train page; their runs are trained for them, which takes some minutes
 TRAIN_SCENES: dict[str, tuple[str, ...]] = {

@@ -20,7 +20,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPalette, QPen
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QListView,
     QPushButton,
     QStyle,
@@ -32,7 +31,7 @@ from PySide6.QtWidgets import (
 
 from memorynet_gui.look.theme import caption_font, set_surface
 from memorynet_gui.memory.likeness import image_of
-from memorynet_gui.widgets.parts import DetailCombo
+from memorynet_gui.widgets.parts import DetailCombo, Elided
 
 if TYPE_CHECKING:
     from core.restoring.memory_slots import SlotFacts
@@ -50,9 +49,9 @@ Index = QModelIndex | QPersistentModelIndex
 
 SORTS: dict[str, tuple[str, Callable[[SlotFacts, dict[int, SlotEffect]], tuple[float, ...]]]] = {
     "number": ("By number", lambda facts, _effects: (facts.row,)),
-    "usage": ("Most used first", lambda facts, _effects: (-facts.usage, facts.row)),
+    "usage": ("By use", lambda facts, _effects: (-facts.usage, facts.row)),
     "effect": (
-        "Largest effect first",
+        "By effect",
         lambda facts, effects: (
             -(effects[facts.row].change.mean if facts.row in effects else -1.0),
             facts.row,
@@ -62,7 +61,7 @@ SORTS: dict[str, tuple[str, Callable[[SlotFacts, dict[int, SlotEffect]], tuple[f
 SHOWN: dict[str, tuple[str, Callable[[SlotFacts], bool]]] = {
     "all": ("All slots", lambda _facts: True),
     "used": ("Used here", lambda facts: facts.health != "unused"),
-    "look": ("In need of a look", lambda facts: bool(facts.health)),
+    "look": ("Need a look", lambda facts: bool(facts.health)),
 }
 
 
@@ -288,11 +287,11 @@ class SlotBrowser(QWidget):
         self.view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.view.setAccessibleName("Slots of the memory")
         self.polarity = self._combo(
-            "Polarity", (("Both polarities", ""), ("Positive", "positive"), ("Negative", "negative"))
+            "Polarity", (("Both", ""), ("Positive", "positive"), ("Negative", "negative"))
         )
         self.granularity = self._combo(
             "Granularity",
-            (("Every kind", ""), ("Part", "part"), ("Instance", "instance"), ("Semantic", "semantic")),
+            (("All kinds", ""), ("Part", "part"), ("Instance", "instance"), ("Semantic", "semantic")),
         )
         self.shown = self._combo("Which slots", [(words, key) for key, (words, _wanted) in SHOWN.items()])
         self.sort = self._combo("Order", [(words, key) for key, (words, _key) in SORTS.items()])
@@ -300,13 +299,13 @@ class SlotBrowser(QWidget):
         self.measure.setToolTip(
             "Mute each slot in turn where this photo looks it up most, and tell what changes"
         )
-        self.count = QLabel()
+        self.count = Elided()
         self.count.setProperty("role", "caption")
         bar = QHBoxLayout()
         bar.setSpacing(8)
         for combo in (self.polarity, self.granularity, self.shown, self.sort):
-            combo.setMinimumWidth(108)
-            combo.setMaximumWidth(170)
+            combo.setMinimumWidth(64)
+            combo.setMaximumWidth(150)
             bar.addWidget(combo, 1)
         bar.addWidget(self.measure)
         bar.addWidget(self.count, 1)
@@ -367,7 +366,7 @@ class SlotBrowser(QWidget):
     def _tell_count(self) -> None:
         total, shown = len(self.list.everything), self.list.rowCount()
         unused = sum(facts.health == "unused" for facts in self.list.everything)
-        self.count.setText(f"{shown} of {total} slots · {unused} unused here" if total else "")
+        self.count.set_full(f"{shown} of {total} slots · {unused} unused here" if total else "")
 
     def _unmeasured(self) -> list[int]:
         """Of those shown, in their order; what this photo does not use changes nothing and needs no network."""

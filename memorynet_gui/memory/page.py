@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
-_TASK_OF_SAMPLES = tasks.DEFAULT
-_BROWSER_PX = 216
+_BROWSER_PX = 236
 _QUIET_KINDS = ("place", "preview")  # over in a moment: no words in the job bar
 
 

@@ -35,6 +35,7 @@ class MemoryPanel(QWidget):
         for key, text, tooltip in OVERLAYS:
             button = QPushButton(text)
             button.setProperty("role", "segment")
+            button.setProperty("compact", True)
             button.setCheckable(True)
             button.setToolTip(tooltip)
             button.setAccessibleName(f"Overlay: {text}")
@@ -54,7 +55,7 @@ class MemoryPanel(QWidget):
         self.place = PlacePanel(colours)
         self.edit = EditPanel(edits)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setContentsMargins(14, 16, 14, 16)
         layout.setSpacing(8)
         self._over = QWidget()
         over = column(8, heading("Over the photo"), segments)

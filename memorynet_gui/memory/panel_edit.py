@@ -68,7 +68,7 @@ class EditPanel(QWidget):
             self.contents.add(text, detail, key)
         self.steps = column(2)
         self._step_buttons: list[GlyphButton] = []
-        self.other = DropButton("Hold another photo…")
+        self.other = DropButton("Hold a photo…")
         self.other.setToolTip(
             "Let the memory hold what another photo shows instead of this one: drop a photo of the same place in dry "
             "weather or even light"
@@ -88,14 +88,18 @@ class EditPanel(QWidget):
 
     def _build(self) -> None:
         strength = QHBoxLayout()
+        strength.setSpacing(4)
         for widget, stretch in ((self.mute, 0), (self.slider, 1), (self.number, 0)):
             strength.addWidget(widget, stretch)
         buttons = QHBoxLayout()
         buttons.setSpacing(4)
-        for button in (self.undo, self.redo, self.reset, self.save, self.load):
+        for button in (self.undo, self.redo, self.reset):
             buttons.addWidget(button)
-            button.setProperty("tight", True)
         buttons.addStretch(1)
+        files = QHBoxLayout()
+        files.addWidget(self.save)
+        files.addWidget(self.load)
+        files.addStretch(1)
         self.hint = wrapped("caption")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -112,6 +116,7 @@ class EditPanel(QWidget):
         layout.addLayout(self.steps)
         layout.addWidget(self.result)
         layout.addLayout(buttons)
+        layout.addLayout(files)
 
     def _small(self, name: str, icon: str) -> GlyphButton:
         return GlyphButton(name, icon, QSize(28, 28), filled=True)
@@ -226,7 +231,7 @@ class EditPanel(QWidget):
         if self._swap_first is not None:
             self.hint.setText("Now choose the other slot: click a bar or a tile.")
         self.hint.setVisible(bool(self.hint.text()))
-        self.other.setText(f"Let go of {now.other_name}" if now.other is not None else "Hold another photo…")
+        self.other.setText(f"Let go of {now.other_name}" if now.other is not None else "Hold a photo…")
         self._show_steps()
         self.undo.setEnabled(edits.can_undo)
         self.redo.setEnabled(edits.can_redo)

@@ -87,14 +87,16 @@ class PlacePanel(QWidget):
             ("Looks like this damage", self.negative, self.negative_words),
             ("Looks like these clean places", self.positive, self.positive_words),
         ):
-            name = QLabel(title)
+            name = wrapped("")
+            name.setText(title)
             body.addSpacing(6)
             for widget in (name, row, said):
                 body.addWidget(widget)
                 self._likes.append(widget)
         body.addWidget(self.no_samples)
         body.addSpacing(6)
-        self._source_title = QLabel("Rebuilt from these places of your photo")
+        self._source_title = wrapped("")
+        self._source_title.setText("Rebuilt from these places of your photo")
         for widget in (self._source_title, self.sources, self.source_words):
             body.addWidget(widget)
         body.addSpacing(6)

@@ -42,7 +42,10 @@ class MemoryStage(QObject):
         self._flow, self._canvas, self._edits = flow, canvas, edits
         self.subject: Subject | None = None
         self.bench: Bench | None = None
-        self.base: Base | None = None
+        self.base: Base | None = None  # what is shown as restored
+        self.twin: Base | None = (
+            None  # what a change is compared with: the same where it was made as changes are
+        )
         self.after: Response | None = None
         self.rgb: np.ndarray | None = None
         self.restored_rgb: np.ndarray | None = None
@@ -66,6 +69,7 @@ class MemoryStage(QObject):
         """Another photo or another model; what is decoded already shows at once."""
         self._flow.drop()
         self.subject, self.bench, self.base, self.after = subject, None, None, None
+        self.twin = None
         self.rgb, self.restored_rgb = rgb, restored_rgb
         self._edits.forget()
         self._show_pictures(fresh=True)
@@ -78,7 +82,7 @@ class MemoryStage(QObject):
 
     def close(self) -> None:
         self._flow.drop()
-        self.subject = self.bench = self.base = self.after = None
+        self.subject = self.bench = self.base = self.twin = self.after = None
         self.rgb = self.restored_rgb = None
         self._edits.forget()
         self._show_pictures(fresh=True)
@@ -92,6 +96,7 @@ class MemoryStage(QObject):
         self.bench = bench
         if bench.restored is not None and bench.restored_rgb is not None:
             self.base = Base(bench.restored, bench.restored_rgb, is_comparable=bench.is_comparable)
+            self.twin = self.base if self.base.is_comparable else None
             self._want_after()
         else:
             self._want_base()
@@ -107,6 +112,7 @@ class MemoryStage(QObject):
 
     def _base_came(self, base: Base) -> None:
         self.base, self.restored_rgb = base, base.rgb
+        self.twin = base if base.is_comparable else None
         self._show_pictures(fresh=False)
         self._want_after()
         if self._edits.now.trial().changes:
@@ -134,8 +140,9 @@ class MemoryStage(QObject):
         return self._shows_change
 
     def _edits_changed(self) -> None:
-        self._flow.drop("preview", "whole")
         wants_change = self._edits.now.trial().changes
+        # the twin knows nothing of the change, so it is good for the next one as well
+        self._flow.drop("preview", "whole", *(() if wants_change else ("twin",)))
         if wants_change != self._shows_change or not wants_change:
             self._shows_change = wants_change
             self._show_pictures(fresh=False)
@@ -170,15 +177,29 @@ class MemoryStage(QObject):
             self._canvas.set_restored(None)  # what an earlier change made of the rest is true no longer
             self._canvas.update_tile(x, y, tried.rgb)
         self.tried.emit(tried)
-        bench, base, trial, focus = self.bench, self.base, self._edits.now.trial(), self.focus
-        if base is not None and not base.is_comparable:
-            self._want_base()  # a change is compared with what was made in the same way; _base_came tries it again
-        elif bench is not None and base is not None:
+        self._try_whole()
+
+    def _try_whole(self) -> None:
+        """All of the photo with the change; first, if need be, all of it made in the same way without."""
+        bench, base, trial, focus = self.bench, self.twin, self._edits.now.trial(), self.focus
+        if bench is None or self._flow.is_open("base"):
+            return
+        if base is None:
+            self._flow.want(
+                "twin", lambda emit, control: work.restore_twin(bench, focus, emit, control), self._twin_came
+            )
+        else:
             self._flow.want(
                 "whole",
                 lambda emit, control: work.try_whole(bench, base.pixels, trial, focus, emit, control),
                 self._whole_came,
             )
+
+    def _twin_came(self, twin: Base) -> None:
+        self.twin = twin
+        if self._shows_change:
+            self._show_pictures(fresh=False)
+            self._try()
 
     def _whole_came(self, tried: Tried) -> None:
         if self._shows_change:
@@ -191,7 +212,10 @@ class MemoryStage(QObject):
         """``fresh``: another photo, so fitted anew."""
         canvas = self._canvas
         title = self.subject.path.name if self.subject is not None else ""
-        left = self.restored_rgb if self._shows_change and self.restored_rgb is not None else self.rgb
+        left = self.rgb
+        if self._shows_change:
+            left = self.twin.rgb if self.twin is not None else self.restored_rgb
+            left = self.rgb if left is None else left
         canvas.words = CHANGED if self._shows_change else AS_IS
         if fresh:
             canvas.set_original(left, None, title)
@@ -212,7 +236,9 @@ class MemoryStage(QObject):
             shown = (kind == "base" and not self._shows_change) or (kind == "whole" and self._shows_change)
             if shown:
                 self._canvas.update_tile(event.x, event.y, event.rgb)
-            text = "Restoring to compare" if kind == "base" else "Trying the change on the whole photo"
+            text = (
+                "Restoring to compare" if kind in ("base", "twin") else "Trying the change on the whole photo"
+            )
             self.progressed.emit(
                 f"{text} · tile {event.index} of {event.count}", event.index / event.count, event.seconds_left
             )

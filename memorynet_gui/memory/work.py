@@ -264,8 +264,17 @@ def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
 
 
 def restore_base(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
-    """The photo restored with the memory as it is. Emits TileArrived."""
-    return _whole(bench, Trial(), focus, emit, control)
+    """The photo restored as the Restore page would, with the memory as it is. Emits TileArrived."""
+    from core.restoring import scales
+
+    return _whole(
+        replace(bench, request=replace(bench.request, scale=scales.AUTO)), Trial(), focus, emit, control
+    )
+
+
+def restore_twin(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
+    """The photo restored as changes are tried: in one pass, at the scale that is looked at. Emits TileArrived."""
+    return replace(_whole(bench, Trial(), focus, emit, control), is_comparable=True)
 
 
 def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobControl) -> Response:
@@ -399,7 +408,8 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
     )
     found = restore.restore(bench.picture, request, pass_on, control)
     said = verdict.words(found.verdict, bench.subject.task)
-    return Base(found.pixels, image_io.to_srgb(found.pixels, icc), said)
+    in_one_pass = bench.by == 1 and not found.verdict.unchanged
+    return Base(found.pixels, image_io.to_srgb(found.pixels, icc), said, in_one_pass)
 
 
 def _tried(

@@ -117,6 +117,7 @@ def test_an_empty_page_teaches_and_every_control_has_a_name(desk: Desk, source: 
     desk.open(source)
     desk.click(40, 30)
     assert unnamed_focusable(page) == [] and unnamed_focusable(desk.panel) == []
+    assert desk.panel.minimumSizeHint().width() <= 238  # what the window's panel leaves when it is narrow
 
 
 def test_a_photo_is_looked_into_restored_and_looked_at_again(desk: Desk, source: Path) -> None:
@@ -474,5 +475,8 @@ def test_a_large_photo_is_looked_at_where_its_damage_is_seen(
     part, whole = tried[0], tried[-1]
     assert whole.is_whole and whole.rgb.shape == (420, 644, 3) and whole.change.is_measurable
     x, y, w, h = part.region
+    assert page.stage.twin is not None and page.stage.base is not None  # compared with what was made in the same way
+    left = page.canvas._scene.original
+    assert left is not None and np.array_equal(left.crop(0, 0, 0, 644, 420), page.stage.twin.rgb)
     apart = np.abs(part.rgb.astype(int) - whole.rgb[y : y + h, x : x + w])
     assert apart.mean() < 1 and np.quantile(apart, 0.99) <= 3
