@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.model.memory_edit import MemoryEdit, MemoryEditError
+from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
+from memorynet_gui.memory import export
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.stage import MemoryStage
+from memorynet_gui.memory.work import PlaceEffect, SlotEffect
 
 
 class MemoryFiles(QObject):
@@ -24,6 +28,12 @@ class MemoryFiles(QObject):
     def __init__(self, context: AppContext, stage: MemoryStage, edits: Edits, over: QWidget) -> None:
         super().__init__(over)
         self._context, self._stage, self._edits, self._over = context, stage, edits, over
+        self._writer = Background(self)
+        # what the page knows: pinned places, what was measured there and of slots, the picture as it is shown
+        self.places: Callable[[], Iterable[tuple[int, int]]] = tuple
+        self.place_effects: Callable[[], dict[tuple[int, int], PlaceEffect]] = dict
+        self.slot_effects: Callable[[], dict[int, SlotEffect]] = dict
+        self.picture: Callable[[], QImage] = QImage
 
     def save(self, path: Path) -> None:
         """Write the changes as ``memorynet restore --memory-edit`` takes them."""
@@ -49,6 +59,56 @@ class MemoryFiles(QObject):
             self._context.banner(f"These changes cannot be used. {describe(error).sentence}")
             return
         self._edits.take(edit)
+
+    def export(self, path: Path) -> None:
+        """Write what the name asks for: see :data:`memorynet_gui.memory.export.KINDS`. The answer is a banner."""
+        bench = self._stage.bench
+        if bench is None:
+            return
+        kind, after = path.suffix.lower(), self._stage.after
+        values = None if after is None else after.values
+        places, effects, of_slots = list(self.places()), dict(self.place_effects()), dict(self.slot_effects())
+        shown = self.picture() if kind == ".png" else None
+
+        def write() -> None:
+            from core import atomic
+
+            if kind == ".csv":
+                atomic.write_text(path, export.slots_csv(bench, of_slots))
+            elif kind == ".json":
+                atomic.write_text(path, export.places_json(bench, places, effects))
+            elif kind == ".npz":
+                export.record_npz(bench, values, path)
+            elif shown is None or not shown.save(str(path), b"PNG"):
+                raise OSError(f"{path.name}: cannot be written")
+
+        if kind not in export.KINDS:
+            self._context.banner(
+                f"{path.name}: a name ends with {', '.join(export.KINDS)} to say what is written."
+            )
+            return
+        self._writer.call(
+            write,
+            lambda _none: self._context.banner(f"Written to {path.name}."),
+            lambda error: self._context.banner(
+                f"{path.name} could not be written. {describe(error).sentence}"
+            ),
+        )
+
+    def shut_down(self) -> None:
+        self._writer.shut_down()
+
+    def ask_export(self) -> None:
+        dialog = self._dialog("Export what the memory sees", "")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters(list(export.KINDS.values()))
+        suffixes = {words: kind for kind, words in export.KINDS.items()}
+        dialog.setDefaultSuffix("csv")
+        dialog.filterSelected.connect(lambda words: dialog.setDefaultSuffix(suffixes[words][1:]))
+        bench = self._stage.bench
+        dialog.selectFile(f"{bench.subject.path.stem}-memory" if bench is not None else "memory")
+        dialog.fileSelected.connect(lambda name: self.export(Path(name)))
+        dialog.open()
 
     def ask_photo(self) -> None:
         self._photo_dialog("Look into a photo", self.photo_chosen.emit)

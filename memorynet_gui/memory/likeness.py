@@ -11,6 +11,8 @@ from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from memorynet_gui.memory.words import STANDS_OUT, cosine
+
 if TYPE_CHECKING:
     from core.restoring.memory_look import NearSamples
 
@@ -78,7 +80,12 @@ class Likeness(QWidget):
                 f"a random pair {near.random:.3f}"
             )
             patches.append(
-                Patch(image_of(sample.thumbnail), f"{similarity:.2f}", words, similarity > near.usual)
+                Patch(
+                    image_of(sample.thumbnail),
+                    cosine(similarity),
+                    words,
+                    similarity - near.usual >= STANDS_OUT,
+                )
             )
         self.show_these(patches, apart=place is not None)
 

@@ -11,7 +11,6 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from core import tasks
 from core.jobs import Emit, JobControl
 from core.model.memory_edit import Slots
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
@@ -146,6 +145,11 @@ class MemoryPage(Page):
         panel.edit.photo_wanted.connect(self.files.ask_other)
         self.files.photo_chosen.connect(lambda path: self.open_paths([path]))
         self.files.other_chosen.connect(self.hold_photo)
+        self.files.places = lambda: self.pins.places
+        self.files.place_effects = lambda: self._effects
+        self.files.slot_effects = lambda: self.browser.list.effects
+        self.files.picture = lambda: canvas.grab().toImage()
+        self.toolbar.export.clicked.connect(self.files.ask_export)
         panel.edit.photo_dropped.connect(lambda name: self.hold_photo(Path(name)))
         self.edits.changed.connect(self.status_changed.emit)
         self.context.theme.changed.connect(self._show_tints)
@@ -292,6 +296,7 @@ class MemoryPage(Page):
             return
         self._shut = True
         self.flow.shut_down()
+        self.files.shut_down()
         self.thumbnails.shut_down()
 
     def _do(self, action_id: str) -> None:
@@ -483,6 +488,7 @@ class MemoryPage(Page):
         bench = stage.bench
         self.panel.set_open(bench is not None)
         self.toolbar.slots.setEnabled(bench is not None)
+        self.toolbar.export.setEnabled(bench is not None)
         if bench is not None:
             scale = "" if bench.by == 1 else f" · at 1/{bench.by} of its size"
             self.panel.model.set_value(f"{bench.look.model_name}{scale}")

@@ -22,6 +22,11 @@ class MemoryToolbar(QWidget):
         self.open.setToolTip("Look into another photo (Ctrl+O)")
         self.from_restore = QPushButton("Photo of Restore")
         self.from_restore.setToolTip("Look into the photo of the Restore page")
+        self.export = QPushButton("Export…")
+        self.export.setToolTip(
+            "The picture, the slots as a table, the pinned places or the whole record, as a file"
+        )
+        self.export.setAccessibleName("Export what the memory sees")
         self.slots = QPushButton("Slots")
         self.slots.setCheckable(True)
         self.slots.setToolTip("Show every slot of the memory below the photo")
@@ -51,7 +56,7 @@ class MemoryToolbar(QWidget):
 
     def widgets(self) -> dict[str, list[QWidget]]:
         return {
-            "left": [self.open, self.from_restore],
+            "left": [self.open, self.from_restore, self.export],
             "centre": [self.segments],
             "right": [self.slots, self.zoom, self.fit, self.actual],
         }

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from memorynet_gui.memory.work import Tried
 
 _HARDLY = 0.02  # share of the photo: less is a cell here and there
+STANDS_OUT = 0.02
+"""Of a cosine: a sample that is more alike by less than this says nothing that every place does not."""
 _CLEARLY = 0.75  # of the response of a place
 
 
@@ -24,28 +26,28 @@ def percent(share: float) -> str:
 
 
 def verdict(task: str, before: Response, after: Response | None, said: str = "") -> str:
-    """Above the photo: where damage was recognised, and how much of it is gone.
+    """Above the photo: where damage was recognised. How much of it is gone only a measured verdict may say: the memory's
+    own eye can be wrong in the same place twice.
 
     Args:
-        said: the verdict of the restoration where the model gives one; it is measured, and so it has the first word.
+        said: the verdict of the restoration, where the model gives one.
     """
-    if said:
-        still = "" if after is None else f", and {percent(after.area)} after restoring"
-        return f"{said}. By its own eye the memory takes {percent(before.area)} of this photo for {damage(task)}{still}."
     what = damage(task)
+    first = f"{said}. " if said else ""
     if before.area < _HARDLY:
         return (
-            f"Hardly any {what} is recognised here ({percent(before.area)} of the photo). What little lights up may be "
-            "structure that looks like it, so how much is gone cannot be told."
+            f"{first}The memory takes hardly anything here for {what} ({percent(before.area)} of the photo), and what "
+            "little lights up may be structure that looks like it."
         )
-    found = f"The memory takes {percent(before.area)} of this photo for {what}"
+    found = f"{first}The memory takes {percent(before.area)} of this photo for {what}"
     if after is None:
         return f"{found}. Point at a place to see why."
-    gone = 1 - after.area / before.area
-    if gone <= 0.05:
-        return f"{found}, and after restoring as much of it still looks so: hardly anything is gone."
-    how = "nearly all" if gone >= 0.9 else "most" if gone >= 0.5 else "some"
-    return f"{found}; after restoring {percent(after.area)} still look so: {how} of it is gone."
+    still = f"{found}, and {percent(after.area)} after restoring"
+    return (
+        f"{still}."
+        if said
+        else f"{still}. That is its own eye: how much is gone, the line over the photo shows you."
+    )
 
 
 def place_words(task: str, place: PlaceSeen) -> str:
@@ -75,10 +77,17 @@ def near_words(near: NearSamples) -> str:
     if not near.samples:
         return "There are no stored samples of this kind."
     best = near.samples[0][1]
-    beside = f"any place of this photo has {near.usual:.2f}, a random pair {near.random:.2f}"
+    beside = f"any place of this photo has {cosine(near.usual)}, a random pair {cosine(near.random)}"
     if best <= near.usual:
         return f"Not more alike than most places are ({beside})."
+    if best - near.usual < STANDS_OUT:
+        return f"Hardly more alike than most places are ({beside})."
     return f"More alike than most places are ({beside})."
+
+
+def cosine(value: float) -> str:
+    """With as many places as tell it from 1."""
+    return f"{value:.3f}" if value > 0.985 else f"{value:.2f}"
 
 
 def change_words(change: Change, what: str = "The memory") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,6 +128,7 @@ def test_a_photo_is_looked_into_restored_and_looked_at_again(desk: Desk, source:
     before, after = page.canvas.tints
     assert before is not None and after is not None
     assert np.array_equal(before.values, page.stage.bench.look.before.values)
+    assert "after restoring" in page.words.text() or "hardly anything" in page.words.text()
     assert "rain" in page.words.text() and desk.bar.texts
     assert not page.flow.busy and desk.bar.cleared
 
@@ -475,8 +477,38 @@ def test_a_large_photo_is_looked_at_where_its_damage_is_seen(
     part, whole = tried[0], tried[-1]
     assert whole.is_whole and whole.rgb.shape == (420, 644, 3) and whole.change.is_measurable
     x, y, w, h = part.region
-    assert page.stage.twin is not None and page.stage.base is not None  # compared with what was made in the same way
+    assert (
+        page.stage.twin is not None and page.stage.base is not None
+    )  # compared with what was made in the same way
     left = page.canvas._scene.original
     assert left is not None and np.array_equal(left.crop(0, 0, 0, 644, 420), page.stage.twin.rgb)
     apart = np.abs(part.rgb.astype(int) - whole.rgb[y : y + h, x : x + w])
     assert apart.mean() < 1 and np.quantile(apart, 0.99) <= 3
+
+
+def test_what_is_seen_goes_into_files(desk: Desk, source: Path, tmp_path: Path) -> None:
+    desk.open(source)
+    desk.click(40, 30)
+    desk.idle()
+    bench, files = desk.page.stage.bench, desk.page.files
+    assert bench is not None
+    for kind in ("csv", "npz", "json", "png"):
+        files.export(tmp_path / f"seen.{kind}")
+        wait(lambda kind=kind: any(said.text == f"Written to seen.{kind}." for said in desk.said))  # type: ignore[misc]
+    lines = (tmp_path / "seen.csv").read_text("utf-8").splitlines()
+    assert len(lines) == 1 + 2 * (12 + 6 + 3) and lines[0].startswith("polarity,granularity,slot,row")
+    with np.load(tmp_path / "seen.npz") as record:
+        sums = record["weights"].astype(np.float32)[:12].sum(0)
+        assert (
+            np.allclose(sums, 1, atol=0.01)
+            and record["response_after"].shape == record["response_before"].shape
+        )
+        assert record["groups"][0].tolist() == ["positive", "part", "0", "12"]
+    (place,) = json.loads((tmp_path / "seen.json").read_text("utf-8"))["places"]
+    assert sum(slot["weight"] for slot in place["slots"]) == pytest.approx(6, abs=1e-3)
+    assert place["effect_of_memory"] is not None and place["nearest_samples"]
+    assert image_io.read_info(tmp_path / "seen.png").width > 100
+    files.export(tmp_path / "seen.txt")
+    assert "a name ends with" in desk.said[-1].text
+    files.export(tmp_path / "seen.csv" / "seen.csv")  # a file stands where the folder would be
+    wait(lambda: "could not be written" in desk.said[-1].text)

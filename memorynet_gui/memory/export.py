@@ -1,0 +1,95 @@
+"""What the Memory page shows, as files: the picture with its overlay, all numbers of places and slots, the whole record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from memorynet_gui.memory.work import Bench, PlaceEffect, SlotEffect
+
+KINDS = {
+    ".csv": "Slots as a table (*.csv)",
+    ".npz": "Maps and weights for numpy (*.npz)",
+    ".json": "Pinned places with all weights (*.json)",
+    ".png": "The picture as it is shown (*.png)",
+}
+
+
+def slots_csv(bench: Bench, effects: dict[int, SlotEffect]) -> str:
+    """One line a slot; effects only where they were measured."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["polarity", "granularity", "slot", "row", "is_read", "usage", "health", "nearest_slot", "nearest_cosine",
+         "mute_mean_levels", "mute_largest_levels", "mute_psnr_gain_db"]
+    )  # fmt: skip
+    for facts in bench.slots:
+        near = facts.near[0] if facts.near else None
+        effect = effects.get(facts.row)
+        gain = None if effect is None else effect.psnr_gain_db
+        writer.writerow(
+            [facts.polarity, facts.granularity, facts.slot, facts.row, int(facts.is_read), f"{facts.usage:.6f}",
+             facts.health, "" if near is None else near.slot, "" if near is None else f"{near.cosine:.4f}",
+             "" if effect is None else f"{effect.change.mean:.4f}",
+             "" if effect is None else f"{effect.change.largest:.3f}", "" if gain is None else f"{gain:.4f}"]
+        )  # fmt: skip
+    return text.getvalue()
+
+
+def places_json(
+    bench: Bench, places: Iterable[tuple[int, int]], effects: dict[tuple[int, int], PlaceEffect]
+) -> str:
+    """Everything about the pinned places, with every weight; pixels are those of what the memory sees."""
+    look = bench.look
+    told = []
+    for at in places:
+        place = look.place(*bench.in_copy(at))
+        effect = effects.get(at)
+        record = {
+            "photo_px": list(at),
+            **place.as_dict(),
+            "sources": [source.as_dict() for source in look.sources(place)],
+            "effect_of_memory": None if effect is None else effect.of_memory.as_dict(),
+        }
+        if bench.samples is not None:
+            record["nearest_samples"] = [
+                look.nearest(place, bench.samples, kind).as_dict() for kind in ("positive", "negative")
+            ]
+        told.append(record)
+    document = {"photo": bench.subject.path.name, "scale": f"1/{bench.by}", **look.as_dict(), "places": told}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def record_npz(bench: Bench, after: np.ndarray | None, path: Path) -> None:
+    """The response before and after, all weights of every cell, learned slots and the photo's own content.
+
+    ``weights`` is (R, h, w) float16 in the order of ``groups`` (polarity, granularity, first row, end). Raises OSError.
+    """
+    look = bench.look
+    weights = np.stack([look.slot_map(row).astype(np.float16) for row in range(len(look.usage))])
+    groups = [
+        (polarity, granularity, rows.start, rows.stop)
+        for (polarity, granularity), rows in look.slices.items()
+    ]
+    data = io.BytesIO()
+    np.savez_compressed(
+        data,
+        response_before=look.before.values,
+        response_after=np.zeros((0, 0), np.float32) if after is None else after,
+        weights=weights,
+        groups=np.array(groups, dtype=np.str_),
+        usage=look.usage,
+        learned=look.held.table,
+        actual=look.actual,
+        cell_px=np.array(bench.cell_px),
+    )
+    from core import atomic
+
+    atomic.write_bytes(path, data.getvalue())
