@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -123,10 +122,3 @@ _WORDS = {str: "a text", float: "a number", tuple: "a list of folders", dict: "p
 
 def _default(name: str) -> Any:
     return _DEFAULTS[name]
-
-
-def last_name(folder: str) -> str:
-    """A folder without the place it lies in; what begins with DATA stays."""
-    if folder == "DATA" or folder.startswith("DATA/"):
-        return folder
-    return PurePath(folder).name

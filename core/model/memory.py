@@ -29,26 +29,6 @@ _EMPTY = 1e-3  # a slot claimed by less than this share of the photo fades to no
 
 
 @dataclass(frozen=True, slots=True)
-class SlotRead:
-    """The strongest slots at each position, for one granularity and polarity, strongest first."""
-
-    slots: Tensor  # (B, K, h, w) int64, K = min(4, number of slots)
-    weights: Tensor  # (B, K, h, w) float32, 0..1; over all slots they sum to 1
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieval:
-    """What the memory answered at each position of its grid (1/8 of the picture's edge).
-
-    ``reads[polarity][granularity]`` holds the top slots; ``negative_response`` (B, h, w) in 0..1 says how
-    much more a position resembles degradation than clean structure.
-    """
-
-    reads: dict[str, dict[str, SlotRead]]
-    negative_response: Tensor
-
-
-@dataclass(frozen=True, slots=True)
 class Address:
     """Where in the memory each position looks. N = h*w positions; rows are ordered as in :meth:`row_slices`."""
 
@@ -89,7 +69,6 @@ class Effect:
 class MemoryRead:
     effect: Effect
     address: Address
-    retrieval: Retrieval | None
 
 
 def sparsemax(scores: Tensor) -> Tensor:
@@ -280,7 +259,6 @@ class PrototypeMemory(nn.Module):
         address: Address,
         summary: Tensor | None,
         edit: RowEdit | None = None,
-        want_retrieval: bool = False,
     ) -> MemoryRead:
         """What the memory holds where ``address`` looks.
 
@@ -298,8 +276,7 @@ class PrototypeMemory(nn.Module):
             content = self._projected(learned, actual)
             read = (address.weights @ content).transpose(1, 2).reshape(b, -1, h, w)
         found = self.out(self.activation(read.to(self.out.weight.dtype)))
-        retrieval = self._retrieval(address) if want_retrieval else None
-        return MemoryRead(Effect.of(found), address, retrieval)
+        return MemoryRead(Effect.of(found), address)
 
     def contents(self, summary: Tensor | None) -> tuple[Tensor, Tensor]:
         """What slots learned and what they hold of the photo, each (R, C) as it is read: what a place reads is the sum
@@ -335,18 +312,6 @@ class PrototypeMemory(nn.Module):
             parts.append(part if actual is None else part + actual[:, rows] @ mix[read[key], 1])
         largest = max(len(part) for part in parts)
         return torch.cat([part.expand(largest, -1, -1) for part in parts], 1)
-
-    def _retrieval(self, address: Address) -> Retrieval:
-        b, _, h, w = address.query.shape
-        reads: dict[str, dict[str, SlotRead]] = {polarity: {} for polarity in POLARITIES}
-        for (polarity, granularity), rows in self.row_slices().items():
-            weight = address.weights[..., rows]
-            top = weight.topk(min(TOP_SLOTS, weight.shape[-1]), dim=-1)
-            reads[polarity][granularity] = SlotRead(
-                slots=top.indices.transpose(1, 2).reshape(b, -1, h, w),
-                weights=top.values.transpose(1, 2).reshape(b, -1, h, w),
-            )
-        return Retrieval(reads, torch.sigmoid(address.polarity_logit))
 
 
 def _edited(content: Tensor, edit: RowEdit | None) -> Tensor:

@@ -22,7 +22,6 @@ from core.model.memory import (
     Effect,
     PlainRead,
     PrototypeMemory,
-    Retrieval,
     RowEdit,
 )
 
@@ -172,7 +171,6 @@ PRESETS = {
 class NetworkOutput:
     restored: Tensor  # (B, 3, H, W) float32, not clipped
     address: Address | None  # where the memory was looked up; None without a memory
-    retrieval: Retrieval | None
 
 
 Between = Callable[[], None]
@@ -272,7 +270,6 @@ class MemoryNet(nn.Module):
         *,
         group: int = 1,
         edit: RowEdit | None = None,
-        want_retrieval: bool = False,
         mute_memory: bool = False,
         keep_actual: Tensor | None = None,
         between: Between = _nothing,
@@ -285,7 +282,6 @@ class MemoryNet(nn.Module):
                 photo, or its part of it with the ``group`` - 1 neighbours in the batch that show the same one.
             group: see ``summary``.
             edit: read other contents of the memory than those held.
-            want_retrieval: also return what the memory answered.
             mute_memory: leave the memory out (to see what it is worth).
             keep_actual: (B, R) in 0..1, how much of the photo's own content is left in each slot. None: all of it.
             between: called between blocks; may raise to stop.
@@ -297,22 +293,19 @@ class MemoryNet(nn.Module):
         between()
         read: Effect | None = None
         address: Address | None = None
-        retrieval: Retrieval | None = None
-        if self.memory is not None and (not mute_memory or want_retrieval):
+        if self.memory is not None and not mute_memory:
             address = self.memory.address(quarter)
             if summary is None and self.memory.actual:
                 summary = self.memory.summarise(address, _reduced(guidance), group)
                 summary = summary.repeat_interleave(group, 0)
             if keep_actual is not None and summary is not None:
                 summary = summary * keep_actual.to(summary).unsqueeze(-1)
-            found = self.memory.read(address, summary, edit, want_retrieval)
-            retrieval = found.retrieval
-            if not mute_memory:
-                read = found.effect
+            found = self.memory.read(address, summary, edit)
+            read = found.effect
         elif self.path is not None:
             read = self.path(quarter)
         restored = self._decode(image, full, half, quarter, read, between)
-        return NetworkOutput(restored, address, retrieval)
+        return NetworkOutput(restored, address)
 
     def encode(
         self, image: Tensor, guidance: Tensor | None = None, between: Between = _nothing

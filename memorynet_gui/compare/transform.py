@@ -128,9 +128,6 @@ class ViewTransform:
 
     # --- changes ---------------------------------------------------------------------------------
 
-    def refitted(self) -> ViewTransform:
-        return self.fitted(self.image_w, self.image_h, self.view_w, self.view_h, self.margin)
-
     def resized(self, view_w: float, view_h: float, margin: float) -> ViewTransform:
         """The same image point in the middle of a pane of another size, at the same zoom."""
         moved = replace(self, view_w=max(1.0, view_w), view_h=max(1.0, view_h), margin=margin)

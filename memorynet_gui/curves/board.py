@@ -345,10 +345,6 @@ class CurveBoard(QWidget):
         painter.end()
         return image
 
-    def export_csv(self, path: Path) -> None:
-        """Every series of the run and of those under it. Atomic. Raises OSError."""
-        self.csv_writer()(path)
-
     def csv_writer(self) -> Callable[[Path], None]:
         """Writes what is there now, on any thread: a million rows take half a minute."""
         runs = [(self._name, self._store)] if self._store is not None else []

@@ -250,10 +250,6 @@ class DegradePreview(QWidget):
         """Raises KeyError for a parameter that the degradation does not have."""
         return self._rows[name]
 
-    def set_frozen(self, on: bool) -> None:
-        for widget in (self._basics, self._more, self.reset):
-            widget.setEnabled(not on)
-
     def refresh(self) -> None:
         """Samples by what is set now, once the hand rests. Nothing is made while nobody sees it."""
         self._say()

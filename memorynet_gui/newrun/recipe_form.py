@@ -45,7 +45,6 @@ class RecipeForm(QWidget):
         self._problems: dict[str, str] = {}
         self._rows: dict[str, FieldRow] = {}
         self._said: dict[str, str] = {}
-        self._frozen = False
         basics = QVBoxLayout()
         basics.setSpacing(_GAP_PX)
         for name, item in _FIELDS.items():
@@ -114,11 +113,6 @@ class RecipeForm(QWidget):
 
     # --- showing -------------------------------------------------------------------------------------
 
-    def set_frozen(self, on: bool) -> None:
-        self._frozen = on
-        for row in self._rows.values():
-            self._show_state(row)
-
     def say(self, name: str, text: str) -> None:
         """Something beside the field, until its value changes. Raises KeyError for what is no field of a recipe."""
         if name not in _FIELDS:
@@ -157,7 +151,7 @@ class RecipeForm(QWidget):
         row.set_problem(self._problems.get(row.name))
         row.say(self._said.get(row.name))
         row.hold(f"{shown_name(start)} brings its own" if start and row.name in _START_BRINGS else None)
-        row.editor.setEnabled(not (self._frozen or row.is_held))
+        row.editor.setEnabled(not row.is_held)
 
     def _unfold(self, on: bool) -> None:
         if on and self._more is None:

@@ -91,7 +91,6 @@ class Inspector(QWidget):
 
     def _build_problem(self) -> None:
         box = self.problem_box = ProblemBox()
-        self.problem_what, self.problem_why, self.problem_todo = box.what, box.why, box.todo
         self.copy_details = box.copy
         box.details_requested.connect(self.details_requested)
 

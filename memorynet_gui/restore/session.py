@@ -261,11 +261,6 @@ class Session(QObject):
         again = [item.id for item in map(self.get, item_ids) if item is not None and item.state not in busy]
         return self.update_many(again, state=ItemState.WAITING, problem=None, tile=0, tile_count=0)
 
-    def retry_failed(self) -> int:
-        return self.set_waiting(
-            item.id for item in self._items if item.state in (ItemState.FAILED, ItemState.CANCELLED)
-        )
-
     def set_current(self, item_id: str | None) -> None:
         if item_id is not None and self.row_of(item_id) is None:
             raise KeyError(f"no item {item_id} in the queue")

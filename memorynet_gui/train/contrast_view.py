@@ -275,7 +275,6 @@ class AnchorRow(QWidget):
         )  # of pulls and pushes, the most of any row: so that rows stand below each other
         self._cells: list[_Cell] = []
         self._headings: list[tuple[str, str, QRect]] = []  # words, token, place
-        self._anchor_px = 0
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -407,10 +407,6 @@ class TrainFilm(QFrame):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "strip"):
             self.strip.update()
-
-    def picture_at(self, at: QPointF) -> str:
-        """What stands there in the strip: "input", "500", "truth"; empty beside them."""
-        return next((cell.caption for rect, cell in self.strip.cells() if rect.contains(at)), "")
 
 
 def _place(cell: _Cell) -> str:

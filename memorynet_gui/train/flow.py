@@ -128,7 +128,6 @@ class TrainFlow(QObject):
     def _forget(self) -> None:
         self.started: TrainStarted | None = None
         self.last_step: StepDone | None = None
-        self.last_validated: Validated | None = None
         self.kept: CheckpointSaved | None = None
         self.waits_because: str | None = None
         self.best_psnr_db: float | None = None
@@ -288,7 +287,6 @@ class TrainFlow(QObject):
         elif isinstance(event, StepDone):
             self.last_step = event
         elif isinstance(event, Validated):
-            self.last_validated = event
             if event.is_best:
                 self.best_psnr_db, self.best_step = event.psnr_db, event.step
         elif isinstance(event, CheckpointSaved):

@@ -116,7 +116,6 @@ class TrainInspector(QWidget):
     trash_requested = Signal()
     folder_requested = Signal()
     restore_requested = Signal()
-    cancel_waiting_requested = Signal()
     notes_written = Signal(object, str)  # Path, text
     details_requested = Signal(str)
     run_shown = Signal(object)  # Path

@@ -88,16 +88,6 @@ class RunLibrary(QObject):
 
         self._change(write, "keep the notes")
 
-    def move_to_trash(self, folder: Path, then: Callable[[], object]) -> None:
-        """A run that somebody writes to is refused."""
-
-        def move() -> None:
-            from core.training import runs
-
-            runs.move_to_trash(folder)
-
-        self._change(move, "move the run to the trash", then)
-
     def do(self, work: Callable[[], Any], then: Callable[[Any], object], words: str) -> None:
         """Something else short about runs, off the window's thread. ``words`` follow "could not"."""
         if not self._closed:

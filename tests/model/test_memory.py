@@ -3,14 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model.memory import (
-    GRANULARITIES,
-    POLARITIES,
     PrototypeMemory,
     RowEdit,
     _support_by_order,
@@ -82,26 +79,6 @@ def test_weights_sum_to_one_in_every_granularity_and_polarity(seed: int) -> None
     assert weights.shape == (1, 16, 42)
     for rows in memory.row_slices().values():
         assert torch.allclose(weights[..., rows].sum(-1), torch.ones(1, 16), atol=1e-5)
-
-
-@given(SEEDS)
-@settings(max_examples=20, deadline=None)
-def test_retrieved_weights_are_ordered_and_at_most_one(seed: int) -> None:
-    torch.manual_seed(seed)
-    memory = PrototypeMemory(16, 8, (12, 6, 3))
-    retrieval = memory.read(memory.address(features(seed)), None, want_retrieval=True).retrieval
-    assert retrieval is not None
-    assert set(retrieval.reads) == set(POLARITIES)
-    for by_granularity in retrieval.reads.values():
-        assert tuple(by_granularity) == GRANULARITIES
-        for name, read in by_granularity.items():
-            assert read.slots.shape == read.weights.shape == (1, 3 if name == "semantic" else 4, 4, 4)
-            assert (read.weights.diff(dim=1) <= 0).all()
-            assert (read.weights >= 0).all()
-            assert (read.weights.sum(1) <= 1 + 1e-5).all()
-            if name == "semantic":  # all three slots are kept, so nothing is missing from the sum
-                assert torch.allclose(read.weights.sum(1), torch.ones(1, 4, 4), atol=1e-5)
-    assert ((retrieval.negative_response >= 0) & (retrieval.negative_response <= 1)).all()
 
 
 @given(SEEDS)
@@ -180,17 +157,6 @@ def test_neighbours_of_a_group_share_what_one_photo_would_hold() -> None:
     grouped = memory.summarise(memory.address(x), group=2)
     side_by_side = torch.cat((torch.cat((x[0], x[1]), -1)[None], torch.cat((x[2], x[3]), -1)[None]))
     assert torch.allclose(grouped, memory.summarise(memory.address(side_by_side)), atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_retrieval_does_not_change_the_result(dtype: torch.dtype) -> None:
-    network = small_network(5).to(dtype)
-    x = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(5))
-    with torch.inference_mode():
-        plain, recorded = network(x), network(x, want_retrieval=True)
-    assert plain.retrieval is None
-    assert recorded.retrieval is not None
-    assert torch.equal(plain.restored, recorded.restored)
 
 
 def test_gradients_are_finite_under_bf16() -> None:

@@ -85,15 +85,16 @@ def test_maps_say_what_the_network_looks_up(model: Path) -> None:
     found = inspected(model)
     network = small_network()
     with torch.inference_mode():
-        output = network(to_tensor(photo(72, 56)), want_retrieval=True)
-    assert output.retrieval is not None and output.address is not None
-    assert np.allclose(found.before.values, output.retrieval.negative_response[0], atol=1e-5)
+        output = network(to_tensor(photo(72, 56)))
+    assert output.address is not None
+    assert np.allclose(found.before.values, torch.sigmoid(output.address.polarity_logit)[0], atol=1e-5)
     assert np.allclose(found.usage, usage_of(output.address.weights), atol=1e-5)
     for (polarity, granularity), slots in found.maps.items():
-        read = output.retrieval.reads[polarity][granularity]
-        assert np.allclose(slots.weights, read.weights[0], atol=1e-5)
+        rows, grid = found.slices[polarity, granularity], slots.slots.shape[1:]
+        top = output.address.weights[0, :, rows].topk(len(slots.slots), dim=-1)
+        assert np.allclose(slots.weights, top.values.T.reshape(-1, *grid), atol=1e-5)
         sure = slots.weights > 1e-4  # which of the slots with no weight comes first means nothing
-        assert (slots.slots == read.slots[0].numpy())[sure].all()
+        assert (slots.slots == top.indices.T.reshape(-1, *grid).numpy())[sure].all()
     restored = restore(picture(72, 56), RestoreRequest(model=model, precision="fp32"), ignore, JobControl())
     assert np.array_equal(found.restored.pixels, restored.pixels)
     with torch.inference_mode():

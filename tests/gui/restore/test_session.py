@@ -94,7 +94,7 @@ def test_only_waiting_photos_are_next_and_the_current_one_goes_first(queue: Sess
     for item in queue.items():
         queue.update(item.id, state=ItemState.FAILED)
     assert queue.next_waiting() is None
-    assert queue.retry_failed() == 5
+    assert queue.set_waiting(item.id for item in queue.items()) == 5
     assert queue.next_waiting() == queue.get(fourth.id)
 
 

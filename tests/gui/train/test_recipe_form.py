@@ -149,8 +149,6 @@ def test_a_start_model_brings_its_own_size(qtbot: QtBot) -> None:
         False,
         True,
     ]
-    shown.set_frozen(True)
-    shown.set_frozen(False)
     assert not size.editor.isEnabled()
     shown.set_values({"width": 1})
     assert shown.row("width").editor.isEnabled(), "what is wrong can be put right"
@@ -176,15 +174,6 @@ def test_what_is_said_beside_a_field_stands_until_it_changes(qtbot: QtBot) -> No
     assert shown.row("steps").note.text() == shown.row("steps")._help
     with pytest.raises(KeyError):
         shown.say("stepz", "no")
-
-
-def test_a_frozen_form_cannot_be_changed(qtbot: QtBot) -> None:
-    shown = form(qtbot)
-    shown.fold.setChecked(True)
-    shown.set_frozen(True)
-    assert not any(row.editor.isEnabled() for row in shown._rows.values())
-    shown.set_frozen(False)
-    assert all(row.editor.isEnabled() for row in shown._rows.values())
 
 
 @pytest.mark.parametrize(

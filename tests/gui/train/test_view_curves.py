@@ -451,7 +451,7 @@ def test_the_picture_holds_the_board_with_its_name(desk: Desk, tmp_path: Path) -
 
 def test_the_table_holds_every_value_of_every_run(desk: Desk, tmp_path: Path) -> None:
     desk.board.set_overlays([("other, run", a_run(5, 1))])
-    desk.board.export_csv(tmp_path / "curves.csv")
+    desk.board.csv_writer()(tmp_path / "curves.csv")
     with (tmp_path / "curves.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 65
