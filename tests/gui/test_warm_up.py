@@ -109,6 +109,7 @@ def heap() -> Iterator[None]:
     yield
     gc.unfreeze()
     gc.collect()
+    gc.freeze()  # as it was
 
 
 @pytest.mark.usefixtures("heap")

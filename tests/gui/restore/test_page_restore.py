@@ -21,9 +21,9 @@ from core.cli import program as cli
 from core.images import io as image_io
 from core.images import metrics
 from core.images.blend import blend
+from core.jobs import JobControl
 from core.model import catalog
 from core.restoring import restore
-from memorynet_gui.restore import job as restore_job
 from memorynet_gui.restore.command import arguments, command, quote
 from memorynet_gui.restore.page import RestorePage
 from memorynet_gui.restore.queue_item import ItemState, Origin
@@ -178,7 +178,7 @@ def test_a_photo_is_restored_tile_by_tile_on_the_canvas(at: Desk, place: dict[st
         image_io.read(place["png"]),
         restore.RestoreRequest(tile_px=TILE_PX),
         lambda _event: None,
-        restore_job.JobControl(),
+        JobControl(),
     )
     np.testing.assert_array_equal(at.page.store.get(item.id), expected.pixels)
     at.page.canvas.set_mode("restored")
@@ -353,15 +353,26 @@ def test_cancelling_a_second_run_keeps_the_first_result(at: Desk, place: dict[st
     assert at.page.canvas.sample(150, 120) == tuple(pixels[120, 150])
 
 
-def test_pause_holds_and_resume_goes_on(at: Desk, place: dict[str, Path]) -> None:
+def test_pause_holds_and_resume_goes_on(
+    at: Desk, place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands, checkpoint = threading.Event(), JobControl.checkpoint
+
+    def watched(control: JobControl) -> None:
+        if control.paused:
+            stands.set()
+        checkpoint(control)
+
+    monkeypatch.setattr(JobControl, "checkpoint", watched)
     at.add(place["png"])
     at.page.handle("run")
     wait(lambda: at.item(place["png"]).tile >= 1)
     at.runner.pause()
-    QTest.qWait(300)  # a tile under way may still finish
+    wait(stands.is_set)
+    QApplication.processEvents()  # a tile that was done before
     tile = at.item(place["png"]).tile
-    QTest.qWait(500)
-    assert at.item(place["png"]).tile <= tile + 1 and at.page.flow.busy
+    QTest.qWait(50)
+    assert at.item(place["png"]).tile == tile < 6 and at.page.flow.busy
     at.runner.resume()
     at.wait_idle()
     assert at.states() == ["done"]
