@@ -551,6 +551,9 @@ def _webp(width: int, height: int) -> Tensor:
     return torch.frombuffer(bytearray(data.getvalue()), dtype=torch.uint8)
 
 
+BOMB = bytes.fromhex("524946461a000000574542505650384c0e0000002ffeffdb05071011fd0f4444ff03")
+"""A black WebP of 16383x6000 px."""
+
 DAMAGE = {
     "empty": lambda file: file.write_bytes(b""),
     "truncated": lambda file: file.write_bytes(file.read_bytes()[:-200]),
@@ -584,7 +587,7 @@ DAMAGE = {
     "no picture": lambda file: _with_tensor(file, "wrong.thumbnails", torch.zeros(500, dtype=torch.uint8)),
     "thumbnails of numbers": lambda file: _with_tensor(file, "wrong.thumbnails", torch.zeros(500)),
     "other picture": lambda file: _with_tensor(file, "wrong.thumbnails", _webp(32, 32)),
-    "bomb": lambda file: _with_tensor(file, "wrong.thumbnails", _webp(16383, 6000)),
+    "bomb": lambda file: _with_tensor(file, "wrong.thumbnails", torch.tensor([*BOMB], dtype=torch.uint8)),
 }  # fmt: skip
 
 
