@@ -79,7 +79,7 @@ class MemoryFiles(QObject):
                 atomic.write_text(path, export.places_json(bench, places, effects))
             elif kind == ".npz":
                 export.record_npz(bench, values, path)
-            elif shown is None or not shown.save(str(path), b"PNG"):
+            elif shown is None or not shown.save(str(path)):
                 raise OSError(f"{path.name}: cannot be written")
 
         if kind not in export.KINDS:
