@@ -285,7 +285,8 @@ class _Terms(nn.Module):
         recipe = learner.recipe
         keep_actual = learner.shaper.keep_actual(learner.step, len(x))
         output = self.network(x, mask, group=recipe.crops_per_photo, keep_actual=keep_actual)
-        terms = {"pixel": losses.charbonnier(output.restored, y)}
+        pixel = losses.relative if recipe.pixel_loss == "relative" else losses.charbonnier
+        terms = {"pixel": pixel(output.restored, y)}
         if recipe.edge_weight:
             terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)
         return terms, learner.shaper.terms(learner.step, x, y, output, terms, mask)

@@ -231,6 +231,16 @@ class TrainRecipe:
         "auto", "training", "Precision", "Number format of the convolutions", choices=("auto", "bf16", "fp32")
     )
 
+    pixel_loss: str = _spec(
+        "absolute",
+        "loss",
+        "Pixel loss",
+        "absolute: how far the pixels are off; relative: how much of each crop's own error is left, so that "
+        "crops that can hardly be restored do not drown the others",
+        choices=("absolute", "relative"),
+        words=("By pixel", "By crop"),
+        unsaid=True,
+    )
     edge_weight: float = _spec(0.05, "loss", "Edge weight", "Share of the edge term", low=0.0, high=10.0)
     contrastive_weight: float = _spec(
         0.001, "loss", "Contrastive weight", "Pulls towards truth, away from the input", low=0.0, high=10.0

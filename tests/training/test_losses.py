@@ -14,6 +14,18 @@ def pictures(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(2, 3, 16, 16, generator=g), torch.rand(2, 3, 16, 16, generator=g)
 
 
+def test_relative_error_counts_each_picture_by_how_much_of_its_own_error_is_left() -> None:
+    truth = torch.zeros(2, 3, 8, 8)
+    restored = torch.stack([torch.full((3, 8, 8), 0.1), torch.full((3, 8, 8), 0.01)]).requires_grad_()
+    assert losses.relative(truth, truth).item() == 0
+    by_hand = 0.016 * (math.log(0.01 / 3e-5 + 1) + math.log(0.0001 / 3e-5 + 1)) / 2
+    assert losses.relative(restored, truth).item() == pytest.approx(by_hand, rel=1e-5)
+    losses.relative(restored, truth).backward()
+    assert restored.grad is not None
+    much, little = restored.grad.flatten(1).abs().mean(1)
+    assert little > 5 * much  # by pixel both would be alike
+
+
 def test_charbonnier_by_hand() -> None:
     a, b = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), 0.2)
     assert losses.charbonnier(a, b, eps=0.4).item() == pytest.approx(0.5, abs=1e-6)  # sqrt(0.3^2 + 0.4^2)
