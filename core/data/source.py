@@ -62,10 +62,18 @@ class DataSource:
             is_set = getattr(self, item.name) != _default(item.name)
             if is_set and item.name not in _TAKES[self.kind] | {"kind", "share"}:
                 raise DataSourceError(f"{item.name}: a source of kind {self.kind} does not take it")
+
+    @property
+    def lacks(self) -> str:
+        """What must still be said before it can be used ("layers: need ..."); empty when nothing is missing.
+
+        It may stand in a form that somebody fills in; a recipe does not take it.
+        """
         if self.kind == "layers" and not self.layers:
-            raise DataSourceError("layers: need the folder of the layers")
+            return "layers: need the folder of the layers"
         if self.kind == "pairs" and not self.folders:
-            raise DataSourceError("folders: need folders of pairs")
+            return "folders: need folders of pairs"
+        return ""
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> DataSource:
@@ -85,7 +93,10 @@ class DataSource:
                 found[key] = dict(value)
             else:
                 raise DataSourceError(f"{key} {value!r}: need {_WORDS[type(want)]}")
-        return DataSource(**found)
+        source = DataSource(**found)
+        if source.lacks:
+            raise DataSourceError(source.lacks)
+        return source
 
     def as_dict(self) -> dict[str, Any]:
         """What differs from the defaults, kind and share always."""

@@ -25,6 +25,7 @@ from core.images.metrics import SSIM_MIN_PX
 from core.jobs import Emit, JobControl
 from core.model import catalog
 from core.training.recipe import TrainRecipe
+from core.training.recipe_check import source_problems
 
 __all__ = [
     "ERROR",
@@ -118,6 +119,8 @@ def examine(recipe: TrainRecipe, data: tuple[Path, ...], emit: Emit, control: Jo
 
 def _check_settings(found: Gathered, recipe: TrainRecipe) -> None:
     """What of the recipe only the data's readers would refuse."""
+    for number, need in source_problems(recipe.task, recipe.sources).items():
+        found.add("sources", ERROR, f"[[source]] {number}: {need}.")
     if recipe.kind != "pairs":
         try:
             registered(recipe.task).params(recipe.degradation)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,12 @@ _SAME_LEVELS = 2  # of 255: what saving as JPEG changes in a thumbnail
 _COLOURED = 8  # of 255: lossy formats colour a grey picture by this much
 _POLL_S = 0.05
 _T = TypeVar("_T")
+
+
+def _shown_damage(recipe: TrainRecipe) -> Mapping[str, Any]:
+    """Parameters of what examples are damaged by: of a mixture those of its first drawn source."""
+    drawn = (source.degradation for source in recipe.sources if source.kind == "drawn" and source.degradation)
+    return next(drawn, recipe.degradation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ class Examiner:
         make = DEGRADATIONS.get(recipe.task)
         self.reads_masks = make is not None and make.find_mask is not None and recipe.guidance_share > 0
         try:
-            self.make, self.params = make, make.params(recipe.degradation) if make else None
+            self.make, self.params = make, make.params(_shown_damage(recipe)) if make else None
         except DegradationError:
             self.make, self.params = None, None  # said elsewhere
         train = [unit for unit in units if not unit.validates]

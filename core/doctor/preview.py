@@ -11,7 +11,10 @@ import numpy as np
 
 from core.cv import cv2
 from core.data.degrade import DEGRADATIONS, DegradationError, RegisteredDegradation
+from core.data.sampling import PhotoPool
+from core.data.source import DataSource
 from core.images import io as image_io
+from core.training.recipe import TrainRecipe
 
 _LONGEST_PX = (
     1600  # of a photo that crops are taken from: a whole camera picture would show a wall, and take seconds
@@ -74,6 +77,60 @@ def samples_for_preview(
             degraded, truth = degrade_pair(unit, rng, 0)
             found.append((_to_8bit(truth), _to_8bit(degraded)))
     return found
+
+
+def samples_of_source(
+    task: str,
+    source: DataSource,
+    train: Sequence[str],
+    data: tuple[Path, ...],
+    seed: int,
+    count: int,
+    edge_px: int,
+    leave_out: Sequence[str] = (),
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What training would show of one source of a mixture: ``count`` samples of its own, clean and degraded.
+
+    They are drawn as training draws them, turned, mirrored, reduced and made noisy alike, with nothing left clean; the
+    same seed gives the same places and dice. Very large photos are reduced first.
+
+    Args:
+        train: the recipe's training folders, where the source names none.
+        data: what DATA stands for.
+        edge_px: edge of a sample, a multiple of 8 from 16.
+        leave_out: as in the recipe.
+
+    Returns:
+        Pairs (clean, degraded) of (edge_px, edge_px, 3) uint8.
+
+    Raises:
+        RecipeError: a folder does not exist or holds nothing usable, or something is missing or wrong.
+        PairingError, DegradationError, ImageError: as :func:`core.training.data.read_data`.
+    """
+    from core.training.data import read_source  # brings torch along
+
+    recipe = TrainRecipe(
+        task=task, kind="sources", train=tuple(train), leave_out=tuple(leave_out), seed=seed, patch_px=edge_px,
+        crops_per_photo=1, guidance_share=0.0, sources=(source, _TO_SCORE_ON),
+    )  # fmt: skip
+    drawn = read_source(recipe, 1, data, _LookedAt)
+    return [
+        (_to_8bit(clean), _to_8bit(degraded))
+        for degraded, clean, _ in (drawn.sample(index) for index in range(count))
+    ]
+
+
+_TO_SCORE_ON = DataSource(
+    "clean"
+)  # a recipe of pairs alone has to hold scenes out, which are of no interest here
+
+
+class _LookedAt(PhotoPool):
+    """Photos that are large are reduced; those read last are kept for the next look."""
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        path = self.paths[index]
+        return _photo(path, _version(path))
 
 
 def reduced(picture: np.ndarray, edge_px: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from core.data import guidance
 from core.data.dataset import Pair, find_pairs, is_held_out, scene_of
-from core.data.degrade import DEGRADATIONS, MaskedDegradation, PairDegradation, RegisteredDegradation
-from core.data.degrade.layers import LayerParams, layered_rain
+from core.data.degrade import DEGRADATIONS, MaskedDegradation, PairDegradation
+from core.data.degrade.layers import rain_from
 from core.data.left_out import LeftOut
 from core.data.sampling import MaskPool, MixedSource, Mixture, PhotoPool, SampleSource, Source
 from core.data.source import BUNDLED, DataSource
@@ -19,7 +19,6 @@ from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
 from core.model.network import STRIDE_PX
-from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
 
 
@@ -110,12 +109,15 @@ def _mixture(
     sources: list[Source] = []
     examples: list[Example] = []
     files: set[Path] = set()
-    pools: dict[tuple[Path, ...], PhotoPool] = {}  # sources that draw on the same photos read them once
+    kept: dict[tuple[Path, ...], PhotoPool] = {}  # sources that draw on the same photos read them once
+
+    def pool(photos: Sequence[Path]) -> PhotoPool:
+        return kept.setdefault(tuple(photos), PhotoPool(photos))
+
     for number, each in enumerate(recipe.sources, 1):
         group = f"{number} {each.kind}"
         if each.kind == "pairs":
-            validation = each.folders if each.hold_out else ()
-            pairs, apart = _split_pairs(each.folders, validation, each.hold_out, data, leave_out)
+            pairs, apart = _pairs_of(each, data, leave_out)
             _refuse_common([pair.target for pair in pairs], held_out)
             sources.append(_paired_source(recipe, pairs, each.camera_share, each.noise_share))
             examples += [replace(_paired_example(recipe, pair), group=group) for pair in apart]
@@ -123,21 +125,12 @@ def _mixture(
             continue
         photos = _photos(each.folders or recipe.train, data, leave_out, "train")
         _refuse_common(photos, held_out)
-        pool = pools.setdefault(tuple(photos), PhotoPool(photos))
-        degrade, sure, has_mask = _damage(recipe, each, data)
-        pair, sure_pair = _pair_damage(recipe, each)
-        sources.append(
-            SampleSource(
-                pool, None, degrade, recipe.patch_px, recipe.seed, recipe.crops_per_photo,
-                recipe.guidance_share if has_mask else 0.0, camera_share=each.camera_share,
-                noise_share=each.noise_share, degrade_pair=pair,
-                margin_px=0 if pair is None else DEGRADATIONS[recipe.task].margin_px,
-            )
-        )  # fmt: skip
+        damage = _damage(recipe, each, data, pool)
+        sources.append(_damaged_source(recipe, each, pool(photos), damage))
         examples += [
             replace(example, group=group)
             for example in _synthetic_examples(
-                recipe, held_out, sure, has_mask and recipe.guidance_share > 0, sure_pair
+                recipe, held_out, damage.sure, damage.has_mask and recipe.guidance_share > 0, damage.sure_pair
             )
         ]
         files.update(photos)
@@ -145,35 +138,76 @@ def _mixture(
     return Mixture(tuple(sources), shares, recipe.seed), examples, len(files)
 
 
+def read_source(
+    recipe: TrainRecipe, number: int, data: tuple[Path, ...], pool: Callable[[Sequence[Path]], PhotoPool]
+) -> SampleSource:
+    """One source of a mixture by itself, to look at: its samples are those of training, with nothing left clean.
+
+    Args:
+        number: of the source, from 1.
+        pool: opens photos.
+
+    Raises what :func:`read_data` raises, for this source alone.
+    """
+    each, leave_out = recipe.sources[number - 1], LeftOut(recipe.leave_out)
+    if each.kind == "pairs":
+        pairs, _ = _pairs_of(each, data, leave_out)
+        return _paired_source(recipe, pairs, each.camera_share, each.noise_share, pool)
+    photos = _photos(each.folders or recipe.train, data, leave_out, "train")
+    damage = _damage(recipe, each, data, pool)
+    sure = replace(damage, degrade=damage.sure, pair=damage.sure_pair)
+    return _damaged_source(recipe, each, pool(photos), sure)
+
+
+def _pairs_of(
+    source: DataSource, data: tuple[Path, ...], leave_out: LeftOut
+) -> tuple[list[Pair], list[Pair]]:
+    validation = source.folders if source.hold_out else ()
+    return _split_pairs(source.folders, validation, source.hold_out, data, leave_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Damage:
+    """What damages the photos of a source; ``sure`` the same with nothing left clean. ``pair`` where the truth is made
+    with the damage."""
+
+    degrade: MaskedDegradation
+    sure: MaskedDegradation
+    pair: PairDegradation | None = None
+    sure_pair: PairDegradation | None = None
+    has_mask: bool = False  # whether it tells where
+    margin_px: int = 0
+
+
 def _damage(
-    recipe: TrainRecipe, source: DataSource, data: tuple[Path, ...]
-) -> tuple[MaskedDegradation, MaskedDegradation, bool]:
-    """What damages the photos of a source, the same with nothing left clean, and whether it tells where."""
+    recipe: TrainRecipe,
+    source: DataSource,
+    data: tuple[Path, ...],
+    pool: Callable[[Sequence[Path]], PhotoPool],
+) -> _Damage:
     if source.kind == "clean":
-        return _untouched, _untouched, False
+        return _Damage(_untouched, _untouched)
     if source.kind == "drawn":
         make = DEGRADATIONS[recipe.task]
         params = make.params(source.degradation or recipe.degradation)
-        return make.bind_with_mask(params), make.bind_with_mask(make.always(params)), make.has_mask
-    if not TASKS[recipe.task].has_layers:
-        raise RecipeError(f"[[source]] of kind layers: the task is {recipe.task}, and layers are of rain")
-    pool = PhotoPool(_photos((source.layers,), data, LeftOut(()), "train"))
-    layers = RegisteredDegradation(
-        "layers", LayerParams(), make=lambda clean, rng, params: layered_rain(clean, rng, params, pool)
-    )
-    params = layers.params(source.degradation)
-    return layers.bind_with_mask(params), layers.bind_with_mask(layers.always(params)), False
+    else:
+        make = rain_from(pool(_photos((source.layers,), data, LeftOut(()), "train")))
+        params = make.params(source.degradation)
+    always = make.always(params)
+    return _Damage(
+        make.bind_with_mask(params), make.bind_with_mask(always), make.bind_pair(params), make.bind_pair(always),
+        make.has_mask, make.margin_px,
+    )  # fmt: skip
 
 
-def _pair_damage(
-    recipe: TrainRecipe, source: DataSource
-) -> tuple[PairDegradation | None, PairDegradation | None]:
-    """As :func:`_damage`, where the truth is made with the damage; else None twice."""
-    if source.kind != "drawn":
-        return None, None
-    make = DEGRADATIONS[recipe.task]
-    params = make.params(source.degradation or recipe.degradation)
-    return make.bind_pair(params), make.bind_pair(make.always(params))
+def _damaged_source(
+    recipe: TrainRecipe, source: DataSource, photos: PhotoPool, damage: _Damage
+) -> SampleSource:
+    return SampleSource(
+        photos, None, damage.degrade, recipe.patch_px, recipe.seed, recipe.crops_per_photo,
+        recipe.guidance_share if damage.has_mask else 0.0, camera_share=source.camera_share,
+        noise_share=source.noise_share, degrade_pair=damage.pair, margin_px=damage.margin_px,
+    )  # fmt: skip
 
 
 def _untouched(clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -191,9 +225,13 @@ def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
 
 
 def _paired_source(
-    recipe: TrainRecipe, pairs: list[Pair], camera_share: float = 0.0, noise_share: float = 0.0
+    recipe: TrainRecipe,
+    pairs: list[Pair],
+    camera_share: float = 0.0,
+    noise_share: float = 0.0,
+    pool: Callable[[Sequence[Path]], PhotoPool] = PhotoPool,
 ) -> SampleSource:
-    truths, inputs = PhotoPool([pair.target for pair in pairs]), PhotoPool([pair.input for pair in pairs])
+    truths, inputs = pool([pair.target for pair in pairs]), pool([pair.input for pair in pairs])
     find = DEGRADATIONS[recipe.task].find_mask
     masks = None if find is None else MaskPool(inputs, truths, find, files=[pair.mask for pair in pairs])
     return SampleSource(

@@ -17,7 +17,7 @@ import tomli_w
 
 from core.data.source import BUNDLED, DataSource, DataSourceError
 from core.tasks import TASKS
-from core.training.recipe_check import degradation_problem, find_problems
+from core.training.recipe_check import degradation_problem, find_problems, source_problems
 
 
 class RecipeError(ValueError):
@@ -433,12 +433,9 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
     }
     found = find_problems(complete, specs)
     if not found.keys() & {"task", "sources"}:
-        for number, source in enumerate(complete["sources"], 1):
-            if source.kind == "drawn" and (
-                wrong := degradation_problem(complete["task"], source.degradation)
-            ):
-                found["sources"] = f"source {number}: {wrong}"
-                break
+        for number, need in source_problems(complete["task"], complete["sources"]).items():
+            found["sources"] = f"source {number}: {need}"
+            break
     if complete["degradation"] and not found.keys() & {"task", "degradation"}:
         sentence = degradation_problem(complete["task"], complete["degradation"])
         if sentence is not None:

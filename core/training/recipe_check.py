@@ -6,11 +6,12 @@ Importing this module imports neither torch nor cv2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field
 from typing import Any
 
 from core.data.source import DataSource
+from core.tasks import TASKS
 
 _NAME_FORBIDS = "/\\:"
 
@@ -45,6 +46,43 @@ def degradation_problem(task: str, values: Mapping[str, Any]) -> str | None:
         DEGRADATIONS[task].params(values)
     except DegradationError as error:
         return str(error).removeprefix("degradation ")
+    return None
+
+
+def source_problems(task: str, sources: Sequence[DataSource]) -> dict[int, str]:
+    """Number of a source, from 1 -> what is wrong with it; empty when all is well. Imports cv2 where one says how it
+    is damaged."""
+    from core.data.degrade import DegradationError
+    from core.data.degrade.layers import LAYERS
+
+    found = {}
+    for number, source in enumerate(sources, 1):
+        need = _source_problem(task, source)
+        if need is None and source.degradation and source.kind == "drawn":
+            need = degradation_problem(task, source.degradation)
+        if need is None and source.degradation and source.kind == "layers":
+            try:
+                LAYERS.params(source.degradation)
+            except DegradationError as error:
+                need = str(error).removeprefix("degradation ")
+        if need is not None:
+            found[number] = need
+    if not found and (need := _score_problem(sources)):
+        found[1] = need
+    return found
+
+
+def _source_problem(task: str, source: DataSource) -> str | None:
+    if source.lacks:
+        return source.lacks
+    if source.kind == "layers" and not (task in TASKS and TASKS[task].has_layers):
+        return f"layers are of rain, and the task is {task}"
+    return None
+
+
+def _score_problem(sources: Sequence[DataSource]) -> str | None:
+    if sources and all(source.kind == "pairs" and not source.hold_out for source in sources):
+        return "hold_out: need a share of scenes to score on where all sources are pairs"
     return None
 
 
@@ -114,6 +152,12 @@ def _between(
             "kind sources needs some, each a table [[source]]" if is_mixture
             else f"only kind sources takes them, not {values['kind']}"
         )  # fmt: skip
+    if well("task", "sources"):
+        for number, source in enumerate(values["sources"], 1):
+            if need := _source_problem(values["task"], source):
+                yield "sources", ("task",), f"source {number}: {need}"
+        if need := _score_problem(values["sources"]):
+            yield "sources", (), f"source 1: {need}"
     if well("kind", "hold_out") and values["hold_out"] and values["kind"] in {"clean", "sources"}:
         yield "hold_out", ("kind",), (
             "only pairs have scenes, and the kind is clean" if values["kind"] == "clean"

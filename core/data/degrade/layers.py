@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from core.cv import cv2
+from core.data.degrade import RegisteredDegradation
 from core.data.degrade.base import Bounds, as_stored, parameter, smooth_field
 
 
@@ -105,6 +106,19 @@ def layered_rain(
     else:
         rainy += layer_rgb
     return as_stored(rainy, rng, 0.0)
+
+
+def rain_from(layers: Layers) -> RegisteredDegradation:
+    """Rain from these layers, with its parameters."""
+    return RegisteredDegradation(
+        "layers",
+        LayerParams(),
+        make=lambda clean, rng, params: layered_rain(clean, rng, params, layers),
+    )
+
+
+LAYERS = rain_from(())
+"""What its parameters are asked of, without layers at hand."""
 
 
 def _piece(
