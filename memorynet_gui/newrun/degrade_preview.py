@@ -1,13 +1,14 @@
 """What training will show the network: photos with the registered degradation on them, live as its sliders move.
 
-Sliders, titles and ranges come from the degradation's dataclass (:func:`core.data.degrade.base.parameter`). Samples are made
+Of a mixture the samples of one source are shown, as training draws them. Sliders, titles and ranges come from the
+degradation's dataclass (:func:`core.data.degrade.base.parameter`). Samples are made
 on another thread; while one set is being made only the newest wish waits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.data.source import DataSource
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.look.theme import set_role
@@ -154,6 +156,18 @@ def _middle(image: QImage) -> QRectF:
     return QRectF((image.width() - edge) / 2, (image.height() - edge) / 2, edge, edge)
 
 
+@dataclass(frozen=True, slots=True)
+class ShownSource:
+    """A source of a mixture, and what of the recipe its samples depend on. Not ``is_ready``: something is missing."""
+
+    number: int  # of the source, from 1
+    source: DataSource
+    train: tuple[str, ...]
+    data: tuple[Path, ...]
+    leave_out: tuple[str, ...]
+    is_ready: bool
+
+
 class DegradePreview(QWidget):
     """``parameters()`` are those that differ from the degradation's own, as a recipe's ``[degradation]`` holds them."""
 
@@ -162,6 +176,8 @@ class DegradePreview(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._task = ""
+        self._kind: str | None = None  # of the source that is shown
+        self._shown: ShownSource | None = None
         self._defaults: dict[str, Any] = {}
         self._set: dict[str, Any] = {}
         self._rows: dict[str, ParameterRow | SharesRow] = {}
@@ -208,14 +224,37 @@ class DegradePreview(QWidget):
     def task(self) -> str:
         return self._task
 
-    def set_task(self, task: str) -> None:
-        """The sliders of the degradation that ``task`` undoes, at its own settings. An unknown task has none."""
-        if task == self._task:
-            return
-        from core.data.degrade import DEGRADATIONS
+    def set_task(self, task: str, shown: ShownSource | None = None) -> None:
+        """The sliders of the degradation that ``task`` undoes, at its own settings. An unknown task has none.
 
-        self._task, self._set = task, {}
-        made = DEGRADATIONS.get(task)
+        ``shown``: samples are of this source; it brings its parameters, and the sliders are those of its kind.
+        """
+        kind = None if shown is None else shown.source.kind
+        values = self._set if shown is None else _plain_values(shown.source.degradation)
+        if shown is not None:
+            shown = replace(shown, source=replace(shown.source, share=1.0, degradation={}))
+        if (task, kind, shown, values) == (self._task, self._kind, self._shown, self._set):
+            return
+        if (task, kind) != (self._task, self._kind):
+            self._task, self._kind = task, kind
+            values = values if shown is not None else {}
+            self._make_rows()
+        before = self._shown.number if self._shown is not None else None
+        if before != (shown.number if shown is not None else None):
+            self.strip.set_message("")  # what was shown is of something else
+        self._shown, self._set = shown, values
+        self._show_values()
+        self.refresh()
+
+    def _make_rows(self) -> None:
+        from core.data.degrade import DEGRADATIONS
+        from core.data.degrade.layers import LAYERS
+
+        made = DEGRADATIONS.get(self._task)
+        if self._kind == "layers":
+            made = LAYERS
+        elif self._kind in {"pairs", "clean"}:
+            made = None
         self._defaults = {} if made is None else {
             item.name: _plain(getattr(made.defaults, item.name)) for item in fields(made.defaults)
         }  # fmt: skip
@@ -225,12 +264,13 @@ class DegradePreview(QWidget):
         self._rows = {}
         for item in fields(made.defaults) if made is not None else ():
             self._add_row(item)
-        self._show_values()
-        self.refresh()
+        for part in (self._basics, self.fold, self.reset):
+            part.setVisible(bool(self._rows))
+        self._unfold(self.fold.isChecked())
 
     def set_parameters(self, values: Mapping[str, Any]) -> None:
         """As in a recipe; what is not named keeps the degradation's own. Unknown ones are kept for the check to name."""
-        self._set = {name: _plain(value) for name, value in values.items()}
+        self._set = _plain_values(values)
         self._show_values()
         self.refresh()
 
@@ -280,7 +320,7 @@ class DegradePreview(QWidget):
         into.addWidget(row)
 
     def _unfold(self, on: bool) -> None:
-        self._more.setVisible(on)
+        self._more.setVisible(on and bool(self._rows))
 
     def _edit(self, name: str, value: Any) -> None:
         self._set[name] = value
@@ -314,18 +354,26 @@ class DegradePreview(QWidget):
         if self._running:
             self._again = True
             return
-        if not self._photos or not self._defaults:
+        can = self._shown.is_ready if self._shown is not None else self._photos and self._defaults
+        if not can:
             self.strip.set_message("Samples appear here when there are photos.")
+            self.note.setText("")
             return
         self._running = True
         self._background.call(self._work(), self._came, self._failed)
 
     def _work(self) -> Callable[[], list[tuple[np.ndarray, np.ndarray]]]:
         task, parameters, photos, seed = self._task, self.parameters(), self._photos, self._seed
+        shown = self._shown
 
         def work() -> list[tuple[np.ndarray, np.ndarray]]:
-            from core.doctor.preview import samples_for_preview
+            from core.doctor.preview import samples_for_preview, samples_of_source
 
+            if shown is not None:
+                source = replace(shown.source, degradation=parameters)
+                return samples_of_source(
+                    task, source, shown.train, shown.data, seed, SAMPLES, EDGE_PX, shown.leave_out
+                )
             return samples_for_preview(task, parameters, photos, seed, SAMPLES, EDGE_PX)
 
         return work
@@ -348,6 +396,10 @@ class DegradePreview(QWidget):
         if self._again:
             self._again = False
             self._make()
+
+
+def _plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in values.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from core.data.left_out import LeftOut
 from core.data.source import BUNDLED
 from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
+from memorynet_gui.newrun.mixing import is_data
 
 if TYPE_CHECKING:
     from core.data.dataset import LayoutFound
@@ -67,6 +68,14 @@ def shown_name(start_from: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFound:
+    """What one source of a mixture would read, in words, or what is wrong with its folders."""
+
+    words: str = ""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DataFound:
     """What a recipe's folders hold, in words. ``photos``: some clean ones, for the preview."""
 
@@ -76,17 +85,18 @@ class DataFound:
     count: int = 0  # photos and pairs to train on
     what: str = ""  # those in words: "13 photos and 8 pairs"
     can_be_examined: bool = False  # there is a problem, and the doctor knows more about it
+    sources: tuple[SourceFound, ...] = ()  # of a mixture, in its order
 
 
 def needs_folder(values: Mapping[str, Any]) -> bool:
     """Whether the recipe speaks of DATA, which a person has to say what it is."""
-    return any(_is_data(folder) for folder in _folders(values))
+    return any(is_data(folder) for folder in folders_of(values))
 
 
 def fits(values: Mapping[str, Any], data: tuple[Path, ...]) -> bool:
-    """Whether every folder of the recipe is found with DATA standing for ``data``."""
+    """Whether every folder that the recipe names by DATA is found with it standing for ``data``."""
     try:
-        resolve_folders(_folders(values), data)
+        resolve_folders(tuple(folder for folder in folders_of(values) if is_data(folder)), data)
     except RecipeError:
         return False
     return True
@@ -102,6 +112,7 @@ def merge(found: Sequence[LayoutFound]) -> dict[str, Any]:
     deciding = pairs or clean
     merged: dict[str, Any] = {
         "kind": "mixed" if clean and pairs else "pairs" if pairs else "clean",
+        "sources": (),
         "train": _union(clean or pairs, "train"),
         "pairs": _union(pairs, "train") if clean and pairs else (),
         "validation": _union(deciding, "validation"),
@@ -189,34 +200,76 @@ def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
 
 
 def _describe_sources(values: Mapping[str, Any], data: tuple[Path, ...], leave_out: LeftOut) -> DataFound:
-    from core.data.dataset import few_photos
+    """Source by source: what is wrong with one does not keep the others from being looked at."""
+    from core.data.dataset import PairingError, few_photos
+    from core.images.io import ImageError
 
-    noun = TASKS[values["task"]].noun if values["task"] in TASKS else "damage"
-    total = sum(source.share for source in values["sources"])
-    lines, count, first, seen = [], 0, list[Path](), set[Path]()
+    found: list[SourceFound] = []
+    seen: set[Path] = set()  # several sources may draw on the same photos
+    photos, pairs, torn = 0, 0, False
     for source in values["sources"]:
-        share = f"{source.share / total:.0%}"
-        if source.kind == "pairs":
-            number, _, _ = _pairs(source.folders, data, leave_out)
-            count += number
-            lines.append(f"{share}: {_many(number, 'pair')}{_where(source.folders)}.")
+        if source.lacks:  # the recipe's check says so
+            found.append(SourceFound())
             continue
-        photos, _ = _photos(source.folders or values["train"], data, leave_out)
-        new = [photo for photo in photos if photo not in seen]
-        seen.update(new)
-        count += len(new)
-        first = first or photos[:6]
-        laid = f"{noun} of the layers{_where((source.layers,))}"
-        what = {"drawn": f"{noun} drawn on them", "layers": laid, "clean": "to come back as they are"}
-        lines.append(f"{share}: {_many(len(photos), 'clean photo')}, {what[source.kind]}.")
-    scored, _ = _photos(values["validation"], data, leave_out)
-    lines.append(
-        f"Scored on {_many(len(scored), 'other photo')}{_where(values['validation'])}, source by source."
-    )
-    if few := few_photos(count):
+        try:
+            if source.kind == "pairs":
+                number, layouts, _ = _pairs(source.folders, data, leave_out)
+                pairs += number
+                shape = f" ({', '.join(layouts)})" if layouts else ""
+                found.append(_source_found(f"{_many(number, 'pair')}{shape}", number))
+                continue
+            own, _ = _photos(source.folders or values["train"], data, leave_out)
+            words = _many(len(own), "clean photo")
+            new = set(own) - seen
+            seen |= new
+            photos += len(new)
+            if source.kind == "layers" and own:
+                layers, _ = _photos((source.layers,), data, LeftOut(()))
+                found.append(_source_found(f"{words}, {_many(len(layers), 'layer')}", len(layers), "layers"))
+            else:
+                found.append(_source_found(words, len(own)))
+        except (RecipeError, PairingError, ImageError, OSError) as error:
+            torn = torn or (isinstance(error, PairingError) and bool(error.unpaired))
+            found.append(SourceFound(problem=_problem_text(error)))
+    wrong = [(number, item.problem) for number, item in enumerate(found, 1) if item.problem is not None]
+    problem = f"Source {wrong[0][0]}: {wrong[0][1]}" if wrong else None
+    what = [_many(number, word) for number, word in ((photos, "photo"), (pairs, "pair")) if number]
+    lines = [f"Learns from {' and '.join(what)}, mixed by their shares."] if what else []
+    try:
+        scored, _ = _photos(values["validation"], data, leave_out)
+    except (RecipeError, ImageError, OSError) as error:
+        problem = problem or _problem_text(error)
+    else:
+        if not scored:
+            problem = problem or "There are no photos to score on; see All settings."
+        lines.append(_scored_by_source(values, len(scored)))
+    if what and (few := few_photos(photos + pairs)):
         lines.append(few)
-    problem = None if count else "There are no photos to learn from in the folder."
-    return DataFound(tuple(lines), problem, tuple(first), count, _many(count, "photo"))
+    return DataFound(
+        tuple(lines), problem, tuple(sorted(seen)[:6]), photos + pairs, " and ".join(what), torn, tuple(found)
+    )
+
+
+def _source_found(words: str, count: int, what: str = "photos") -> SourceFound:
+    return SourceFound(words) if count else SourceFound(problem=f"There are no {what} to learn from in it.")
+
+
+def _scored_by_source(values: Mapping[str, Any], photos: int) -> str:
+    kinds = {source.kind for source in values["sources"]}
+    on = []
+    if kinds - {"pairs"}:
+        on.append(f"{_many(photos, 'other photo')}{_where(values['validation'])}")
+    if any(source.hold_out for source in values["sources"]):
+        on.append("scenes kept apart")
+    return f"Scored on {' and on '.join(on)}, source by source." if on else "Nothing to score on."
+
+
+def _problem_text(error: Exception) -> str:
+    if isinstance(error, RecipeError):
+        return f"{error}."
+    from core.problems import describe
+
+    return describe(error).sentence
 
 
 _ALL_LEFT_OUT = "All that would be learnt from is left out; see All settings."
@@ -285,9 +338,13 @@ def _many(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
-def _folders(values: Mapping[str, Any]) -> tuple[str, ...]:
-    return (*values["train"], *values["pairs"], *values["validation"])
-
-
-def _is_data(folder: str) -> bool:
-    return folder == "DATA" or folder.startswith("DATA/")
+def folders_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every folder that the recipe would read, each once."""
+    if values["kind"] != "sources":
+        return tuple(dict.fromkeys((*values["train"], *values["pairs"], *values["validation"])))
+    named = list(values["validation"])
+    for source in values["sources"]:
+        named += source.all_folders()
+        if source.kind != "pairs" and not source.folders:
+            named += values["train"]
+    return tuple(dict.fromkeys(named))

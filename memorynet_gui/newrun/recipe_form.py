@@ -108,6 +108,8 @@ class RecipeForm(QWidget):
     def first_problem(self) -> str | None:
         """ "Steps: need 1 to 10,000,000." """
         for name, need in self._problems.items():
+            if name == "sources":  # it says which
+                return sentence(need)
             return f"{_FIELDS[name].metadata['title']}: {sentence(need)[0].lower()}{sentence(need)[1:]}"
         return None
 

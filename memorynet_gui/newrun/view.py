@@ -26,12 +26,14 @@ from core.data.source import BUNDLED
 from core.model.catalog import CatalogError
 from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe
+from core.training.recipe_check import source_problems
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.newrun import mixing
 from memorynet_gui.newrun.checks_view import DoctorPanel, EstimatePanel
 from memorynet_gui.newrun.data_view import DataPanel
-from memorynet_gui.newrun.degrade_preview import DegradePreview
+from memorynet_gui.newrun.degrade_preview import DegradePreview, ShownSource
 from memorynet_gui.newrun.parts import RecipeHead, RunsPlace, StartBar, card, line, step
 from memorynet_gui.newrun.preset_cards import PresetCards
 from memorynet_gui.newrun.presets import (
@@ -40,24 +42,29 @@ from memorynet_gui.newrun.presets import (
     Preset,
     describe_data,
     fits,
+    folders_of,
     load,
     needs_folder,
     recognise_all,
 )
 from memorynet_gui.newrun.recipe_form import RecipeForm
+from memorynet_gui.newrun.sources_view import SourcesPanel
 from memorynet_gui.newrun.start_model import StartModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core.data.source import DataSource
     from core.doctor.examination import DoctorReport
     from core.training.estimate import Estimate
     from memorynet_gui.base.page import AppContext
 
 _COLUMN_PX = 760
 _REST_MS = 150
-_DATA_FIELDS = ("kind", "train", "pairs", "validation", "hold_out", "leave_out", "task")
+_DATA_FIELDS = ("kind", "train", "pairs", "validation", "hold_out", "leave_out", "sources", "task")
 _SHIPPED = {
     "kind": "clean", "train": ("SAMPLES/train",), "validation": ("SAMPLES/validation",), "pairs": (), "hold_out": 0.0,
-    "leave_out": (),
+    "leave_out": (), "sources": (),
 }  # fmt: skip
 _EXAMINE, _ESTIMATE = "examine", "estimate"
 
@@ -85,6 +92,9 @@ class NewRunView(QWidget):
         self._source = ""
         self._asked: dict[str, tuple[TrainRecipe, tuple[Path, ...]]] = {}
         self._asking: str | None = None
+        self._kind = "clean"  # of data, before what is being changed
+        # what mixing made, or taking it back, and what it was made of, which the other button brings back
+        self._turned: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._was_valid = False
         self._background = Background(self)
         self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
@@ -97,6 +107,7 @@ class NewRunView(QWidget):
 
     def _build(self) -> None:
         self.form, self.cards, self.data = RecipeForm(), PresetCards(PRESETS), DataPanel()
+        self.sources = SourcesPanel()
         self._start_model = StartModel(self.form)
         self.preview, self.doctor, self.estimate = DegradePreview(), DoctorPanel(), EstimatePanel()
         settings = self.context.settings
@@ -112,7 +123,9 @@ class NewRunView(QWidget):
         inside.setSpacing(12)
         inside.addWidget(self.head)
         inside.addWidget(step("1", "What to learn", self.cards, self.form))
-        inside.addWidget(step("2", "From which photos", self.data, line(), self._preview_words, self.preview))
+        inside.addWidget(
+            step("2", "From which photos", self.data, self.sources, line(), self._preview_words, self.preview)
+        )
         inside.addWidget(step("3", "Ready?", self.place, line(), self.doctor, line(), self.estimate))
         inside.addWidget(card(self.form.rest))
         inside.addStretch(1)
@@ -139,6 +152,10 @@ class NewRunView(QWidget):
         self.form.changed.connect(self._form_changed)
         self.form.edited.connect(self._form_edited)
         self.preview.changed.connect(self._damage_changed)
+        self.sources.changed.connect(lambda sources: self.form.set_values({"sources": sources}))
+        self.sources.selected_changed.connect(self._show_damage)
+        self.sources.mix_requested.connect(self.mix_sources)
+        self.sources.one_requested.connect(self.use_one_source)
         self.data.folders_chosen.connect(self.set_data)
         self.data.bundled_chosen.connect(self.use_bundled)
         self.doctor.requested.connect(lambda: self._ask(_EXAMINE))
@@ -220,6 +237,7 @@ class NewRunView(QWidget):
         return self.form.recipe()
 
     def _take(self, recipe: TrainRecipe, source: str) -> None:
+        self._next_ticket()  # what is still being found was of another recipe
         self._source, self._notes, self._data = source, (), ()
         self.data.set_folders(self._folders)
         self._start_model.forget()
@@ -232,39 +250,39 @@ class NewRunView(QWidget):
         if text is None:
             own = {name for name in values if values[name] != self._began.get(name)}
             changed = own - (set(_DATA_FIELDS) - {"task"})
+            if values["sources"] and "sources" in own:
+                changed.add("sources")
             text = f"{self._source}, changed" if changed else self._source
             self.cards.set_chosen(self._preset.key if self._preset is not None else None)
         self.head.say(text, is_problem)
 
     def _form_edited(self, name: str) -> None:
-        """A person's choice of another task brings what belongs to it."""
+        """A person's choice of another task, or another kind of data, brings what belongs to it."""
+        if name == "kind":
+            self._follow_kind()
         if name != "task":
             return
         task = self.form.value("task")
         values = self.form.values()
         brought = {*_DATA_FIELDS, "degradation"} | ({"start_from"} if self._start_model.is_out else set())
         untouched = all(values[key] == self._began.get(key) for key in values if key not in brought)
+        sources = values["sources"]
+        untouched = untouched and (not sources or sources == self._began.get("sources"))
         if self._preset is not None and untouched and task in self._preset.recipes:
             self.choose_preset(self._preset)
         else:
-            self.form.set_values({"degradation": {}} | self._start_model.follow(task))
+            plain = tuple(
+                replace(source, degradation={}) if source.kind == "drawn" else source for source in sources
+            )
+            self.form.set_values({"degradation": {}, "sources": plain} | self._start_model.follow(task))
             self._start_model.say()
 
     def _form_changed(self) -> None:
         self._start_model.look()
-        self.preview.set_task(self.form.value("task"))
-        if self.preview.parameters() != self.form.value("degradation"):
-            self.preview.set_parameters(self.form.value("degradation"))
         self.data.show_bundled(tuple(self.form.value("train")) == _SHIPPED["train"])
-        is_synthetic = self.form.value("kind") != "pairs"
-        self.preview.setVisible(is_synthetic)
-        task = TASKS.get(self.form.value("task"))
-        noun = task.noun if task else "damage"
-        self._preview_words.setText(
-            f"What {noun} may look like: every photo draws from between the two handles."
-            if is_synthetic
-            else "Pairs bring their own damage; nothing is drawn on them."
-        )
+        self._show_sources()
+        self._show_damage()
+        self._kind = self.form.value("kind")
         self._say_source()
         self._found = None
         self._rest.start()
@@ -272,8 +290,105 @@ class NewRunView(QWidget):
         self._refresh()
         self.changed.emit()
 
+    def _show_sources(self) -> None:
+        """The rows of a mixture, with what the recipe's check says of each."""
+        sources: tuple[DataSource, ...] = self.form.value("sources") if self._is_mixture else ()
+        task = str(self.form.value("task"))
+        problems = source_problems(task, sources) if sources and task in TASKS else {}
+        self.sources.show_mixture(task, sources, self._data, problems)
+
+    @property
+    def _is_mixture(self) -> bool:
+        return bool(self.form.value("kind") == "sources" and self.form.value("sources"))
+
+    def _show_damage(self) -> None:
+        """What the samples are of, and the sliders of their damage: the recipe's, or that of a mixture's source."""
+        task = TASKS.get(self.form.value("task"))
+        noun = task.noun if task else "damage"
+        shown = self._shown_source()
+        self.preview.set_task(self.form.value("task"), shown)
+        if shown is None and self.preview.parameters() != self.form.value("degradation"):
+            self.preview.set_parameters(self.form.value("degradation"))
+        is_synthetic = self.form.value("kind") != "pairs"
+        self.preview.setVisible(is_synthetic)
+        words = {
+            "pairs": "Pairs bring their own damage; nothing is drawn on them.",
+            "clean": "Nothing is drawn on these: they must come back as they went in.",
+            "layers": "How layers are laid: every photo draws from between the two handles.",
+        }
+        self._preview_words.setText(
+            words.get(
+                shown.source.kind
+                if shown is not None
+                else self.form.value("kind")
+                if not is_synthetic
+                else "",
+                f"What {noun} may look like: every photo draws from between the two handles.",
+            )
+        )
+
+    def _shown_source(self) -> ShownSource | None:
+        """The source of a mixture that is selected; None without one."""
+        if not self._is_mixture:
+            return None
+        at = self.sources.selected
+        source: DataSource = self.form.value("sources")[at]
+        if source.kind == "drawn" and not source.degradation:
+            source = replace(source, degradation=dict(self.form.value("degradation")))
+        wrong = self.form.problems.keys() & {"task", "train", "leave_out"}
+        is_ready = not wrong and self.sources.rows[at].problem is None and not self._lacks_data
+        return ShownSource(
+            at + 1,
+            source,
+            tuple(self.form.value("train")),
+            self._data,
+            tuple(self.form.value("leave_out")),
+            is_ready,
+        )
+
+    @property
+    def _lacks_data(self) -> bool:
+        return not self._data and needs_folder(self.form.values())
+
     def _damage_changed(self) -> None:
-        self.form.set_values({"degradation": self.preview.parameters()})
+        values = self.form.values()
+        if not self._is_mixture:
+            self.form.set_values({"degradation": self.preview.parameters()})
+            return
+        made = mixing.said_by_each(values)
+        sources = list(made.get("sources", values["sources"]))
+        at = self.sources.selected
+        sources[at] = replace(sources[at], degradation=self.preview.parameters())
+        self.form.set_values(made | {"sources": tuple(sources)})
+
+    # --- mixtures --------------------------------------------------------------------------------
+
+    def mix_sources(self) -> None:
+        """What is learnt from now as a mixture with the same meaning, or the one that was there before."""
+        self._turn(mixing.mixture_of(self.form.values()))
+
+    def use_one_source(self, number: int) -> None:
+        """Go on with one source alone, counted from 1, or with what the mixture was made of."""
+        self._turn(mixing.one_of(self.form.values(), number))
+
+    def _turn(self, made: dict[str, Any]) -> None:
+        now = {name: self.form.value(name) for name in mixing.FIELDS}
+        if self._turned is not None and self._turned[0] == now:
+            made = self._turned[1]
+        self.form.set_values(made)
+        self._turned = {name: self.form.value(name) for name in mixing.FIELDS}, now
+
+    def _follow_kind(self) -> None:
+        """The kind of data was chosen among all settings."""
+        values = self.form.values()
+        if values["kind"] == "sources" and not values["sources"]:
+            if self._kind != "sources":
+                self.form.set_values(mixing.mixture_of(values | {"kind": self._kind}))
+        elif values["kind"] != "sources" and values["sources"]:
+            wanted = [source.kind == "pairs" for source in values["sources"]]
+            pairs = values["kind"] == "pairs" and True in wanted
+            self.form.set_values(mixing.one_of(values, wanted.index(pairs) + 1 if pairs in wanted else 1)
+                                 | {"kind": values["kind"]})  # fmt: skip
 
     # --- photos ----------------------------------------------------------------------------------
 
@@ -298,7 +413,17 @@ class NewRunView(QWidget):
         """Learn from the photos that ship."""
         self._folders, self._data, self._notes = (), (), ()
         self.data.set_folders(())
-        self.form.set_values(_SHIPPED)
+        self._learn_from(_SHIPPED)
+
+    def _learn_from(self, found: Mapping[str, Any]) -> None:
+        """Fields that say which photos. A mixture that does not fit them leaves its damage behind."""
+        values = self.form.values()
+        if mixing.keeps_mixture(values):
+            self.form.set_values(mixing.with_folders(values, found))
+            return
+        drawn = mixing.drawn_of(values) if values["kind"] == "sources" else {}
+        self._began.update(drawn)  # as the recipe brought it
+        self.form.set_values({**found, **drawn})
 
     def _apply_folders(self) -> None:
         folders = self._folders
@@ -323,7 +448,7 @@ class NewRunView(QWidget):
         suggestion, notes = answer
         self._notes, self._data = notes, ()
         if suggestion:
-            self.form.set_values(suggestion)
+            self._learn_from(suggestion)
             return
         problem = " ".join(notes) or "There are no photos in the folder."
         self._found = DataFound(problem=problem)
@@ -334,7 +459,7 @@ class NewRunView(QWidget):
     def _look(self) -> None:
         """Ask what is in the folders that the recipe names now."""
         values = {name: self.form.value(name) for name in _DATA_FIELDS}
-        if self.form.problems.keys() & set(_DATA_FIELDS):
+        if self.form.problems.keys() & (set(_DATA_FIELDS) - {"sources"}):
             self._found = DataFound(problem="The folders of the recipe need another value; see All settings.")
             self._show_found()
             return
@@ -367,11 +492,13 @@ class NewRunView(QWidget):
         if self._folders and self._found.problem is None and all_ship:
             notes = (*notes, "This recipe does not read the folders above.")
         self.data.show_found(self._found, notes)
+        self.sources.show_found(self._found.sources)
         self.preview.set_photos(self._found.photos)
+        self._show_damage()
         self._refresh()
 
     def _named_folders(self) -> list[str]:
-        return [folder for name in ("train", "pairs", "validation") for folder in self.form.value(name)]
+        return list(folders_of(self.form.values()))
 
     # --- checks ----------------------------------------------------------------------------------
 
@@ -470,7 +597,8 @@ class NewRunView(QWidget):
         """Why it cannot start, as a sentence; None when it can."""
         problem = self.form.first_problem()
         if problem is not None:
-            return problem
+            of_sources = next(iter(self.form.problems)) == "sources"
+            return (self.sources.first_problem() if of_sources else None) or problem
         if self._start_model.problem is not None:
             return f"Start from: {self._start_model.problem}."
         if self._found is None:
@@ -528,10 +656,14 @@ class NewRunView(QWidget):
         if self.form.problems:
             name = next(iter(self.form.problems))
             row: QWidget | None = self.form.reveal(name)
-            target = row if row is not None else self.preview
+            target = (
+                row if row is not None else self.preview if name == "degradation" else self.sources.reveal()
+            )
         elif self._start_model.problem is not None:
             row = self.form.reveal("start_from")
             target = row if row is not None else self.form
+        elif self._found is not None and any(found.problem for found in self._found.sources):
+            target = self.sources.reveal()
         elif self._found is not None and self._found.problem is not None:
             target = self.data
             self.data.choose.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -188,15 +188,17 @@ def test_an_answer_about_the_recipe_before_is_not_taken_for_this_ones(
 
 
 def test_a_folder_laid_out_as_the_recipe_says_stands_for_data(view: NewRunView, tmp_path: Path) -> None:
-    root = tmp_path / "photos"
-    for name in ("clean", "clean_extra", "clean_val"):
-        folder_of(root, name, 2)
+    root, recipe = tmp_path / "photos", load("derain")
+    of_pairs = {folder for source in recipe.sources if source.kind == "pairs" for folder in source.folders}
+    for folder in recipe.all_folders():
+        make = pairs_of if folder in of_pairs else folder_of
+        make(root, folder.removeprefix("DATA/"))
     view.choose_preset(STANDARD)
     view.set_data((root,))
     looked(view)
-    assert view.recipe() == load("derain")
+    assert view.recipe() == recipe
     assert view.data_folders == (root,)
-    assert "in clean and clean_extra" in view.data.words.text()
+    assert "Learns from" in view.data.words.text()
     assert view.why_not() is None
 
 
