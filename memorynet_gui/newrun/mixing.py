@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.data.source import BUNDLED, KINDS, DataSource
-from core.model.catalog import TASKS
+from core.tasks import TASKS
 from core.training.recipe import RecipeError, resolve_folders
 
 LEAST_SHARE = 0.01  # of a source: with nothing it were none
@@ -29,7 +29,8 @@ SAMPLES_TRAIN, SAMPLES_VALIDATION = (
 
 def kinds_for(task: str) -> tuple[str, ...]:
     """Kinds of sources that the task can learn from."""
-    return tuple(kind for kind in KINDS if kind != "layers" or task == "derain")
+    has_layers = task in TASKS and TASKS[task].has_layers
+    return tuple(kind for kind in KINDS if kind != "layers" or has_layers)
 
 
 def kind_words(kind: str, task: str) -> str:

@@ -245,7 +245,10 @@ def test_what_is_not_read_or_not_there_is_said(view: NewRunView, tmp_path: Path)
     view.choose_preset(QUICK)
     looked(view)
     assert "none to remove shadows yet" in view.head.source.full and view.recipe().task == "derain"
-    assert "does not read" not in view.data.notes.text()
+    assert view.recipe() == load("quick-look"), (
+        "what was found for the recipe before is not put into this one"
+    )
+    assert "does not read the folders above" in view.data.notes.text()
 
 
 def test_a_report_is_of_the_photos_that_were_checked(view: NewRunView, tmp_path: Path) -> None:
