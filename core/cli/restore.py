@@ -103,7 +103,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--bit-depth", type=common.depth_type, metavar="8|16", help="bits a channel [the photo's own]"
     )
-    parser.add_argument("--strip-gps", action="store_true", help="leave the place out of the results")
+    parser.add_argument(
+        "--strip-gps",
+        action="store_true",
+        help="leave out of the results all metadata that can name the place",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there already")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     parser.set_defaults(run=run)

@@ -64,6 +64,7 @@ class Directory:
     count: int
     next_at: int  # where the pointer to the following directory stands
     next_offset: int
+    repeated: tuple[Entry, ...] = ()  # further entries of a tag that came before
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class TiffReader:
             raise ExifError(f"directory with {count} entries")
         body = self._read_at(offset + head, count * size + inline)
         entries: dict[int, Entry] = {}
+        repeated: list[Entry] = []
         for i in range(count):
             at = i * size
             tag, kind, n = struct.unpack_from(e + ("HHQ" if big else "HHI"), body, at)
@@ -115,9 +117,11 @@ class TiffReader:
                 value_at = offset + head + field
             else:
                 value_at = struct.unpack_from(e + ("Q" if big else "I"), body, field)[0]
-            entries.setdefault(tag, Entry(tag, kind, n, offset + head + at, value_at))
+            entry = Entry(tag, kind, n, offset + head + at, value_at)
+            if entries.setdefault(tag, entry) is not entry:
+                repeated.append(entry)
         (following,) = struct.unpack_from(e + ("Q" if big else "I"), body, count * size)
-        return Directory(offset, entries, count, offset + head + count * size, following)
+        return Directory(offset, entries, count, offset + head + count * size, following, tuple(repeated))
 
     def chain(self, limit: int = 4096) -> list[Directory]:
         """The directories that follow each other from the first one."""
@@ -207,18 +211,6 @@ def orientation(exif: bytes | None) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def has_gps(exif: bytes | None) -> bool:
-    if not exif:
-        return False
-    try:
-        reader = block_reader(exif)
-        gps = reader.sub_directory(reader.directory(reader.first), GPS_IFD)
-    except (ExifError, struct.error):
-        return False
-    # Cameras without a fix write the version tag alone.
-    return gps is not None and any(tag != 0 for tag in gps.entries)
-
-
 def has_maker_note(exif: bytes) -> bool:
     try:
         reader = block_reader(exif)
@@ -231,12 +223,10 @@ def has_maker_note(exif: bytes) -> bool:
 # --- editing in place ----------------------------------------------------------------------------
 
 
-def for_output(
-    exif: bytes, width: int, height: int, thumbnail_jpeg: bytes | None, strip_gps: bool
-) -> tuple[bytes, bool]:
+def for_output(exif: bytes, width: int, height: int, thumbnail_jpeg: bytes | None) -> tuple[bytes, bool]:
     """The block for a written picture of ``width`` x ``height`` px, upright.
 
-    Orientation becomes 1, the stored pixel size the new one, GPS goes when asked. A thumbnail becomes
+    Orientation becomes 1, the stored pixel size the new one. A thumbnail becomes
     ``thumbnail_jpeg``, or is removed when that is None. Returns the block and whether it has a
     thumbnail. Raises :class:`ExifError` when the block is broken.
     """
@@ -255,11 +245,7 @@ def for_output(
             _set_number(block, reader, sub, _PIXEL_X, width)
             _set_number(block, reader, sub, _PIXEL_Y, height)
         gps = reader.sub_directory(main, GPS_IFD)
-        if strip_gps and GPS_IFD in main.entries:
-            if gps is not None:
-                _erase_directory(block, gps)
-            main = _remove_entry(block, reader, main, GPS_IFD)
-        elif gps is not None:
+        if gps is not None:
             _without_strays(block, reader, gps)
         has_thumbnail = _replace_thumbnail(block, reader, main, thumbnail_jpeg)
     except (struct.error, IndexError) as error:
@@ -396,12 +382,27 @@ def block_tree(exif: bytes) -> TagTree:
         raise ExifError(str(error)) from error
 
 
-def build_block(tree: TagTree, orientation_value: int = 1) -> bytes:
-    """A self-contained EXIF block (little-endian) of these tags."""
+def build_block(tree: TagTree, orientation_value: int = 1, thumbnail_jpeg: bytes | None = None) -> bytes:
+    """A self-contained EXIF block (little-endian) of these tags, with a thumbnail where there is one."""
     main = [tag for tag in tree.main if tag.tag != ORIENTATION]
     main.append(RawTag(ORIENTATION, 3, 1, struct.pack("<H", orientation_value)))
     directories, offset = build_directories(replace(tree, main=tuple(main)), 8)
-    return b"II*\0" + struct.pack("<I", offset) + directories
+    block = bytearray(b"II*\0" + struct.pack("<I", offset) + directories)
+    if thumbnail_jpeg is not None:
+        second = len(block)
+        (count,) = struct.unpack_from("<H", block, offset)
+        struct.pack_into("<I", block, offset + 2 + 12 * count, second)
+        at = second + 2 + 12 * 3 + 4
+        block += _directory_bytes(
+            [
+                RawTag(259, 3, 1, struct.pack("<H", 6)),  # JPEG
+                RawTag(_THUMB_OFFSET, 4, 1, struct.pack("<I", at)),
+                RawTag(_THUMB_LENGTH, 4, 1, struct.pack("<I", len(thumbnail_jpeg))),
+            ],
+            second,
+        )
+        block += thumbnail_jpeg
+    return bytes(block)
 
 
 def build_directories(tree: TagTree, base: int) -> tuple[bytes, int]:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from core.images import exif as image_exif
+from core.images import place
 from core.images import xmp as image_xmp
 from core.images.colour import profile_name, profile_space, to_srgb
 from core.images.encode import (
@@ -44,13 +45,9 @@ def plan(
         lossy = format_name == "AVIF" or (format_name == "JPEG2000" and depth == 8 and options.quality < 100)
         lines.append(ReceiptLine("Transparency", True, "kept, compressed" if lossy else "unchanged"))
     icc = _plan_profile(format_name, picture, grey, lines)
-    exif, exif_gps = _plan_exif(format_name, picture, options, lines)
-    xmp, xmp_gps = _plan_xmp(format_name, picture, options, provenance, lines)
-    if options.strip_gps and (exif_gps or xmp_gps):
-        lines.append(ReceiptLine("GPS position", False, "removed as asked"))
-    elif exif_gps or xmp_gps:
-        kept = limits.metadata and (exif is not None or xmp is not None)
-        lines.append(ReceiptLine("GPS position", kept, "still in the file" if kept else "lost with the EXIF"))
+    exif = _plan_exif(format_name, picture, options, lines)
+    xmp = _plan_xmp(format_name, picture, options, provenance, lines)
+    lines.extend(_places(picture, options, exif, xmp if picture.xmp else None))
     if provenance:
         where = f"in {sidecar.name}" if sidecar else "in the file's XMP"
         lines.append(ReceiptLine("Provenance", True, where))
@@ -104,38 +101,57 @@ def _plan_profile(format_name: str, picture: Picture, grey: bool, lines: list[Re
     return picture.icc
 
 
+def _places(
+    picture: Picture, options: WriteOptions, exif: bytes | None, xmp: bytes | None
+) -> list[ReceiptLine]:
+    """What becomes of the place the photo was taken at; ``exif`` and ``xmp`` are what is written of the source's."""
+    in_exif, in_xmp = place.in_exif(picture.exif), image_xmp.places(picture.xmp)
+    gps = in_xmp.gps or place.GPS in in_exif.named
+    if not options.strip_gps:
+        kept = (exif is not None and place.GPS in in_exif.named) or (xmp is not None and in_xmp.gps)
+        detail = "still in the file" if kept else "lost with the EXIF"
+        return [ReceiptLine("GPS position", kept, detail)] if gps else []
+    lines = [ReceiptLine("GPS position", False, "removed as asked")] if gps else []
+    others = [name for name in in_exif.named if name != place.GPS]
+    others += ["XMP fields that can name a place or are not known here"] if in_xmp.other else []
+    if others:
+        lines.append(ReceiptLine("What can name the place", False, f"removed as asked: {', '.join(others)}"))
+    if (exif is not None and in_exif.captions) or (xmp is not None and in_xmp.captions):
+        lines.append(ReceiptLine("Caption and keywords", True, "kept; read them, they may name the place"))
+    return lines
+
+
 def _plan_exif(
     format_name: str, picture: Picture, options: WriteOptions, lines: list[ReceiptLine]
-) -> tuple[bytes | None, bool]:
-    """The block to write, and whether the source's had a position in it."""
+) -> bytes | None:
     if not picture.exif:
-        return None, False
-    gps = image_exif.has_gps(picture.exif)
+        return None
     if not CAPABILITIES[format_name].metadata:
         lines.append(ReceiptLine("EXIF", False, f"{format_name} has no place for it"))
-        return None, gps
+        return None
     height, width = picture.pixels.shape[:2]
+    prepare = place.exif_without if options.strip_gps else image_exif.for_output
     small = None if format_name == "TIFF" else _exif_thumbnail(picture)
     try:
-        exif, has_thumbnail = image_exif.for_output(picture.exif, width, height, small, options.strip_gps)
+        exif, has_thumbnail = prepare(picture.exif, width, height, small)
         if format_name == "JPEG" and len(exif) > MAX_JPEG_SEGMENT_BYTES:
-            exif, has_thumbnail = image_exif.for_output(picture.exif, width, height, None, options.strip_gps)
+            exif, has_thumbnail = prepare(picture.exif, width, height, None)
             exif = exif[:MAX_JPEG_SEGMENT_BYTES] if not any(exif[MAX_JPEG_SEGMENT_BYTES:]) else exif
     except image_exif.ExifError as error:
         lines.append(ReceiptLine("EXIF", False, f"damaged in the source ({error})"))
-        return None, gps
+        return None
     if format_name == "JPEG" and len(exif) > MAX_JPEG_SEGMENT_BYTES:
         lines.append(ReceiptLine("EXIF", False, f"{len(exif)} bytes are too many for JPEG"))
-        return None, gps
+        return None
     if format_name == "TIFF" and not image_exif.block_tree(exif).speaks:
         lines.append(ReceiptLine("EXIF", True, "held nothing but the orientation, which is applied"))
-        return None, gps
+        return None
     detail = "kept, thumbnail renewed" if has_thumbnail else "kept"
     moved = format_name == "TIFF" or picture.info.format == "TIFF"
     if moved and image_exif.has_maker_note(exif):
         detail += "; the maker's private notes moved and may be unreadable"
     lines.append(ReceiptLine("EXIF", True, detail))
-    return exif, gps
+    return exif
 
 
 def _exif_thumbnail(picture: Picture) -> bytes:
@@ -155,13 +171,11 @@ def _plan_xmp(
     options: WriteOptions,
     provenance: Mapping[str, str] | None,
     lines: list[ReceiptLine],
-) -> tuple[bytes | None, bool]:
-    """The packet to write, and whether the source's had a position in it."""
-    gps = image_xmp.has_gps(picture.xmp)
+) -> bytes | None:
     if not CAPABILITIES[format_name].metadata:
         if picture.xmp:
             lines.append(ReceiptLine("XMP", False, f"{format_name} has no place for it"))
-        return None, gps
+        return None
     packet = image_xmp.for_output(picture.xmp, provenance, options.strip_gps)
     kept, detail = packet.source_kept, "kept" if packet.source_kept else "damaged in the source"
     if format_name == "JPEG" and packet.xmp and len(packet.xmp) > MAX_JPEG_SEGMENT_BYTES:
@@ -169,4 +183,4 @@ def _plan_xmp(
         packet = image_xmp.for_output(None, provenance, options.strip_gps)
     if picture.xmp:
         lines.append(ReceiptLine("XMP", kept, detail))
-    return packet.xmp, gps
+    return packet.xmp

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from xml.dom import Node, minidom
 from xml.parsers.expat import ExpatError
+
+from core.images import place
 
 NAMESPACE = "urn:memorynet:provenance:1.0#"
 _PREFIX = "memorynet"
@@ -31,7 +34,6 @@ _LOST_NAMESPACES = frozenset(
         _NOTE,
     ]
 )
-_GPS_NAME = re.compile(r"^gps|latitude$|longitude$|altitude$", re.IGNORECASE)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MAX_BYTES = 16 << 20
 _MAX_DEPTH = 100
@@ -42,7 +44,6 @@ _MAX_DEPTH = 100
 class Packet:
     xmp: bytes | None
     source_kept: bool  # False when the source's packet could not be read
-    gps_removed: bool
 
 
 class _Unreadable(ValueError):
@@ -85,28 +86,40 @@ def _name(node: minidom.Element | minidom.Attr) -> tuple[str, str]:
     return node.namespaceURI or "", node.localName or node.nodeName
 
 
-def _drop(document: minidom.Document, unwanted: set[tuple[str, str]] | None, gps: bool) -> bool:
-    """Remove properties by name (None: those of :data:`_LOST_NAMESPACES`, ours, thumbnails) or all GPS."""
+def _drop(document: minidom.Document, is_unwanted: Callable[[str, str], bool]) -> None:
+    """Remove properties by namespace and name."""
 
-    def is_unwanted(node: minidom.Element | minidom.Attr) -> bool:
+    def goes(node: minidom.Element | minidom.Attr) -> bool:
         space, local = _name(node)
-        if space in (_RDF, _META, _XMLNS):
-            return False
-        if gps:
-            return bool(_GPS_NAME.search(local))
-        return unwanted is not None and ((space, local) in unwanted or (space, "*") in unwanted)
+        return space not in (_RDF, _META, _XMLNS) and is_unwanted(space, local)
 
-    found = False
     for element in _elements(document):
         for attribute in _attributes(element):
-            if is_unwanted(attribute):
+            if goes(attribute):
                 element.removeAttributeNode(attribute)
-                found = True
         parent = element.parentNode
-        if parent is not None and parent.nodeType == Node.ELEMENT_NODE and is_unwanted(element):
+        if parent is not None and parent.nodeType == Node.ELEMENT_NODE and goes(element):
             parent.removeChild(element)
-            found = True
-    return found
+
+
+def _is_stale(space: str, local: str) -> bool:
+    return space in _LOST_NAMESPACES or space == NAMESPACE or (space, local) == (_XMP, "Thumbnails")
+
+
+def _drop_places(document: minidom.Document) -> None:
+    _drop(document, lambda space, local: not place.xmp_name_is_harmless(space, local))
+    asides: list[Any] = [document]  # the stubs tell each node's children apart; here all are alike
+    while asides:
+        node = asides.pop()
+        for child in list(node.childNodes):
+            if child.nodeType in (Node.COMMENT_NODE, Node.PROCESSING_INSTRUCTION_NODE):
+                node.removeChild(child)
+            else:
+                asides.append(child)
+    for element in _elements(document):
+        about = element.getAttributeNodeNS(_RDF, "about")
+        if about is not None:
+            about.value = ""
 
 
 def _set_upright(document: minidom.Document) -> None:
@@ -134,7 +147,10 @@ def _add_provenance(document: minidom.Document, provenance: Mapping[str, str]) -
 
 
 def for_output(xmp: bytes | None, provenance: Mapping[str, str] | None, strip_gps: bool) -> Packet:
-    """The packet for a written picture: upright, without stale parts, with ``provenance`` in it."""
+    """The packet for a written picture: upright, without stale parts, with ``provenance`` in it.
+
+    ``strip_gps`` takes out all that can name a place, see :mod:`core.images.place`.
+    """
     source_kept = True
     document: minidom.Document | None = None
     if xmp:
@@ -142,24 +158,22 @@ def for_output(xmp: bytes | None, provenance: Mapping[str, str] | None, strip_gp
             document = _parse(xmp)
         except _Unreadable:
             source_kept = False
-    gps_removed = False
     if document is not None:
-        stale = {(space, "*") for space in _LOST_NAMESPACES} | {(NAMESPACE, "*"), (_XMP, "Thumbnails")}
-        _drop(document, stale, gps=False)
+        _drop(document, _is_stale)
         if strip_gps:
-            gps_removed = _drop(document, None, gps=True)
+            _drop_places(document)
         _set_upright(document)
     elif provenance:
         document = _new_document()
     if document is None:
-        return Packet(None, source_kept, gps_removed)
+        return Packet(None, source_kept)
     if provenance:
         _add_provenance(document, provenance)
     root = document.documentElement
     assert root is not None
     body = root.toxml().encode("utf-8")
     packet = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>' + body + b'<?xpacket end="w"?>'
-    return Packet(packet, source_kept, gps_removed)
+    return Packet(packet, source_kept)
 
 
 def read_provenance(xmp: bytes | None) -> dict[str, str] | None:
@@ -184,11 +198,29 @@ def read_provenance(xmp: bytes | None) -> dict[str, str] | None:
     return found or None
 
 
-def has_gps(xmp: bytes | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class XmpPlaces:
+    gps: bool = False
+    other: bool = False  # fields that can name a place, or that nobody here knows
+    captions: bool = False
+
+
+def places(xmp: bytes | None) -> XmpPlaces:
+    """What of a packet can name a place, as far as the packet can be read."""
     if not xmp:
-        return False
+        return XmpPlaces()
     try:
         document = _parse(xmp)
     except _Unreadable:
-        return False
-    return _drop(document, None, gps=True)
+        return XmpPlaces()
+    _drop(document, _is_stale)
+    gps = other = captions = False
+    for element in _elements(document):
+        for space, local in (_name(element), *map(_name, _attributes(element))):
+            if space in (_RDF, _META, _XMLNS):
+                continue
+            captions = captions or place.xmp_name_is_caption(local)
+            if not place.xmp_name_is_harmless(space, local):
+                is_gps = place.xmp_name_is_gps(space, local)
+                gps, other = gps or is_gps, other or not is_gps
+    return XmpPlaces(gps, other, captions)

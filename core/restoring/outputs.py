@@ -180,8 +180,10 @@ def _strength_text(strength: float) -> str:
 
 def _options_text(options: WriteOptions) -> str:
     depth = options.bit_depth or "own"
-    gps = "removed" if options.strip_gps else "kept"
-    return f"quality {options.quality}, depth {depth}, position {gps}"
+    place = (
+        "place removed" if options.strip_gps else "position kept"
+    )  # versions before removed the position alone
+    return f"quality {options.quality}, depth {depth}, {place}"
 
 
 def _identity(file_bytes: int, mtime_ns: int) -> str:

@@ -157,7 +157,9 @@ class SettingsDialog(QDialog):
         self.quality.valueChanged.connect(lambda value: setattr(self.settings, "save_quality", value))
         self.strip_gps = QCheckBox("Leave out where a photo was taken (GPS)")
         self.strip_gps.setAccessibleName("Leave GPS out")
-        self.strip_gps.setToolTip("Removes GPS positions from the metadata of results")
+        self.strip_gps.setToolTip(
+            "Takes out of the metadata of results what can name the place: GPS, city and country, the maker's private notes"
+        )
         self.strip_gps.toggled.connect(lambda on: setattr(self.settings, "strip_gps", on))
         self.look = QCheckBox("Look at dropped photos at once")
         self.look.setAccessibleName("Look at dropped photos at once")

@@ -81,7 +81,9 @@ class SaveAsDialog(QDialog):
         self.bit_depth.setAccessibleName("Bit depth")
         self.bit_depth.setToolTip("16 bit keeps every level of a 16-bit original")
         self.strip_gps = QCheckBox("Leave out where it was taken (GPS)")
-        self.strip_gps.setToolTip("Removes GPS positions from the metadata of the result")
+        self.strip_gps.setToolTip(
+            "Takes out of the metadata what can name the place: GPS, city and country, the maker's private notes"
+        )
         self.strip_gps.setAccessibleName("Leave GPS out")
         self.strip_gps.setChecked(strip_gps)
         self.note = QLabel()

@@ -22,6 +22,7 @@ from PIL import Image
 
 from core.images import exif as image_exif
 from core.images import io as image_io
+from core.images import place
 from core.images import xmp as image_xmp
 from core.images.io import WriteOptions
 from tests.image_makers import (
@@ -383,13 +384,15 @@ def test_every_cut_of_an_exif_block_is_survived() -> None:
     for length in range(len(block)):
         cut = block[:length]
         image_exif.orientation(cut)
-        image_exif.has_gps(cut)
+        place.in_exif(cut)
         image_exif.has_maker_note(cut)
         for thumbnail in (None, b"t" * 60):
             with contextlib.suppress(image_exif.ExifError):
-                image_exif.for_output(cut, 10, 10, thumbnail, True)
+                image_exif.for_output(cut, 10, 10, thumbnail)
         with contextlib.suppress(image_exif.ExifError):
             image_exif.build_block(image_exif.block_tree(cut))
+        with contextlib.suppress(image_exif.ExifError):
+            place.exif_without(cut, 10, 10, b"t" * 60)
 
 
 def test_random_damage_to_an_exif_block_is_survived() -> None:
@@ -400,7 +403,10 @@ def test_random_damage_to_an_exif_block_is_survived() -> None:
             hurt[dice.randrange(len(hurt))] = dice.choice([0, 1, 255, dice.randrange(256)])
         image_exif.orientation(bytes(hurt))
         with contextlib.suppress(image_exif.ExifError):
-            image_exif.without_orientation(image_exif.for_output(bytes(hurt), 9, 9, b"x" * 50, True)[0])
+            image_exif.without_orientation(image_exif.for_output(bytes(hurt), 9, 9, b"x" * 50)[0])
+        place.in_exif(bytes(hurt))
+        with contextlib.suppress(image_exif.ExifError):
+            place.exif_without(bytes(hurt), 9, 9, b"x" * 50)
 
 
 @pytest.mark.parametrize(
