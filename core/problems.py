@@ -156,6 +156,9 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.model.checkpoint.CheckpointError": _plain(
         "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."
     ),
+    "core.model.tensors.NotFinite": _plain(
+        "The photo could not be restored.", "Choose another model, or copy this one again."
+    ),
     "core.model.exemplars.SampleError": _plain(
         "The sample memory cannot be used.",
         "Photos are restored without it; it can be filled anew from clean photos.",

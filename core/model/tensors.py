@@ -15,6 +15,14 @@ class DeviceError(ValueError):
     """The device or precision asked for is not to be had on this machine."""
 
 
+_MOST = 1e4
+"""Black is 0 and white 1: a network that comes near this has computed nonsense, if not yet infinities."""
+
+
+class NotFinite(ArithmeticError):
+    """What a network made of a picture is no picture."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     name: str  # "cpu", "cuda:0", "mps"
@@ -98,9 +106,14 @@ def to_tensor(pixels: np.ndarray, device: str = "cpu") -> Tensor:
 
 
 def to_pixels(tensor: Tensor, dtype: np.dtype) -> np.ndarray:
-    """(1, 3, H, W) or (3, H, W) in 0..1 -> (H, W, 3) uint8 | uint16, clipped and rounded to nearest."""
+    """(1, 3, H, W) or (3, H, W) in 0..1 -> (H, W, 3) uint8 | uint16, clipped and rounded to nearest.
+
+    Raises :class:`NotFinite`: rounded, what is no number would be a black place that looks like a result.
+    """
     if tensor.ndim == 4:
         tensor = tensor[0]
+    if tensor.numel() and not float(tensor.detach().abs().amax()) <= _MOST:  # NaN compares as False
+        raise NotFinite("what the model made of it are no finite numbers; its weights are damaged or overflow")
     top = float(np.iinfo(dtype).max)
     levels = tensor.detach().float().clamp(0, 1).mul(top).round().permute(1, 2, 0)
     return levels.cpu().numpy().astype(dtype)

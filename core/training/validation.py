@@ -134,7 +134,8 @@ def _mean(values: Sequence[float]) -> float:
 def _restore(network: MemoryNet, x: Tensor, mask: Tensor | None) -> tuple[np.ndarray, Address | None]:
     """(H, W, 3) uint8, and where the memory was looked up."""
     output = network(x, mask)
-    return to_pixels(output.restored, np.dtype(np.uint8)), output.address
+    # weights that explode while training get a bad score here; the guard is who sends the run back
+    return to_pixels(output.restored.nan_to_num(0.0).clamp(0, 1), np.dtype(np.uint8)), output.address
 
 
 def _compare(restored: np.ndarray, example: Example, protocol: str) -> tuple[float, float]:

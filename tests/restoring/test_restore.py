@@ -16,14 +16,14 @@ from core.data.degrade import RainParams, rain
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
-from core.model import catalog
+from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
 from core.model.network import MemoryNet
-from core.model.tensors import DeviceError
+from core.model.tensors import DeviceError, NotFinite
 from core.problems import describe
 from core.restoring import restore as restoring
 from core.restoring.restore import RestoreError, RestoreRequest, restore
-from tests.small import photo, save_small_model
+from tests.small import photo, save_small_model, small_network
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +182,17 @@ def test_other_failures_are_not_mistaken_for_short_memory(
     fail_when(monkeypatch, 0, "expected scalar type Float but found Half")
     with pytest.raises(RuntimeError, match="scalar type"):
         run(picture(100, 100), model)
+
+
+@pytest.mark.parametrize("weight", [3e37, 1e9])
+def test_weights_that_overflow_give_an_error_and_no_black_picture(tmp_path: Path, weight: float) -> None:
+    network = small_network(1)
+    with torch.no_grad():
+        network.last.weight.fill_(weight)
+    folder = checkpoint.save(tmp_path / "wild", network, name="wild", task="derain", provenance={})
+    with pytest.raises(NotFinite) as caught:
+        run(picture(40, 30), folder)
+    assert describe(caught.value).expected
 
 
 def test_from_a_card_to_the_processor(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
