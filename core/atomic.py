@@ -32,7 +32,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed :func:`write_atomically` left right in ``folder``. Only while nobody else writes there."""
+    """Remove what a killed :func:`write_atomically` left right in ``folder``. Only while nobody else writes there.
+
+    Nothing behind a link is touched: it may lead to a folder of somebody else's.
+    """
+    if folder.is_symlink():
+        return
     for file in folder.glob(".*.tmp"):
         if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", file.name):
             with contextlib.suppress(OSError):  # it only takes room

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core import extras, tasks
+from core import extras, foreign_text, tasks
 from core.cli import common
 from core.cli.runs import size_text
 from core.events import ItemStarted, Notice
@@ -155,7 +154,7 @@ def run_import(args: argparse.Namespace) -> int:
 def _task(folder: Path) -> str:
     from core.model import catalog
 
-    return str(json.loads((folder / catalog.CONFIG_NAME).read_text(encoding="utf-8"))["task"])
+    return str(foreign_text.read_json(folder / catalog.CONFIG_NAME)["task"])
 
 
 def find_model(text: str) -> Path:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from core import foreign_text
 from core.images import xmp as image_xmp
 from core.images.colour import profile_name, to_srgb
 from core.images.decode import Canvas, decode
@@ -235,10 +236,10 @@ def read_provenance(path: str | os.PathLike[str], thorough: bool = False) -> dic
 
 def _read_sidecar(path: Path) -> dict[str, str] | None:
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = foreign_text.read_json(path)
     except (OSError, ValueError):
         return None
-    if not isinstance(data, dict) or data.get("namespace") != image_xmp.NAMESPACE:
+    if data.get("namespace") != image_xmp.NAMESPACE:
         return None
     return {key: value for key, value in data.items() if key != "namespace" and isinstance(value, str)}
 

@@ -17,6 +17,7 @@ from typing import Any
 import appdirs
 
 import core
+from core import foreign_text
 from core.tasks import TASKS, Task
 
 RESOURCES = Path(core.__file__).resolve().parents[1] / "resources"
@@ -177,10 +178,7 @@ def _entry(folder: Path, bundled: bool) -> ModelEntry:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    config = json.loads((folder / CONFIG_NAME).read_text("utf-8"))
-    if not isinstance(config, dict):
-        raise ValueError(f"expected an object, found {type(config).__name__}")
-    return config
+    return foreign_text.read_json(folder / CONFIG_NAME)
 
 
 def _reads_damage(config: Mapping[str, Any]) -> bool:

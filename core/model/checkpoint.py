@@ -10,6 +10,7 @@ import hashlib
 import json
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from core import __version__, atomic
+from core import __version__, atomic, foreign_text
 from core.model.network import MemoryNet, NetworkConfig
 
 FORMAT = "memorynet"
@@ -29,6 +30,8 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 MEASURED_SINCE = "verdict"
 """The key in the provenance that :mod:`core.restoring.calibration` writes, without touching the weights."""
+CHECKSUM = "memorynet-sha256"
+"""Key of a safetensors header: the sum of its tensors and of the rest of the header."""
 
 
 class CheckpointError(Exception):
@@ -49,10 +52,31 @@ class LoadedModel:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
-    """Atomic safetensors file. Raises OSError when the disk does."""
+    """Atomic safetensors file with a checksum in its header. Raises OSError when the disk does."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = safetensors.torch.save(plain, metadata=dict(header))
-    atomic.write_bytes(path, data)
+    told = {**header, CHECKSUM: _checksum(plain, header)}
+    data = safetensors.torch.save(plain, metadata=told)
+    atomic.write_bytes(path, _in_order(data))
+
+
+def _in_order(data: bytes) -> bytes:
+    """The file with its metadata sorted: the library's order changes from call to call, and with it the file's sum."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    head = json.loads(data[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[end:]))
+
+
+def _checksum(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
+    """SHA-256 of what the file says, whatever the order it is written in."""
+    machine = hashlib.sha256(json.dumps(dict(header), sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        machine.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        machine.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return machine.hexdigest()
 
 
 def save(
@@ -153,13 +177,17 @@ def file_sha256(path: Path) -> str:
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and header of a safetensors file. Raises :class:`CheckpointError` when damaged."""
+    """Tensors and header of a safetensors file, whose checksum must hold where it has one (others' files and those
+    of older versions have none). Raises :class:`CheckpointError` when damaged."""
     try:
         with safetensors.safe_open(file, framework="pt") as opened:
             header = dict(opened.metadata() or {})
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{file.name}: damaged or not a safetensors file: {error}") from error
+    checksum = header.pop(CHECKSUM, None)
+    if checksum is not None and checksum != _checksum(tensors, header):
+        raise CheckpointError(f"{file.name}: damaged: its checksum does not fit what it holds")
     return tensors, header
 
 
@@ -167,14 +195,15 @@ def _load_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | N
     """The weights, and the configuration where the file holds one."""
     tensors, header = read_tensors(file)
     try:
-        config = json.loads(header.get("memorynet", "null"))
-    except json.JSONDecodeError as error:
+        config = foreign_text.parse_json(header.get("memorynet", "null"))
+    except ValueError as error:
         raise CheckpointError(f"{file.name}: its header is not valid JSON: {error}") from error
     return tensors, config
 
 
 def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """The weights, and the configuration where the file holds one."""
+    _refuse_blown_up(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle dialects; what matters raises
@@ -195,31 +224,45 @@ def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]
         raise CheckpointError(
             f"{file.name}: expected a dictionary of named tensors, found {type(content).__name__}"
         )
+    # a tensor with a stride of 0, or many that share a storage, claim far more than the file holds
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in content.values())
+    if claimed > file.stat().st_size:
+        raise CheckpointError(
+            f"{file.name}: its tensors claim {claimed:,} bytes, the file has {file.stat().st_size:,}"
+        )
     return content, config
 
 
 def _measured_since(weights: Path) -> dict[str, Any]:
     """What was measured of a model after its weights were written stands in its ``config.json`` alone."""
     try:
-        config = json.loads(weights.with_name(CONFIG_FILE).read_text(encoding="utf-8"))
+        config = foreign_text.read_json(weights.with_name(CONFIG_FILE))
         verdict = config["provenance"][MEASURED_SINCE]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {MEASURED_SINCE: verdict}
 
 
+def _refuse_blown_up(file: Path) -> None:
+    """PyTorch packs without compression; what unpacks to more than the file is no model of its making."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(item.file_size for item in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # the older format, or nonsense: the reader says what is wrong
+    if unpacked > file.stat().st_size:
+        raise CheckpointError(f"{file.name}: unpacks to {unpacked:,} bytes; PyTorch's own files do not grow")
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        return foreign_text.read_json(path)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent.name}: no MemoryNet configuration (expected {path.name})"
         ) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path.name}: cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path.name}: expected an object, found {type(config).__name__}")
-    return config
 
 
 def _compare(name: str, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -26,7 +26,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from core import __version__
+from core import __version__, foreign_text
 from core.model import checkpoint
 from core.model.bank import LARGEST_BOUND, Bank, Nearest
 from core.problems import describe
@@ -232,7 +232,7 @@ def load(path: Path) -> SampleMemory:
     if _FORMAT not in headers:
         raise SampleError(f"{file.name}: not a sample memory (its header lacks {_FORMAT})")
     try:
-        return _from_tensors(json.loads(headers[_FORMAT]), tensors)
+        return _from_tensors(foreign_text.parse_json(headers[_FORMAT]), tensors)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise SampleError(f"{file.name}: damaged: {reason}") from error

@@ -113,7 +113,9 @@ def to_pixels(tensor: Tensor, dtype: np.dtype) -> np.ndarray:
     if tensor.ndim == 4:
         tensor = tensor[0]
     if tensor.numel() and not float(tensor.detach().abs().amax()) <= _MOST:  # NaN compares as False
-        raise NotFinite("what the model made of it are no finite numbers; its weights are damaged or overflow")
+        raise NotFinite(
+            "what the model made of it are no finite numbers; its weights are damaged or overflow"
+        )
     top = float(np.iinfo(dtype).max)
     levels = tensor.detach().float().clamp(0, 1).mul(top).round().permute(1, 2, 0)
     return levels.cpu().numpy().astype(dtype)

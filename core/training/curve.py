@@ -35,18 +35,21 @@ class Curve:
         validated_step: int,
         setbacks: Sequence[Setback] = (),
         unwritten: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
+    ) -> int:
         """Make it that of a checkpoint: lines past it will be written again. Raises OSError.
+
+        Returns how many lines could not be read and are lost.
 
         Args:
             setbacks: all until then; which of them stand in the file does not matter.
             unwritten: lines that the checkpoint brings because there was no room for them in the file.
         """
+        lost: set[int] = set()
         until = {"validation": validated_step, "setback": -1}
 
         def kept() -> Iterator[Mapping[str, Any]]:
             with contextlib.suppress(RunDamaged):  # what cannot be read is gone, the run is not
-                for line in iterate_curve(self.folder) if step else ():
+                for line in iterate_curve(self.folder, lost.add) if step else ():
                     if line["step"] <= until.get(line["kind"], step):
                         yield line
 
@@ -65,6 +68,7 @@ class Curve:
                     file.write(_lines((line,)))
 
         atomic.write_atomically(self.file, write)
+        return len(lost)
 
 
 def _step_of(entry: Mapping[str, Any]) -> int:

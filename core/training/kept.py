@@ -173,7 +173,30 @@ class KeptRun:
             which = "its only checkpoint cannot" if count == 1 else f"none of its {count} checkpoints can"
             raise TrainingError(f"{self.folder.path}: {which} be read; start again in another folder")
         self._apart(self._trim)
+        if found is not None and self.best_step:
+            self._look_after_the_model()
         return None if found is None else found.name
+
+    def _look_after_the_model(self) -> None:
+        """A best model that is gone or damaged is none: the next validation makes another."""
+        problem: list[str] = []
+
+        def look() -> None:
+            try:
+                checkpoint.load(self.folder.model)
+            except checkpoint.CheckpointError as error:
+                problem.append(str(error))
+
+        self._apart(look)
+        if self.ranks.from_first(bool(problem)):
+            self.best_psnr_db, self.best_step = float("-inf"), 0
+            if problem:
+                self.emit(
+                    Notice(
+                        f"The best model of this run cannot be used ({problem[0]}). "
+                        "The next validation keeps another, which may be worse than that was."
+                    )
+                )
 
     def _remove_leftovers(self) -> None:
         """Of a sitting that was killed while it wrote: each may be as large as a checkpoint."""
@@ -222,7 +245,12 @@ class KeptRun:
 
         def trim() -> None:
             self.checkpoints.remove_later_than(self.step)
-            self.curve.truncate(self.step, self.validated_step, self.guard.setbacks, self.unwritten)
+            lost = self.curve.truncate(self.step, self.validated_step, self.guard.setbacks, self.unwritten)
+            if lost:
+                lines = "1 line" if lost == 1 else f"{lost} lines"
+                self.emit(
+                    Notice(f"{self.curve.file.name}: {lines} could not be read; the curve goes on without")
+                )
             self.film.trim(self.validated_step)
 
         self.disk.write(trim)

@@ -15,6 +15,7 @@ from typing import Any
 
 import tomli_w
 
+from core import foreign_text
 from core.data.source import BUNDLED, DataSource, DataSourceError
 from core.tasks import TASKS
 from core.training.recipe_check import degradation_problem, find_problems, source_problems
@@ -361,12 +362,13 @@ class TrainRecipe:
     @staticmethod
     def from_toml(path: Path) -> TrainRecipe:
         try:
-            with path.open("rb") as file:
-                values = tomllib.load(file)
+            values = foreign_text.read_toml(path)
         except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{path.name}: not valid TOML: {error}") from error
         except UnicodeDecodeError as error:
             raise RecipeError(f"{path.name}: not a text file: {error}") from error
+        except ValueError as error:
+            raise RecipeError(f"{path.name}: cannot be read: {error}") from error
         try:
             return TrainRecipe.from_dict(values)
         except RecipeError as error:

@@ -10,18 +10,21 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from core import foreign_text
 from core.training.recipe import TrainRecipe
 
 RUNNING, PAUSED, STOPPED, DONE, FAILED = "running", "paused", "stopped", "done", "failed"
 INTERRUPTED = "interrupted"
 """Says it runs and nobody holds its lock: the program or the machine went down."""
+
+_MOST_LINE_BYTES = 1 << 20
 
 # who asks whether a lock is held holds it for a moment, too
 _BEGINNING_S = 1.0
@@ -139,34 +142,42 @@ class RunFolder:
 def read_json(path: Path) -> Mapping[str, Any]:
     """Raises :class:`RunDamaged` when it holds no JSON object, OSError."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return foreign_text.read_json(path)
     except ValueError as error:
         raise RunDamaged(f"{path}: {error}") from error
-    if not isinstance(found, dict):
-        raise RunDamaged(f"{path}: holds no JSON object")
-    return found
 
 
 def read_curve(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``curve.jsonl``; a half-written last line (the process was killed) is left out.
+    """The lines of a run's ``curve.jsonl``; what cannot be read, such as a last line that was half written when the
+    process was killed, is left out.
 
     Raises OSError; RunDamaged: it is no text.
     """
     return list(iterate_curve(run))
 
 
-def iterate_curve(run: Path) -> Iterator[dict[str, Any]]:
-    """As :func:`read_curve`, one line at a time: a long run's curve takes a gigabyte as dictionaries."""
+def iterate_curve(run: Path, on_lost: Callable[[int], None] | None = None) -> Iterator[dict[str, Any]]:
+    """As :func:`read_curve`, one line at a time: a long run's curve takes a gigabyte as dictionaries.
+
+    ``on_lost`` is told the number (from 1) of each line that says nothing: no JSON, or no kind and step.
+    """
     path = RunFolder(run).curve_file
     try:
+        foreign_text.check_is_regular(path)
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        for line in file:
+        number = 0
+        while data := file.readline(_MOST_LINE_BYTES):
+            number += 1
             try:
-                yield json.loads(line.decode())
+                line = foreign_text.parse_json(data.decode())
             except UnicodeDecodeError as error:
                 raise RunDamaged(f"{path.name}: {error}") from error
             except ValueError:
-                return
+                line = None
+            if isinstance(line, dict) and type(line.get("step")) is int and isinstance(line.get("kind"), str):
+                yield line
+            elif on_lost is not None and data.endswith(b"\n"):  # a last line may be half written
+                on_lost(number)

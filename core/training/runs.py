@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from core import atomic
+from core import atomic, foreign_text
 from core.model import catalog
 from core.problems import describe
 from core.training.recipe import RecipeError, TrainRecipe
@@ -151,12 +151,15 @@ def read(folder: Path) -> Run:
         state = None
     if state is None or state.best_psnr_db is None:
         try:
-            state = _from_curve(run, recipe, state)
+            state, lost = _from_curve(run, recipe, state)
+            if lost:
+                lines = "1 line" if lost == 1 else f"{lost} lines"
+                errors.append(f"{run.curve_file.name} cannot be read in {lines}, the others count.")
         except (OSError, ValueError, RunDamaged) as error:
             errors.append(f"{run.curve_file.name} cannot be read: {error}.")
     notes = ""
-    with contextlib.suppress(OSError):  # mostly: there are none
-        notes = run.notes_file.read_text(encoding="utf-8", errors="replace").strip()
+    with contextlib.suppress(OSError, ValueError):  # mostly: there are none
+        notes = foreign_text.read_text(run.notes_file, errors="replace").strip()
     has_model = os.path.isfile(run.model / catalog.WEIGHTS_NAME)  # noqa: PTH113 - as above
     return Run(
         folder=folder,
@@ -194,36 +197,35 @@ def _check(file: Path, state: RunState) -> None:
             raise RunDamaged(f"{file.name}: {item.name} is {value!r}, need {kind}")
 
 
-def _from_curve(run: RunFolder, recipe: TrainRecipe | None, state: RunState | None) -> RunState:
-    """What the curve tells about a run that has no state, or a state without a score.
+def _from_curve(run: RunFolder, recipe: TrainRecipe | None, state: RunState | None) -> tuple[RunState, int]:
+    """What the curve tells about a run that has no state, or a state without a score; how many lines are lost.
 
     Raises OSError, ValueError and :class:`RunDamaged`.
     """
     try:
         found = run.curve_file.stat()
-        step, best, best_step = _told(run.path, found.st_mtime_ns, found.st_size)
+        step, best, best_step, lost = _told(run.path, found.st_mtime_ns, found.st_size)
     except FileNotFoundError:
-        step, best, best_step = 0, None, 0
+        step, best, best_step, lost = 0, None, 0, 0
     if state is not None:
-        return replace(state, best_psnr_db=best, best_step=best_step)
+        return replace(state, best_psnr_db=best, best_step=best_step), lost
     steps = recipe.steps if recipe is not None else 0
     kind = DONE if 0 < steps <= step else RUNNING if run.is_locked() else INTERRUPTED
     began, wrote = _modified(run.recipe_file), _modified(run.curve_file)
-    return RunState(kind, step, steps, best, best_step, started=began, updated=wrote or began)
+    return RunState(kind, step, steps, best, best_step, started=began, updated=wrote or began), lost
 
 
 @functools.lru_cache(maxsize=256)  # a library that is watched asks again and again
-def _told(folder: Path, _mtime_ns: int, _size: int) -> tuple[int, float | None, int]:
-    """Newest step, best score in dB and its step, as the curve has them."""
+def _told(folder: Path, _mtime_ns: int, _size: int) -> tuple[int, float | None, int, int]:
+    """Newest step, best score in dB and its step, as the curve has them; how many lines say nothing."""
     step, best, best_step = 0, None, 0
-    for line in iterate_curve(folder):
-        if not isinstance(line, dict) or not isinstance(line.get("step"), int):
-            raise RunDamaged(f"a line is {line!r}, need one with a step")
+    lost: list[int] = []
+    for line in iterate_curve(folder, lost.append):
         step = max(step, line["step"])
         score = _score(line) if line.get("kind") == "validation" else None
         if score is not None and (best is None or score > best):
             best, best_step = score, line["step"]
-    return step, best, best_step
+    return step, best, best_step, len(lost)
 
 
 def _score(line: Mapping[str, Any]) -> float | None:

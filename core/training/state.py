@@ -13,6 +13,7 @@ from typing import Any
 import safetensors
 from torch import Tensor
 
+from core import foreign_text
 from core.model import checkpoint
 
 _KEPT = 2
@@ -29,7 +30,11 @@ class Checkpoints:
 
     def files(self) -> list[Path]:
         """Newest first."""
-        found = (file for file in self.folder.glob("step-*.safetensors") if _NAME.fullmatch(file.name))
+        found = (
+            file
+            for file in self.folder.glob("step-*.safetensors")
+            if _NAME.fullmatch(file.name) and file.is_file()
+        )
         return sorted(found, key=lambda file: int(file.stem.removeprefix("step-")), reverse=True)
 
     def save(
@@ -57,14 +62,14 @@ class Checkpoints:
 def read(file: Path) -> Stored:
     """Raises :class:`core.model.checkpoint.CheckpointError`, KeyError, ValueError: damaged or no training checkpoint."""
     tensors, header = checkpoint.read_tensors(file)
-    return tensors, json.loads(header["training"])
+    return tensors, foreign_text.parse_json(header["training"])
 
 
 def read_state(file: Path) -> dict[str, Any]:
     """The plain numbers alone; empty when the file cannot be read, which :func:`read` says more about."""
     try:
         with safetensors.safe_open(file, framework="pt") as opened:
-            state = json.loads((opened.metadata() or {})["training"])
+            state = foreign_text.parse_json((opened.metadata() or {})["training"])
     except (safetensors.SafetensorError, OSError, ValueError, KeyError):
         return {}
     return state if isinstance(state, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from array import array
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from core import foreign_text
 from core.events import StepDone, TrainStarted, Validated
 from core.jobs import Cancelled
 from core.training.run_folder import RunDamaged, RunFolder, iterate_curve
@@ -155,7 +155,7 @@ def _key_of(protocol: str) -> str:
 def _note_of_model(run: Path, curves: Curves) -> None:
     """Where lines lack the score of the untouched input it stands with the best model. No model: it is unknown."""
     try:
-        config = json.loads((RunFolder(run).model / "config.json").read_text(encoding="utf-8"))
+        config = foreign_text.read_json(RunFolder(run).model / "config.json")
         validation = config["provenance"]["validation"]
         _take_note(curves, validation.get("input_psnr_db"), validation.get("protocol"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

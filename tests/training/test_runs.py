@@ -178,7 +178,11 @@ def test_runs_of_before_there_was_a_state(tmp_path: Path) -> None:
         ("recipe.toml", b"\xff\xfe\x00", "not a text file"),
         ("recipe.toml", None, "recipe.toml is missing."),
         ("state.json", "{", "state.json"),
-        ("state.json", "[1]", "holds no JSON object"),
+        ("state.json", "[1]", "expected an object, found list"),
+        ("state.json", "[" * 100_000, "brackets too deep"),
+        ("curve.jsonl", "[" * 100_000 + "\n", "cannot be read in 1 line"),
+        ("recipe.toml", "x = " + "[" * 100_000, "brackets too deep"),
+        ("recipe.toml", ".".join("a" * 20_000) + " = 1", "a key of more than"),
         ("state.json", "{}", "missing 3 required"),
         ("state.json", '{"state": "asleep", "step": 1, "steps": 2}', "state is 'asleep', need one of running,"),
         ("state.json", '{"state": [], "step": 1, "steps": 2}', "state is []"),
@@ -187,8 +191,8 @@ def test_runs_of_before_there_was_a_state(tmp_path: Path) -> None:
         ("state.json", '{"state": "done", "step": 1, "steps": 2, "best_psnr_db": NaN}', "best_psnr_db is nan"),
         ("state.json", '{"state": "done", "step": 1, "steps": 2, "data": [1]}', "data is (1,)"),
         ("curve.jsonl", b"\xff\xff\n", "curve.jsonl cannot be read"),
-        ("curve.jsonl", "5\n", "a line is 5, need one with a step"),
-        ("curve.jsonl", '{"kind": "step"}\n', "need one with a step"),
+        ("curve.jsonl", "5\n", "curve.jsonl cannot be read in 1 line"),
+        ("curve.jsonl", '{"kind": "step"}\n{"step": 4}\n', "cannot be read in 2 lines"),
     ],
 )  # fmt: skip
 def test_damaged_runs_are_listed_with_what_is_wrong(

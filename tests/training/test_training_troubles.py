@@ -629,6 +629,30 @@ def test_a_damaged_record_does_not_stop_a_run_from_going_on(data: Path, tmp_path
     assert curve_of(run) == curve_of(whole)
 
 
+@pytest.mark.parametrize("harm", ["gone", "flipped"])
+def test_a_best_model_that_is_gone_or_damaged_is_told_of_and_made_anew(
+    data: Path, tmp_path: Path, harm: str
+) -> None:
+    run, control = tmp_path / "run", JobControl()
+    with pytest.raises(Cancelled):
+        train(TINY, (data,), run, at_step(6, control.cancel), control)
+    if harm == "gone":
+        shutil.rmtree(run / "model")
+    else:
+        weights = run / "model/model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    lines = (run / "curve.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "curve.jsonl").write_bytes(b"".join([*lines[:2], b'{"kind": "step"}\n', *lines[3:]]))
+    events: list[object] = []
+    result = train(TINY, (data,), run, events.append, JobControl(), resume=True)
+    told = " ".join(event.text for event in events if isinstance(event, Notice))
+    assert "The best model of this run cannot be used" in told
+    assert "curve.jsonl: 1 line could not be read" in told
+    assert result.best_step > 6, "the one of step 4 is lost"
+    checkpoint.load(run / "model")
+    assert [line["step"] for line in curve_of(run) if line["kind"] == "step"] == [1, 2, *range(4, 13)]
+
+
 def test_reports_tell_of_memory(data: Path, tmp_path: Path) -> None:
     events: list[object] = []
     train(replace(TINY, steps=4), (data,), tmp_path / "run", events.append, JobControl(), device="cpu")
