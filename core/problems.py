@@ -159,6 +159,8 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.model.tensors.NotFinite": _plain(
         "The photo could not be restored.", "Choose another model, or copy this one again."
     ),
+    "core.restoring.calibration.CalibrationError": _plain("The model could not be measured."),
+    "core.restoring.scales.ScaleError": _plain("The photo cannot be restored at this scale."),
     "core.model.exemplars.SampleError": _plain(
         "The sample memory cannot be used.",
         "Photos are restored without it; it can be filled anew from clean photos.",
