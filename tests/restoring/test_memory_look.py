@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def request_for(model: Path, **options: object) -> RestoreRequest:
-    base = RestoreRequest(model=model, device="cpu", precision="fp32")
+    base = RestoreRequest(model=model, device="cpu", precision="fp32", scale="1")
     return replace(base, **options)  # type: ignore[arg-type]
 
 
