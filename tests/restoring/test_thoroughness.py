@@ -453,6 +453,7 @@ def test_tab_comes_from_strength_to_thoroughness_and_on(at: Desk, wet: Path) -> 
     wait(at.panel.strength.hasFocus)
     found: list[Callable[[], bool]] = [
         at.panel.choices.thoroughness.slider.hasFocus,
+        at.panel.choices.scale.combo.hasFocus,
         at.panel.choices.device.hasFocus,
     ]
     for has_focus in found:

@@ -239,7 +239,7 @@ def test_a_bad_file_is_a_row_with_a_sentence_and_the_batch_goes_on(at: Desk, pla
     assert problem is not None and problem.expected and "cut.png" in problem.sentence
     at.page.session.set_current(at.item(bad).id)
     wait(at.panel.problem_box.isVisible)
-    assert at.panel.problem_what.text() == problem.what
+    assert at.panel.problem_box.what.text() == problem.what
     assert at.panel.restore.text() == "Try again"
     bad.write_bytes(place["png"].read_bytes())
     QTest.mouseClick(at.panel.restore, Qt.MouseButton.LeftButton)
