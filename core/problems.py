@@ -160,6 +160,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
         "The photo could not be restored.", "Choose another model, or copy this one again."
     ),
     "core.restoring.calibration.CalibrationError": _plain("The model could not be measured."),
+    "core.data.source.DataSourceError": _plain("A source of training photos cannot be used."),
     "core.restoring.scales.ScaleError": _plain("The photo cannot be restored at this scale."),
     "core.model.exemplars.SampleError": _plain(
         "The sample memory cannot be used.",
