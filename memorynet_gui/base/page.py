@@ -57,6 +57,10 @@ class Page(QWidget):
         """What the button says that leaves the window open when :meth:`close_blockers` has something."""
         return "Keep open"
 
+    def stop_question(self) -> str | None:
+        """What to ask before ``"cancel"`` is handled, when that would end long work; None: it just cancels."""
+        return None
+
     def use_model(self, path: Path) -> None:
         """Work with this model from now on; pages that use none leave it."""
 

@@ -123,7 +123,7 @@ class JobBar(QWidget):
         self.left = _caption("")
         self.pause = GlyphButton("Pause the job", "mdi6.pause", _BUTTON)
         self.cancel = GlyphButton("Cancel the job", "mdi6.close", _BUTTON)
-        self.cancel.setToolTip("Cancel (Esc)")
+        self.cancel.setToolTip("Stop this")
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 0, 10, 0)
         layout.setSpacing(0)

@@ -233,7 +233,7 @@ class MainWindow(QWidget):
         if action_id == "pause":
             return self.runner.busy and not self.runner.cancelling
         if action_id == "cancel":
-            return (self.runner.busy or self._job_owner() is not None) and not self.runner.cancelling
+            return self._cancels_at_once() and not self.runner.cancelling
         return True
 
     def _dispatch(self, action_id: str) -> None:
@@ -242,7 +242,7 @@ class MainWindow(QWidget):
             return
         {
             "pause": self.toggle_pause,
-            "cancel": self.cancel_job,
+            "cancel": lambda: self.cancel_job() if self._can("cancel") else None,
             "toggle_inspector": self._toggle_inspector,
             "full_screen": self._toggle_full_screen,
             "shortcuts": self._toggle_shortcuts,
@@ -285,9 +285,22 @@ class MainWindow(QWidget):
         """The page whose work can be cancelled, the one that shows first."""
         return next((p for p in (self.page, *self._pages.values()) if p.can("cancel")), None)
 
-    def cancel_job(self) -> None:
-        """Cancel what runs: by the page whose work it is, which knows what else waits."""
+    def _cancels_at_once(self) -> bool:
+        """Whether the key that cancels has something in front of it to cancel: the work of the page that shows, unless
+        that is long work, which ends by a button that asks; or work that is no page's."""
         owner = self._job_owner()
+        if owner is None:
+            return self.runner.busy
+        return owner is self.page and owner.stop_question() is None
+
+    def cancel_job(self) -> None:
+        """Cancel what runs: by the page whose work it is, which knows what else waits. Long work is asked about."""
+        owner = self._job_owner()
+        question = owner.stop_question() if owner is not None else None
+        if question is not None and (self._asks or not self._ask_to_stop(question)):
+            return
+        if owner is not None and not owner.can("cancel"):  # it ended while the question stood
+            return
         (owner.handle if owner is not None else lambda _id: self.runner.cancel())("cancel")
         if self.runner.cancelling:
             self.job_bar.set_cancelling()
@@ -463,16 +476,22 @@ class MainWindow(QWidget):
         event.accept()
 
     def _ask(self, blockers: Mapping[Page, str]) -> bool:
+        words = {page.keep_open_word() for page in blockers}
+        keep = words.pop() if len(words) == 1 else "Keep open"
+        told = "\n".join(blockers.values())
+        return self._asked("Close MemoryNet", "Stop and close?", told, "Stop and close", keep)
+
+    def _ask_to_stop(self, told: str) -> bool:
+        return self._asked("Stop training", "Stop training?", told, "Stop training", "Keep training")
+
+    def _asked(self, title: str, question: str, told: str, yes: str, no: str) -> bool:
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Close MemoryNet")
-        box.setText("Stop and close?")
-        box.setInformativeText("\n".join(blockers.values()))
-        words = {page.keep_open_word() for page in blockers}
-        stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton(
-            words.pop() if len(words) == 1 else "Keep open", QMessageBox.ButtonRole.RejectRole
-        )
+        box.setWindowTitle(title)
+        box.setText(question)
+        box.setInformativeText(told)
+        stop = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         self._asks = True

@@ -192,7 +192,7 @@ class TrainInspector(QWidget):
         self.control_heading = heading("Control")
         self.pause = _button("Pause", "Hold on; nothing is lost (Ctrl+P)")
         self.save = _button("Save now", f"A checkpoint after the step at hand ({_key('save_run')})")
-        self.stop = _button("Stop", "End after the step at hand, with a usable model (Esc)")
+        self.stop = _button("Stop", "End after the step at hand, with a usable model")
         self.pause.clicked.connect(self._pause_or_resume)
         self.save.clicked.connect(self.save_requested)
         self.stop.clicked.connect(self.stop_requested)

@@ -291,6 +291,15 @@ class TrainPage(Page):
         else:
             self.starts.forget_waiting()
 
+    def stop_question(self) -> str | None:
+        order = self.flow.order
+        if order is None or not self.flow.busy or self._exports() or self._checks():
+            return None
+        return (
+            f"{order.name} is at step {self.flow.step:,} of {order.recipe.steps:,}. What it has learned is saved, and "
+            "training can go on from here later."
+        )
+
     def close_blockers(self) -> str | None:
         order = self.flow.order
         if order is not None:

@@ -17,7 +17,7 @@ class WaitStrip(QWidget):
         self._words.setWordWrap(True)
         self.stop = QPushButton("Do not wait")
         self.stop.setAccessibleName("Do not wait")
-        self.stop.setToolTip("Take the run that waits back; nothing of it was started (Esc)")
+        self.stop.setToolTip("Take the run that waits back; nothing of it was started")
         self.stop.clicked.connect(self.taken_back)
         self.setProperty("surface", "panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)

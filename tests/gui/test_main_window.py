@@ -45,6 +45,7 @@ class Notepad(Page):
         self.handled: list[str] = []
         self.possible: set[str] = set()
         self.blocker: str | None = None
+        self.question: str | None = None
         self.shut_downs = 0
         self.field = QLineEdit(accessibleName="Notes")
         layout = QVBoxLayout(self)
@@ -75,6 +76,9 @@ class Notepad(Page):
 
     def close_blockers(self) -> str | None:
         return self.blocker
+
+    def stop_question(self) -> str | None:
+        return self.question
 
     def shut_down(self) -> None:
         self.shut_downs += 1
@@ -346,15 +350,49 @@ def test_the_next_job_can_be_cancelled_again(window: MainWindow) -> None:
         wait_until(lambda: not window.runner.busy)
 
 
-def test_escape_cancels_by_the_page_whose_work_it_is(window: MainWindow) -> None:
+def test_escape_cancels_what_is_in_front_and_the_bar_whatever_runs(window: MainWindow) -> None:
     first = page_of(window)
     first.possible = {"cancel"}
     window.runner.start(work)
+    window.job_bar.set_job("Restoring", None, None)
     window.show_page("second")  # the work goes on while another page shows
     settle()
     QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert first.handled == [] and window.runner.busy
+    window.show_page(first.page_id)
+    settle()
+    QTest.keyClick(window, Qt.Key.Key_Escape)
     assert first.handled == ["cancel"]
+    wait_until(lambda: not window.runner.busy)
+    window.show_page("second")
+    window.runner.start(work)
+    settle()
+    QTest.mouseClick(window.job_bar.cancel, Qt.MouseButton.LeftButton)
+    assert first.handled == ["cancel", "cancel"]
     assert page_of(window).handled == []
+    wait_until(lambda: not window.runner.busy)
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_long_work_is_not_stopped_by_escape_and_asked_about_by_its_button(
+    window: MainWindow, stops: bool
+) -> None:
+    page = page_of(window)
+    page.possible = {"cancel"}
+    page.question = "It has learned for hours."
+    window.runner.start(work)
+    window.job_bar.set_job("Training", None, None)
+    settle()
+    QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert page.handled == [] and window.runner.busy
+    asked: list[str] = []
+    answer("Stop training" if stops else "Keep training", asked)
+    QTest.mouseClick(window.job_bar.cancel, Qt.MouseButton.LeftButton)
+    assert asked == ["It has learned for hours."]
+    assert page.handled == ["cancel"] * stops
+    if not stops:
+        assert window.runner.busy
+        window.runner.cancel()
     wait_until(lambda: not window.runner.busy)
 
 

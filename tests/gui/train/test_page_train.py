@@ -94,7 +94,9 @@ def test_pause_save_and_stop(qapp: QApplication, tmp_path: Path, trainer: QuickT
         at.page.handle("save_run")
         at.wait(lambda: at.page.flow.kept is not None)
         at.window.refresh_actions()
-        at.window.actions_by_id["cancel"].trigger()
+        at.window.actions_by_id["cancel"].trigger()  # Esc, from any page: not by accident
+        assert at.page.flow.busy and not at.page.flow.stopping
+        at.panel.stop.click()
         at.wait_idle()
         assert "can go on from there" in at.texts()[-1]
         assert at.panel.proceed.isVisible() and at.panel.state_row.value.full == "stopped"
