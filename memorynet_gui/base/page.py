@@ -112,6 +112,8 @@ class PhotoAtHand:
         default=None, compare=False, repr=False
     )  # (H, W, 3) as restored, in the file's depth; from any thread
     reference: Path | None = None  # the same photo undamaged
+    scale: str = "auto"  # at which the damage was looked for, or is to be: see core.restoring.scales
+    said: str = ""  # what was found and how much of it is gone, where the model gives a verdict
 
 
 class AppContext(QObject):

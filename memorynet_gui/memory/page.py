@@ -227,6 +227,8 @@ class MemoryPage(Page):
             at_hand.tile_px,
             at_hand.thoroughness_percent,
             at_hand.state,
+            at_hand.scale,
+            at_hand.said,
         )
         self._open(subject, at_hand, at_hand.reference)
 

@@ -95,7 +95,8 @@ class MemoryStage(QObject):
     def _opened(self, bench: Bench) -> None:
         self.bench = bench
         if bench.restored is not None and bench.restored_rgb is not None:
-            self.base = Base(bench.restored, bench.restored_rgb, is_comparable=bench.is_comparable)
+            said = bench.subject.said
+            self.base = Base(bench.restored, bench.restored_rgb, said, bench.is_comparable)
             self.twin = self.base if self.base.is_comparable else None
             self._want_after()
         else:

@@ -16,6 +16,7 @@ import numpy as np
 from core.events import TileDone
 from core.jobs import Emit, JobControl, ignore
 from core.model.memory_edit import MemoryEdit, thorough
+from core.restoring.scales import AUTO
 from core.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Subject:
     tile_px: int | None = None
     thoroughness_percent: int = 100
     state: object = None  # of the photo where it came from: another one is another order
+    scale: str = AUTO  # at which the damage is looked for
+    said: str = ""  # the verdict of the result that came with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +216,7 @@ def open_photo(
         precision=subject.precision,
         tile_px=subject.tile_px,
     )
-    by = _scale(picture, request, control)
+    by = _scale(picture, request, control) if subject.scale == AUTO else scales.divisor(subject.scale)
     request = replace(request, scale=scales.name(by))
     seen = picture if by == 1 else replace(picture, pixels=copies.reduced(picture.pixels, by))
     look = memory_look.look(seen, request, emit, control)

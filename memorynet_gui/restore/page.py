@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
+from core.restoring import verdict
 from memorynet_gui.base import warm_up
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.thumbnails import Thumbnails
@@ -362,6 +363,8 @@ class RestorePage(Page):
             None if note is None or shown.restored_is_saved_file else shown.restored,
             None if note is None else lambda: store.get(item.id),
             item.reference,
+            note.scale_used if note is not None else choice.scale,
+            verdict.words(note.verdict, note.task) if note is not None else "",
         )
 
     def _toolbar_state(self) -> None:

@@ -309,6 +309,8 @@ def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> N
         rgb=pixels,
         restored_rgb=restored,
         result=lambda: restored,
+        scale="1",
+        said="Much rain found, most of it gone",
     )
     page.show()
     assert (
@@ -318,6 +320,7 @@ def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> N
     assert page.stage.base is not None and np.array_equal(
         page.stage.base.pixels, restored
     )  # it was not made again
+    assert page.words.text().startswith("Much rain found, most of it gone. The memory takes")
     bench = page.stage.bench
     page.hide()
     page.show()

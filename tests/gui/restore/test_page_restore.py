@@ -189,6 +189,25 @@ def test_a_photo_is_restored_tile_by_tile_on_the_canvas(at: Desk, place: dict[st
     assert at.bar.cleared > 0
 
 
+def test_other_pages_are_told_of_the_photo_and_its_result(at: Desk, place: dict[str, Path]) -> None:
+    assert at.context.photo is None
+    at.add(place["second"])
+    at.wait_shown(place["second"])
+    waiting = at.context.photo
+    assert waiting is not None and waiting.path == place["second"] and waiting.result is None
+    item = at.restored(place["second"])
+    told = at.context.photo
+    assert told is not None and told != waiting and item.result is not None and told.result is not None
+    kept = at.page.store.get(item.id)
+    assert kept is not None and np.array_equal(told.result(), kept)
+    assert told.restored_rgb is not None and (told.task, told.scale) == (
+        item.result.task,
+        item.result.scale_used,
+    )
+    at.page.handle("remove")
+    assert at.context.photo is None
+
+
 def test_what_is_in_sight_comes_first(at: Desk, place: dict[str, Path]) -> None:
     at.add(place["png"])
     at.wait_shown(place["png"])
