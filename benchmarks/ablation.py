@@ -34,7 +34,8 @@ from core import atomic
 from core.events import StepDone
 from core.jobs import JobControl
 from core.model import catalog
-from core.model.network import MEMORIES, MemoryNet, NetworkConfig
+from core.model.config import MEMORIES, NetworkConfig
+from core.model.network import MemoryNet, with_memory
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import read_curve
 from core.training.trainer import train
@@ -148,7 +149,7 @@ def one_run(task: str, variant: str, seed: int, options: argparse.Namespace) -> 
     final = [line for line in curve if line["kind"] == "validation"][-1]
     speeds = [line["images_per_s"] for line in curve if line["kind"] == "step"]
     with torch.device("meta"):
-        network = MemoryNet(NetworkConfig(width=options.width).with_memory(VARIANTS[variant][0]))
+        network = MemoryNet(with_memory(NetworkConfig(width=options.width), VARIANTS[variant][0]))
     return {
         "task": task,
         "variant": variant,
@@ -212,7 +213,7 @@ def cost(width: int, edge_px: int = 512, rounds: int = 15) -> dict[str, Any]:
 
 
 def _network(kind: str, width: int) -> MemoryNet:
-    network = MemoryNet(NetworkConfig(width=width).with_memory(kind)).eval().to(torch.bfloat16)
+    network = MemoryNet(with_memory(NetworkConfig(width=width), kind)).eval().to(torch.bfloat16)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

@@ -42,7 +42,8 @@ from torch import Tensor, nn  # noqa: E402
 from core import jobs  # noqa: E402
 from core.images import io as image_io  # noqa: E402
 from core.model import checkpoint  # noqa: E402
-from core.model.network import STRIDE_PX, MemoryNet, NetworkConfig  # noqa: E402
+from core.model.config import STRIDE_PX, NetworkConfig  # noqa: E402
+from core.model.network import MemoryNet  # noqa: E402
 from core.restoring.restore import RestoreRequest, restore  # noqa: E402
 
 PRECISIONS = ("fp32", "bf16")

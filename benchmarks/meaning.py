@@ -37,8 +37,9 @@ from core.images import io as image_io
 from core.images import metrics
 from core.model import catalog
 from core.model.checkpoint import load
-from core.model.memory import GRANULARITIES, POLARITIES, RowEdit
-from core.model.network import STRIDE_PX, MemoryNet
+from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
+from core.model.memory import RowEdit
+from core.model.network import MemoryNet
 from core.model.tensors import to_pixels, to_tensor
 from core.tasks import TASKS
 from core.training.losses import damage_map

@@ -58,7 +58,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from core.data.sampling import Prefetcher, Sample, Source  # noqa: E402
 from core.model import catalog  # noqa: E402
-from core.model.network import STRIDE_PX  # noqa: E402
+from core.model.config import STRIDE_PX  # noqa: E402
 from core.model.tensors import DeviceError, choose_device, choose_precision, describe_devices, dtype_of  # noqa: E402
 from core.training.data import read_data  # noqa: E402
 from core.training.learner import Learner  # noqa: E402

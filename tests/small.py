@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from core.model import checkpoint
-from core.model.network import MemoryNet, NetworkConfig
+from core.model.config import NetworkConfig
+from core.model.network import MemoryNet
 
 SMALL = NetworkConfig(width=4, blocks=(1, 1, 2), memory_dim=8, slots=(12, 6, 3))
 

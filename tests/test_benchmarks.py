@@ -21,7 +21,8 @@ import inference  # noqa: E402
 import reference_networks  # noqa: E402
 import training  # noqa: E402
 
-from core.model.network import MemoryNet, NetworkConfig  # noqa: E402
+from core.model.config import NetworkConfig  # noqa: E402
+from core.model.network import MemoryNet  # noqa: E402
 from core.training.recipe import TrainRecipe  # noqa: E402
 
 

@@ -26,8 +26,8 @@ from core.jobs import JobControl
 
 if TYPE_CHECKING:
     from core.model.checkpoint import LoadedModel
+    from core.model.config import NetworkConfig
     from core.model.memory_edit import MemoryEdit
-    from core.model.network import NetworkConfig
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 

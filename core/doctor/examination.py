@@ -24,6 +24,7 @@ from core.images.io import ImageError, PictureInfo
 from core.images.metrics import SSIM_MIN_PX
 from core.jobs import Emit, JobControl
 from core.model import catalog
+from core.model.config import STRIDE_PX
 from core.training.recipe import TrainRecipe
 from core.training.recipe_check import source_problems
 
@@ -37,8 +38,6 @@ __all__ = [
     "examine",
     "samples_for_preview",
 ]
-
-STRIDE_PX = 8  # as core.model.network's, which would bring torch along
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from core.jobs import Emit, JobControl, ignore
 from core.model import card as model_card
 from core.model import checkpoint
 from core.model.checkpoint import LoadedModel
-from core.model.network import STRIDE_PX
+from core.model.config import STRIDE_PX
 from core.places import without_places
 
 CARD_FILE = "card.md"

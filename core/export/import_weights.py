@@ -15,7 +15,8 @@ from torch import Tensor
 from core.export.folder import check_free, publish
 from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
-from core.model.network import MEMORIES, MemoryNet, NetworkConfig
+from core.model.config import MEMORIES, NetworkConfig
+from core.model.network import MemoryNet, with_memory
 
 _PREFIXES = ("average.", "network.", "module.", "model.", "_orig_mod.")
 """What wrappers and checkpoints put before a name. A run's checkpoint holds averaged weights beside the others:
@@ -112,7 +113,7 @@ def guess_config(name: str, weights: Mapping[str, Tensor]) -> NetworkConfig:
         )  # fmt: skip
         shapes = {key: tensor.shape for key, tensor in weights.items()}
         for kind in MEMORIES:
-            config = replace(base.with_memory(kind), spare=spare)
+            config = replace(with_memory(base, kind), spare=spare)
             with torch.device("meta"):
                 state = MemoryNet(config).state_dict()
             if {key: tensor.shape for key, tensor in state.items()} == shapes:

@@ -36,7 +36,8 @@ from core.images import io as image_io
 from core.jobs import Emit, JobControl
 from core.model import checkpoint, tensors
 from core.model.checkpoint import LoadedModel
-from core.model.network import STRIDE_PX, MemoryNet
+from core.model.config import STRIDE_PX
+from core.model.network import MemoryNet
 from core.places import without_places
 
 SMALLEST_PX = 2 * STRIDE_PX

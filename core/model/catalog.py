@@ -182,7 +182,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _reads_damage(config: Mapping[str, Any]) -> bool:
-    """As :attr:`core.model.network.NetworkConfig.reads_damage`, which would import torch."""
+    """As :attr:`core.model.config.NetworkConfig.reads_damage`, also of a file that is not complete."""
     network = config.get("network")
     if not isinstance(network, dict):
         return True

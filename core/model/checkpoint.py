@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from core import __version__, atomic, foreign_text
-from core.model.network import MemoryNet, NetworkConfig
+from core.model.config import NetworkConfig
+from core.model.network import MemoryNet
 
 FORMAT = "memorynet"
 FORMAT_VERSION = 1

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
-from core.model.memory import POLARITIES, PrototypeMemory
+from core.model.config import POLARITIES
+from core.model.memory import PrototypeMemory
 
 DEAD_SHARE = 0.01
 """A slot with less than this part of an equal share of the weight is dead."""

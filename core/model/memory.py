@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GRANULARITIES = ("part", "instance", "semantic")
-POLARITIES = ("positive", "negative")
+from core.model.config import GRANULARITIES, POLARITIES, slot_rows
+
 TOP_SLOTS = 4
 _EMPTY = 1e-3  # a slot claimed by less than this share of the photo fades to nothing
 
@@ -167,12 +167,7 @@ class PrototypeMemory(nn.Module):
 
     def row_slices(self) -> dict[tuple[str, str], slice]:
         """(polarity, granularity) -> its rows in a table of all R slots; R = 2 (parts + instances + semantics)."""
-        found, at = {}, 0
-        for polarity in POLARITIES:
-            for granularity, count in zip(GRANULARITIES, self.slots, strict=True):
-                found[polarity, granularity] = slice(at, at + count)
-                at += count
-        return found
+        return slot_rows(self.slots)
 
     def prototypes(self) -> list[Tensor]:
         """Part, instance and semantic slots, each (2, M, D), unit length along D, float32."""

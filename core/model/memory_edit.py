@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.model.config import GRANULARITIES, POLARITIES, NetworkConfig, slot_rows
+
 if TYPE_CHECKING:
     from core.model.memory import RowEdit
-    from core.model.network import NetworkConfig
 
 VERSION = 1
 ACTIONS = ("mute", "boost", "swap")
 CONTENTS = ("both", "learned", "actual")
-POLARITIES = ("positive", "negative")
-GRANULARITIES = ("part", "instance", "semantic")
 MAX_GAIN = 8.0
 """Beyond it the convolutions that follow are far outside of what they have ever seen."""
 LEAST_THOROUGH, MOST_THOROUGH = 1.0, 2.0
@@ -74,17 +73,17 @@ class Slots:
 
     def rows(self, counts: tuple[int, int, int]) -> list[int]:
         """Their rows in a table of all slots, which holds ``counts`` slots of each polarity (see
-        :meth:`core.model.memory.PrototypeMemory.row_slices`). Raises MemoryEditError for a slot that is not there."""
-        found, at = [], 0
-        for polarity in POLARITIES:
-            for granularity, count in zip(GRANULARITIES, counts, strict=True):
-                if self.polarity in ("", polarity) and self.granularity in ("", granularity):
-                    if beyond := [number for number in self.numbers if number >= count]:
-                        raise MemoryEditError(
-                            f"slots {_list(beyond)}: this model has {count} {granularity} slots, 0 to {count - 1}"
-                        )
-                    found += [at + number for number in (self.numbers or range(count))]
-                at += count
+        :func:`core.model.config.slot_rows`). Raises MemoryEditError for a slot that is not there."""
+        found = []
+        for (polarity, granularity), rows in slot_rows(counts).items():
+            if self.polarity not in ("", polarity) or self.granularity not in ("", granularity):
+                continue
+            count = rows.stop - rows.start
+            if beyond := [number for number in self.numbers if number >= count]:
+                raise MemoryEditError(
+                    f"slots {_list(beyond)}: this model has {count} {granularity} slots, 0 to {count - 1}"
+                )
+            found += [rows.start + number for number in (self.numbers or range(count))]
         return found
 
     def as_dict(self) -> dict[str, Any]:

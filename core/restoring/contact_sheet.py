@@ -11,9 +11,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from core.images.io import to_srgb
+from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
 from core.model.exemplars import WRONG, Exemplar, SampleMemory
-from core.model.memory import GRANULARITIES, POLARITIES
-from core.model.network import STRIDE_PX
 from core.restoring.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
 from core.restoring.inspection_pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
 

@@ -20,9 +20,9 @@ from core.images.io import Picture
 from core.jobs import Emit, JobControl
 from core.model import catalog
 from core.model.checkpoint import LoadedModel
+from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
 from core.model.health import Listener, MemoryHealth, health, silent_share
-from core.model.memory import GRANULARITIES, POLARITIES, TOP_SLOTS, Address, PrototypeMemory
-from core.model.network import STRIDE_PX
+from core.model.memory import TOP_SLOTS, Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision, to_tensor
 from core.restoring import copies, scales, tiling
 from core.restoring.restore import (

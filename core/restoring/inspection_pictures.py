@@ -13,9 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from core.cv import cv2
 from core.images.io import to_srgb
-from core.model.memory import GRANULARITIES, POLARITIES
+from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
 from core.model.memory_edit import UNCHANGED
-from core.model.network import STRIDE_PX
 from core.restoring.inspection import Inspection, Response
 from core.restoring.memory_look import MemoryLook, PlaceSeen
 

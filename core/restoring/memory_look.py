@@ -31,9 +31,9 @@ from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
 from core.model import catalog
 from core.model.checkpoint import LoadedModel
+from core.model.config import STRIDE_PX
 from core.model.exemplars import Exemplar, SampleMemory
 from core.model.memory import Address, PrototypeMemory
-from core.model.network import STRIDE_PX
 from core.model.tensors import choose_device, choose_precision
 from core.restoring import tiling
 from core.restoring.inspection import DAMAGED_FROM, Response, check_memory

@@ -18,8 +18,8 @@ from torch import Tensor
 from core.images.io import Picture
 from core.jobs import JobControl
 from core.model import catalog
+from core.model.config import STRIDE_PX
 from core.model.memory_edit import MemoryEdit
-from core.model.network import STRIDE_PX
 from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import tiling
 from core.restoring.inspection import check_memory

@@ -25,9 +25,10 @@ from core.images.blend import blend, within
 from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
 from core.model import catalog, checkpoint, memory_edit
+from core.model.config import STRIDE_PX
 from core.model.memory import Address, RowEdit
 from core.model.memory_edit import MemoryEdit
-from core.model.network import STRIDE_PX, MemoryNet
+from core.model.network import MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
 from core.restoring import scaled, scales, shadow_guess, shadow_light, tiling

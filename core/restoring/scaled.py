@@ -17,6 +17,7 @@ import numpy as np
 
 from core.events import Looked, PassTile, TileDone
 from core.jobs import Emit, JobControl, ignore
+from core.model.config import STRIDE_PX
 from core.restoring import copies, scales, tiling
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import LEAST_CHANGE, LITTLE, NO_MEASURE, NOTHING, Measure, Thresholds, Verdict
@@ -27,7 +28,6 @@ PREFER_COARSE = 0.95  # of the largest change: a coarser scale that reaches this
 GO_ON = 0.5  # of the first pass's change: a finer scale that still shows this much is restored as well
 PREVIEW_PX = 1_500_000  # of a copy; a preview goes no finer
 SMALL = "the photo is as small as those the model learned from"
-_STRIDE_PX = 8
 _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
 
 
@@ -151,9 +151,9 @@ def see(
 def _places(edge: int) -> tuple[tuple[int, ...], int]:
     """Where windows start along an edge of a copy, and how long they are."""
     if edge <= WINDOW_PX:
-        return (0,), -(-edge // _STRIDE_PX) * _STRIDE_PX
+        return (0,), -(-edge // STRIDE_PX) * STRIDE_PX
     if edge < 2 * WINDOW_PX:
-        return ((edge - WINDOW_PX) // 2 // _STRIDE_PX * _STRIDE_PX,), WINDOW_PX
+        return ((edge - WINDOW_PX) // 2 // STRIDE_PX * STRIDE_PX,), WINDOW_PX
     quarter = edge // 4
     return tuple(at - WINDOW_PX // 2 for at in (quarter, edge - quarter)), WINDOW_PX
 
@@ -253,7 +253,7 @@ class _Run:
         """The photo with the copy's correction, told tile by tile, those in sight first."""
         correction = copies.Correction(before, after, by, light=TASKS[self.request.task].changes_light)
         out = np.empty_like(photo)
-        tiles = tiling.plan(self.width, self.height, _CARRY_TILE_PX, _STRIDE_PX, self.request.focus)
+        tiles = tiling.plan(self.width, self.height, _CARRY_TILE_PX, STRIDE_PX, self.request.focus)
         for index, tile in enumerate(tiles, 1):
             self.control.checkpoint()
             region = tile.x, tile.y, tile.width, tile.height

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from core.events import ContrastDrawn, ContrastSample
 from core.model.bank import NO_TAG, Bank
-from core.model.network import STRIDE_PX
+from core.model.config import STRIDE_PX
 
 POSITIVE, DEGRADED, WRONG = "positive", "degraded", "wrong"
 PICTURE_PX = 64  # edge of a picture around its cell, or that of the crop where it is smaller

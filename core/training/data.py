@@ -18,7 +18,7 @@ from core.data.source import BUNDLED, DataSource
 from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
-from core.model.network import STRIDE_PX
+from core.model.config import STRIDE_PX
 from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
 
 

@@ -20,8 +20,9 @@ from core.events import ItemDone, ItemStarted, Notice
 from core.images import metrics
 from core.images.types import ImageError
 from core.jobs import Emit, JobControl, ignore
+from core.model.config import STRIDE_PX
 from core.model.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
-from core.model.network import STRIDE_PX, MemoryNet
+from core.model.network import MemoryNet
 from core.problems import describe
 from core.training import losses
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from core.data.sampling import Sample
 from core.jobs import ignore
 from core.model import catalog, checkpoint
-from core.model.network import MemoryNet, NetworkConfig
+from core.model.config import NetworkConfig
+from core.model.network import MemoryNet, with_memory
 from core.model.tensors import dtype_of
 from core.problems import speaks_of_short_memory
 from core.training import losses
@@ -305,7 +306,7 @@ def _new_network(recipe: TrainRecipe) -> MemoryNet:
         else NetworkConfig.preset(recipe.preset)
     )
     if recipe.memory != "all":
-        config = config.with_memory(recipe.memory)
+        config = with_memory(config, recipe.memory)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return MemoryNet(config)

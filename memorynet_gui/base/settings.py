@@ -20,10 +20,9 @@ import appdirs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core import tasks
+from core.model.catalog import HOME_VARIABLE
 
 APP_NAME = "MemoryNet"
-HOME_VARIABLE = "MEMORYNET_HOME"
-"""Environment variable: keep settings, data, cache and logs in this folder instead of the user's own."""
 
 FILE_NAME = "settings.json"
 SAVE_DELAY_MS = 500

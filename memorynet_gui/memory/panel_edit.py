@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from core.model.memory_edit import GRANULARITIES, MAX_GAIN, POLARITIES, MemoryEditError, Slots
+from core.model.config import GRANULARITIES, POLARITIES
+from core.model.memory_edit import MAX_GAIN, MemoryEditError, Slots
 from memorynet_gui.look.theme import inset
 from memorynet_gui.memory import words
 from memorynet_gui.memory.edits import Edits

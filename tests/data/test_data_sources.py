@@ -13,7 +13,8 @@ from core.data.source import DataSource, DataSourceError
 from core.doctor import examination as doctor
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
-from core.model.network import MemoryNet, NetworkConfig
+from core.model.config import NetworkConfig
+from core.model.network import MemoryNet
 from core.training import validation as training_validation
 from core.training.data import read_data
 from core.training.recipe import RecipeError, TrainRecipe, problems_of

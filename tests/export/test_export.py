@@ -31,7 +31,8 @@ from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import card as model_card
 from core.model import catalog, checkpoint
-from core.model.network import MEMORIES, MemoryNet, NetworkConfig
+from core.model.config import MEMORIES, NetworkConfig
+from core.model.network import MemoryNet, with_memory
 from core.training.recipe import TrainRecipe
 from tests.small import SMALL, photo, save_small_model, small_network
 
@@ -305,7 +306,7 @@ def test_a_runs_checkpoint_gives_its_averaged_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", list(MEMORIES))
 def test_the_shape_is_read_from_the_tensors(kind: str) -> None:
-    config = replace(SMALL, width=8, blocks=(2, 1, 3), slots=(10, 5, 2)).with_memory(kind)
+    config = with_memory(replace(SMALL, width=8, blocks=(2, 1, 3), slots=(10, 5, 2)), kind)
     with torch.device("meta"):
         weights = MemoryNet(config).state_dict()
     twins = [
@@ -327,7 +328,7 @@ def test_the_shape_is_read_from_the_tensors(kind: str) -> None:
 
 
 def test_what_the_file_says_goes_before_guesses(tmp_path: Path) -> None:
-    config = SMALL.with_memory("instance")
+    config = with_memory(SMALL, "instance")
     network = MemoryNet(config)
     told = {"network": config.as_dict(), "task": "derain", "name": "said", "provenance": {"step": 7}}
     torch.save({"state_dict": network.state_dict(), "config": told}, tmp_path / "w.pth")

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model import memory, memory_edit
+from core.model.config import NetworkConfig
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note
-from core.model.network import NetworkConfig
 from core.problems import describe
 from tests.small import SMALL, small_network
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from core.jobs import Cancelled, JobControl
-from core.model.network import MEMORIES, PRESETS, STRIDE_PX, MemoryNet, NetworkConfig
+from core.model.config import MEMORIES, PRESETS, STRIDE_PX, NetworkConfig
+from core.model.network import MemoryNet, with_memory
 from tests.small import SMALL, small_network
 
 
@@ -113,15 +114,15 @@ def test_twins_have_the_same_number_of_parameters(preset: str, kind: str) -> Non
     config = NetworkConfig.preset(preset)
     sizes = []
     with torch.device("meta"):
-        for one in (config, config.with_memory(kind)):
+        for one in (config, with_memory(config, kind)):
             sizes.append(sum(p.numel() for p in MemoryNet(one).parameters()))
     assert sizes[1] == pytest.approx(sizes[0], rel=0.005)
-    assert config.with_memory(kind).has_memory is (kind not in {"none", "path"})
+    assert with_memory(config, kind).has_memory is (kind not in {"none", "path"})
 
 
 @pytest.mark.parametrize("kind", ["none", "path"])
 def test_a_network_without_a_memory_restores_and_has_nothing_to_show(kind: str) -> None:
-    network = MemoryNet(SMALL.with_memory(kind))
+    network = MemoryNet(with_memory(SMALL, kind))
     output = network(torch.rand(1, 3, 16, 16))
     assert output.address is None
     with pytest.raises(ValueError, match="no memory"):

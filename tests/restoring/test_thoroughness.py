@@ -23,7 +23,7 @@ from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.model import catalog, checkpoint
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note, thorough
-from core.model.network import MemoryNet
+from core.model.network import MemoryNet, with_memory
 from core.restoring.restore import RestoreError, RestoreRequest, restore
 from memorynet_gui.restore.command import arguments
 from memorynet_gui.restore.models import entry_of
@@ -113,7 +113,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One without a memory."""
     folder = tmp_path_factory.mktemp("plain") / "plain"
-    network = MemoryNet(SMALL.with_memory("none"))
+    network = MemoryNet(with_memory(SMALL, "none"))
     return checkpoint.save(folder, network, name="plain", task="derain", provenance={})
 
 
@@ -135,7 +135,11 @@ def test_one_is_the_unedited_result_and_more_is_the_edit_s(model: Path) -> None:
 
 def test_models_say_whether_they_have_what_it_reads(model: Path, plain_model: Path, tmp_path: Path) -> None:
     positive = checkpoint.save(
-        tmp_path / "half", MemoryNet(SMALL.with_memory("positive")), name="half", task="derain", provenance={}
+        tmp_path / "half",
+        MemoryNet(with_memory(SMALL, "positive")),
+        name="half",
+        task="derain",
+        provenance={},
     )
     for folder, expected in ((model, True), (plain_model, False), (positive, False)):
         assert catalog.entry(folder).reads_damage is expected

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.model.network import STRIDE_PX
+from core.model.config import STRIDE_PX
 from core.restoring import tiling
 
 SIZES = st.integers(1, 400)

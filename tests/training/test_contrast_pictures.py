@@ -13,7 +13,7 @@ from core.events import ContrastDrawn
 from core.images import io as image_io
 from core.jobs import TrainControl
 from core.model.bank import NO_TAG, Bank
-from core.model.network import STRIDE_PX
+from core.model.config import STRIDE_PX
 from core.training import memory as memory_training
 from core.training.contrast_pictures import PICTURE_PX, Album, shots
 from core.training.memory import MemoryShaper

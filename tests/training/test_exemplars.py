@@ -20,8 +20,9 @@ from core.events import ItemDone, ItemStarted, Notice
 from core.jobs import Cancelled, JobControl
 from core.model import checkpoint, exemplars
 from core.model.bank import Bank, Placed
+from core.model.config import NetworkConfig
 from core.model.exemplars import ACTUAL, DEGRADED, NEGATIVE, POSITIVE, WRONG, SampleError, SampleMemory
-from core.model.network import MemoryNet, NetworkConfig
+from core.model.network import MemoryNet
 from core.problems import describe
 from core.training import losses
 from core.training.exemplar_fill import LARGEST_ACTUAL_PX, add_actual, fill

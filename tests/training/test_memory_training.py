@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from core.model.health import usage_of
-from core.model.network import MemoryNet
+from core.model.network import MemoryNet, with_memory
 from core.training.memory import MemoryShaper
 from core.training.recipe import TrainRecipe
 from tests.small import SMALL, small_network
@@ -85,7 +85,7 @@ def test_dead_slots_get_new_life_and_living_ones_are_left_alone() -> None:
 
 
 def test_a_network_without_a_memory_has_nothing_to_shape() -> None:
-    network = MemoryNet(SMALL.with_memory("none"))
+    network = MemoryNet(with_memory(SMALL, "none"))
     shaper = MemoryShaper(network, RECIPE, "cpu")
     x, y = crops(1)
     terms: dict[str, torch.Tensor] = {}

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication
 
 from core.images import io as image_io
 from core.model import checkpoint, exemplars
+from core.model.config import NetworkConfig
 from core.model.memory_edit import MemoryEdit, Slots
-from core.model.network import NetworkConfig
 from core.training.exemplar_fill import fill
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext, PhotoAtHand
