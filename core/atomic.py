@@ -15,20 +15,25 @@ READERS_HOLD = os.name == "nt"
 _PATIENCE_S, _POLL_S = 5.0, 0.02
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], None], *, flush: bool = True) -> None:
     """``write`` a temporary neighbour of ``path``, flush it to the disk, then rename it into place.
 
-    Whatever stood at ``path`` stays whole until the rename. Raises what ``write`` or the disk raises.
+    Whatever stood at ``path`` stays whole until the rename. Without ``flush`` nobody waits for the disk, and a loss of
+    power may take what was written last. Raises what ``write`` or the disk raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
         _exchange(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(
+            OSError
+        ):  # it only takes room, and why the file was not written matters more
+            temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -62,9 +67,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     write_atomically(path, lambda temporary: _put(temporary, data))
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, flush: bool = True) -> None:
     """Atomic, UTF-8. Raises OSError."""
-    write_bytes(path, text.encode())
+    write_atomically(path, lambda temporary: _put(temporary, text.encode()), flush=flush)
 
 
 def _put(path: Path, data: bytes) -> None:

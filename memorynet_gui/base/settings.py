@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, overload
 import appdirs
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core import tasks
+from core import atomic, tasks
 from core.model.catalog import HOME_VARIABLE
 
 APP_NAME = "MemoryNet"
@@ -311,24 +311,13 @@ class Settings(QObject):
         stored = dict(self._unknown)
         for name, current in self._values.items():
             stored[name] = getattr(type(self), name).dump(current)
-        part = self.file.with_name(f"{FILE_NAME}.{os.getpid()}.part")
+        text = json.dumps(stored, indent=1, sort_keys=True) + "\n"
         try:
-            self.config_dir.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", "utf-8")
-            part.replace(self.file)
+            atomic.write_text(self.file, text, flush=False)  # the window would wait for the disk
         except OSError as problem:
-            _part_gone(part)
             log.warning("settings not written: %s", problem)
             if not self._told_failure:
                 self._told_failure = True
                 self.save_failed.emit(
                     f"Settings cannot be kept: {problem.strerror or problem} ({self.config_dir})."
                 )
-
-
-def _part_gone(part: Path) -> None:
-    """Remove a half-written file if it is there and may be removed."""
-    try:
-        part.unlink(missing_ok=True)
-    except OSError:
-        log.debug("%s left behind", part)

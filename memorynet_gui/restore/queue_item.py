@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from core import atomic
 from core.problems import Problem
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import Verdict
@@ -213,16 +214,7 @@ def write_queue(file: Path, items: Sequence[Item], current_id: str | None) -> No
         json.dumps(current_id),
         ",\n".join(lines),
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    atomic.write_text(file, text)
 
 
 def read_queue(file: Path) -> tuple[list[Item], str | None, str]:

@@ -177,13 +177,13 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(home: Path, monkeypatch
     settings.save()
     told: list[str] = []
     settings.save_failed.connect(told.append)
-    write_text = Path.write_text
+    write_bytes = Path.write_bytes
 
-    def half(self: Path, text: str, *rest: object) -> int:
-        write_text(self, text[: len(text) // 2], "utf-8")
+    def half(self: Path, data: bytes) -> int:
+        write_bytes(self, data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     settings.theme = "light"
     settings.save()
     settings.save()

@@ -278,7 +278,7 @@ def test_a_full_disk_does_not_lose_the_old_file(qapp, tmp_path: Path, monkeypatc
     def full(_fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("memorynet_gui.restore.queue_item.os.fsync", full)
+    monkeypatch.setattr("core.atomic.os.fsync", full)
     session.add([Path("/photos/more.png")])
     with pytest.raises(OSError, match="No space"):
         session.save()
