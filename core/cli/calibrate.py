@@ -13,9 +13,9 @@ _EXAMPLES = """\
 example:
   memorynet calibrate runs/rain-1/model --photos clean/
 
-Training does this by itself at its end. Clean photos are looked at as they are and with seeded damage, light and
-full, in their own size and as camera-size composites. The thresholds stand in config.json; the weights do not
-change.
+Training does this by itself at its end. Clean photos are looked at as they are and with seeded
+damage, light and full, in their own size and as camera-size composites. The thresholds stand in
+config.json; the weights do not change.
 """
 
 
