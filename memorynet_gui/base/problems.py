@@ -30,17 +30,18 @@ _IN_THE_WINDOW: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"memorynet info lists what is at hand\.", "Choose one from the list."),
         (r"memorynet info lists the devices\.", "Choose another device."),
         (r" \(--device cpu\)", " as device"),
+        (r", or allow it with --overwrite\.", "."),
         (r" \(--[a-z][^)]*\)", ""),
     )
 )
 
 
 def for_window(problem: Problem) -> Problem:
-    """The same problem without options of the command line in its advice."""
-    todo = problem.todo
+    """The same problem without options of the command line in its reason and advice."""
+    why, todo = problem.why, problem.todo
     for pattern, words in _IN_THE_WINDOW:
-        todo = pattern.sub(words, todo)
-    return problem if todo == problem.todo else replace(problem, todo=todo)
+        why, todo = pattern.sub(words, why), pattern.sub(words, todo)
+    return problem if (why, todo) == (problem.why, problem.todo) else replace(problem, why=why, todo=todo)
 
 
 def describe(exc: BaseException) -> Problem:

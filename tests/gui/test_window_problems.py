@@ -14,8 +14,11 @@ from PySide6.QtCore import QThread, QTimer, qWarning
 from pytestqt.qtbot import QtBot
 
 from core import problems as core_problems
+from core.images.types import WouldOverwrite
 from core.model.catalog import CatalogError
 from core.model.tensors import DeviceError
+from core.training.recipe import RecipeError
+from core.training.run_folder import TrainingError
 from memorynet_gui.base import logs
 from memorynet_gui.base.problems import ClipboardError, Problem, describe, for_window, summary, title
 
@@ -44,11 +47,14 @@ def test_no_advice_names_the_command_line() -> None:
         CatalogError("no model 'x'"),
         DeviceError("cuda:7"),
         _checkpoint_error(),
+        WouldOverwrite(Path("a.png"), False),
+        RecipeError("photos: say where DATA is (--data DIR)"),
+        TrainingError("runs/a: already holds a run; go on with it (--resume) or choose another folder"),
     ):
         problem = of(error)
-        assert "--" not in problem.todo, problem.todo
+        assert "--" not in problem.sentence, problem.sentence
         assert "memorynet info" not in problem.todo
-        assert problem.todo.endswith(".")
+        assert not problem.todo or problem.todo.endswith(".")
         assert "  " not in problem.todo
 
 
