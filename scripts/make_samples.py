@@ -8,9 +8,10 @@ of Debian's ``mate-backgrounds`` are under the GPL, version 2 or later, and are 
     dpkg -x lomiri-wallpapers-16.04_*.deb unpacked
     python scripts/make_samples.py --lomiri unpacked/usr/share/backgrounds
     python scripts/make_samples.py --rainy
+    python scripts/make_samples.py --shaded
 
-Both steps rewrite ``samples.json`` and ``LICENSES.md`` from the tables below and remove JPEGs that are not
-in them. The JPEG bytes depend on the version of Pillow, the rain on :mod:`core.data.degrade`.
+Each step rewrites ``samples.json`` and ``LICENSES.md`` from the tables below and remove JPEGs that are not
+in them. The JPEG bytes depend on the version of Pillow, rain and shadows on :mod:`core.data.degrade`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the script may be run from any folder and without an install
 
 from core.data.degrade import Bounds, RainParams, rain  # noqa: E402
+from core.data.degrade.shadow import ShadowParams, shadow  # noqa: E402
 
 LONG_EDGE_PX = 720
 QUALITY = 88
@@ -178,6 +180,25 @@ def prepare(photo: Photo, original: Image.Image) -> Image.Image:
     return image
 
 
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """A shadow on the clean photo ``file``, from one seed that was chosen by eye among a few."""
+
+    file: str
+    name: str
+    seed: int
+    outlines: tuple[float, ...]  # as ShadowParams
+    size_px: Bounds
+
+
+_BLOB, _LIMBS = (1.0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 1.0, 0)
+SHADES = (
+    Shade("bricks", "A shadow on bricks", 0, _BLOB, Bounds(110, 150)),
+    Shade("gravel", "A branch over gravel", 1, _LIMBS, Bounds(120, 200)),
+    Shade("path", "A branch over the path", 1, _LIMBS, Bounds(120, 200)),
+)
+
+
 def save_jpeg(image: Image.Image, path: Path, quality: int) -> None:
     bare = Image.frombytes("RGB", image.size, image.tobytes())  # no metadata of the original can follow
     bare.save(path, quality=quality, subsampling=0, optimize=True, progressive=True)
@@ -208,6 +229,24 @@ def make_rainy(out: Path) -> None:
     _remove_strays(rainy, {shower.file for shower in SHOWERS})
 
 
+def make_shaded(out: Path) -> None:
+    """Write ``shaded/`` from ``clean/`` as it lies there."""
+    shaded = out / "shaded"
+    shaded.mkdir(parents=True, exist_ok=True)
+    for shade in SHADES:
+        with Image.open(out / "clean" / f"{shade.file}.jpg") as truth:
+            pixels = np.asarray(truth.convert("RGB"), np.float32) / 255
+        params = ShadowParams(
+            shadows=(1.0,), outlines=shade.outlines, size_px=shade.size_px, thickness_px=Bounds(50, 90),
+            penumbra_px=Bounds(1.5, 3), widening=Bounds(1, 2), ambient=Bounds(0.25, 0.4), tint=Bounds(0.1, 0.3),
+            relief=Bounds(0, 0.05), veil=Bounds(0, 0.001), lit_patches=0, jpeg=0, untouched=0, unevenness=0.08,
+        )  # fmt: skip
+        shadowed, _matte = shadow(pixels, np.random.default_rng(shade.seed), params)
+        image = Image.fromarray(np.rint(shadowed * 255).astype(np.uint8))
+        save_jpeg(image, shaded / f"{shade.file}.jpg", QUALITY)
+    _remove_strays(shaded, {shade.file for shade in SHADES})
+
+
 def _remove_strays(folder: Path, wanted: set[str]) -> None:
     for path in folder.glob("*.jpg"):
         if path.stem not in wanted:
@@ -221,10 +260,11 @@ def skimage_folder() -> Path:
 
 
 def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
-    """Entries of ``samples.json`` for the files that exist, the rainy ones first."""
+    """Entries of ``samples.json`` for the files that exist, the rainy ones first, then the shaded ones."""
     photos = {photo.file: photo for photo in PHOTOS}
     entries: list[tuple[str, str, str | None, Photo]]
     entries = [(f"rainy/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHOWERS]
+    entries += [(f"shaded/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHADES]
     entries += [(f"clean/{p.file}.jpg", p.name, None, p) for p in PHOTOS]
     for file, name, truth, photo in entries:
         if (out / file).is_file():
@@ -236,6 +276,7 @@ def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
                     "credit": photo.author,
                     "licence": photo.licence,
                     "validation": photo.validation and truth is None,
+                    **({"task": "deshadow"} if file.startswith("shaded/") else {}),
                 },
                 photo,
             )
@@ -248,6 +289,8 @@ def changes(photo: Photo, file: str) -> str:
     done.append("saved as JPEG without metadata")
     if file.startswith("rainy/"):
         done.append("rain added by computer")
+    if file.startswith("shaded/"):
+        done.append("shadow added by computer")
     text = ", ".join(done)
     return text[0].upper() + text[1:]
 
@@ -262,8 +305,8 @@ def write_lists(out: Path) -> None:
         "",
         "These photos are not under the licence of the code: each keeps the licence its author gave it, in the",
         "changed form found here too (photos under CC BY-SA stay under CC BY-SA). `scripts/make_samples.py`",
-        "makes them again from the packages named below and writes this file. The rain in `rainy/` is",
-        "synthetic; its truth lies in `clean/` under the same name.",
+        "makes them again from the packages named below and writes this file. The rain in `rainy/` and",
+        "the shadows in `shaded/` are synthetic; their truth lies in `clean/` under the same name.",
         "",
         "| File | Title in its package | Author | Licence | Source | Changes |",
         "|---|---|---|---|---|---|",
@@ -288,14 +331,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--skimage", type=Path, metavar="DIR", help="scikit-image's data (default: installed)"
     )
     parser.add_argument("--rainy", action="store_true", help="make rainy/ from clean/")
+    parser.add_argument("--shaded", action="store_true", help="make shaded/ from clean/")
     parser.add_argument("--out", type=Path, default=ROOT / "resources" / "samples", metavar="DIR")
     options = parser.parse_args(arguments)
-    if options.lomiri is None and not options.rainy:
-        parser.error("nothing to do: give --lomiri DIR, --rainy or both")
+    if options.lomiri is None and not options.rainy and not options.shaded:
+        parser.error("nothing to do: give --lomiri DIR, --rainy, --shaded or several")
     if options.lomiri is not None:
         make_clean(options.out, {LOMIRI: options.lomiri, SKIMAGE: options.skimage or skimage_folder()})
     if options.rainy:
         make_rainy(options.out)
+    if options.shaded:
+        make_shaded(options.out)
     write_lists(options.out)
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(f"{options.out}: {size / 1e6:.2f} MB")

@@ -16,7 +16,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "resources" / "samples"
 ENTRIES: list[dict[str, Any]] = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))
-RAINY = [entry for entry in ENTRIES if entry["truth"] is not None]
+SHADED = [entry for entry in ENTRIES if entry.get("task") == "deshadow"]
+RAINY = [entry for entry in ENTRIES if entry["truth"] is not None and entry not in SHADED]
 CLEAN = [entry for entry in ENTRIES if entry["truth"] is None]
 FREE_LICENCES = {"CC0 1.0", "CC BY 4.0", "CC BY-SA 4.0", "Public domain"}
 
@@ -48,6 +49,7 @@ def test_the_list_and_the_folders_agree() -> None:
     assert len(ENTRIES) == len(on_disk), "a file is listed twice"
     assert 16 <= len(CLEAN) <= 22
     assert len(RAINY) == 4
+    assert len(SHADED) == 3, "as many as the empty page shows"
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["file"])
@@ -68,6 +70,16 @@ def test_rainy_photos_match_their_truth(entry: dict[str, Any]) -> None:
     assert entry["truth"] in {clean["file"] for clean in CLEAN}
     assert 20 < psnr_db(rainy, truth) < 30, "plainly rainy, and still the same photo"
     assert rainy.mean() > truth.mean(), "rain adds light"
+
+
+@pytest.mark.parametrize("entry", SHADED, ids=lambda entry: entry["file"])
+def test_shaded_photos_match_their_truth(entry: dict[str, Any]) -> None:
+    shaded, truth = pixels(entry["file"]), pixels(entry["truth"])
+    assert shaded.shape == truth.shape
+    assert entry["truth"] in {clean["file"] for clean in CLEAN}
+    darker = (truth - shaded).mean(2) > 20
+    assert 0.02 < darker.mean() < 0.3, "a shadow, and most of the photo without"
+    assert np.abs(truth - shaded).mean(2)[~darker].mean() < 4
 
 
 def test_every_photo_is_credited_under_a_free_licence() -> None:
@@ -96,6 +108,7 @@ def test_everything_together_is_small() -> None:
 
 def test_the_script_makes_rain_again_from_the_truth(make_samples: ModuleType, tmp_path: Path) -> None:
     shutil.copytree(SAMPLES / "clean", tmp_path / "clean")
+    shutil.copytree(SAMPLES / "shaded", tmp_path / "shaded")
     (tmp_path / "rainy").mkdir()
     (tmp_path / "rainy" / "stray.jpg").write_bytes(b"old")
     assert make_samples.main(["--rainy", "--out", str(tmp_path)]) == 0

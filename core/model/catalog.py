@@ -52,6 +52,7 @@ class Sample:
     path: Path
     truth: Path | None  # the same photo undamaged, where there is one
     credit: str  # "author, licence"
+    task: str = ""  # that undoes its damage; "" for a clean one
 
 
 # --- models --------------------------------------------------------------------------------------
@@ -258,7 +259,8 @@ def sample_photos(validation: bool) -> tuple[Path, ...]:
 
 def _sample(root: Path, row: Mapping[str, Any]) -> Sample:
     truth = root / row["truth"] if row.get("truth") else None
-    return Sample(row["name"], root / row["file"], truth, f"{row['credit']}, {row['licence']}")
+    task = row.get("task", "derain") if truth else ""
+    return Sample(row["name"], root / row["file"], truth, f"{row['credit']}, {row['licence']}", task)
 
 
 def _did_you_mean(text: str, known: Sequence[str]) -> str:

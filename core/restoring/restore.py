@@ -32,11 +32,12 @@ from core.model.network import MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
 from core.restoring import scaled, scales, shadow_guess, shadow_light, tiling
-from core.restoring.verdict import NO_VERDICT, NOTHING, Measure, Thresholds, Verdict
+from core.restoring.verdict import LITTLE, MUCH, NO_VERDICT, NOTHING, Measure, Thresholds, Verdict
 
 __all__ = ["RestoreError", "RestoreRequest", "Restored", "blend", "restore"]
 
 GUESSED_TASK = "deshadow"  # the one whose damage can be guessed and whose light is measured beside it
+_MUCH_SHARE = 0.05  # of the photo in shadow, from which on that is much
 SMALLEST_TILE_PX = 64
 LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
 SUMMARY_WHOLE_PX = 640  # photos with a longer edge give their actual memory from a reduced copy
@@ -161,6 +162,7 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         guidance.check_marks(request.only, "the mask of what to restore")
     began = time.monotonic() - control.waited_s
     asked, note = request, guidance.note(request.mask)
+    found_mask: shadow_guess.Guess | None = None
     if request.guess and request.mask is None:
         note = guidance.GUESSED
         found_mask = _guessed(picture.pixels, network, emit, control)
@@ -168,12 +170,13 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         if found_mask is not None:
             network.notes.append(f"a shadow was found over {_percent(found_mask.share)} of the photo")
     if asked.guess and request.mask is None:
-        why = "nothing in it is darker than its surroundings the way a cast shadow is"
         network.notes.append("no cast shadow found, nothing changed")
-        emit(Looked(NOTHING, scales.WHOLE, why))
-        found = scaled.Found(picture.pixels, Verdict(NOTHING, None, scales.WHOLE, why, unchanged=True))
+        emit(Looked(NOTHING, scales.WHOLE, _NO_SHADOW.why))
+        found = scaled.Found(picture.pixels, _NO_SHADOW, Measure(0.0, 0.0, None, 0.0))
     else:
         found = scaled.restore(picture.pixels, request, network, emit, control)
+        if asked.guess and found_mask is not None:
+            found = replace(found, verdict=_with_share(found.verdict, found_mask))
     pixels = found.pixels
     if request.only is not None:
         pixels = within(picture.pixels, pixels, request.only)
@@ -219,6 +222,32 @@ def _guessed(
     return shadow_guess.guess(before, after, pixels.shape[1], pixels.shape[0])
 
 
+_NO_SHADOW = Verdict(
+    NOTHING,
+    None,
+    scales.WHOLE,
+    "nothing in it is darker than its surroundings the way a cast shadow is",
+    unchanged=True,
+)
+
+
+def _with_share(verdict: Verdict, found: shadow_guess.Guess) -> Verdict:
+    """What was guessed says how much was found, unless the model can say it itself."""
+    if verdict.found not in (None, NOTHING):
+        return verdict
+    return replace(verdict, found=MUCH if found.share >= _MUCH_SHARE else LITTLE)
+
+
+def can_guess(model: Path, task: str) -> bool:
+    """Whether :attr:`RestoreRequest.guess` may be asked of a model; False as well where it cannot be loaded."""
+    if task != GUESSED_TASK:
+        return False
+    try:
+        return load_model(model, "cpu", choose_precision("auto", "cpu")).provenance.get("guidance") is True
+    except (checkpoint.CheckpointError, RuntimeError, MemoryError):
+        return False  # restoring says what is wrong with it
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
@@ -231,6 +260,16 @@ def preview(
     Takes about a second at 12 megapixels. Raises as :func:`restore`.
     """
     network = Network(request, ignore, control)
+    if request.guess and request.mask is None:
+        guessed = _guessed(picture.pixels, network, ignore, control)
+        if guessed is None:
+            return _NO_SHADOW, picture.pixels
+        told = _with_share(Verdict(), guessed)
+        if not want_pixels:
+            return told, picture.pixels
+        request = replace(request, mask=guessed.mask)
+        found = scaled.restore(picture.pixels, request, network, ignore, control)
+        return _with_share(found.verdict, guessed), found.pixels
     found = scaled.preview(picture.pixels, request, network, control, want_pixels)
     return found.verdict, found.pixels
 

@@ -148,6 +148,15 @@ _TABLE: tuple[Action, ...] = (
         ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"),
         "mdi6.play-box-multiple-outline",
     ),
+    Action(
+        "paint_mask",
+        "Mask",
+        "Mark where the damage is, or where alone the photo may change",
+        WORK,
+        ("M",),
+        "mdi6.brush-variant",
+        page="restore",
+    ),
     Action("pause", "Pause", "Pause or go on", WORK, ("Ctrl+P",), "mdi6.pause", GLOBAL, checkable=True),
     Action(
         "cancel",

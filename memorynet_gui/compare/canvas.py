@@ -318,6 +318,17 @@ class CompareCanvas(QWidget):
         """The image point under a widget point (outside the photo where there is none)."""
         return QPointF(*self._transform.to_image(*self._to_pane(at))) if self._transform else None
 
+    def from_image(self, x: float, y: float) -> QPointF:
+        """The widget point of an image point, in the first pane; the origin without a photo.
+
+        The photo is placed on whole pixels of the screen, and so is this.
+        """
+        if self._transform is None:
+            return QPointF()
+        pane, ratio, zoom = self._pane_rects()[0], self.devicePixelRatioF(), self._transform.zoom
+        left, top = self._transform.origin
+        return QPointF((pane[0] + left + x * zoom) / ratio, (pane[1] + top + y * zoom) / ratio)
+
     def _set_transform(self, transform: ViewTransform | None) -> None:
         if transform == self._transform:
             return

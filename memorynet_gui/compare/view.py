@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -76,6 +77,7 @@ class CompareView(CompareCanvas):
         self._line_grab = 0.0  # pointer to line when it was taken, logical px
         self._focus_ring = False
         self._arrivals: list[_Arrival] = []
+        self.over_photo: Callable[[QPainter, QRect], None] | None = None  # paints over the exposed part
         self.words = ("Original", "Restored", "Not restored yet")  # on the badges: left, right, right so far
         self._arrival_timer = QTimer(self)
         self._arrival_timer.setInterval(16)
@@ -128,7 +130,9 @@ class CompareView(CompareCanvas):
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         painter = QPainter(self)
-        if self._transform is not None:
+        if self._transform is not None and self.over_photo is not None:
+            self.over_photo(painter, event.rect())
+        elif self._transform is not None:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             self._paint_overlays(painter)
         if self._focus_ring and self.hasFocus():

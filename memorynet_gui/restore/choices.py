@@ -172,7 +172,7 @@ class Choices(QWidget):
             self.device.currentData() or "auto",
             self.precision.currentData() or "auto",
             self.tile.currentData(),
-            self.thoroughness.percent,
+            100 if self.task.currentData() == "deshadow" else self.thoroughness.percent,
             self.scale.value,
         )
 
@@ -227,6 +227,8 @@ class Choices(QWidget):
         name = self.model.currentData()
         chosen = next((entry for entry in self._entries if self._argument(entry) == name), None)
         self.thoroughness.set_available(chosen is None or chosen.reads_damage)
+        # read more strongly, the memory of shadows spoils what is lit
+        self.thoroughness.setVisible(self.task.currentData() != "deshadow")
 
     def _model_problem(self, text: str) -> None:
         self.model_error.setText(text)

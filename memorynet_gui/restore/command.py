@@ -9,15 +9,16 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.restoring.scales import WHOLE
 from memorynet_gui.restore.queue_item import DEFAULT_QUALITY, Item, SaveNote
 
 
-def arguments(item: Item, save: SaveNote | None = None) -> list[str]:
+def arguments(item: Item, save: SaveNote | None = None, masks: Path | None = None) -> list[str]:
     """What follows ``memorynet``: a list for :func:`core.cli.program.main`, no quoting done.
 
-    ``save`` None: the way it was saved last, or else beside the source with everything by default. Raises
+    ``masks`` is the folder of painted masks. ``save`` None: the way it was saved last, or else beside the source with everything by default. Raises
     ValueError while the photo has not been restored.
     """
     note = item.result
@@ -32,6 +33,11 @@ def arguments(item: Item, save: SaveNote | None = None) -> list[str]:
     if note.scale_used == WHOLE:  # of copies each has a tile of its own
         words += ["--tile", str(note.tile_px)]
     words += ["--strength", f"{item.strength_percent / 100:.2f}"]
+    for option, told, name in (("--mask", note.mask, note.mask_name), ("--only", note.only, note.only_name)):
+        if name and masks is not None:
+            words += [option, str(masks / f"{name}.png")]
+        elif option == "--mask" and note.task == "deshadow":
+            words += [option, told]  # "none" or "auto"
     if note.thoroughness_percent != 100:
         words += ["--thoroughness", f"{note.thoroughness_percent / 100:.2f}"]
     if save is not None:
@@ -60,6 +66,11 @@ def _windows_word(word: str) -> str:
     return quoted
 
 
-def command(item: Item, save: SaveNote | None = None, windows: bool = sys.platform == "win32") -> str:
+def command(
+    item: Item,
+    save: SaveNote | None = None,
+    windows: bool = sys.platform == "win32",
+    masks: Path | None = None,
+) -> str:
     """The whole line, quoted. Raises ValueError while the photo has not been restored."""
-    return quote(["memorynet", *arguments(item, save)], windows)
+    return quote(["memorynet", *arguments(item, save, masks)], windows)

@@ -17,6 +17,7 @@ from core.events import LadderStep, Notice, PassTile, RestoreStarted
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.problems import describe
 from memorynet_gui.restore.job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
+from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.queue_item import Choice, Item, ItemState
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.session import Session
@@ -58,6 +59,7 @@ class RestoreFlow(QObject):
     ) -> None:
         super().__init__(parent)
         self._session, self._runner, self._store, self._focus = session, runner, store, focus
+        self.masks: MaskStore | None = None
         self._choice: Choice | None = None
         self._all = False
         self._first: dict[str, None] = {}  # asked for by name, in this order
@@ -214,6 +216,9 @@ class RestoreFlow(QObject):
             self._store,
             choice.thoroughness_percent,
             choice.scale,
+            item.mask,
+            item.only,
+            self.masks,
         )
         self._running_id = item.id
         self._skipping = False

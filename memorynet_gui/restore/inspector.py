@@ -354,6 +354,11 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
         ran = f"{note.device} · {note.precision} · {note.tile_px} px"
         rows.append(("Ran on", ran, f"Device, precision and tile: {ran}"))
         rows.append(("Model", note.model_name, f"sha256 {note.model_sha256}"))
+        if note.mask != "none":
+            told = "guessed" if note.mask == "auto" else "as painted"
+            rows.append(("Mask", told, f"Where the damage is: {note.mask}"))
+        if note.only != "none":
+            rows.append(("Restored", "only where painted", f"The mask of what may change: {note.only}"))
         if note.thoroughness_percent != 100:
             tooltip = "How strongly the memory of damage was read"
             rows.append(("Thoroughness", f"{note.thoroughness_percent} %", tooltip))

@@ -6,7 +6,7 @@ they import themselves, on the thread they run on: the page needs only the recor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from core.restoring.scales import AUTO
 from core.tasks import TASKS
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
+from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.queue_item import Item, ResultNote
 from memorynet_gui.restore.results import ResultStore
 
@@ -42,6 +43,9 @@ class RestoreOrder:
     store: ResultStore = field(compare=False, repr=False)
     thoroughness_percent: int = 100
     scale: str = AUTO
+    mask: str = ""  # names in ``masks``
+    only: str = ""
+    masks: MaskStore | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,10 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         elif isinstance(event, RestoreStarted | PassTile | LadderStep | Notice):
             emit(event)
 
+    mask = order.masks.get(order.mask) if order.masks is not None and order.mask else None
+    only = order.masks.get(order.only) if order.masks is not None and order.only else None
+    if order.task != restore.GUESSED_TASK:
+        mask = None
     request = restore.RestoreRequest(
         task=order.task,
         model=catalog.resolve(order.model),
@@ -99,6 +107,10 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         tile_px=order.tile_px,
         focus=order.focus,
         memory_edit=memory_edit.thorough(order.thoroughness_percent / 100),
+        mask=mask,
+        only=only,
+        # as the command line's default
+        guess=mask is None and restore.can_guess(catalog.resolve(order.model), order.task),
         scale=order.scale,
     )
     restored = restore.restore(picture, request, forward, control)
@@ -125,6 +137,13 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         found=restored.verdict.found,
         gone=restored.verdict.gone,
         unchanged=restored.verdict.unchanged,
+    )
+    note = replace(
+        note,
+        mask=restored.mask,
+        only=restored.only,
+        mask_name=order.mask if mask is not None else "",
+        only_name=order.only if only is not None else "",
     )
     rgb = image_io.to_srgb(restored.pixels, picture.icc)
     error = order.store.put(order.item_id, restored.pixels)
@@ -166,6 +185,8 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
         megapixels_per_s=note.megapixels_per_s,
         notes=note.notes,
         memory=memory_edit.note(memory_edit.thorough(note.thoroughness_percent / 100)),
+        mask=note.mask,
+        only=note.only,
         verdict=note.verdict,
         scale_asked=note.scale,
     )

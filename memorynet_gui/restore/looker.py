@@ -188,6 +188,7 @@ def look_at(item_id: str, path: Path, key: LookKey, want_pixels: bool, control: 
         device=key.device,
         precision=key.precision,
         scale=key.scale,
+        guess=restore.can_guess(catalog.resolve(key.model), key.task),
     )
     verdict, pixels = restore.preview(picture, request, control, want_pixels)
     control.checkpoint()

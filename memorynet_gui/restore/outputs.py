@@ -47,6 +47,7 @@ class ResultsOut(QObject):
         self._go_on = False
         self._written: list[Path] = []  # by the saves under way, told in one go when the last has ended
         self._unwritten: list[tuple[str, Problem]] = []
+        self.masks_dir: Path | None = None
         self.drag_path: Path | None = None
         saver.saved.connect(self._saved)
         saver.failed.connect(self._save_failed)
@@ -160,7 +161,7 @@ class ResultsOut(QObject):
     def copy_command(self) -> None:
         item = self._session.current
         if item is not None:
-            QGuiApplication.clipboard().setText(command(item, self._saver.plan(item)))
+            QGuiApplication.clipboard().setText(command(item, self._saver.plan(item), masks=self.masks_dir))
             self._context.banner("The command is on the clipboard.")
 
     # --- before and after ------------------------------------------------------------------------

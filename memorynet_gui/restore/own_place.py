@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class OwnPlace:
-    """``queue_file`` and ``results_dir`` are this window's until :meth:`release`, or until its process ends."""
+    """``queue_file``, ``masks_dir`` and ``results_dir`` are this window's until :meth:`release`, or until its process ends."""
 
     def __init__(self, data_dir: Path, cache_dir: Path) -> None:
         self._lock: QLockFile | None = None
@@ -31,6 +31,7 @@ class OwnPlace:
                 self._lock, self.number = lock, number
                 break
         self.queue_file = data_dir / f"queue{_suffix(self.number)}.json"
+        self.masks_dir = data_dir / f"masks{_suffix(self.number)}"
         self.results_dir = cache_dir / f"results{_suffix(self.number)}"
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
@@ -21,6 +22,8 @@ from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.inputs import PhotosIn
 from memorynet_gui.restore.inspector import Inspector
 from memorynet_gui.restore.looker import Looker
+from memorynet_gui.restore.mask_desk import MaskDesk
+from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.menu import photo_menu
 from memorynet_gui.restore.outputs import ResultsOut
 from memorynet_gui.restore.own_place import OwnPlace
@@ -33,8 +36,12 @@ from memorynet_gui.restore.toolbar import RestoreToolbar
 from memorynet_gui.restore.work import QueueWork
 from memorynet_gui.widgets.empty import EmptyState
 
+if TYPE_CHECKING:
+    from core.model.catalog import Sample
+
 log = logging.getLogger(__name__)
 
+_GOES = {"derain": "Rain goes", "deshadow": "Shadows go", "deblur": "Blur goes"}
 _ZOOM_STEP = 1.5
 _COUNT_MS = 150
 
@@ -62,6 +69,17 @@ class RestorePage(Page):
         self.empty = EmptyState(self.thumbnails)
         self.toolbar = RestoreToolbar(self)
         self._inspector = Inspector()
+        self.masks = MaskDesk(
+            context,
+            self.session,
+            self.stage,
+            self.canvas,
+            self._inspector.choices,
+            MaskStore(self.place.masks_dir),
+            self,
+        )
+        self.flow.masks = self.masks.store
+        self.results_out.masks_dir = self.place.masks_dir
         self.looker = Looker(self.session, self._inspector.choices, context.runner, settings, self)
         self.stage.preview = self.looker.preview
         self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
@@ -79,6 +97,7 @@ class RestorePage(Page):
         )
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
+        self._samples: tuple[Sample, ...] = ()
         self._knows_queue = False
         self._build()
         self._connect()
@@ -106,6 +125,7 @@ class RestorePage(Page):
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        column.addWidget(self.masks.bar)
         column.addWidget(self._middle, 1)
         column.addWidget(self.filmstrip)
         self.filmstrip.setProperty("surface", "panel")
@@ -120,6 +140,7 @@ class RestorePage(Page):
     def _connect(self) -> None:
         context, session, flow, out = self.context, self.session, self.flow, self.results_out
         self.chooser.task_changed.connect(self.stage.set_task)
+        self.chooser.task_changed.connect(lambda _task: self._fit_empty_to_task())
         session.current_changed.connect(lambda _item: self._refresh())
         session.changed.connect(self._row_changed)
         session.many_changed.connect(self._rows_changed)
@@ -144,6 +165,8 @@ class RestorePage(Page):
         flow.idle.connect(self.work.idle)
         out.changed.connect(self._refresh)
         self.work.changed.connect(self._refresh)
+        self.masks.changed.connect(self._refresh)
+        flow.started.connect(lambda _id: self.masks.stop())
         out.go_on.connect(self.work.run_all)
         self.canvas.mode_changed.connect(self._mode_changed)
         self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
@@ -180,10 +203,23 @@ class RestorePage(Page):
         from core.model import catalog
 
         self.chooser.fill()
-        self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
+        self._samples = tuple(sample for sample in catalog.samples() if sample.truth is not None)
+        self._fit_empty_to_task()
         self.session.load_in_background()
         cache_dir = self.context.settings.cache_dir
         self.saver.run(lambda: sweep_dragged(cache_dir), lambda _none: None)
+
+    def _fit_empty_to_task(self) -> None:
+        """Words and sample photos that go with what is to be removed."""
+        task = self._inspector.choices.choice().task
+        fitting = [sample for sample in self._samples if sample.task == task]
+        self.empty.set_samples(fitting or self._samples)
+        said = _GOES.get(task, _GOES["derain"])
+        self.empty.say(
+            "Drop photos or folders here",
+            f"{said}, the photo stays. Your originals are never overwritten.",
+            "or paste with Ctrl+V",
+        )
 
     def _first_finished(self) -> None:
         """The first run has imported the rest of torch."""
@@ -223,8 +259,9 @@ class RestorePage(Page):
             "previous": lambda: len(self.session) > 1,
             "select_all": lambda: len(self.session) > 0,
             "remove": lambda: len(self.session) > 0,
-            "undo": lambda: self.session.can_undo,
-            "redo": lambda: self.session.can_redo,
+            "undo": lambda: self.masks.active or self.session.can_undo,
+            "redo": lambda: self.masks.active or self.session.can_redo,
+            "paint_mask": lambda: shown and not self.flow.busy,
             "retry": lambda: summary.failed + summary.cancelled > 0,
             "run": lambda: item is not None and item.state is not ItemState.RUNNING,
             "run_all": lambda: summary.waiting + summary.cancelled > 0,
@@ -238,6 +275,7 @@ class RestorePage(Page):
     def handle(self, action_id: str) -> None:
         canvas, session, out, work = self.canvas, self.session, self.results_out, self.work
         if action_id.startswith("mode_"):
+            self.masks.stop()
             canvas.set_mode(action_id.removeprefix("mode_"))
             return
         handlers: dict[str, Callable[[], object]] = {
@@ -254,11 +292,12 @@ class RestorePage(Page):
             "previous": lambda: session.step(-1),
             "select_all": self.filmstrip.list.selectAll,
             "remove": work.remove,
-            "undo": work.undo,
-            "redo": session.redo,
+            "undo": self.masks.tool.undo if self.masks.active else work.undo,
+            "redo": self.masks.tool.redo if self.masks.active else session.redo,
+            "paint_mask": self.masks.toggle,
             "retry": lambda: work.retry([]),
-            "run": work.run_one,
-            "run_all": work.run_all,
+            "run": lambda: self._run(work.run_one),
+            "run_all": lambda: self._run(work.run_all),
             "cancel": self.flow.cancel,
             "toggle_zoom": canvas.toggle_fit,
             "zoom_fit": canvas.fit,
@@ -290,6 +329,7 @@ class RestorePage(Page):
         self._count.stop()
         self.work.shut_down()
         self.looker.shut_down()
+        self.masks.shut_down()
         self.flow.shut_down()
         self.photos_in.shut_down()
         self.stage.shut_down()
@@ -301,7 +341,13 @@ class RestorePage(Page):
             except OSError as exc:
                 log.warning("the queue could not be kept: %s", exc)
             self.store.keep_only(self.session.known_ids())
+            self.masks.sweep()
         self.place.release()
+
+    def _run(self, work: Callable[[], object]) -> None:
+        """What is being painted is done, and kept, before a photo is restored with it."""
+        self.masks.stop()
+        work()
 
     def _do(self, action_id: str) -> None:
         if self.can(action_id):
@@ -374,6 +420,8 @@ class RestorePage(Page):
         shown = self.stage.shown is not None
         for button in (*self.toolbar.modes.values(), self.toolbar.fit, self.toolbar.actual):
             button.setEnabled(shown)
+        self.toolbar.paint.setEnabled(self.can("paint_mask"))
+        self.toolbar.paint.setChecked(self.masks.active)
         self._count.start()
 
     def _count_unsaved(self) -> None:

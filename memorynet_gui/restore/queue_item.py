@@ -94,6 +94,10 @@ class ResultNote:
     source_bytes: int  # with source_mtime_ns: which version of the source file this belongs to
     source_mtime_ns: int
     thoroughness_percent: int = 100
+    mask: str = "none"  # what the record says: "none", "auto" or a sum; likewise what it was restricted to
+    only: str = "none"
+    mask_name: str = ""  # in the mask store, where one was painted
+    only_name: str = ""
     scale: str = WHOLE  # that was asked for; results from before there were scales are of the full size
     scale_used: str = WHOLE
     scale_why: str = ""
@@ -138,6 +142,10 @@ class Item:
     saved: SaveNote | None = None
     receipt: tuple[ReceiptNote, ...] = ()
     reference: Path | None = None
+    mask: str = (
+        ""  # where the damage is, and below where it may be restored: names in the mask store; "": none
+    )
+    only: str = ""
     look: LookNote | None = None  # of this start only
 
     @property
@@ -178,6 +186,9 @@ def item_as_json(item: Item) -> dict[str, Any]:
         found["saved"] = {**asdict(item.saved), "path": str(item.saved.path)}
     if item.receipt:
         found["receipt"] = [asdict(line) for line in item.receipt]
+    for key in ("mask", "only"):
+        if getattr(item, key):
+            found[key] = getattr(item, key)
     if item.reference is not None:
         found["reference"] = str(item.reference)
     return found
@@ -203,7 +214,16 @@ def item_from_json(data: Mapping[str, Any]) -> Item:
         saved=SaveNote(**{**saved, "path": Path(saved["path"])}) if saved else None,
         receipt=tuple(ReceiptNote(**line) for line in data.get("receipt", ())),
         reference=Path(reference) if reference else None,
+        mask=_mask_name(data.get("mask", "")),
+        only=_mask_name(data.get("only", "")),
     )
+
+
+def _mask_name(value: Any) -> str:
+    """Raises ValueError for what would be another place than the store."""
+    if not isinstance(value, str) or not all(sign in "0123456789abcdef" for sign in value):
+        raise ValueError(f"mask {value!r}, need a name in the store")
+    return value
 
 
 def write_queue(file: Path, items: Sequence[Item], current_id: str | None) -> None:

@@ -43,6 +43,8 @@ class RestoreToolbar(QWidget):
         self.paste = self._button("Paste", "paste")
         self.run = self._button("Restore all", "run_all")
         self.run.setProperty("role", "primary")
+        self.paint = self._button(ACTIONS["paint_mask"].text, "paint_mask")
+        self.paint.setCheckable(True)
         self.segments = QFrame()
         self.segments.setProperty("role", "segments")
         row = QHBoxLayout(self.segments)
@@ -72,7 +74,7 @@ class RestoreToolbar(QWidget):
 
     def widgets(self) -> dict[str, list[QWidget]]:
         return {
-            "left": [self.open, self.paste, self.run],
+            "left": [self.open, self.paste, self.run, self.paint],
             "centre": [self.segments],
             "right": [self.zoom, self.fit, self.actual],
         }

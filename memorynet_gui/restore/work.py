@@ -13,7 +13,7 @@ from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.outputs import ResultsOut
-from memorynet_gui.restore.queue_item import ItemState
+from memorynet_gui.restore.queue_item import Choice, ItemState
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
@@ -64,7 +64,18 @@ class QueueWork(QObject):
             if not self._flow.busy:
                 cancelled = [item.id for item in self._session.items() if item.state is ItemState.CANCELLED]
                 self._session.set_waiting(cancelled)
+                self._warn_of_guesses(choice)
             self._flow.run_all(choice)
+
+    def _warn_of_guesses(self, choice: Choice) -> None:
+        """Before a batch: the shadows of photos that nobody has marked are guessed."""
+        waiting = [item for item in self._session.items() if item.state is ItemState.WAITING]
+        count = sum(not item.mask for item in waiting)
+        if choice.task == "deshadow" and count and len(waiting) > 1:
+            what = "1 photo has" if count == 1 else f"{count:,} photos have"
+            self._context.banner(
+                f"{what} no mask: the shadow is guessed, and a photo stays as it is where none is found."
+            )
 
     def run_one(self) -> None:
         """The shown photo; several when several are selected."""

@@ -198,9 +198,10 @@ def test_masks_of_pairs_and_scores_by_region(
     assert ((mask > 127) & wanted).sum() / ((mask > 127) | wanted).sum() > 0.9
     write_over(tmp_path / "masks/two.png", mask)
     words = ("evaluate", pairs, "--model", model, "--masks", tmp_path / "masks")
-    code, out, _err = run(capsys, *words, "--json")
+    code, out, err = run(capsys, *words, "--json")
+    assert code == 0, err
     found = json.loads(out)
-    assert code == 0 and set(found["regions"]) == {"shadow", "lit"}
+    assert set(found["regions"]) == {"shadow", "lit"}
     shadow, lit = found["regions"]["shadow"]["input"], found["regions"]["lit"]["input"]
     assert lit["psnr_db"] is None or shadow["psnr_db"] < lit["psnr_db"]
     assert shadow["lab_mae"] > lit["lab_mae"]

@@ -1,0 +1,226 @@
+"""The strip above a photo while a mask is painted: what it is for, the tools, what to do with all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from memorynet_gui.restore.mask import Brush
+from memorynet_gui.restore.mask_tool import LEAST_PX, MOST_PX
+from memorynet_gui.widgets.parts import DirectSlider
+
+DAMAGE, ONLY = "damage", "only"
+_USES = (
+    (DAMAGE, "Where the damage is", "Paint over the shadow: the network is told where it lies"),
+    (ONLY, "Restore only here", "Paint over what may change: everywhere else not a bit changes"),
+)
+_TOOLS = (
+    ("brush", "Brush", "Paint (B). Alt takes away, Shift draws a straight line, [ and ] change the size"),
+    ("eraser", "Eraser", "Take away (E)"),
+    (
+        "patch",
+        "Patch",
+        "Click a place: all that looks like it and hangs together is painted (P). Alt takes away",
+    ),
+    ("lasso", "Lasso", "Draw around a place (L). Alt takes away"),
+)
+_CHANGES = (
+    ("grow", "Wider"),
+    ("shrink", "Narrower"),
+    ("feather", "Softer"),
+    ("invert", "Swap inside and outside"),
+    ("", ""),
+    ("clear", "Clear"),
+    ("", ""),
+    ("load", "Load a mask…"),
+    ("save", "Save this mask…"),
+)
+_SIZE_STEPS = 200  # of the slider; it goes by the same factor everywhere
+
+
+class MaskBar(QFrame):
+    """Every wish is a signal."""
+
+    use_chosen = Signal(str)  # DAMAGE | ONLY
+    tool_chosen = Signal(str)
+    brush_changed = Signal(object)  # Brush
+    wanted = Signal(str)  # guess, grow, shrink, feather, invert, clear, load, save, undo, redo, done
+    shown_changed = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("surface", "panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._brush = Brush()
+        self.uses = self._segments(_USES, self.use_chosen)
+        self.tools = self._segments(_TOOLS, self.tool_chosen)
+        self.diameter = self._slider(
+            "Size", "Diameter of the brush in pixels of the photo: [ and ]", _SIZE_STEPS
+        )
+        self.feather = self._slider("Feather", "How softly the brush ends", 100)
+        self.flow = self._slider("Flow", "How much one stroke adds", 100)
+        self.guess = self._button("Guess", "guess", "Let the program find the shadow")
+        self.undo = self._button("Undo", "undo", "Take the last step back (Ctrl+Z)")
+        self.redo = self._button("Redo", "redo", "Do it again (Ctrl+Shift+Z)")
+        self.overlay = QPushButton("Show")
+        self.overlay.setCheckable(True)
+        self.overlay.setChecked(True)
+        self.overlay.setToolTip("Show or hide what is painted (O)")
+        self.overlay.setAccessibleName("Show the mask")
+        self.overlay.toggled.connect(self.shown_changed)
+        self.done = self._button("Done", "done", "Back to comparing; the mask is kept (Esc)")
+        self.done.setProperty("role", "primary")
+        self.more = QToolButton()
+        self.more.setText("Change")
+        self.more.setToolTip("Wider, narrower, softer, swapped; load and save")
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.more.setAccessibleName("Change the whole mask")
+        menu = QMenu(self.more)
+        for name, text in _CHANGES:
+            if name:
+                menu.addAction(text).triggered.connect(lambda _on=False, name=name: self.wanted.emit(name))
+            else:
+                menu.addSeparator()
+        self.more.setMenu(menu)
+        self.says = QLabel()
+        self.says.setProperty("role", "caption")
+        self.says.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._lay_out()
+        self.set_brush(self._brush)
+        self.set_use(DAMAGE)
+        self.set_tool("brush")
+
+    def _lay_out(self) -> None:
+        first, second = QHBoxLayout(), QHBoxLayout()
+        for row in (first, second):
+            row.setSpacing(8)
+        first.addWidget(self.uses)
+        first.addWidget(self.guess)
+        first.addStretch(1)
+        for widget in (self.undo, self.redo, self.overlay, self.done):
+            first.addWidget(widget)
+        second.addWidget(self.tools)
+        for slider in (self.diameter, self.feather, self.flow):
+            label = QLabel(slider.accessibleName())
+            label.setProperty("role", "secondary")
+            second.addWidget(label)
+            second.addWidget(slider, 1)
+        second.addWidget(self.more)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addLayout(first)
+        layout.addLayout(second)
+        layout.addWidget(self.says)
+
+    # --- what it shows ---------------------------------------------------------------------------
+
+    def set_use(self, use: str) -> None:
+        self._check(self.uses, use)
+        self.guess.setVisible(use == DAMAGE)
+
+    def set_tool(self, tool: str) -> None:
+        self._check(self.tools, tool)
+
+    def set_damage_possible(self, possible: bool, why: str) -> None:
+        """Whether the task and its model take masks of the damage."""
+        button = self._of(self.uses, DAMAGE)
+        button.setEnabled(possible)
+        button.setToolTip(_USES[0][2] if possible else why)
+
+    def set_brush(self, brush: Brush) -> None:
+        self._brush = brush
+        for slider, value in (
+            (self.diameter, _step_of(brush.size_px)),
+            (self.feather, round(100 * brush.feather)),
+            (self.flow, round(100 * brush.flow)),
+        ):
+            with QSignalBlocker(slider):
+                slider.setValue(value)
+        self.diameter.setToolTip(f"{brush.size_px:.0f} px of the photo: [ and ]")
+
+    def set_shown(self, shown: bool) -> None:
+        with QSignalBlocker(self.overlay):
+            self.overlay.setChecked(shown)
+
+    def set_steps(self, can_undo: bool, can_redo: bool) -> None:
+        self.undo.setEnabled(can_undo)
+        self.redo.setEnabled(can_redo)
+
+    def say(self, text: str) -> None:
+        self.says.setText(text)
+        self.says.setToolTip(text)
+
+    # --- building --------------------------------------------------------------------------------
+
+    def _segments(self, entries: Sequence[tuple[str, str, str]], chosen: object) -> QFrame:
+        frame = QFrame()
+        frame.setProperty("role", "segments")
+        row = QHBoxLayout(frame)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        group = QButtonGroup(frame)
+        for name, text, tooltip in entries:
+            button = QPushButton(text)
+            button.setProperty("role", "segment")
+            button.setProperty("name", name)
+            button.setCheckable(True)
+            button.setToolTip(tooltip)
+            button.setAccessibleName(text)
+            button.clicked.connect(lambda _on=False, name=name: chosen.emit(name))  # type: ignore[attr-defined]
+            group.addButton(button)
+            row.addWidget(button)
+        return frame
+
+    def _button(self, text: str, wish: str, tooltip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tooltip)
+        button.setAccessibleName(text)
+        button.clicked.connect(lambda: self.wanted.emit(wish))
+        return button
+
+    def _slider(self, name: str, tooltip: str, steps: int) -> DirectSlider:
+        slider = DirectSlider()
+        slider.setRange(0 if steps != 100 else 1 if name == "Flow" else 0, steps)
+        slider.setMinimumWidth(48)
+        slider.setAccessibleName(name)
+        slider.setToolTip(tooltip)
+        slider.valueChanged.connect(lambda _value: self._slid())
+        return slider
+
+    def _slid(self) -> None:
+        size = LEAST_PX * (MOST_PX / LEAST_PX) ** (self.diameter.value() / _SIZE_STEPS)
+        if _step_of(self._brush.size_px) == self.diameter.value():
+            size = self._brush.size_px  # another slider moved: no rounding
+        self._brush = replace(
+            self._brush, size_px=size, feather=self.feather.value() / 100, flow=self.flow.value() / 100
+        )
+        self.brush_changed.emit(self._brush)
+
+    @staticmethod
+    def _of(frame: QFrame, name: str) -> QPushButton:
+        buttons: list[QPushButton] = frame.findChildren(QPushButton)
+        return next(button for button in buttons if button.property("name") == name)
+
+    def _check(self, frame: QFrame, name: str) -> None:
+        self._of(frame, name).setChecked(True)
+
+
+def _step_of(size_px: float) -> int:
+    from math import log
+
+    return round(_SIZE_STEPS * log(max(size_px, LEAST_PX) / LEAST_PX) / log(MOST_PX / LEAST_PX))

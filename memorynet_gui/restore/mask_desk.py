@@ -1,0 +1,360 @@
+"""Painting masks on the Restore page: which mask is at hand, guessing, loading, saving, keeping it with its photo."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from memorynet_gui.base.background import Background
+from memorynet_gui.base.page import AppContext
+from memorynet_gui.base.problems import describe
+from memorynet_gui.compare.view import CompareView
+from memorynet_gui.restore.choices import Choices
+from memorynet_gui.restore.mask import Mask
+from memorynet_gui.restore.mask_bar import DAMAGE, ONLY, MaskBar
+from memorynet_gui.restore.mask_store import MaskStore
+from memorynet_gui.restore.mask_tool import MaskTool
+from memorynet_gui.restore.queue_item import Choice, Item
+from memorynet_gui.restore.session import Session
+from memorynet_gui.restore.stage import Stage
+
+if TYPE_CHECKING:
+    from core.restoring.shadow_guess import Guess
+
+log = logging.getLogger(__name__)
+
+GUESSED_TASK = "deshadow"  # as core.restoring.restore, which loads torch
+_COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b")}
+_KEEP_MS = 600  # after the last stroke
+_STEP_SHARE = 0.004  # of the photo's longer edge: what "wider", "narrower" and "softer" do once
+_NO_MASKS = "Masks of the damage guide the removal of shadows"
+
+
+class MaskDesk(QObject):
+    """``toggle`` begins and ends painting; ``masks_of`` says what a photo is restored with."""
+
+    changed = Signal()  # active, or what undo can do
+
+    def __init__(
+        self,
+        context: AppContext,
+        session: Session,
+        stage: Stage,
+        canvas: CompareView,
+        choices: Choices,
+        store: MaskStore,
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._context, self._session, self._stage, self._over = context, session, stage, parent
+        self._choices, self.store = choices, store
+        self.bar = MaskBar()
+        self.bar.hide()
+        self.tool = MaskTool(canvas, self)
+        self._use = DAMAGE
+        self._item_id: str | None = None  # whose masks are at hand
+        self._masks: dict[str, Mask] = {}
+        self._changed: set[str] = set()  # uses whose mask is not kept yet
+        self._background = Background(self)
+        self._guessing: str | None = None
+        self._shut = False
+        self._keep_soon = QTimer(self, singleShot=True, interval=_KEEP_MS)
+        self._keep_soon.timeout.connect(self.keep)
+        bar, tool = self.bar, self.tool
+        bar.use_chosen.connect(self.set_use)
+        bar.tool_chosen.connect(tool.set_tool)
+        bar.brush_changed.connect(tool.set_brush)
+        bar.shown_changed.connect(tool.set_shown)
+        bar.wanted.connect(self.do)
+        tool.edited.connect(self._edited)
+        tool.brush_changed.connect(lambda: bar.set_brush(tool.brush))
+        tool.tool_changed.connect(bar.set_tool)
+        tool.shown_changed.connect(bar.set_shown)
+        tool.left.connect(self.stop)
+        stage.changed.connect(self._follow)
+        choices.changed.connect(self._follow_task)
+
+    def shut_down(self) -> None:
+        self._shut = True
+        self._keep_soon.stop()
+        self.keep()
+        self._background.shut_down()
+
+    @property
+    def active(self) -> bool:
+        return self.tool.active
+
+    @property
+    def can_start(self) -> bool:
+        return self._stage.shown is not None
+
+    # --- beginning and ending ----------------------------------------------------------------------
+
+    def toggle(self) -> None:
+        if self.active:
+            self.stop()
+        else:
+            self.start()
+
+    def start(self) -> None:
+        """Paint over the photo that is shown; a shadow that nobody has marked is guessed at once."""
+        if not self._take():
+            return
+        possible = self._takes_masks()
+        self._use = DAMAGE if possible else ONLY
+        self.bar.set_damage_possible(possible, _NO_MASKS)
+        self.bar.set_use(self._use)
+        self._show()
+        self.bar.show()
+        if self._use == DAMAGE and self._masks[DAMAGE].is_empty:
+            self.guess()
+        self.changed.emit()
+
+    def stop(self) -> None:
+        if self.active:
+            self.tool.stop()
+            self.bar.hide()
+            self.keep()
+            self.changed.emit()
+
+    def _takes_masks(self) -> bool:
+        return self._choices.choice().task == GUESSED_TASK
+
+    def _take(self) -> bool:
+        """Have the masks of the photo that is shown at hand."""
+        shown, item = self._stage.shown, self._session.current
+        if shown is None or item is None or shown.item_id != item.id:
+            return False
+        if self._item_id != item.id:
+            self.keep()
+            height, width = shown.rgb.shape[:2]
+            self._masks = {
+                use: Mask(height, width, self._kept(item, use, shown.rgb)) for use in (DAMAGE, ONLY)
+            }
+            self._item_id = item.id
+        return True
+
+    def _kept(self, item: Item, use: str, rgb: np.ndarray) -> np.ndarray | None:
+        name = item.mask if use == DAMAGE else item.only
+        if not name:
+            return None
+        try:
+            values = self.store.get(name)
+        except Exception as error:  # a file that is gone is no reason not to paint
+            self._context.banner(f"The mask of {item.name} is gone. {describe(error).sentence}")
+            return None
+        return values if values.shape == rgb.shape[:2] else None
+
+    def _follow(self) -> None:
+        """Another photo is shown."""
+        shown = self._stage.shown
+        if not self.active:
+            return
+        if shown is None:
+            self.tool.stop()
+            self.bar.hide()
+            self.changed.emit()
+        elif shown.item_id != self._item_id:
+            self.tool.stop()
+            self.start()
+
+    def _follow_task(self) -> None:
+        if self.active:
+            possible = self._takes_masks()
+            self.bar.set_damage_possible(possible, _NO_MASKS)
+            if not possible:
+                self.set_use(ONLY)
+
+    def set_use(self, use: str) -> None:
+        self._use = use
+        self.bar.set_use(use)
+        if self.active:
+            self._show()
+
+    def _show(self) -> None:
+        shown = self._stage.shown
+        assert shown is not None
+        mask = self._masks[self._use]
+        self.tool.start(mask, shown.rgb, _COLOURS[self._use])
+        self._say()
+
+    def _say(self) -> None:
+        mask = self._masks[self._use]
+        self.bar.set_steps(mask.can_undo, mask.can_redo)
+        if self._guessing is not None:
+            self.bar.say("Looking for the shadow…")
+        elif mask.is_empty:
+            self.bar.say(
+                "Paint over the shadow"
+                if self._use == DAMAGE
+                else "Paint over what may change; nothing painted: all"
+            )
+        else:
+            share = float(np.count_nonzero(mask.values > 127)) / mask.values.size
+            what = "marked as shadow" if self._use == DAMAGE else "may change"
+            self.bar.say(f"{100 * share:.0f} % of the photo {what}")
+
+    # --- what is done ----------------------------------------------------------------------------
+
+    def do(self, wish: str) -> None:
+        """A wish of the bar."""
+        mask, shown = self._masks.get(self._use), self._stage.shown
+        if mask is None or shown is None:
+            return
+        step_px = max(1, round(_STEP_SHARE * max(mask.shape)))
+        if wish == "done":
+            self.stop()
+        elif wish == "undo":
+            self.tool.undo()
+        elif wish == "redo":
+            self.tool.redo()
+        elif wish == "guess":
+            self.guess()
+        elif wish == "load":
+            self._ask("Load a mask", False, self.load)
+        elif wish == "save":
+            self._ask("Save the mask", True, self.save)
+        elif wish in ("grow", "shrink"):
+            self.tool.did(mask.grow(step_px if wish == "grow" else -step_px))
+        elif wish == "feather":
+            self.tool.did(mask.feather(step_px))
+        elif wish == "invert":
+            self.tool.did(mask.invert())
+        elif wish == "clear":
+            self.tool.did(mask.clear())
+
+    def _edited(self) -> None:
+        self._changed.add(self._use)
+        self._keep_soon.start()
+        self._say()
+        self.changed.emit()
+
+    def guess(self) -> None:
+        """Let the program find the shadow; what it finds is shown and can be undone."""
+        item = self._session.current
+        if item is None or self._guessing is not None or self._shut:
+            return
+        choice, path, item_id = self._choices.choice(), item.path, item.id
+        self._guessing = item_id
+        self._say()
+        self._background.call(
+            lambda: find_shadow(path, choice),
+            lambda found: self._guessed(item_id, found),
+            self._guess_failed,
+        )
+
+    def _guessed(self, item_id: str, found: Guess | None) -> None:
+        self._guessing = None
+        if item_id != self._item_id or not self.active:
+            return
+        mask = self._masks[DAMAGE]
+        if found is None:
+            self._say()
+            self.bar.say("No cast shadow found: paint over it if you see one")
+        elif found.mask.shape == mask.shape:
+            box = mask.replace(found.mask)
+            if self._use == DAMAGE:
+                self.tool.did(box)
+            self._changed.add(DAMAGE)
+            self._say()
+
+    def _guess_failed(self, error: Exception) -> None:
+        self._guessing = None
+        if self.active:
+            self._say()
+            self.bar.say(f"The shadow could not be looked for: {describe(error).what}")
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def _ask(self, title: str, saves: bool, then: object) -> None:
+        item = self._session.current
+        if item is None:
+            return
+        dialog = QFileDialog(self._over, title, str(item.path.with_name(f"{item.path.stem}.mask.png")))
+        dialog.setNameFilters(["Grey pictures (*.png *.tif *.tiff)"])
+        if saves:
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.fileSelected.connect(lambda name: then(Path(name)))  # type: ignore[operator]
+        dialog.open()
+
+    def load(self, path: Path) -> None:
+        """The mask at hand becomes that of a file, which must be grey and of the photo's size."""
+        from core.data import guidance
+
+        mask = self._masks.get(self._use)
+        if mask is None:
+            return
+        try:
+            values = guidance.read_mask(path)
+            guidance.check_size(values, mask.shape[1], mask.shape[0], path.name)
+        except Exception as error:  # whatever is wrong with the file, the mask stays
+            self._context.banner(f"The mask was not loaded. {describe(error).sentence}")
+            return
+        self.tool.did(mask.replace(values))
+
+    def save(self, path: Path) -> None:
+        """Write the mask at hand as a grey picture."""
+        from core.restoring import outputs
+
+        mask = self._masks.get(self._use)
+        if mask is None:
+            return
+        try:
+            outputs.save_mask(mask.values, path, overwrite=True)
+        except Exception as error:  # full disk, no rights: said, not raised
+            self._context.banner(f"The mask was not saved. {describe(error).sentence}")
+            return
+        self._context.banner(f"Saved as {path.name}.")
+
+    # --- keeping ---------------------------------------------------------------------------------
+
+    def keep(self) -> None:
+        """Write what was painted beside the list, so that it is there after a restart and when the photo is restored."""
+        self._keep_soon.stop()
+        if self._item_id is None or not self._changed:
+            return
+        names: dict[str, str] = {}
+        try:
+            for use in self._changed:
+                mask = self._masks[use]
+                names["mask" if use == DAMAGE else "only"] = (
+                    "" if mask.is_empty else self.store.put(mask.values)
+                )
+        except Exception as error:  # a full disk must not cost the strokes
+            self._context.banner(f"The mask could not be kept. {describe(error).sentence}")
+            return
+        self._changed.clear()
+        self._session.update(self._item_id, **names)
+
+    def sweep(self) -> None:
+        """Masks that no photo in the list has, nor any result of one, go."""
+        names = set()
+        for item in self._session.items():
+            names |= {item.mask, item.only}
+            if item.result is not None:
+                names |= {item.result.mask_name, item.result.only_name}
+        self.store.keep_only(names)
+
+
+def find_shadow(path: Path, choice: Choice) -> Guess | None:
+    """What the program takes for the shadow of a photo. Raises what reading and the network raise."""
+    from core.images import io as image_io
+    from core.jobs import JobControl, ignore
+    from core.model import catalog
+    from core.restoring import restore
+
+    picture = image_io.read(path)
+    request = restore.RestoreRequest(
+        task=choice.task,
+        model=catalog.resolve(choice.model),
+        device=choice.device,
+        precision=choice.precision,
+        guess=True,
+    )
+    return restore.guess(picture, request, ignore, JobControl())
