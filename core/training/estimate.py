@@ -357,7 +357,7 @@ class _Bench:
     def _suggest_larger(
         self, timed: _Timed, fixed: float, per_crop: float, limit: float
     ) -> tuple[int, int, str]:
-        """A card that is bored by the recipe's batch takes a larger one nearly for nothing: tried, not guessed."""
+        """A device that the recipe's batch does not fill takes a larger one nearly for nothing: tried, not guessed."""
         recipe = self.recipe
         speed = first = recipe.batch / timed.step_s(self.every)
         batch = recipe.batch

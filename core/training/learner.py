@@ -73,7 +73,7 @@ class Learner:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
     def is_finite(self) -> bool:
-        """Weights that are no numbers stay so: kept, they would push the last good checkpoint out."""
+        """Weights with NaN or infinity stay so: kept, they would push the last good checkpoint out."""
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
 
     def autocast(self) -> torch.autocast:

@@ -99,7 +99,7 @@ class JobRunner(QObject):
         self._mailbox: deque[object] = deque()
         self._is_ending = False
         self._next: tuple[Job, JobControl | None] | None = (
-            None  # asked for by a slot of an ending; starts once all have heard it
+            None  # asked for in a callback of `ended`; starts once all callbacks have run
         )
         self._is_closed = False
         self._poll = QTimer(self)
