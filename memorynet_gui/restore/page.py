@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, 
 
 from core.restoring import verdict
 from memorynet_gui.base import warm_up
+from memorynet_gui.base.own_place import OwnPlace
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.view import CompareView
@@ -22,11 +23,10 @@ from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.inputs import PhotosIn
 from memorynet_gui.restore.inspector import Inspector
 from memorynet_gui.restore.looker import Looker
-from memorynet_gui.restore.mask_desk import MaskDesk
 from memorynet_gui.restore.mask_store import MaskStore
+from memorynet_gui.restore.masks.desk import MaskDesk
 from memorynet_gui.restore.menu import photo_menu
 from memorynet_gui.restore.outputs import ResultsOut
-from memorynet_gui.restore.own_place import OwnPlace
 from memorynet_gui.restore.queue_item import Item, ItemState
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.saves import Saver, sweep_dragged

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from memorynet_gui.restore.own_place import OwnPlace
+from memorynet_gui.base.own_place import OwnPlace
 
 
 def test_a_second_window_has_a_place_of_its_own(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_second_window_has_a_place_of_its_own(tmp_path: Path) -> None:
 
 def test_a_killed_window_leaves_its_place_free(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from memorynet_gui.restore.own_place import OwnPlace;"
+        "import os, signal, sys; from pathlib import Path; from memorynet_gui.base.own_place import OwnPlace;"
         f"place = OwnPlace(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}));"
         "assert place.number == 1; os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -16,10 +16,10 @@ from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.choices import Choices
-from memorynet_gui.restore.mask import Mask
-from memorynet_gui.restore.mask_bar import DAMAGE, ONLY, MaskBar
 from memorynet_gui.restore.mask_store import MaskStore
-from memorynet_gui.restore.mask_tool import MaskTool
+from memorynet_gui.restore.masks.bar import DAMAGE, ONLY, MaskBar
+from memorynet_gui.restore.masks.mask import Mask
+from memorynet_gui.restore.masks.tool import MaskTool
 from memorynet_gui.restore.queue_item import Choice, Item
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage

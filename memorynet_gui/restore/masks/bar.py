@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.restore.mask import Brush
-from memorynet_gui.restore.mask_tool import LEAST_PX, MOST_PX
+from memorynet_gui.restore.masks.mask import Brush
+from memorynet_gui.restore.masks.tool import LEAST_PX, MOST_PX
 from memorynet_gui.widgets.parts import DirectSlider
 
 DAMAGE, ONLY = "damage", "only"

@@ -1,0 +1,1 @@
+"""Masks on the Restore page: painted, guessed, loaded and kept with their photos."""
