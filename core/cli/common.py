@@ -175,7 +175,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help=f"what to remove: {tasks.names()} [the model's own task, else {tasks.DEFAULT}]",
     )  # fmt: skip
     parser.add_argument(
-        "--model", metavar="NAME|PATH", help="a model's name, folder or file [the task's default]"
+        "--model",
+        metavar="NAME|PATH",
+        help="a model's name, folder or file, or a training run's [the task's default]",
     )
     parser.add_argument(
         "--device", type=device_type, default="auto", metavar="DEVICE",
@@ -276,6 +278,23 @@ def guesses(asked: str | Path | None, model: LoadedModel) -> bool:
     return can and asked in (None, "auto")
 
 
+def find_model(text: str) -> Path:
+    """A model by name or path, or the best weights of a run. Raises :class:`UsageError`."""
+    from core.model import catalog
+    from core.training import runs
+
+    if text not in (entry.name for entry in catalog.models()):
+        with contextlib.suppress(runs.NotARun):
+            found = runs.read(runs.resolve(text, runs.default_folder())).model
+            if found is None:
+                raise UsageError(f"{text}: the run has no model yet, it was never validated")
+            return found
+    try:
+        return catalog.resolve(text)
+    except catalog.CatalogError as error:
+        raise UsageError(str(error)) from error
+
+
 def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, LoadedModel, Path]:
     """Task, model and its path by the shared options. Loads torch.
 
@@ -285,7 +304,7 @@ def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, Load
 
     try:
         task = args.task or tasks.DEFAULT
-        path = catalog.resolve(args.model) if args.model else catalog.default_model(task)
+        path = find_model(args.model) if args.model else catalog.default_model(task)
         import_aside(control, "core.restoring.restore")
         from core.model import tensors
         from core.model.checkpoint import CheckpointError

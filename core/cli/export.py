@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -79,7 +78,7 @@ def add(commands: Any) -> None:
 
 
 def run_export(args: argparse.Namespace) -> int:
-    model = find_model(args.model)
+    model = common.find_model(args.model)
     if args.photo is not None and args.to != "onnx":
         raise common.UsageError(f"--photo {args.photo}: only --to onnx compares on a photo")
     if args.photo is not None and not args.photo.is_file():
@@ -155,23 +154,6 @@ def _task(folder: Path) -> str:
     from core.model import catalog
 
     return str(foreign_text.read_json(folder / catalog.CONFIG_NAME)["task"])
-
-
-def find_model(text: str) -> Path:
-    """A model by name or path, or the best weights of a run. Raises :class:`common.UsageError`."""
-    from core.model import catalog
-    from core.training import runs
-
-    if text not in (entry.name for entry in catalog.models()):
-        with contextlib.suppress(runs.NotARun):
-            found = runs.read(runs.resolve(text, runs.default_folder())).model
-            if found is None:
-                raise common.UsageError(f"{text}: the run has no model yet, it was never validated")
-            return found
-    try:
-        return catalog.resolve(text)
-    except catalog.CatalogError as error:
-        raise common.UsageError(str(error)) from error
 
 
 def _sample() -> Path:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from core.cli import common
-from core.cli.export import find_model
 from core.cli.runs import size_text
 from core.events import ItemStarted, Notice
 
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from core.images import io as image_io
     from core.model import catalog
 
-    model = find_model(args.model)
+    model = common.find_model(args.model)
     if model.resolve().is_relative_to(catalog.RESOURCES):
         raise common.UsageError(
             f"{args.model}: ships with samples that are not changed; make it yours first with "

@@ -20,6 +20,12 @@ from core.images.sniff import ByteSource, check_size, detect
 from core.images.types import MAX_METADATA_BYTES, MAX_PIXELS, Header, ImageError, ImageTooLarge
 
 _CHUNK_BYTES = 4 << 20
+_DEFLATE_MOST = 1032
+"""Bytes that deflate makes of one, at most."""
+_JPEG_MOST_PX = 512
+"""Pixels that a byte of Huffman-coded JPEG stands for, at most: a block of 64 takes a bit."""
+_MOST_SCANS = 500
+_BAD_PROFILE = "The colour profile was damaged"
 
 
 def read_header(source: ByteSource, thorough: bool) -> Header:
@@ -71,7 +77,7 @@ def _png(source: ByteSource, thorough: bool) -> Header:
     check_size(source, width, height)
     header = Header("PNG", width, height, _PNG_MODES[colour][0], depth if depth == 16 else 8)
     header.has_alpha = colour in (4, 6)
-    position, pixel_chunks, ended = 8, 0, False
+    position, pixel_chunks, pixel_bytes, ended = 8, 0, 0, False
     while not ended:
         length, kind = struct.unpack(">I4s", source.at(position, 8))
         body_at = position + 8
@@ -80,6 +86,7 @@ def _png(source: ByteSource, thorough: bool) -> Header:
             raise source.cut_short(position)
         if kind == b"IDAT":
             pixel_chunks += 1
+            pixel_bytes += length
         if thorough and kind in (b"IHDR", b"PLTE", b"IDAT", b"tRNS"):
             _check_png_crc(source, kind, body_at, length)
         if kind == b"IEND":
@@ -88,6 +95,11 @@ def _png(source: ByteSource, thorough: bool) -> Header:
             _png_metadata(source, header, kind, source.at(body_at, length))
     if not pixel_chunks:
         raise source.damaged("PNG without pixel data")
+    header.exif, header.xmp = header.exif or None, header.xmp or None
+    channels = 1 if colour == 3 else _PNG_MODES[colour][1]
+    needed = width * height * channels * depth // 8
+    if pixel_bytes * _DEFLATE_MOST + _CHUNK_BYTES < needed:
+        raise source.damaged(f"holds {pixel_bytes:,} bytes of pixel data, too few for {width} x {height} px")
     return header
 
 
@@ -113,11 +125,11 @@ def _png_metadata(source: ByteSource, header: Header, kind: bytes, data: bytes) 
         header.has_alpha = True
         if header.mode != "palette" and len(data) >= 2 and len(data) % 2 == 0:
             header.colour_key = struct.unpack(f">{len(data) // 2}H", data)
-    elif kind == b"iCCP":
+    elif kind == b"iCCP" and header.icc is None and _BAD_PROFILE not in header.notes:  # one is allowed
         _, _, packed = data.partition(b"\0")
         header.icc = _inflate(packed[1:]) or None
         if header.icc is None:
-            header.notes.append("The colour profile was damaged")
+            header.notes.append(_BAD_PROFILE)
     elif kind == b"eXIf":
         header.exif = image_exif.strip_prefix(data)
     elif kind == b"pHYs" and len(data) == 9 and data[8] == 1:
@@ -125,14 +137,14 @@ def _png_metadata(source: ByteSource, header: Header, kind: bytes, data: bytes) 
         header.dpi = (x * 0.0254, y * 0.0254)
     elif kind == b"iTXt":
         keyword, _, rest = data.partition(b"\0")
-        if keyword == b"XML:com.adobe.xmp" and len(rest) > 2:
+        if keyword == b"XML:com.adobe.xmp" and len(rest) > 2 and header.xmp is None:
             text = rest[2:].split(b"\0", 2)[-1]
-            header.xmp = _inflate(text) if rest[0] else text
+            header.xmp = (_inflate(text) or b"") if rest[0] else text  # of several the first counts
     elif kind in (b"zTXt", b"tEXt"):
         keyword, _, rest = data.partition(b"\0")
-        text_value = _inflate(rest[1:]) if kind == b"zTXt" else rest
-        if keyword in (b"Raw profile type exif", b"Raw profile type APP1") and text_value:
-            header.exif = header.exif or image_exif.strip_prefix(_raw_profile(text_value))
+        if keyword in (b"Raw profile type exif", b"Raw profile type APP1") and header.exif is None:
+            text_value = _inflate(rest[1:]) if kind == b"zTXt" else rest
+            header.exif = image_exif.strip_prefix(_raw_profile(text_value or b"")) or b""
 
 
 def _raw_profile(text: bytes) -> bytes | None:
@@ -157,11 +169,12 @@ _XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
 def _jpeg(source: ByteSource, thorough: bool) -> Header:
     header: Header | None = None
     icc_parts: dict[int, bytes] = {}
-    icc_total = 0
+    icc_total, is_huffman = 0, True
     seen = Header("JPEG", 0, 0)  # gathers metadata until the frame header comes
     for marker, at, length in _jpeg_segments(source, thorough):
         if marker in _SOF:
             header = _jpeg_frame(source, marker, source.at(at, length)) if header is None else header
+            is_huffman = is_huffman and marker < 0xC9
         elif marker == 0xE0 and seen.dpi is None:
             seen.dpi = _jfif_dpi(source.at(at, length))
         elif marker == 0xE1:
@@ -183,6 +196,9 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
             _note(seen, "The IPTC block")
     if header is None:
         raise source.damaged("JPEG without a frame header")
+    check_size(source, header.width, header.height)
+    if is_huffman and source.size * _JPEG_MOST_PX < header.width * header.height:
+        raise source.damaged(f"holds {source.size:,} bytes, too few for {header.width} x {header.height} px")
     header.exif, header.xmp, header.dpi, header.notes = seen.exif, seen.xmp, seen.dpi, seen.notes
     header.exif_at = seen.exif_at
     if icc_parts:
@@ -218,6 +234,8 @@ def _jpeg_segments(source: ByteSource, thorough: bool) -> Iterator[tuple[int, in
         position += length
         if marker == 0xDA:
             scans += 1
+            if scans > _MOST_SCANS:
+                raise source.damaged(f"JPEG with more than {_MOST_SCANS} scans, made to take for ever")
             if not thorough:
                 return
             position = _skip_scan(source, position)

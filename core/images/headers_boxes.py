@@ -14,6 +14,8 @@ from core.images.types import MAX_METADATA_BYTES, Header
 
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 EXIF_UUID = b"JpgTiffExif->JP2"
+_MOST_PX = 100_000
+"""Pixels for each byte of a codestream, at most: a photo has one or two, a sheet of one colour of 12 MP some 50,000."""
 
 
 def boxes(source: ByteSource, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -88,6 +90,9 @@ def _codestream(source: ByteSource, start: int, end: int, thorough: bool) -> Hea
         raise source.unsupported(f"is a JPEG 2000 picture with {sorted(depths)} bits per channel or signed")
     header = Header("JPEG2000", x1 - x0, y1 - y0, "grey" if components <= 2 else "rgb", max(depths))
     header.has_alpha = components in (2, 4)
+    check_size(source, header.width, header.height)
+    if (end - start) * _MOST_PX < header.width * header.height:
+        raise source.damaged(f"holds {end - start:,} bytes, too few for {header.width} x {header.height} px")
     if thorough:
         _check_codestream_end(source, start, end)
     return header

@@ -10,6 +10,7 @@ from core.images import exif as image_exif
 from core.images.sniff import ByteSource, check_size
 from core.images.types import Header, TiffLayout
 
+_MOST_STRIPS = 500_000
 _CFA, _LINEAR_RAW, _LAB, _LOGL, _LOGLUV = 32803, 34892, 8, 32844, 32845
 
 
@@ -126,6 +127,8 @@ def _check_tiff_strips(source: ByteSource, reader: image_exif.TiffReader, page: 
     offsets, sizes = (page.entries.get(tag) for tag in ((324, 325) if tiled else (273, 279)))
     if offsets is None:
         raise source.damaged("TIFF without pixel data")
+    if max(entry.count for entry in (offsets, sizes) if entry is not None) > _MOST_STRIPS:
+        raise source.damaged(f"TIFF in more than {_MOST_STRIPS:,} strips or tiles")
     starts = np.array(reader.numbers(offsets), np.int64)
     width, height = number(page, 256, 0), number(page, 257, 0)
     if tiled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from core.cli import restore as cli_restore
 from core.images import io as image_io
 from core.model import catalog
 from core.training.recipe import TrainRecipe
+from tests.run_makers import make_run
 from tests.small import photo, save_small_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +88,7 @@ def start(*words: object, **options: Any) -> subprocess.Popen[str]:
         ("restore a.png --model {model} --task deblur", "small is for derain, not for deblur"),
         ("restore a.png --model {model} --out {root}/pyproject.toml", "is a file, need a folder"),
         ("restore", "the following arguments are required: INPUT"),
-        ("restroe a.png", "no command 'restroe' (known: restore, inspect, evaluate, check, train, runs, export, import, info, demo); did you mean restore?"),
+        ("restroe a.png", "no command 'restroe' (known: restore, inspect, evaluate, masks, check, train, runs, samples, calibrate, export, import, info, demo); did you mean restore?"),
         ("", "need a command"),
         ("--nonsense", "unknown argument --nonsense"),
         ("evaluate no-such-folder", "no-such-folder does not exist"),
@@ -860,3 +862,19 @@ def test_ctrl_c_twice_breaks_off() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_run_stands_for_its_best_weights_and_one_without_any_says_so(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    folder = make_run(tmp_path / "runs", "rain-1", step=20, steps=40)
+    pairs = tmp_path / "pairs"
+    for side in ("input", "target"):
+        (pairs / side).mkdir(parents=True)
+        image_io.write(pairs / side / "a.png", image_io.from_array(photo(24, 16)))
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    code, _, err = run(capsys, "evaluate", pairs, "--model", folder)
+    assert code == 2 and "the run has no model yet" in err and "Errno" not in err
+    shutil.copytree(model, folder / "model")
+    code, out, _ = run(capsys, "evaluate", pairs, "--model", folder, "--json")
+    assert code == 0 and json.loads(out)

@@ -321,9 +321,9 @@ def test_a_bomb_is_refused_undecoded(tmp_path: Path, kind: str, monkeypatch: pyt
 def test_the_limit_is_400_megapixels(tmp_path: Path) -> None:
     path = tmp_path / "edge.png"
     path.write_bytes(png_bytes(RGB, size=(20_000, 20_000)))
-    assert image_io.read_info(path).width == 20_000
-    with pytest.raises(image_io.DamagedImage):  # its pixels are of course missing
-        image_io.read(path)
+    for look in (image_io.read_info, image_io.read):
+        with pytest.raises(image_io.DamagedImage, match="too few for 20000 x 20000 px"):  # not: too large
+            look(path)
     path.write_bytes(png_bytes(RGB, size=(20_001, 20_000)))
     with pytest.raises(image_io.ImageTooLarge):
         image_io.read_info(path)

@@ -1,0 +1,94 @@
+"""Small files that claim to be huge: refused by what they can hold, before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images import io as image_io
+from core.images import xmp as image_xmp
+from core.images.io import DamagedImage
+from tests.image_makers import photo, png_bytes, png_chunk
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def refused_at_once(path: Path) -> None:
+    began = time.perf_counter()
+    with pytest.raises(DamagedImage):
+        image_io.read(path)
+    assert time.perf_counter() - began < 1
+
+
+def encoded(format: str, pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format)
+    return buffer.getvalue()
+
+
+def test_a_jpeg_too_small_for_its_size(tmp_path: Path) -> None:
+    data = bytearray(encoded("JPEG", np.zeros((16, 16, 3), np.uint8)))
+    frame = data.index(b"\xff\xc0")
+    struct.pack_into(">HH", data, frame + 5, 20_000, 20_000)
+    refused_at_once(put(tmp_path / "a.jpg", bytes(data)))
+
+
+def test_a_jpeg_of_two_thousand_scans(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(photo(64, 64)).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rindex(b"\xff\xda")
+    refused_at_once(put(tmp_path / "a.jpg", data[:last] + data[last:-2] * 2000 + data[-2:]))
+
+
+def test_a_png_and_a_jpeg2000_too_small_for_their_size(tmp_path: Path) -> None:
+    head = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+    refused_at_once(put(tmp_path / "a.png", png))
+    data = bytearray(encoded("JPEG2000", np.zeros((16, 16, 3), np.uint8)))
+    at = data.index(b"\xff\x4f\xff\x51") + 8
+    struct.pack_into(">II", data, at, 20_000, 20_000)
+    refused_at_once(put(tmp_path / "a.jp2", bytes(data)))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "JPEG2000"])
+def test_a_sheet_of_one_colour_is_no_bomb(tmp_path: Path, format: str) -> None:
+    """What honest files hold least."""
+    sheet = image_io.from_array(np.zeros((1000, 1500, 3), np.uint8))
+    path = tmp_path / f"a{image_io.FORMAT_EXTENSION[format]}"
+    image_io.write(path, sheet, image_io.WriteOptions(quality=5))
+    assert image_io.read(path).pixels.shape == (1000, 1500, 3)
+
+
+def test_of_many_profiles_one_is_unpacked(tmp_path: Path) -> None:
+    bomb = png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(bytes(33 << 20), 1))
+    text = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(33 << 20), 1))
+    path = put(tmp_path / "a.png", png_bytes(photo(8, 8), (bomb + text) * 60))
+    began = time.perf_counter()
+    assert image_io.read_info(path).icc_name is None
+    assert time.perf_counter() - began < 1, "60 of each took seconds"
+
+
+def test_a_packet_of_a_million_elements_is_left_aside() -> None:
+    packet = b"<a>" + b"<b/>" * 1_000_000 + b"</a>"
+    began = time.perf_counter()
+    assert not image_xmp.for_output(packet, None, strip_gps=False).source_kept
+    assert time.perf_counter() - began < 1
+
+
+def test_a_tiff_of_millions_of_strips(tmp_path: Path) -> None:
+    data = bytearray(encoded("TIFF", photo(8, 8)))
+    at = data.index(struct.pack("<HHI", 273, 4, 1))
+    struct.pack_into("<I", data, at + 4, 14_000_000)
+    refused_at_once(put(tmp_path / "a.tif", bytes(data)))
