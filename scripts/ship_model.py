@@ -1,9 +1,10 @@
 """Put a run's model where the application finds it, in half precision.
 
-    python scripts/ship_model.py RUN_DIR [--to resources/weights]
+    python scripts/ship_model.py RUN_DIR [--to resources/weights] [--photos DIR]
 
 Writes ``NAME/model.safetensors`` (float16) and ``NAME/config.json``; the model card is written by hand from
-what ``memorynet evaluate`` and ``benchmarks/model_card.py`` measure.
+what ``memorynet evaluate`` and ``benchmarks/model_card.py`` measure. With ``--photos``, a folder of clean photos, it is
+measured anew from when on the model finds something (as ``memorynet calibrate`` does).
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 
 from core.model import checkpoint
+from core.restoring import calibration
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--to", type=Path, default=Path(__file__).parents[1] / "resources" / "weights")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="clean photos to calibrate on")
     options = parser.parse_args()
     model = checkpoint.load(options.run / "model")
     kept = {key: value for key, value in model.provenance.items() if key not in ("memorynet", "torch")}
@@ -35,6 +38,12 @@ def main() -> int:
         dtype=torch.float16,
     )
     size = (folder / checkpoint.WEIGHTS_FILE).stat().st_size
+    if options.photos is not None:
+        found = calibration.calibrate(folder, model.task, calibration.read_photos(options.photos))
+        calibration.keep(folder, found)
+        print(
+            f"nothing below {found.nothing_below:g} levels, much from {found.much_from:g}, {found.rank_correlation}"
+        )
     print(f"{folder}: {model.parameters:,} parameters, {size / 1e6:.2f} MB, step {kept.get('step')}")
     return 0
 

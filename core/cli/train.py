@@ -101,6 +101,10 @@ def run(args: argparse.Namespace) -> int:
                     resume=args.resume,
                     device=args.device,
                 )
+                if training_ranks.is_first_here() and not result.stopped:
+                    from core.doctor.aftercare import calibrate_run
+
+                    calibrate_run(recipe, data, result.model, args.device, tell, control)
             except (training.TrainingError, RecipeError, RunBusy) as error:
                 if teller.started:  # the run itself failed, not what was asked for
                     raise

@@ -6,6 +6,7 @@ it ends, ends with one :class:`TrainEnding`, after the worker is free again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
-from core.jobs import Emit, JobControl, TrainControl
+from core.jobs import Cancelled, Emit, JobControl, TrainControl
 from core.problems import Problem
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import RunDamaged, RunFolder
@@ -85,9 +86,15 @@ def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult
             board.tell(event)
 
     try:
-        return training.train(
+        result = training.train(
             order.recipe, order.data, order.folder, tell, control, resume=order.resume, device=order.device
         )
+        if not result.stopped:
+            from core.doctor.aftercare import calibrate_run
+
+            with contextlib.suppress(Cancelled):  # the run is done, whatever comes of this
+                calibrate_run(order.recipe, order.data, result.model, order.device, tell, control)
+        return result
     finally:
         if board is not None:
             board.close()
