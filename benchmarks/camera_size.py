@@ -52,8 +52,6 @@ def with_rain(photo: np.ndarray, rainy: np.ndarray, clean: np.ndarray) -> np.nda
     """A photo (H, W, 3) uint8 under the rain of a pair, enlarged to cover it, after JPEG of quality 95."""
     layer = (rainy.astype(np.float32) - clean).max(2).clip(0)  # (h, w)
     height, width = photo.shape[:2]
-    if (layer.shape[0] > layer.shape[1]) != (height > width):
-        layer = np.ascontiguousarray(layer.T)
     share = max(height / layer.shape[0], width / layer.shape[1])
     size = max(width, round(layer.shape[1] * share)), max(height, round(layer.shape[0] * share))
     large = cv2.resize(layer, size, interpolation=cv2.INTER_CUBIC)[:height, :width]

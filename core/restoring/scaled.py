@@ -1,8 +1,8 @@
 """A photo restored at the scale of its damage: a look at reduced copies, passes from coarse to fine, a verdict.
 
 The look. The coarsest copy, 320 to 640 px long, is restored whole, and at every finer scale a few windows are.
-Where the network changes most (root mean square), there it knows what it sees: on eight seeded composites that was
-each time the scale that restored best. Cost at 12 megapixels: less than half a megapixel.
+Where the network changes most (root mean square) and its memory takes most for damage, there it knows what it sees: on
+eight seeded composites that was the scale that restored best, or next to it. Cost at 12 megapixels: less than half a megapixel.
 
 The passes. What was changed in a copy is enlarged and put on the photo's own pixels (:class:`copies.Correction`).
 Then the next finer scale of the result is looked at, and restored as well if much is left there.
@@ -24,7 +24,7 @@ from core.restoring.verdict import LEAST_CHANGE, LITTLE, NO_MEASURE, NOTHING, Me
 from core.tasks import TASKS
 
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
-PREFER_COARSE = 0.95  # of the largest change: a coarser scale that reaches this is taken
+PREFER_COARSE = 0.95  # of what is seen best: a coarser scale that reaches this is taken
 GO_ON = 0.5  # of the first pass's change: a finer scale that still shows this much is restored as well
 PREVIEW_PX = 1_500_000  # of a copy; a preview goes no finer
 SMALL = "the photo is as small as those the model learned from"
@@ -93,8 +93,8 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     levels = [(coarsest, measure)]
     for by in tries[1:]:
         levels.append((by, see(pixels, request.mask, by, network, control)))
-    most = max(seen.change for _by, seen in levels)
-    best = next(by for by, seen in levels if seen.change >= PREFER_COARSE * most)
+    most = max(seen.sight for _by, seen in levels)
+    best = next(by for by, seen in levels if seen.sight >= PREFER_COARSE * most)
     return Look(tuple(levels), best, before, after)
 
 
@@ -277,5 +277,5 @@ class PassEmit:
 
 def _why(seen: Look) -> str:
     """One sentence with the numbers behind it."""
-    told = ", ".join(f"{scales.name(by)}: {measure.change:.1f}" for by, measure in seen.levels)
-    return f"there the network changes most (levels of 255 by scale: {told})"
+    told = ", ".join(f"{scales.name(by)}: {measure.sight:.1f}" for by, measure in seen.levels)
+    return f"there the network sees and changes most (levels of 255 by scale: {told})"

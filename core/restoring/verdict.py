@@ -31,6 +31,11 @@ class Measure:
     response: float | None  # mean negative response, 0..1; None without a memory
     where: float  # mean |correction| where damage responds, levels
 
+    @property
+    def sight(self) -> float:
+        """How well the damage is seen at this size, to compare scales by: large where it is changed and responds."""
+        return self.change if self.response is None else self.change * self.response
+
     @staticmethod
     def of(changes2: float, weighted: float, responses: float, cells: int, has_memory: bool) -> Measure:
         """From sums over ``cells`` equal places: squared and weighted change in levels, response."""

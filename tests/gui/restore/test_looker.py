@@ -30,8 +30,8 @@ def test_a_dropped_photo_is_looked_at_and_previewed(at: Desk, tmp_path: Path) ->
     shown: list[np.ndarray] = []
     at.page.looker.previewed.connect(lambda _id, rgb: shown.append(rgb))
     at.add(first, second)
-    wait(lambda: all(at.item(path).look is not None for path in (first, second)))
-    wait(lambda: shown)
+    wait(lambda: all(at.item(path).look is not None for path in (first, second)), 240)
+    wait(lambda: shown, 240)
     item = at.item(first)
     assert item.state is ItemState.WAITING and item.look is not None and item.look.found in ("little", "much")
     assert "rain" in item.status and item.result is None, "only looked at"
