@@ -25,6 +25,13 @@ def for_training() -> None:
 
                 _import_curves()
                 training_ready.import_all()
+                from PIL import Image
+
+                from core.doctor import aftercare  # noqa: F401  # what follows a run: samples, thresholds
+                from core.restoring import calibration  # noqa: F401
+                from core.training import own_samples  # noqa: F401
+
+                Image.init()  # thumbnails of samples; else it looks for its formats when the first is written
                 import wakepy  # noqa: F401  # of memorynet_gui.train.awake
         except Exception as error:
             log.warning("not everything that training needs could be imported: %s", error, exc_info=error)

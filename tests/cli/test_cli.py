@@ -498,7 +498,14 @@ def test_ctrl_c_while_torch_is_imported(tmp_path: Path, photos: Path, command: s
         "info": [],
         "demo": ["--out", tmp_path / "out"],
     }
-    for name in ("clean", "clean_extra", "clean_val"):
+    for name in (
+        "clean",
+        "clean_extra",
+        "clean_val",
+        "rain_layers",
+        "pairs/raincity/input",
+        "pairs/raincity/target",
+    ):
         write(tmp_path / "data" / name / "a.png", photo(24, 24, 1))
     before = sorted(photos.rglob("*"))
     process = start(

@@ -84,7 +84,8 @@ def assert_alike(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None
             assert set(mine) == set(theirs)
             assert mine["lr"] == theirs["lr"]
             assert mine["loss"] == pytest.approx(theirs["loss"], rel=_LOSS)
-            assert mine["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=10 * _MEANS)
+            # balance and contrast look at each process's share, which shows where the other terms' gradient is small
+            assert mine["grad_norm"] == pytest.approx(theirs["grad_norm"], rel=10 * _MEANS, abs=0.003)
             for term in ("pixel", "edge", "polarity"):
                 assert mine[term] == pytest.approx(theirs[term], rel=_MEANS)
 
