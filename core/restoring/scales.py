@@ -45,7 +45,12 @@ def check(scale: str, width: int = 0, height: int = 0) -> None:
 
 
 def candidates(width: int, height: int) -> tuple[int, ...]:
-    """Divisors to try for a photo of this size, coarsest first; the last is 1."""
+    """Divisors to try for a photo of this size, coarsest first; the last is 1.
+
+    A photo no larger than those that models learn from shows damage at the size they know: it is restored as it is.
+    """
+    if max(width, height) <= LEARNED_PX:
+        return (1,)
     by = 1
     while max(width, height) / (2 * by) >= COARSEST_PX and 2 * by <= SMALLEST:
         by *= 2

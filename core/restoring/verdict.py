@@ -171,6 +171,8 @@ def advice(verdict: Verdict, task: str) -> str:
         if task == "deshadow":
             return "If you see one, mark it: a mask says where it is."
         return f"If you see {noun}, try another scale or another task."
+    if task == "deshadow":  # which reads no more firmly, and whose light is found small anyway
+        return "If some is left, mark it: a mask says where it is." if verdict.found == LITTLE else ""
     if verdict.gone is not None and verdict.gone < SOME_GONE:
         return "More thoroughness or another scale may take more."
     if verdict.found == LITTLE and verdict.gone is None:

@@ -54,6 +54,7 @@ ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
 FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made
 THUMB = QSize(120, 68)
 PAD = 4
+_NAME_PX = 38  # of a caption, at the least
 CAPTION_PX = 20
 CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
 STATE_PX = 56  # at the right of the caption: the state, which can be clicked
@@ -208,12 +209,14 @@ class FilmstripDelegate(QStyledItemDelegate):
         status = item.status
         if item.state is ItemState.DONE and item.is_saved:
             status = "✓ saved"
+        # a name that is only dots says nothing: it keeps some room
+        status = metrics.elidedText(status, Qt.TextElideMode.ElideRight, caption.width() - _NAME_PX)
         width = metrics.horizontalAdvance(status)
         bright = palette.color(QPalette.ColorRole.Text)
         needs_a_look = item.state is ItemState.FAILED
         painter.setPen(bright if needs_a_look or item.state is ItemState.RUNNING else secondary)
         painter.drawText(caption, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, status)
-        name_rect = caption.adjusted(0, 0, -(width + 8), 0)
+        name_rect = caption.adjusted(0, 0, -(width + 4), 0)
         painter.setPen(bright if current else secondary)
         name = item.name
         if metrics.horizontalAdvance(name) > name_rect.width():  # the number matters more than ".JPG"

@@ -9,7 +9,7 @@ from core.restoring.scales import AUTO, WHOLE
 from memorynet_gui.widgets.parts import DetailCombo, column, heading
 
 SCALES = (
-    (AUTO, "Automatic", "as large as it is"),
+    (AUTO, "Automatic", "from the photo"),
     (WHOLE, "Full size", "fine rain"),
     ("1/2", "1/2", ""),
     ("1/4", "1/4", ""),
