@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -16,6 +16,7 @@ from core.model.memory_edit import Slots
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.thumbnails import Thumbnails
+from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.look.theme import set_surface
 from memorynet_gui.memory import work
 from memorynet_gui.memory.browser import SlotBrowser
@@ -134,7 +135,7 @@ class MemoryPage(Page):
         stage.progressed.connect(self._say_job)
         flow.failed.connect(self._failed)
         flow.changed.connect(self._flow_changed)
-        panel.installEventFilter(self)
+        HoldOriginal(canvas, self, panel)
         panel.overlay_changed.connect(self._show_tints)
         panel.problem.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
         panel.place.slot_hovered.connect(self.light_slot)
@@ -551,22 +552,5 @@ class MemoryPage(Page):
         if event.key() == Qt.Key.Key_O and not event.modifiers():
             self.panel.set_overlay("none" if self.panel.overlay == "damage" else "damage")
             event.accept()
-        elif not self._hold(event, True):
+        else:
             super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if not self._hold(event, False):
-            super().keyReleaseEvent(event)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QKeyEvent) and event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
-            return self._hold(event, event.type() == QEvent.Type.KeyPress)
-        return super().eventFilter(watched, event)
-
-    def _hold(self, event: QKeyEvent, down: bool) -> bool:
-        if event.key() != Qt.Key.Key_Space or event.modifiers():
-            return False
-        if not event.isAutoRepeat():
-            self.canvas.set_show_original(down)
-        event.accept()
-        return True

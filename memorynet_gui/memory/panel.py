@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.panel_edit import EditPanel
 from memorynet_gui.memory.panel_place import PlacePanel
 from memorynet_gui.widgets.parts import DirectSlider, ProblemBox, Row, column, heading
+from memorynet_gui.widgets.segments import Segments
 
 OVERLAYS = (
     ("damage", "Damage", "Tint what looks like damage to the memory, before and after (O)"),
@@ -25,25 +26,9 @@ class MemoryPanel(QWidget):
 
     def __init__(self, edits: Edits, colours: Callable[[str], QColor], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.overlays: dict[str, QPushButton] = {}
-        segments = QFrame()
-        segments.setProperty("role", "segments")
-        row = QHBoxLayout(segments)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        group = QButtonGroup(self)
-        for key, text, tooltip in OVERLAYS:
-            button = QPushButton(text)
-            button.setProperty("role", "segment")
-            button.setProperty("compact", True)
-            button.setCheckable(True)
-            button.setToolTip(tooltip)
-            button.setAccessibleName(f"Overlay: {text}")
-            button.clicked.connect(self.overlay_changed)
-            group.addButton(button)
-            row.addWidget(button, 1)
-            self.overlays[key] = button
-        self.overlays["damage"].setChecked(True)
+        self.overlays = Segments(OVERLAYS, names="Overlay: {}", compact=True, stretched=True)
+        self.overlays.choose("damage")
+        self.overlays.chosen.connect(lambda _key: self.overlay_changed.emit())
         self.opacity = self._slider("Opacity", 55, "How strongly the tint covers the photo")
         self.threshold = self._slider(
             "Threshold",
@@ -58,7 +43,7 @@ class MemoryPanel(QWidget):
         layout.setContentsMargins(14, 16, 14, 16)
         layout.setSpacing(8)
         self._over = QWidget()
-        over = column(8, heading("Over the photo"), segments)
+        over = column(8, heading("Over the photo"), self.overlays)
         over.addLayout(self._labelled("Opacity", self.opacity))
         over.addLayout(self._labelled("Threshold", self.threshold))
         over.addWidget(self.model)
@@ -107,8 +92,8 @@ class MemoryPanel(QWidget):
 
     @property
     def overlay(self) -> str:
-        return next((key for key, button in self.overlays.items() if button.isChecked()), "none")
+        return self.overlays.key
 
     def set_overlay(self, key: str) -> None:
-        self.overlays[key].setChecked(True)
+        self.overlays.choose(key)
         self.overlay_changed.emit()

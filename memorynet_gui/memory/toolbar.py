@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from memorynet_gui.base.actions import ACTIONS
-
-MODES = ("wipe", "side", "difference", "restored")
+from memorynet_gui.compare.controls import mode_segments
 
 
 class MemoryToolbar(QWidget):
@@ -32,20 +31,9 @@ class MemoryToolbar(QWidget):
         self.slots.setToolTip("Show every slot of the memory below the photo")
         self.slots.setAccessibleName("Slots of the memory")
         self.slots.toggled.connect(self.slots_wanted)
-        self.segments = QFrame()
-        self.segments.setProperty("role", "segments")
-        row = QHBoxLayout(self.segments)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        group = QButtonGroup(self)
-        self.modes: dict[str, QPushButton] = {}
-        for mode in MODES:
-            button = self._button(ACTIONS[f"mode_{mode}"].text, f"mode_{mode}")
-            button.setProperty("role", "segment")
-            button.setCheckable(True)
-            group.addButton(button)
-            row.addWidget(button)
-            self.modes[mode] = button
+        self.segments = mode_segments()
+        self.modes = self.segments.buttons
+        self.segments.chosen.connect(lambda mode: self.wanted.emit(f"mode_{mode}"))
         self.zoom = QLabel()
         self.zoom.setProperty("role", "secondary")
         self.zoom.setAccessibleName("Zoom")

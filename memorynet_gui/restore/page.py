@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QShowEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from core.restoring import verdict
@@ -16,6 +16,7 @@ from memorynet_gui.base import warm_up
 from memorynet_gui.base.own_place import OwnPlace
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.thumbnails import Thumbnails
+from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.filmstrip import Filmstrip
@@ -181,7 +182,7 @@ class RestorePage(Page):
         self.filmstrip.menu_requested.connect(lambda at: photo_menu(self, self.session.current).popup(at))
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
-        panel.installEventFilter(self)
+        HoldOriginal(self.canvas, self, panel)
         panel.strength_changed.connect(self.work.set_strength)
         panel.restore_requested.connect(lambda: self._do("run"))
         panel.cancel_requested.connect(lambda: self._do("cancel"))
@@ -481,26 +482,3 @@ class RestorePage(Page):
         """The photo has the keys, not the first button of the toolbar."""
         super().showEvent(event)
         (self.canvas if len(self.session) else self).setFocus()
-
-    # --- holding Space ---------------------------------------------------------------------------
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if not self._hold(event, True):
-            super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if not self._hold(event, False):
-            super().keyReleaseEvent(event)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QKeyEvent) and event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
-            return self._hold(event, event.type() == QEvent.Type.KeyPress)
-        return super().eventFilter(watched, event)
-
-    def _hold(self, event: QKeyEvent, down: bool) -> bool:
-        if event.key() != Qt.Key.Key_Space or event.modifiers():
-            return False
-        if not event.isAutoRepeat():
-            self.canvas.set_show_original(down)
-        event.accept()
-        return True

@@ -8,9 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFrame,
-    QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
@@ -19,10 +16,10 @@ from PySide6.QtWidgets import (
 )
 
 from memorynet_gui.base.actions import ACTIONS
+from memorynet_gui.compare.controls import mode_segments
 from memorynet_gui.look.theme import set_role
 
 _MIDDLE = Qt.TextElideMode.ElideMiddle
-MODES = ("wipe", "side", "difference", "restored")
 
 
 class RestoreToolbar(QWidget):
@@ -45,22 +42,9 @@ class RestoreToolbar(QWidget):
         self.run.setProperty("role", "primary")
         self.paint = self._button(ACTIONS["paint_mask"].text, "paint_mask")
         self.paint.setCheckable(True)
-        self.segments = QFrame()
-        self.segments.setProperty("role", "segments")
-        row = QHBoxLayout(self.segments)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        self._group = QButtonGroup(self)
-        self.modes: dict[str, QPushButton] = {}
-        for mode in MODES:
-            action_id = f"mode_{mode}"
-            button = self._button(ACTIONS[action_id].text, action_id)
-            button.setProperty("role", "segment")
-            button.setCheckable(True)
-            self._group.addButton(button)
-            row.addWidget(button)
-            self.modes[mode] = button
-        self.modes["wipe"].setChecked(True)
+        self.segments = mode_segments()
+        self.modes = self.segments.buttons
+        self.segments.chosen.connect(lambda mode: self.wanted.emit(f"mode_{mode}"))
         self.zoom = QLabel()
         self.zoom.setProperty("role", "secondary")
         self.zoom.setAccessibleName("Zoom")

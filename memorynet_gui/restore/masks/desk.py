@@ -14,12 +14,12 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
+from memorynet_gui.compare.masks.bar import MaskBar
+from memorynet_gui.compare.masks.mask import Mask
+from memorynet_gui.compare.masks.tool import MaskTool
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.mask_store import MaskStore
-from memorynet_gui.restore.masks.bar import DAMAGE, ONLY, MaskBar
-from memorynet_gui.restore.masks.mask import Mask
-from memorynet_gui.restore.masks.tool import MaskTool
 from memorynet_gui.restore.queue_item import Choice, Item
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GUESSED_TASK = "deshadow"  # as core.restoring.restore, which loads torch
+DAMAGE, ONLY = "damage", "only"
+USES = (
+    (DAMAGE, "Where the damage is", "Paint over the shadow: the network is told where it lies"),
+    (ONLY, "Restore only here", "Paint over what may change: everywhere else not a bit changes"),
+)
 _COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b")}
 _KEEP_MS = 600  # after the last stroke
 _STEP_SHARE = 0.004  # of the photo's longer edge: what "wider", "narrower" and "softer" do once
@@ -54,7 +59,7 @@ class MaskDesk(QObject):
         super().__init__(parent)
         self._context, self._session, self._stage, self._over = context, session, stage, parent
         self._choices, self.store = choices, store
-        self.bar = MaskBar()
+        self.bar = MaskBar(USES, DAMAGE)
         self.bar.hide()
         self.tool = MaskTool(canvas, self)
         self._use = DAMAGE
@@ -108,7 +113,7 @@ class MaskDesk(QObject):
             return
         possible = self._takes_masks()
         self._use = DAMAGE if possible else ONLY
-        self.bar.set_damage_possible(possible, _NO_MASKS)
+        self.bar.set_possible(DAMAGE, possible, _NO_MASKS)
         self.bar.set_use(self._use)
         self._show()
         self.bar.show()
@@ -167,7 +172,7 @@ class MaskDesk(QObject):
     def _follow_task(self) -> None:
         if self.active:
             possible = self._takes_masks()
-            self.bar.set_damage_possible(possible, _NO_MASKS)
+            self.bar.set_possible(DAMAGE, possible, _NO_MASKS)
             if not possible:
                 self.set_use(ONLY)
 

@@ -140,7 +140,7 @@ def test_clean_places_stay_untinted_on_a_fixed_scale(desk: Desk, source: Path) -
     assert tint is not None
     alpha = tint.alpha()
     assert (alpha[tint.values <= 0.6] == 0).all() and (alpha[tint.values > 0.61] > 0).all()
-    desk.panel.overlays["none"].click()
+    desk.panel.overlays.buttons["none"].click()
     assert desk.page.canvas.tints == (None, None)
 
 

@@ -17,10 +17,10 @@ from core.cli import program as cli
 from core.images import io as image_io
 from core.restoring import restore as restoring
 from core.restoring import shadow_guess
+from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.restore.command import arguments
 from memorynet_gui.restore.masks import desk as mask_desk
-from memorynet_gui.restore.masks.bar import DAMAGE, ONLY
-from memorynet_gui.restore.masks.mask import Brush
+from memorynet_gui.restore.masks.desk import DAMAGE, ONLY
 from tests.restore_page_kit import Desk, desk, wait, write
 from tests.restoring.test_shadow_light import disc, ground, levels
 
@@ -219,7 +219,7 @@ def test_masks_are_loaded_and_saved_and_bad_ones_told(page: Desk, tmp_path: Path
 
 
 def test_a_brush_of_a_thousand_pixels_over_24_megapixels_is_fluent() -> None:
-    from memorynet_gui.restore.masks.mask import Mask
+    from memorynet_gui.compare.masks.mask import Mask
 
     mask = Mask(4000, 6000)
     mask.begin(Brush(1000, 0.5, 0.8))

@@ -22,8 +22,8 @@ from PySide6.QtGui import (
     QTabletEvent,
 )
 
+from memorynet_gui.compare.masks.mask import Box, Brush, Mask
 from memorynet_gui.compare.view import CompareView
-from memorynet_gui.restore.masks.mask import Box, Brush, Mask
 
 TOOLS = ("brush", "eraser", "patch", "lasso")
 LEAST_PX, MOST_PX = 1.0, 4000.0

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -19,15 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.restore.masks.mask import Brush
-from memorynet_gui.restore.masks.tool import LEAST_PX, MOST_PX
+from memorynet_gui.compare.masks.mask import Brush
+from memorynet_gui.compare.masks.tool import LEAST_PX, MOST_PX
 from memorynet_gui.widgets.parts import DirectSlider
+from memorynet_gui.widgets.segments import Segments
 
-DAMAGE, ONLY = "damage", "only"
-_USES = (
-    (DAMAGE, "Where the damage is", "Paint over the shadow: the network is told where it lies"),
-    (ONLY, "Restore only here", "Paint over what may change: everywhere else not a bit changes"),
-)
 _TOOLS = (
     ("brush", "Brush", "Paint (B). Alt takes away, Shift draws a straight line, [ and ] change the size"),
     ("eraser", "Eraser", "Take away (E)"),
@@ -53,21 +48,31 @@ _SIZE_STEPS = 200  # of the slider; it goes by the same factor everywhere
 
 
 class MaskBar(QFrame):
-    """Every wish is a signal."""
+    """Every wish is a signal.
 
-    use_chosen = Signal(str)  # DAMAGE | ONLY
+    Args:
+        uses: (key, words, tooltip) of what a mask may be for; the first is chosen.
+        guessed: the use for which the program can look for itself, "" for none.
+    """
+
+    use_chosen = Signal(str)
     tool_chosen = Signal(str)
     brush_changed = Signal(object)  # Brush
     wanted = Signal(str)  # guess, grow, shrink, feather, invert, clear, load, save, undo, redo, done
     shown_changed = Signal(bool)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, uses: Sequence[tuple[str, str, str]], guessed: str = "", parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._guessed = guessed
         self.setProperty("surface", "panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._brush = Brush()
-        self.uses = self._segments(_USES, self.use_chosen)
-        self.tools = self._segments(_TOOLS, self.tool_chosen)
+        self.uses, self.tools = Segments(uses), Segments(_TOOLS)
+        self._tips = {key: tooltip for key, _words, tooltip in uses}
+        self.uses.chosen.connect(self.use_chosen)
+        self.tools.chosen.connect(self.tool_chosen)
         self.diameter = self._slider(
             "Size", "Diameter of the brush in pixels of the photo: [ and ]", _SIZE_STEPS
         )
@@ -101,7 +106,7 @@ class MaskBar(QFrame):
         self.says.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._lay_out()
         self.set_brush(self._brush)
-        self.set_use(DAMAGE)
+        self.set_use(uses[0][0])
         self.set_tool("brush")
 
     def _lay_out(self) -> None:
@@ -130,17 +135,17 @@ class MaskBar(QFrame):
     # --- what it shows ---------------------------------------------------------------------------
 
     def set_use(self, use: str) -> None:
-        self._check(self.uses, use)
-        self.guess.setVisible(use == DAMAGE)
+        self.uses.choose(use)
+        self.guess.setVisible(use == self._guessed)
 
     def set_tool(self, tool: str) -> None:
-        self._check(self.tools, tool)
+        self.tools.choose(tool)
 
-    def set_damage_possible(self, possible: bool, why: str) -> None:
-        """Whether the task and its model take masks of the damage."""
-        button = self._of(self.uses, DAMAGE)
+    def set_possible(self, use: str, possible: bool, why: str) -> None:
+        """Whether masks of a use can be used at all."""
+        button = self.uses.buttons[use]
         button.setEnabled(possible)
-        button.setToolTip(_USES[0][2] if possible else why)
+        button.setToolTip(self._tips[use] if possible else why)
 
     def set_brush(self, brush: Brush) -> None:
         self._brush = brush
@@ -167,25 +172,6 @@ class MaskBar(QFrame):
 
     # --- building --------------------------------------------------------------------------------
 
-    def _segments(self, entries: Sequence[tuple[str, str, str]], chosen: object) -> QFrame:
-        frame = QFrame()
-        frame.setProperty("role", "segments")
-        row = QHBoxLayout(frame)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        group = QButtonGroup(frame)
-        for name, text, tooltip in entries:
-            button = QPushButton(text)
-            button.setProperty("role", "segment")
-            button.setProperty("name", name)
-            button.setCheckable(True)
-            button.setToolTip(tooltip)
-            button.setAccessibleName(text)
-            button.clicked.connect(lambda _on=False, name=name: chosen.emit(name))  # type: ignore[attr-defined]
-            group.addButton(button)
-            row.addWidget(button)
-        return frame
-
     def _button(self, text: str, wish: str, tooltip: str) -> QPushButton:
         button = QPushButton(text)
         button.setToolTip(tooltip)
@@ -210,14 +196,6 @@ class MaskBar(QFrame):
             self._brush, size_px=size, feather=self.feather.value() / 100, flow=self.flow.value() / 100
         )
         self.brush_changed.emit(self._brush)
-
-    @staticmethod
-    def _of(frame: QFrame, name: str) -> QPushButton:
-        buttons: list[QPushButton] = frame.findChildren(QPushButton)
-        return next(button for button in buttons if button.property("name") == name)
-
-    def _check(self, frame: QFrame, name: str) -> None:
-        self._of(frame, name).setChecked(True)
 
 
 def _step_of(size_px: float) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memorynet_gui.restore.masks.mask import STEPS, TILE_PX, Box, Brush, Mask
+from memorynet_gui.compare.masks.mask import STEPS, TILE_PX, Box, Brush, Mask
 
 SIZE = (330, 600)
 HARD = Brush(40, 0.0, 1.0)
