@@ -19,17 +19,27 @@ class Cancelled(Exception):
 
 
 class JobControl:
-    """Thread-safe switch shared between a job and whoever started it."""
+    """Thread-safe switch shared between a job and whoever started it.
+
+    A job stands while it is paused, which a person asks for, and while it is held, because other work goes first.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._may_run = threading.Event()
         self._may_run.set()
         self._cancelled = threading.Event()
+        self._is_paused = self._is_held = False
         self._waited_s = 0.0
 
     @property
     def paused(self) -> bool:
-        return not self._may_run.is_set() and not self._cancelled.is_set()
+        return self._is_paused and not self._is_ending()
+
+    @property
+    def held(self) -> bool:
+        """Whether it stands, or is to stand at its next step, so that other work goes first."""
+        return self._is_held and not self._is_ending()
 
     @property
     def cancelled(self) -> bool:
@@ -41,19 +51,37 @@ class JobControl:
         return self._waited_s
 
     def pause(self) -> None:
-        self._may_run.clear()
-        if self._cancelled.is_set():  # too late, and a cancelled job must not be held up
-            self._may_run.set()
+        self._set(paused=True)
 
     def resume(self) -> None:
-        self._may_run.set()
+        self._set(paused=False)
+
+    def hold(self) -> None:
+        """Stand until :meth:`let_go`, whatever a person pauses and resumes meanwhile."""
+        self._set(held=True)
+
+    def let_go(self) -> None:
+        self._set(held=False)
 
     def cancel(self) -> None:
         self._cancelled.set()
-        self._may_run.set()  # a paused job must wake up to see that it is cancelled
+        self._set()  # a job that stands must wake up to see that it is cancelled
+
+    def _is_ending(self) -> bool:
+        """Whether it was told to end: then nothing may hold it up."""
+        return self._cancelled.is_set()
+
+    def _set(self, paused: bool | None = None, held: bool | None = None) -> None:
+        with self._lock:
+            self._is_paused = self._is_paused if paused is None else paused
+            self._is_held = self._is_held if held is None else held
+            if (self._is_paused or self._is_held) and not self._is_ending():
+                self._may_run.clear()
+            else:
+                self._may_run.set()
 
     def wait(self, at_most_s: float) -> bool:
-        """Wait while paused, but no longer than so; whether the job may go on. For jobs that look up now and then."""
+        """Wait while paused or held, but no longer than so; whether the job may go on. For jobs that look up now and then."""
         if self._may_run.is_set():
             return True
         since = time.monotonic()
@@ -62,7 +90,7 @@ class JobControl:
         return may_run
 
     def checkpoint(self) -> None:
-        """Wait while paused. Raises :class:`Cancelled` once the job was cancelled."""
+        """Wait while paused or held. Raises :class:`Cancelled` once the job was cancelled."""
         if not self._may_run.is_set():
             since = time.monotonic()
             self._may_run.wait()
@@ -86,12 +114,10 @@ class TrainControl(JobControl):
     def stop(self) -> None:
         """End after the step at hand with a checkpoint and a usable model, as finished and not as cancelled."""
         self._stop.set()
-        self.resume()
+        self._set()
 
-    def pause(self) -> None:
-        super().pause()
-        if self._stop.is_set():  # too late, as after a cancel
-            self.resume()
+    def _is_ending(self) -> bool:
+        return super()._is_ending() or self._stop.is_set()
 
     @property
     def stopping(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -42,6 +43,30 @@ def test_a_paused_job_wakes_up_to_be_cancelled() -> None:
     threading.Timer(0.05, control.cancel).start()
     with pytest.raises(Cancelled):
         control.checkpoint()
+
+
+def test_to_be_held_and_to_be_paused_are_two_things() -> None:
+    control = JobControl()
+    control.hold()
+    assert control.held and not control.paused and not control.wait(0)
+    control.pause()
+    control.let_go()
+    assert control.paused and not control.held and not control.wait(0)
+    control.hold()
+    control.resume()
+    assert not control.wait(0)
+    control.let_go()
+    assert control.wait(0)
+
+
+@pytest.mark.parametrize("end", [TrainControl.cancel, TrainControl.stop])
+def test_what_is_held_wakes_up_to_end(end: Callable[[TrainControl], None]) -> None:
+    control = TrainControl()
+    control.hold()
+    end(control)
+    assert control.wait(0) and not control.held
+    control.hold()
+    assert control.wait(0)
 
 
 def test_what_was_waited_is_known() -> None:

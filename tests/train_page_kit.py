@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
 
 from core import atomic
 from core.events import CheckpointSaved, StepDone, TrainStarted, Validated
@@ -186,6 +187,19 @@ class Desk:
         settle()
         self.wait(lambda: not library._is_reading and not library._again)
         settle()
+
+    def stop(self) -> None:
+        """By the page's button, which asks."""
+
+        def agree() -> None:
+            box = QApplication.activeModalWidget()
+            if isinstance(box, QMessageBox):
+                next(button for button in box.buttons() if button.text() == "Stop training").click()
+            else:
+                QTimer.singleShot(10, agree)
+
+        QTimer.singleShot(0, agree)
+        self.panel.stop.click()
 
     def close(self) -> None:
         self.window.close_now()

@@ -45,13 +45,17 @@ class Steering:
         self._control, self._save, self._tell_paused = control, save, tell_paused
 
     def look(self) -> None:
-        """Waits while paused, saves when asked to. Raises Cancelled, :class:`StopAsked`, what saving raises."""
+        """Waits while paused or held, saves when asked to. Raises Cancelled, :class:`StopAsked`, what saving raises."""
         control = self._control
         self._save_if_asked()
-        if control.paused:
-            self._tell_paused(True)
-            while not control.wait(_POLL_S):
-                self._save_if_asked()
+        told = False
+        while control.paused or control.held:
+            if control.paused != told:  # other work that goes first is no pause
+                told = control.paused
+                self._tell_paused(told)
+            control.wait(_POLL_S)
+            self._save_if_asked()
+        if told:
             self._tell_paused(False)
         control.checkpoint()
         self.refuse_if_stopping()

@@ -1,4 +1,7 @@
-"""The one worker: runs core's job functions on a thread of its own and reports on the window's.
+"""A worker: runs core's job functions on a thread of its own and reports on the window's.
+
+The window has two: one for what a person waits for, and one for training, which stands while the first has work (see
+:class:`Yielding`).
 
 A job is any ``job(emit, control) -> result``. Its events are collected in a mailbox that the window's thread
 empties a few milliseconds at a time, so that a flood of them cannot hold up the window; after the last event
@@ -26,20 +29,22 @@ Job = Callable[[Emit, JobControl], Any]
 
 _DELIVER_MS = 8.0  # at most this long on the window's thread before it may do something else
 _POLL_MS = 15
-_NICENESS = 5
+NICENESS, NICENESS_OF_LONG_WORK = 5, 10
+_YIELDS_MS = 400
+"""Long work goes on so long after other work has ended: between two photos of a batch it does not."""
 
 log = logging.getLogger(__name__)
 
 
 class _Thread(QThread):
-    def __init__(self, job: Job, control: JobControl, mailbox: deque[object]) -> None:
+    def __init__(self, job: Job, control: JobControl, mailbox: deque[object], niceness: int) -> None:
         super().__init__()
         self.setObjectName("memorynet-job")
-        self._job, self._control, self._mailbox = job, control, mailbox
+        self._job, self._control, self._mailbox, self._niceness = job, control, mailbox, niceness
         self.ending: tuple[str, Any] = ("cancelled", None)
 
     def run(self) -> None:
-        _step_back()
+        _step_back(self._niceness)
         try:
             self.ending = ("finished", self._job(self._mailbox.append, self._control))
         except Cancelled:
@@ -49,7 +54,7 @@ class _Thread(QThread):
             self.ending = ("failed", error)
 
 
-def _step_back() -> None:
+def _step_back(niceness: int) -> None:
     """Let the window go first where both want a core: its beats came a third less late.
 
     On Linux a thread has a niceness of its own, which the threads it starts (torch's) inherit; elsewhere it
@@ -57,7 +62,7 @@ def _step_back() -> None:
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def _note(error: BaseException) -> None:
@@ -91,9 +96,12 @@ class JobRunner(QObject):
     cancelled = Signal()
     ended = Signal()  # after any of the three
     paused_changed = Signal(bool)
+    held_changed = Signal(bool)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, niceness: int = NICENESS) -> None:
         super().__init__(parent)
+        self._niceness = niceness
+        self._is_held = False
         self._thread: _Thread | None = None
         self._control = JobControl()
         self._mailbox: deque[object] = deque()
@@ -116,6 +124,11 @@ class JobRunner(QObject):
         return self.busy and self._control.paused
 
     @property
+    def held(self) -> bool:
+        """Whether what runs stands, or will at its next step, so that other work goes first."""
+        return self.busy and self._control.held
+
+    @property
     def cancelling(self) -> bool:
         """Asked to end, by :meth:`cancel` or :meth:`stop`, and still at it."""
         is_stopping = isinstance(self._control, TrainControl) and self._control.stopping
@@ -135,7 +148,9 @@ class JobRunner(QObject):
             self._next = (job, control)
             return
         self._control, self._mailbox = control or JobControl(), deque()
-        self._thread = _Thread(job, self._control, self._mailbox)
+        if self._is_held:
+            self._control.hold()
+        self._thread = _Thread(job, self._control, self._mailbox, self._niceness)
         self._thread.start()
         self._poll.start()
         self.started.emit()
@@ -149,6 +164,19 @@ class JobRunner(QObject):
         if self.paused:
             self._control.resume()
             self.paused_changed.emit(False)
+
+    def hold(self) -> None:
+        """Let other work go first: what runs stands at its next step, what is started meanwhile does not begin."""
+        self._set_held(True)
+
+    def let_go(self) -> None:
+        self._set_held(False)
+
+    def _set_held(self, is_held: bool) -> None:
+        if is_held != self._is_held:
+            self._is_held = is_held
+            (self._control.hold if is_held else self._control.let_go)()
+            self.held_changed.emit(is_held)
 
     def stop(self) -> None:
         """Let the job end early as finished, with what it has made so far; one that cannot is cancelled."""
@@ -224,3 +252,23 @@ class JobRunner(QObject):
         follows, self._next = self._next, None
         if follows is not None:
             self.start(*follows)
+
+
+class Yielding(QObject):
+    """Holds ``long`` work while ``other`` has any, and lets it go on by itself a moment later."""
+
+    def __init__(self, long: JobRunner, other: JobRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._long, self._other = long, other
+        self._soon = QTimer(self, singleShot=True, interval=_YIELDS_MS)
+        self._soon.timeout.connect(self._go_on)
+        other.started.connect(self._yield)
+        other.ended.connect(self._soon.start)
+
+    def _yield(self) -> None:
+        self._soon.stop()
+        self._long.hold()
+
+    def _go_on(self) -> None:
+        if not self._other.busy:
+            self._long.let_go()

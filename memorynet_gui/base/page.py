@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from memorynet_gui.base.jobs import NICENESS_OF_LONG_WORK, JobRunner, Yielding
+
 if TYPE_CHECKING:
     import numpy as np
 
     from core.model.tensors import Device
-    from memorynet_gui.base.jobs import JobRunner
     from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
 
@@ -58,8 +59,11 @@ class Page(QWidget):
         return "Keep open"
 
     def stop_question(self) -> str | None:
-        """What to ask before ``"cancel"`` is handled, when that would end long work; None: it just cancels."""
+        """What to ask before :meth:`stop_long_work`; None while there is no such work."""
         return None
+
+    def stop_long_work(self) -> None:
+        """End what takes hours, with what it has made so far; the person has agreed."""
 
     def use_model(self, path: Path) -> None:
         """Work with this model from now on; pages that use none leave it."""
@@ -84,12 +88,17 @@ class PageLater:
 
 
 class JobBar(Protocol):
-    """The bar at the bottom: one for every kind of work."""
+    """The bar at the bottom: one for every kind of work. Long work is seen while nothing else is at work."""
 
     def set_job(self, text: str, share: float | None, seconds_left: float | None) -> None:
         """``share`` 0..1, None when unknown."""
 
     def clear_job(self) -> None: ...
+
+    def set_long(self, name: str, text: str, share: float | None, seconds_left: float | None) -> None:
+        """What goes on behind other work, like :meth:`set_job`; ``name`` says that it waits meanwhile."""
+
+    def clear_long(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +126,14 @@ class PhotoAtHand:
 
 
 class AppContext(QObject):
-    """What every page may use. Made once by the window."""
+    """What every page may use. Made once by the window.
+
+    ``runner`` does what a person waits for, ``training`` what takes hours and lets that go first.
+    """
 
     devices_ready = Signal()  # torch was imported; devices() is filled
     page_wanted = Signal(str)  # page_id: the window shows it
+    stop_wanted = Signal()  # long work is to end: the window asks first
     model_wanted = Signal(object)  # Path of a model's folder to restore with: the window hands it on
 
     def __init__(
@@ -135,6 +148,8 @@ class AppContext(QObject):
         super().__init__(parent)
         self.settings = settings
         self.runner = runner
+        self.training = JobRunner(self, NICENESS_OF_LONG_WORK)
+        self._yielding = Yielding(self.training, runner, self)
         self.theme = theme
         # banner(text, action_text=None, callback=None); what it returns takes the banner away again
         self.banner = banner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
@@ -98,18 +99,31 @@ class Meter(QWidget):
         painter.end()
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one of the two has to say."""
+
+    text: str
+    share: float | None
+    seconds_left: float | None
+    name: str = ""
+
+
 class JobBar(QWidget):
     """Satisfies :class:`memorynet_gui.base.page.JobBar`. Wishes are signals; the window fulfils them."""
 
     pause_requested = Signal()
     resume_requested = Signal()
     cancel_requested = Signal()
+    turned = Signal()  # from the job to long work, or back
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._is_paused = False
-        self._said = ""
-        self._has_job = self._has_controls = False
+        self._job: _Told | None = None
+        self._long: _Told | None = None
+        self._was_long = False
+        self._controls = (False, False)  # of the job, of long work
         set_surface(self, "bar")
         self.setFixedHeight(HEIGHT_PX)
         self.device = _caption("Starting…")
@@ -156,19 +170,26 @@ class JobBar(QWidget):
         self.device.setText("Restoring is not available")
         self.device.setToolTip(text)
 
+    @property
+    def shows_long(self) -> bool:
+        """Whether what is seen, and steered by the buttons, is long work."""
+        return self._job is None and self._long is not None
+
     def set_job(self, text: str, share: float | None, seconds_left: float | None) -> None:
-        self._said = text
-        self._show_text()
-        self.meter.set_share(share)
-        self.left.setText("" if seconds_left is None else f"{clock(seconds_left)} left")
-        self._set_shown(True)
+        self._job = _Told(text, share, seconds_left)
+        self._show()
 
     def clear_job(self) -> None:
-        self._said = ""
-        self.text.set_full("")
-        self.set_paused(False)
-        self.meter.set_share(0.0)
-        self._set_shown(False)
+        self._job = None
+        self._show()
+
+    def set_long(self, name: str, text: str, share: float | None, seconds_left: float | None) -> None:
+        self._long = _Told(text, share, seconds_left, name)
+        self._show()
+
+    def clear_long(self) -> None:
+        self._long = None
+        self._show()
 
     def set_paused(self, is_paused: bool) -> None:
         self._is_paused = is_paused
@@ -192,21 +213,34 @@ class JobBar(QWidget):
         self.memory.setText(size_text(used) + _gpu_text())
 
     def _show_text(self) -> None:
-        self.text.set_full(f"Paused · {self._said}" if self._is_paused and self._said else self._said)
+        told = self._job or self._long
+        words = told.text if told is not None else ""
+        if self._job is not None and self._long is not None:
+            words += f" · {self._long.name} waits meanwhile"
+        self.text.set_full(f"Paused · {words}" if self._is_paused and words else words)
 
-    def set_controls(self, has_controls: bool) -> None:
-        """Whether what runs can be paused and cancelled."""
-        self._has_controls = has_controls
+    def set_controls(self, of_job: bool, of_long: bool) -> None:
+        """Whether the job can be paused and cancelled, and whether long work can."""
+        self._controls = (of_job, of_long)
         self.pause.setEnabled(True)
         self.cancel.setEnabled(True)
-        self._set_shown(self._has_job)
+        self._show()
 
-    def _set_shown(self, has_job: bool) -> None:
-        self._has_job = has_job
-        self.meter.setVisible(has_job)
-        self.left.setVisible(has_job)
+    def _show(self) -> None:
+        told = self._job or self._long
+        if told is None:
+            self.set_paused(False)
+        self._show_text()
+        self.meter.set_share(told.share if told is not None else 0.0)
+        left = told.seconds_left if told is not None else None
+        self.left.setText("" if left is None else f"{clock(left)} left")
+        self.meter.setVisible(told is not None)
+        self.left.setVisible(told is not None)
         for button in (self.pause, self.cancel):
-            button.setVisible(has_job and self._has_controls)
+            button.setVisible(told is not None and self._controls[self.shows_long])
+        if self.shows_long != self._was_long:
+            self._was_long = self.shows_long
+            self.turned.emit()
 
 
 def _gpu_text() -> str:

@@ -154,11 +154,12 @@ class MainWindow(QWidget):
     def _connect(self) -> None:
         self.devices_found.connect(self._on_devices, Qt.ConnectionType.QueuedConnection)
         self.devices_failed.connect(self._on_no_devices, Qt.ConnectionType.QueuedConnection)
-        self.runner.paused_changed.connect(self.job_bar.set_paused)
-        for signal in (self.runner.started, self.runner.ended, self.runner.paused_changed):
-            signal.connect(self._job_changed)
-        self.job_bar.pause_requested.connect(self.runner.pause)
-        self.job_bar.resume_requested.connect(self.runner.resume)
+        for runner in (self.runner, self.context.training):
+            for signal in (runner.started, runner.ended, runner.paused_changed):
+                signal.connect(self._job_changed)
+        self.job_bar.turned.connect(self._job_changed)
+        self.job_bar.pause_requested.connect(lambda: self._steered().pause())
+        self.job_bar.resume_requested.connect(lambda: self._steered().resume())
         self.job_bar.cancel_requested.connect(self.cancel_job)
         self.help.clicked.connect(self._toggle_shortcuts)
         self.settings.changed.connect(self._setting_changed)
@@ -166,6 +167,7 @@ class MainWindow(QWidget):
         self.splitter.splitterMoved.connect(self._panel_moved)
         self.context.page_wanted.connect(self.show_page)
         self.context.model_wanted.connect(self._restore_with)
+        self.context.stop_wanted.connect(self._stop_long_work)
 
     # --- pages -----------------------------------------------------------------------------------
 
@@ -231,7 +233,7 @@ class MainWindow(QWidget):
         if actions.ACTIONS[action_id].where != actions.GLOBAL:
             return self.page.can(action_id)
         if action_id == "pause":
-            return self.runner.busy and not self.runner.cancelling
+            return self._steered().busy and not self._steered().cancelling
         if action_id == "cancel":
             return self._cancels_at_once() and not self.runner.cancelling
         return True
@@ -242,7 +244,7 @@ class MainWindow(QWidget):
             return
         {
             "pause": self.toggle_pause,
-            "cancel": lambda: self.cancel_job() if self._can("cancel") else None,
+            "cancel": lambda: self._cancel_at_once() if self._can("cancel") else None,
             "toggle_inspector": self._toggle_inspector,
             "full_screen": self._toggle_full_screen,
             "shortcuts": self._toggle_shortcuts,
@@ -253,7 +255,7 @@ class MainWindow(QWidget):
     def refresh_actions(self) -> None:
         """Enable what can be done now; check what is on."""
         self.actions_by_id.refresh()
-        self.actions_by_id["pause"].setChecked(self.runner.paused)
+        self.actions_by_id["pause"].setChecked(self._steered().paused)
         self.actions_by_id["toggle_inspector"].setChecked(self.settings.inspector_shown)
         self.actions_by_id["toggle_filmstrip"].setChecked(self.settings.filmstrip_shown)
         self.actions_by_id[f"mode_{self.settings.compare_mode}"].setChecked(True)
@@ -278,36 +280,53 @@ class MainWindow(QWidget):
         right = self.more.mapToGlobal(QPoint(self.more.width(), self.more.height() + 4))
         menu.popup(right - QPoint(menu.sizeHint().width(), 0))
 
+    def _steered(self) -> JobRunner:
+        """Whose job pause and cancel are for: what the job bar shows, else what a person waits for."""
+        training = self.context.training
+        is_training = training.busy and (self.job_bar.shows_long or not self.runner.busy)
+        return training if is_training else self.runner
+
     def toggle_pause(self) -> None:
-        (self.runner.resume if self.runner.paused else self.runner.pause)()
+        runner = self._steered()
+        (runner.resume if runner.paused else runner.pause)()
 
     def _job_owner(self) -> Page | None:
-        """The page whose work can be cancelled, the one that shows first."""
+        """The page whose short work can be cancelled, the one that shows first."""
         return next((p for p in (self.page, *self._pages.values()) if p.can("cancel")), None)
 
     def _cancels_at_once(self) -> bool:
-        """Whether the key that cancels has something in front of it to cancel: the work of the page that shows, unless
-        that is long work, which ends by a button that asks; or work that is no page's."""
+        """Whether the key that cancels has something in front of it to cancel: the work of the page that shows, or
+        work that is no page's. Long work ends by a button that asks."""
         owner = self._job_owner()
-        if owner is None:
-            return self.runner.busy
-        return owner is self.page and owner.stop_question() is None
+        return self.runner.busy if owner is None else owner is self.page
 
     def cancel_job(self) -> None:
-        """Cancel what runs: by the page whose work it is, which knows what else waits. Long work is asked about."""
+        """Cancel what the job bar shows: by the page whose work it is, which knows what else waits. Long work is asked
+        about."""
+        if self._steered() is self.context.training:
+            self._stop_long_work()
+        else:
+            self._cancel_at_once()
+
+    def _cancel_at_once(self) -> None:
         owner = self._job_owner()
-        question = owner.stop_question() if owner is not None else None
-        if question is not None and (self._asks or not self._ask_to_stop(question)):
-            return
-        if owner is not None and not owner.can("cancel"):  # it ended while the question stood
-            return
         (owner.handle if owner is not None else lambda _id: self.runner.cancel())("cancel")
-        if self.runner.cancelling:
-            self.job_bar.set_cancelling()
-        self._refresh_soon.start()
+        self._job_changed()
+
+    def _stop_long_work(self) -> None:
+        """Ask, and end it."""
+        for page in self._pages.values():
+            question = page.stop_question()
+            if question is not None and not self._asks and self._ask_to_stop(question):
+                page.stop_long_work()
+                self._job_changed()
 
     def _job_changed(self) -> None:
-        self.job_bar.set_controls(self.runner.busy)
+        steered = self._steered()
+        self.job_bar.set_controls(self.runner.busy, self.context.training.busy)
+        self.job_bar.set_paused(steered.paused)
+        if steered.cancelling:
+            self.job_bar.set_cancelling()
         self._refresh_soon.start()
 
     def _toggle_inspector(self) -> None:
@@ -510,6 +529,6 @@ class MainWindow(QWidget):
                     page.shut_down()
                 except Exception:  # the others, the job and the settings still need their end
                     log.exception("the page %s was not shut down", page.page_id)
-            self._is_down = self.runner.shut_down()
+            self._is_down = all([self.runner.shut_down(), self.context.training.shut_down()])
             self.settings.save()
         return self._is_down

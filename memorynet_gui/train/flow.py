@@ -1,7 +1,7 @@
-"""Runs training: one run at a time through the window's one worker, what comes back goes out as signals.
+"""Runs training: one run at a time through a worker of its own, what comes back goes out as signals.
 
-An order is frozen when it starts. While the worker restores photos an order can wait for it. A run that ends, however
-it ends, ends with one :class:`TrainEnding`, after the worker is free again.
+An order is frozen when it starts. While photos are restored the run stands between two steps, and goes on by itself. A
+run that ends, however it ends, ends with one :class:`TrainEnding`, after the worker is free again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, Emit, JobControl, TrainControl
@@ -74,6 +74,7 @@ def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult
 
     Raises what training raises, and :class:`core.extras.MissingExtra`.
     """
+    control.checkpoint()  # other work may go first
     ready.for_training()
     from core.training import trainer as training
     from core.training.tensorboard_log import TensorBoardLog
@@ -101,7 +102,7 @@ def train_run(order: TrainOrder, emit: Emit, control: JobControl) -> TrainResult
 
 
 class TrainFlow(QObject):
-    """``start`` or ``wait_and_start`` begin, ``pause``, ``resume``, ``save_now`` and ``stop`` steer."""
+    """``start`` begins, ``pause``, ``resume``, ``save_now`` and ``stop`` steer."""
 
     began = Signal(object)  # TrainOrder: the worker has it
     event_came = Signal(object)  # every event of the run, in order
@@ -120,7 +121,6 @@ class TrainFlow(QObject):
         self._runner, self._train = runner, train or train_run
         self._awake = awake or StayAwake()
         self._order: TrainOrder | None = None
-        self._waiting: TrainOrder | None = None
         self._control = TrainControl()
         self._ending: TrainEnding | None = None
         self._asked_to_stop = self._closing = False
@@ -131,6 +131,7 @@ class TrainFlow(QObject):
         runner.cancelled.connect(self._cancelled)
         runner.ended.connect(self._worker_free)
         runner.paused_changed.connect(self._paused_changed)
+        runner.held_changed.connect(self._held_changed)
 
     def _forget(self) -> None:
         self.started: TrainStarted | None = None
@@ -152,11 +153,6 @@ class TrainFlow(QObject):
         return self._order
 
     @property
-    def waiting(self) -> TrainOrder | None:
-        """What starts when the worker is free."""
-        return self._waiting
-
-    @property
     def busy(self) -> bool:
         return self._order is not None
 
@@ -169,9 +165,9 @@ class TrainFlow(QObject):
         return self.busy and self._runner.cancelling
 
     @property
-    def worker_is_taken(self) -> bool:
-        """By another page's work."""
-        return self._runner.busy and not self.busy
+    def held(self) -> bool:
+        """Whether the run stands so that other work goes first."""
+        return self.busy and self._runner.held
 
     def trains(self, folder: Path) -> bool:
         """Whether the run of this folder is the one that trains here."""
@@ -196,8 +192,6 @@ class TrainFlow(QObject):
 
     def text(self) -> str:
         """ "Training rain-s-13 · step 8,120 of 10,000" """
-        if self._waiting is not None and not self.busy:
-            return f"{self._waiting.name} waits for its turn"
         if self._order is None:
             return ""
         if self.stopping:
@@ -209,6 +203,8 @@ class TrainFlow(QObject):
             parts.append("getting ready")
         else:
             parts.append(f"step {self.step:,} of {self._order.recipe.steps:,}")
+        if self.held:
+            parts.append("lets other work go first")
         return " · ".join(parts)
 
     def share(self) -> float | None:
@@ -223,35 +219,22 @@ class TrainFlow(QObject):
     # --- asking ----------------------------------------------------------------------------------
 
     def start(self, order: TrainOrder) -> bool:
-        """Begin at once. False when the worker has something else to do; then nothing has happened."""
+        """Begin, as soon as nothing else is at work. False while another run trains; then nothing has happened."""
         if self._runner.busy or self._closing:
             return False
-        self._waiting = None
         self._forget()
         self._order = order
         self._ending = None
         self._asked_to_stop = False
         self._before_s = _worked_before(order)
-        self._since = time.monotonic()
         self._control = TrainControl()
         train = self._train
         self._runner.start(lambda emit, control: train(order, emit, control), self._control)
+        self._start_clock()
         self._awake.hold()
         self.began.emit(order)
         self.progressed.emit()
         return True
-
-    def wait_and_start(self, order: TrainOrder) -> None:
-        """Begin as soon as the worker is free; a second order takes the place of the first."""
-        if self.start(order):
-            return
-        self._waiting = order
-        self.progressed.emit()
-
-    def forget_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting = None
-            self.progressed.emit()
 
     def pause(self) -> None:
         if self.busy:
@@ -272,13 +255,10 @@ class TrainFlow(QObject):
             self._asked_to_stop = True
             self._runner.stop()
             self.progressed.emit()
-        else:
-            self.forget_waiting()
 
     def shut_down(self) -> None:
         """Checkpoint, and wait for it; the run goes on from there next time."""
         self._closing = True
-        self._waiting = None
         if self.busy:
             self._asked_to_stop = True
             self._runner.shut_down(SHUT_DOWN_MS)
@@ -301,8 +281,7 @@ class TrainFlow(QObject):
         elif isinstance(event, TrainWaiting):
             self.waits_because = event.reason
             self._stop_clock()  # to wait for a disk is no work
-            if event.reason is None and not self.paused:
-                self._since = time.monotonic()
+            self._start_clock()
         elif isinstance(event, Notice):
             self.told.emit(f"{self._order.name}: {event.text}")
         self.event_came.emit(event)
@@ -315,10 +294,23 @@ class TrainFlow(QObject):
             self._stop_clock()
             self._awake.release()  # a pause may last: the machine need not stay up for it
         else:
-            if self.waits_because is None:
-                self._since = time.monotonic()
+            self._start_clock()
             self._awake.hold()
         self.progressed.emit()
+
+    def _held_changed(self, is_held: bool) -> None:
+        if not self.busy:
+            return
+        if is_held:
+            self._stop_clock()
+        else:
+            self._start_clock()
+        self.progressed.emit()
+
+    def _start_clock(self) -> None:
+        """If there is work."""
+        if self.waits_because is None and not self.paused and not self.held:
+            self._since = time.monotonic()
 
     def _stop_clock(self) -> None:
         if self._since:
@@ -359,13 +351,6 @@ class TrainFlow(QObject):
             self._order = None
             self.ended.emit(ending)
             self.progressed.emit()
-        if self._waiting is not None:
-            # others who listen may have more photos of the same batch to start first
-            QTimer.singleShot(0, self, self._try_waiting)
-
-    def _try_waiting(self) -> None:
-        if self._waiting is not None and not self._runner.busy:
-            self.start(self._waiting)
 
 
 def _worked_before(order: TrainOrder) -> float:

@@ -41,7 +41,7 @@ class Follower(QObject):
         self._page, self._context, self._flow = page, context, flow
         self._is_shown = is_shown
         self._problems: dict[Path, Problem] = {}
-        self._has_job = self._shut = False
+        self._shut = False
         self.contrast: ContrastDrawn | None = None
         self._notice = DesktopNotice(page)
         self._notice.clicked.connect(self.come_forward)
@@ -60,14 +60,12 @@ class Follower(QObject):
         self._problems.pop(folder, None)
 
     def show_job(self) -> None:
-        """In the job bar, as long as something trains; what others show there is left alone."""
+        """In the job bar, as long as something trains."""
         flow, bar = self._flow, self._context.job_bar
-        if flow.busy:
-            self._has_job = True
-            bar.set_job(flow.text(), flow.share(), flow.seconds_left())
-        elif self._has_job:
-            self._has_job = False
-            bar.clear_job()
+        if flow.order is not None:
+            bar.set_long(flow.order.name, flow.text(), flow.share(), flow.seconds_left())
+        else:
+            bar.clear_long()
 
     def come_forward(self, folder: Path | None = None) -> None:
         """Bring the window to the front, with this run where one is named."""

@@ -23,7 +23,6 @@ from memorynet_gui.train.library import RunLibrary
 from memorynet_gui.train.runs_view import RunList, can_continue, is_elsewhere
 from memorynet_gui.train.starts import Starts
 from memorynet_gui.train.toolbar import CURVES, TrainToolbar
-from memorynet_gui.train.wait_view import WaitStrip
 from memorynet_gui.train.words import live_of, with_live
 
 if TYPE_CHECKING:
@@ -47,9 +46,9 @@ class TrainPage(Page):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.context = context
-        self.flow = TrainFlow(context.runner, parent=self)
+        self.flow = TrainFlow(context.training, parent=self)
         self.library = RunLibrary(context.settings, self)
-        self.starts = Starts(context, self.flow, self.library, self._who_works)
+        self.starts = Starts(context, self.flow, self.library)
         self.toolbar = TrainToolbar(self)
         self._inspector = TrainInspector()
         self._follower = Follower(self, context, self.flow, lambda folder: folder == self._shown)
@@ -72,12 +71,9 @@ class TrainPage(Page):
     # --- building --------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self._wait = WaitStrip()
-        self._wait.taken_back.connect(self.starts.forget_waiting)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(0)
-        self._layout.addWidget(self._wait)
 
     def _connect(self) -> None:
         flow, panel, library = self.flow, self._inspector, self.library
@@ -93,7 +89,7 @@ class TrainPage(Page):
         panel.pause_requested.connect(flow.pause)
         panel.resume_requested.connect(flow.resume)
         panel.save_requested.connect(lambda: self._do("save_run"))
-        panel.stop_requested.connect(flow.stop)
+        panel.stop_requested.connect(self.context.stop_wanted)
         panel.continue_requested.connect(lambda: self.starts.go_on(self._shown))
         panel.clone_requested.connect(lambda: self.clone_run(self._shown))
         panel.export_requested.connect(lambda: self._do("export_run"))
@@ -169,7 +165,7 @@ class TrainPage(Page):
         from memorynet_gui.train.run_menu import RunNow
 
         flow, folder = self.flow, run.folder
-        return RunNow(run, folder == self._shown, flow.trains(folder), flow.busy or flow.waiting is not None)
+        return RunNow(run, folder == self._shown, flow.trains(folder), flow.busy)
 
     def _popup_menu(self, folder: Path, where: QPoint) -> None:
         if (run := self.run_of(folder)) is not None:
@@ -246,14 +242,12 @@ class TrainPage(Page):
             "start_run": lambda: self._can_start(run),
             "save_run": lambda: self.flow.busy and not self.flow.stopping,
             "export_run": lambda: run is not None and run.recipe is not None,
-            "cancel": lambda: (
-                self.flow.busy or self.flow.waiting is not None or self._exports() or self._checks()
-            ),
+            "cancel": lambda: self._exports() or self._checks(),
         }
         return answers[action_id]() if action_id in answers else False
 
     def _can_start(self, run: Run | None) -> bool:
-        if self.flow.busy or self.flow.waiting is not None or self._stage is None:
+        if self.flow.busy or self._stage is None:
             return False
         if run is None:
             return self._stage.is_new and self._stage.new_run.is_valid
@@ -276,29 +270,23 @@ class TrainPage(Page):
     def _checks(self) -> bool:
         return self._stage is not None and self._stage.checks.busy
 
-    def _who_works(self) -> str:
-        if self._checks():
-            return "The check before the start is still going on."
-        return "A model is being exported." if self._exports() else "Photos are being restored."
-
     def _cancel(self) -> None:
         if self._exports() and self._menu is not None:
             self._menu.exporter.cancel()
         elif self._checks() and self._stage is not None:
             self._stage.checks.cancel()
-        elif self.flow.busy:
-            self.flow.stop()
-        else:
-            self.starts.forget_waiting()
 
     def stop_question(self) -> str | None:
         order = self.flow.order
-        if order is None or not self.flow.busy or self._exports() or self._checks():
+        if order is None or self.flow.stopping:
             return None
         return (
             f"{order.name} is at step {self.flow.step:,} of {order.recipe.steps:,}. What it has learned is saved, and "
             "training can go on from here later."
         )
+
+    def stop_long_work(self) -> None:
+        self.flow.stop()
 
     def close_blockers(self) -> str | None:
         order = self.flow.order
@@ -307,8 +295,6 @@ class TrainPage(Page):
                 f"{order.name} is training, step {self.flow.step:,} of {order.recipe.steps:,}. What it has learned "
                 "is saved, and training goes on from here next time."
             )
-        if self.flow.waiting is not None:
-            return f"{self.flow.waiting.name} waits for its turn and would not be started."
         return None
 
     def keep_open_word(self) -> str:
@@ -322,7 +308,6 @@ class TrainPage(Page):
             timer.stop()
         self._inspector.notes.tell()
         self._follower.shut_down()
-        self.starts.forget_waiting()
         self.flow.shut_down()
         self.library.shut_down()
         if self._stores is not None:
@@ -525,8 +510,6 @@ class TrainPage(Page):
         self._inspector.show_runs(runs, here, self._shown, self.library.is_read)
         self._show_live()
         self.toolbar.show_run(run is not None, run is not None and run.recipe is not None, self._part)
-        waiting = self.flow.waiting
-        self._wait.show_waiting(waiting.name if waiting is not None else None)
         self._follower.show_job()
         self.status_changed.emit()
 

@@ -31,7 +31,7 @@ class RunNow:
     run: Run
     is_shown: bool
     trains_here: bool
-    is_busy: bool  # something trains or waits, this run or another
+    is_busy: bool  # something trains, this run or another
 
 
 class RunMenu(QObject):

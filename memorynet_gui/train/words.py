@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from core.training.runs import Run
 
 
+HELD = "It stands while other work goes first, and goes on by itself."
+
+
 def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
     """What a banner says at the end of a run, and what of it is left; ``has_card``: the reason stands elsewhere."""
     from core.tasks import TASKS
@@ -60,7 +63,7 @@ def live_of(flow: TrainFlow) -> Live:
         best_step=flow.best_step,
         paused=flow.paused,
         stopping=flow.stopping,
-        waits_because=flow.waits_because,
+        waits_because=flow.waits_because or (HELD if flow.held and not flow.paused else None),
         photos=started.photos if started is not None else None,
         parameters=started.parameters if started is not None else None,
         where=f"{started.device} · {started.precision}" if started is not None else "",

@@ -85,7 +85,7 @@ def test_every_focusable_widget_has_a_name_when_empty(window: MainWindow) -> Non
 
 def test_every_focusable_widget_has_a_name_with_photos_and_a_job(window: MainWindow) -> None:
     with_photos(window)
-    window.job_bar.set_controls(True)
+    window.job_bar.set_controls(True, False)
     window.job_bar.set_job("Restoring", None, 3.0)
     window.banner.say("3 files could not be read.", "Show", lambda: None)
     settle()
@@ -182,7 +182,7 @@ def test_focus_can_be_seen(window: MainWindow) -> None:
 def test_nothing_in_the_bars_is_cut_or_overlaps(window: MainWindow, width: int, height: int) -> None:
     window.resize(width, height)
     with_photos(window)
-    window.job_bar.set_controls(True)
+    window.job_bar.set_controls(True, False)
     window.job_bar.set_job(
         "Restoring " + "a very long name " * 20 + ".tif · 2 of 6 · tile 8 of 20", 0.4, 4000
     )

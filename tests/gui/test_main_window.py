@@ -71,6 +71,9 @@ class Notepad(Page):
         if action_id == "cancel":
             self.context.runner.cancel()
 
+    def stop_long_work(self) -> None:
+        self.handled.append("stop")
+
     def can(self, action_id: str) -> bool:
         return action_id in self.possible
 
@@ -377,23 +380,76 @@ def test_escape_cancels_what_is_in_front_and_the_bar_whatever_runs(window: MainW
 def test_long_work_is_not_stopped_by_escape_and_asked_about_by_its_button(
     window: MainWindow, stops: bool
 ) -> None:
-    page = page_of(window)
-    page.possible = {"cancel"}
+    page, training = page_of(window), window.context.training
     page.question = "It has learned for hours."
-    window.runner.start(work)
-    window.job_bar.set_job("Training", None, None)
+    training.start(work)
+    window.job_bar.set_long("rain-1", "Training rain-1", None, None)
     settle()
     QTest.keyClick(window, Qt.Key.Key_Escape)
-    assert page.handled == [] and window.runner.busy
-    asked: list[str] = []
-    answer("Stop training" if stops else "Keep training", asked)
-    QTest.mouseClick(window.job_bar.cancel, Qt.MouseButton.LeftButton)
-    assert asked == ["It has learned for hours."]
-    assert page.handled == ["cancel"] * stops
-    if not stops:
-        assert window.runner.busy
-        window.runner.cancel()
-    wait_until(lambda: not window.runner.busy)
+    assert page.handled == [] and training.busy
+    for ask in (
+        window.job_bar.cancel.click,
+        window.context.stop_wanted.emit,
+    ):  # the bar's button, and a page's
+        asked: list[str] = []
+        answer("Stop training" if stops else "Keep training", asked)
+        ask()
+        assert asked == ["It has learned for hours."]
+        assert page.handled == ["stop"] * stops and training.busy
+        if stops:
+            break
+    training.cancel()
+    wait_until(lambda: not training.busy)
+
+
+def test_other_work_goes_before_training_and_the_bar_says_so(window: MainWindow) -> None:
+    page, bar, training, runner = page_of(window), window.job_bar, window.context.training, window.runner
+    page.possible, page.question = {"cancel"}, "It has learned for hours."
+    steps: list[object] = []
+    training.event.connect(steps.append)
+    training.start(work)
+    bar.set_long("rain-1", "Training rain-1 · step 8 of 40", 0.2, 60.0)
+    assert bar.text.full == "Training rain-1 · step 8 of 40" and bar.pause.isVisible()
+    wait_until(lambda: len(steps) > 3)
+    runner.start(work)
+    bar.set_job("Restoring a.png", 0.5, 3.0)
+    assert training.held and bar.text.full == "Restoring a.png · rain-1 waits meanwhile"
+    time.sleep(0.05)
+    settle()
+    stood_at = len(steps)
+    time.sleep(0.05)
+    settle()
+    assert len(steps) == stood_at, "it stands"
+    bar.pause.click()  # both are for what the bar shows
+    assert runner.paused and not training.paused
+    bar.cancel.click()
+    assert page.handled == ["cancel"] and not training.cancelling
+    wait_until(lambda: not runner.busy)
+    bar.clear_job()
+    assert bar.text.full == "Training rain-1 · step 8 of 40" and bar.meter.share == 0.2
+    wait_until(lambda: len(steps) > stood_at)
+    assert not training.held, "it goes on by itself"
+    bar.pause.click()
+    assert training.paused and bar.text.full.startswith("Paused · Training")
+    training.cancel()
+    wait_until(lambda: not training.busy)
+    bar.clear_long()
+    assert bar.text.full == "" and not bar.pause.isVisible()
+
+
+def test_long_work_that_is_begun_meanwhile_waits_for_its_turn(window: MainWindow) -> None:
+    training, steps = window.context.training, []
+    window.runner.start(work)
+    training.event.connect(steps.append)
+    training.start(work)
+    time.sleep(0.05)
+    settle()
+    assert training.busy and training.held and steps == []
+    window.runner.cancel()
+    wait_until(lambda: len(steps) > 3)
+    window.runner.start(work)
+    window.close_now()
+    assert not training.busy, "it stands and is ended all the same"
 
 
 def test_escape_without_work_is_left_alone(window: MainWindow) -> None:
@@ -525,7 +581,7 @@ def test_tab_reads_the_window_as_the_eye_does(window: MainWindow) -> None:
     window.show_page("first")
     page = page_of(window)
     window.job_bar.set_job("Restoring", 0.5, None)
-    window.job_bar.set_controls(True)
+    window.job_bar.set_controls(True, False)
     window.activateWindow()
     page.tool.setFocus()
     QTest.keyClick(window, Qt.Key.Key_Tab)

@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from core.doctor.examination import DoctorReport
 from core.training import runs
 from core.training.recipe import FolderMissing
 from core.training.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
@@ -96,7 +96,7 @@ def test_pause_save_and_stop(qapp: QApplication, tmp_path: Path, trainer: QuickT
         at.window.refresh_actions()
         at.window.actions_by_id["cancel"].trigger()  # Esc, from any page: not by accident
         assert at.page.flow.busy and not at.page.flow.stopping
-        at.panel.stop.click()
+        at.stop()
         at.wait_idle()
         assert "can go on from there" in at.texts()[-1]
         assert at.panel.proceed.isVisible() and at.panel.state_row.value.full == "stopped"
@@ -193,7 +193,7 @@ def test_the_words_of_the_buttons_fit_in_the_narrowest_panel(
         settle()
         for button in (at.panel.pause, at.panel.save, at.panel.stop):
             assert button.width() >= button.sizeHint().width(), button.text()
-        at.panel.stop.click()
+        at.stop()
         at.wait_idle()
 
 
@@ -213,27 +213,27 @@ def test_what_fails_before_it_begins_leads_back_to_the_form(
         assert not folder.exists() and at.page.library.runs == ()
 
 
-def test_while_photos_are_restored_a_run_can_wait(
+def test_restoring_goes_first_and_the_run_goes_on_by_itself(
     qapp: QApplication, tmp_path: Path, trainer: QuickTrainer
 ) -> None:
     release = threading.Event()
     with desk(qapp, tmp_path) as at:
+        at.start("rain-1", steps=100_000)
+        at.wait_step(3)
         at.window.runner.start(lambda _emit, _control: release.wait(60))
-        at.start("rain-1")
-        assert "Photos are being restored" in at.texts()[-1] and not at.page.flow.busy
-        at.press_banner("Photos are being restored")
-        at.wait(at.page._wait.isVisible)
-        assert at.window.job_bar.text.full == ""  # the bar is the other work's
-        at.page._wait.stop.click()
-        at.wait(lambda: not at.page._wait.isVisible())
-        at.start("rain-2")
-        at.press_banner("rain-2")
+        assert at.page.flow.held and not at.page.flow.paused
+        at.wait(lambda: at.window.job_bar.text.full.endswith("lets other work go first"))
+        at.wait(lambda: "goes on by itself" in at.panel.note.text())
+        elapsed_s, step = at.page.flow.elapsed_s, at.page.flow.step
+        time.sleep(0.05)
+        settle()
+        assert at.page.flow.elapsed_s == elapsed_s, "to wait is no work"
+        assert at.page.flow.step <= step + 2
         release.set()
-        at.wait(lambda: bool(trainer.orders))  # the run may be over between two looks
+        at.wait_step(step + 10)
+        assert not at.page.flow.held
+        at.page.flow.stop()
         at.wait_idle()
-        assert not at.page._wait.isVisible() or at.page.flow.waiting is None
-        at.wait_idle()
-        assert [order.name for order in trainer.orders] == ["rain-2"]
 
 
 def test_one_run_at_a_time(qapp: QApplication, tmp_path: Path, trainer: QuickTrainer) -> None:
@@ -275,7 +275,7 @@ def test_closing_asks_checkpoints_and_goes_on_next_time(
         assert set(seen[1:]) == {"Stop and close", "Keep training"}
         answer(monkeypatch, "Stop and close", seen)
         assert at.window.close()
-        assert not at.window.runner.busy and not RunFolder(folder).is_locked()
+        assert not at.window.context.training.busy and not RunFolder(folder).is_locked()
     assert runs.read(folder).state.state == STOPPED  # type: ignore[union-attr]
     trainer.let_go.set()
     with desk(qapp, tmp_path) as at:
@@ -565,32 +565,6 @@ def test_a_start_that_is_refused_leaves_no_folder(
         view.start()
         assert "rain-1 is training" in at.texts()[-1]
         assert [folder.name for folder in at.runs_folder.iterdir()] == ["rain-1"]
-
-
-def test_a_run_can_wait_for_the_check_before_it(
-    qapp: QApplication, tmp_path: Path, trainer: QuickTrainer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release = threading.Event()
-
-    def examine(*_request: object) -> DoctorReport:
-        release.wait(60)
-        return DoctorReport((), 0, 13, 4, "photos", (), 17, 0.1)
-
-    monkeypatch.setattr("core.doctor.examination.examine", examine)
-    with desk(qapp, tmp_path) as at:
-        view = at.page.stage().new_run
-        view.set_recipe(replace(QUICK, name="patient"))
-        at.wait(lambda: view.is_valid and view.doctor.button.isEnabled())
-        view.doctor.button.click()
-        view.start()
-        assert "The check before the start" in at.texts()[-1]
-        assert not list(at.runs_folder.iterdir()), "nothing is begun before it is told to wait"
-        at.press_banner("patient")
-        assert at.page.flow.waiting is not None
-        release.set()
-        at.wait(lambda: trainer.orders)
-        at.wait_idle()
-        assert trainer.orders[0].folder == at.runs_folder / "patient"
 
 
 def test_the_checks_run_on_the_worker_and_answer(qapp: QApplication, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.restore_page_kit import rainy, write
 from tests.train_page_kit import desk
 from tests.ui import settle
 
-STEPS = 16
+STEPS = 24
 
 
 def test_a_run_from_its_start_to_a_restored_photo(
@@ -40,7 +40,23 @@ def test_a_run_from_its_start_to_a_restored_photo(
         assert store.last_step > held
         at.wait(lambda: flow.kept is not None and flow.best_psnr_db is not None)
         at.wait(lambda: len(page.stage().film.steps) > 0)
-        at.panel.stop.click()
+        step = flow.step
+        at.panel.restore.click()
+        restoring = at.window.page
+        assert isinstance(restoring, RestorePage)
+        at.wait(lambda: restoring._inspector.choices.model.currentText() == "rain-1")
+        restoring.open_paths([photo])
+        at.wait(lambda: restoring.can("run"))
+        restoring.handle("run")
+        assert flow.held and flow.busy
+        at.wait(lambda: not at.window.runner.busy and not restoring.flow.busy)
+        settle()
+        item = restoring.session.find(photo)
+        assert item is not None and item.state is ItemState.DONE, item
+        assert item.result is not None and item.result.model_name == "rain-1"
+        at.window.show_page("train")
+        at.wait_step(step + 3)
+        at.stop()
         at.wait_idle()
         stopped = runs.read(folder)
         assert stopped.state is not None and stopped.state.state == STOPPED and stopped.model is not None
@@ -65,16 +81,3 @@ def test_a_run_from_its_start_to_a_restored_photo(
         assert drawn is not None and list(drawn.steps) == steps
         losses = [line["loss"] for line in read_curve(folder) if line["kind"] == "step"]
         assert np.allclose(drawn.values, losses)
-
-        at.panel.restore.click()
-        restoring = at.window.page
-        assert isinstance(restoring, RestorePage)
-        at.wait(lambda: restoring._inspector.choices.model.currentText() == "rain-1")
-        restoring.open_paths([photo])
-        at.wait(lambda: restoring.can("run"))
-        restoring.handle("run")
-        at.wait(lambda: not at.window.runner.busy and not restoring.flow.busy)
-        settle()
-        item = restoring.session.find(photo)
-        assert item is not None and item.state is ItemState.DONE, item
-        assert item.result is not None and item.result.model_name == "rain-1"

@@ -1,4 +1,4 @@
-"""One run at a time through the window's worker: starting, steering, ending, waiting for the worker."""
+"""One run at a time through the window's worker: starting, steering, ending, standing back."""
 
 from __future__ import annotations
 
@@ -177,49 +177,22 @@ def test_a_failure_comes_as_a_problem(desk: Desk, tmp_path: Path) -> None:
     assert not desk.awake.is_held
 
 
-def test_an_order_waits_for_the_worker(desk: Desk, tmp_path: Path) -> None:
-    release = threading.Event()
-    desk.runner.start(lambda _emit, _control: release.wait(20))
-    flow, order = desk.flow, desk.order(tmp_path / "run")
-    assert flow.worker_is_taken and not flow.start(order) and flow.waiting is None
-    flow.wait_and_start(order)
-    assert flow.waiting is order and not flow.busy and flow.text() == "run waits for its turn"
-    settle()
-    assert desk.trainer.orders == desk.events == desk.endings == []
-    release.set()
-    ending = desk.wait_end()
-    assert ending.order is order and (ending.kind, ending.step) == (DONE, STEPS)
-    assert desk.trainer.orders == [order] and desk.endings == [ending] and flow.waiting is None
-    assert isinstance(desk.events[0], TrainStarted), "the end of the other's work is none of its own"
-
-
-def test_a_waiting_order_lets_the_next_of_a_batch_go_first(desk: Desk, tmp_path: Path) -> None:
-    done: list[str] = []
-    batch = ["second", "third"]
-    runner = desk.runner
-
-    def next_photo() -> None:
-        if batch:
-            name = batch.pop(0)
-            runner.start(lambda _emit, _control: done.append(name))
-
-    runner.ended.connect(next_photo)  # heard after the flow, as when the Restore page was opened later
-    runner.start(lambda _emit, _control: done.append("first"))
-    desk.flow.wait_and_start(desk.order(tmp_path / "run"))
-    desk.flow.began.connect(lambda _order: done.append("training"))
-    desk.wait_end()
-    assert done == ["first", "second", "third", "training"]
-
-
-def test_a_waiting_order_can_be_taken_back(desk: Desk, tmp_path: Path) -> None:
-    release = threading.Event()
-    desk.runner.start(lambda _emit, _control: release.wait(20))
-    desk.flow.wait_and_start(desk.order(tmp_path / "run"))
-    desk.flow.stop()
-    assert desk.flow.waiting is None
-    release.set()
-    wait_until(lambda: not desk.runner.busy)
-    assert desk.trainer.orders == [] and not desk.runner.cancelling
+def test_a_run_that_is_held_works_no_time_and_can_be_ended(desk: Desk, tmp_path: Path) -> None:
+    flow = desk.flow
+    desk.runner.hold()
+    flow.start(TrainOrder(TrainRecipe(name="tiny", steps=100_000), (), tmp_path / "run"))
+    wait_until(lambda: flow.step == 1)  # this trainer looks after its first step
+    assert flow.held and flow.elapsed_s == 0 and desk.awake.is_held
+    assert flow.text() == "Training run · step 1 of 100,000 · lets other work go first"
+    flow.pause()
+    desk.runner.let_go()
+    assert flow.paused and not flow.held and flow.elapsed_s == 0
+    flow.resume()
+    desk.wait_step(5)
+    assert flow.elapsed_s > 0
+    desk.runner.hold()
+    flow.stop()  # wakes it up
+    assert desk.wait_end().kind == STOPPED
 
 
 def test_others_work_is_none_of_its_business(desk: Desk) -> None:
