@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.degrade.layers import LayerParams, layered_rain
+from core.cv import cv2
+from core.data.degrade.layers import LayerParams, layered_rain, upright
 from core.data.source import DataSource, DataSourceError
 from core.doctor import examination as doctor
 from core.images import io as image_io
@@ -151,6 +152,21 @@ def test_every_source_is_scored_by_itself_and_counts_alike(data: Path) -> None:
     assert found.groups["3 clean"] == training_validation.GROUP_CAP_DB
     assert found.psnr_db == pytest.approx(np.mean(list(found.groups.values())))
     assert found.psnr_db == pytest.approx(found.input_psnr_db, abs=0.05)
+
+
+@pytest.mark.parametrize("lean_deg", [-30.0, 0.0, 30.0])
+def test_rain_falls_also_where_its_layer_lies_on_its_side(lean_deg: float) -> None:
+    rng = np.random.default_rng(3)
+    layer: np.ndarray = np.zeros((80, 120), np.uint8)
+    step = np.array((np.sin(np.deg2rad(lean_deg)), np.cos(np.deg2rad(lean_deg)))) * 24
+    for x, y in rng.uniform((0, 0), (120, 80), (40, 2)):
+        cv2.line(layer, (int(x), int(y)), (int(x + step[0]), int(y + step[1])), 180, 1)
+    assert np.array_equal(upright(layer), layer)
+    lying = np.ascontiguousarray(np.rot90(layer))
+    stood = upright(lying)
+    assert stood.shape == layer.shape
+    assert np.array_equal(stood, layer[::-1, ::-1])  # the same streaks, headlong: they fall all the same
+    assert np.array_equal(upright(stood), stood)
 
 
 def test_layers_are_for_rain_and_the_doctor_sees_every_folder(data: Path) -> None:
