@@ -113,9 +113,14 @@ class StepDone:
     device_mb: float | None = None  # memory held on the device; None on the processor
 
 
+def deciding_db(psnr_db: float, psnr_guided_db: float | None) -> float:
+    """What the best weights of a run are chosen by, and what its score is everywhere: as often as not there is a mask."""
+    return psnr_db if psnr_guided_db is None else 0.5 * (psnr_db + psnr_guided_db)
+
+
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Scores of the averaged weights on the validation photos."""
+    """Scores of the averaged weights on the validation photos; at step 0 those of the model a run starts from."""
 
     step: int
     psnr_db: float
@@ -129,6 +134,10 @@ class Validated:
         default_factory=dict
     )  # "memory_entropy", "memory_dead", ... as in the curve
     groups: Mapping[str, float] = field(default_factory=dict)  # PSNR in dB by source of a mixture
+
+    @property
+    def deciding_db(self) -> float:
+        return deciding_db(self.psnr_db, self.psnr_guided_db)
 
 
 @dataclass(frozen=True, slots=True)

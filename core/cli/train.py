@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     here = f", the last {result.steps - teller.first:,} of them" if teller.first else ""
     print(
         f"Trained {result.steps} steps{here} in {common.clock(result.seconds)}. Best validation "
-        f"{result.best_psnr_db:.3f} dB at step {result.best_step}. Model: {result.model}"
+        f"{result.best_psnr_db:.3f} dB{teller.what} at step {result.best_step}. Model: {result.model}"
     )
     return common.EXIT_OK
 
@@ -176,7 +176,7 @@ class _Teller:
         self.progress, self.steps = progress, steps
         self.started = False
         self.first = 0  # steps done in earlier sittings
-        self.protocol = ""
+        self.protocol = self.what = ""  # what is measured, and what the best is chosen by
         self.kept = 0  # newest step on the disk
         self.last_line = time.monotonic()
 
@@ -218,11 +218,20 @@ class _Teller:
             if event.protocol != self.protocol:  # a sentence; once is enough
                 self.protocol = event.protocol
                 print(f"Validation is measured on {event.protocol}", flush=True)
+            guided = event.psnr_guided_db
+            masked = (
+                ""
+                if guided is None
+                else f"; with masks {guided:.3f} dB, mean of both {event.deciding_db:.3f} dB"
+            )
+            best = ", the best so far" if event.is_best and event.step else ""
+            when = f"step {event.step}" if event.step else "before the first step"
             print(
-                f"step {event.step}: validation {event.psnr_db:.3f} dB, SSIM {event.ssim:.4f} "
-                f"(input {event.input_psnr_db:.3f} dB){', the best so far' if event.is_best else ''}",
+                f"{when}: validation {event.psnr_db:.3f} dB, SSIM {event.ssim:.4f} "
+                f"(input {event.input_psnr_db:.3f} dB){masked}{best}",
                 flush=True,
             )
+            self.what = "" if guided is None else " (mean of without and with masks)"
         elif isinstance(event, CheckpointSaved):
             self.kept = event.step
         elif isinstance(event, TrainWaiting):

@@ -323,7 +323,7 @@ class _Bench:
             began = time.monotonic()
             score(network, timed, self.recipe.task, self.device, self.control.checkpoint)
             each_s = (time.monotonic() - began) / len(timed)
-        times = math.ceil(self.recipe.steps / self.recipe.validate_every)
+        times = math.ceil(self.recipe.steps / self.recipe.validate_every) + bool(self.recipe.start_from)
         return times * len(self.examples) * each_s
 
     # --- suggesting --------------------------------------------------------------------------------------

@@ -33,6 +33,9 @@ from core.training.state import Checkpoints
 from core.training.steering import Disk, Steering, StopAsked
 from core.training.validation import Scores
 
+NEVER = -1
+"""The step of the last validation before the first one."""
+
 
 class KeptRun:
     """What a run is between two steps. Only the first of its processes writes.
@@ -64,7 +67,7 @@ class KeptRun:
         self.share = ranks.share(recipe.batch // recipe.crops_per_photo)
         self.learner = self._new_learner()
         self.guard = Guard()
-        self.validated_step = 0
+        self.validated_step = NEVER
         self.window: list[dict[str, Tensor]] = []  # the steps since the last report
         self.unwritten: list[dict[str, Any]] = []  # lines of the curve
         self.best_psnr_db, self.best_step = float("-inf"), 0
@@ -173,7 +176,7 @@ class KeptRun:
             which = "its only checkpoint cannot" if count == 1 else f"none of its {count} checkpoints can"
             raise TrainingError(f"{self.folder.path}: {which} be read; start again in another folder")
         self._apart(self._trim)
-        if found is not None and self.best_step:
+        if found is not None and np.isfinite(self.best_psnr_db):
             self._look_after_the_model()
         return None if found is None else found.name
 
@@ -274,7 +277,7 @@ class KeptRun:
 
     def _leave_a_model(self) -> None:
         """For a run that is to end before its time: a checkpoint, and a model even before the first validation."""
-        if self.best_step == 0 and self.step > 0:
+        if not np.isfinite(self.best_psnr_db) and self.step > 0:
             self.disk.write_once(lambda: self._save_model(None))
         self._keep_what_there_is()
 
@@ -299,7 +302,8 @@ class KeptRun:
         )
         self.last_saved = time.monotonic()
         self._tell_state(PAUSED if self.control.paused else RUNNING, patient=patient)
-        self.emit(CheckpointSaved(self.step, str(file), self.best_step == self.step))
+        is_best = np.isfinite(self.best_psnr_db) and self.best_step == self.step
+        self.emit(CheckpointSaved(self.step, str(file), bool(is_best)))
 
     def _save_as_asked(self) -> None:
         if self.learner.is_finite():

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core import atomic, foreign_text
+from core.events import deciding_db
 from core.model import catalog
 from core.problems import describe
 from core.training.recipe import RecipeError, TrainRecipe
@@ -229,10 +230,10 @@ def _told(folder: Path, _mtime_ns: int, _size: int) -> tuple[int, float | None, 
 
 
 def _score(line: Mapping[str, Any]) -> float | None:
-    """What decides which weights are best: the mean of without and with masks, where there are masks."""
-    values = [line.get("psnr_db"), line.get("psnr_guided_db")]
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
-    score = sum(numbers) / len(numbers) if numbers else math.nan
+    plain, guided = line.get("psnr_db"), line.get("psnr_guided_db")
+    if not isinstance(plain, int | float):
+        return None
+    score = deciding_db(plain, guided if isinstance(guided, int | float) else None)
     return score if math.isfinite(score) else None
 
 

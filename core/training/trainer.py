@@ -27,7 +27,7 @@ from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.problems import describe
 from core.training import state as training_state
 from core.training.guard import MOST_IN_A_ROW, Guard
-from core.training.kept import KeptRun, agreed, code_of, device_mb, state_before
+from core.training.kept import NEVER, KeptRun, agreed, code_of, device_mb, state_before
 from core.training.learner import learning_rate
 from core.training.ranks import FAIL, Ranks, ranks_here
 from core.training.recipe import TrainRecipe
@@ -151,6 +151,7 @@ class _Run(KeptRun):
                 if self.ranks.is_first:
                     self._leave_a_model()
             if self.ranks.is_first:
+                self._warn_of_no_gain()
                 if not stopped:
                     self._leave_samples()
                 self._tell_state(STOPPED if stopped else DONE, patient=not stopped)
@@ -160,6 +161,16 @@ class _Run(KeptRun):
             raise
         seconds = time.monotonic() - self.began
         return TrainResult(self.folder.model, self.step, self.best_psnr_db, self.best_step, seconds, stopped)
+
+    def _warn_of_no_gain(self) -> None:
+        if self.step > 0 and self.best_step == 0 and self.best_psnr_db > float("-inf"):
+            self.emit(
+                Notice(
+                    f"No step was better on the validation photos than the model this run started from "
+                    f"({self.best_psnr_db:.2f} dB): the run's model is still that one. A lower learning rate, or "
+                    "photos more like those it will be used on, may help."
+                )
+            )
 
     def _leave_samples(self) -> None:
         """What the Memory page shows as alike. The run is done: nothing that goes wrong here makes it undone."""
@@ -198,7 +209,8 @@ class _Run(KeptRun):
         while True:
             try:
                 with contextlib.closing(self._batches()) as batches:
-                    if self._is_due() and self.validated_step < self.step:  # stopped in the midst of it
+                    # before the first step, or stopped in the midst of it
+                    if self._is_due() and self.validated_step < self.step:
                         self._validate()
                     self._steps(batches)
                 return
@@ -212,10 +224,14 @@ class _Run(KeptRun):
         )
 
     def _is_due(self) -> bool:
-        """Whether this step ends with a validation."""
-        return self.step > 0 and (
-            self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps
-        )
+        """Whether this step ends with a validation.
+
+        Before the first step it is what a run starts from: fine-tuning has to be better than that. A new network
+        is the identity, whose score every validation tells as that of the input.
+        """
+        if self.step == 0:
+            return bool(self.recipe.start_from)
+        return self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps
 
     def _steps(self, batches: Prefetcher) -> None:
         recipe = self.recipe
@@ -324,7 +340,7 @@ class _Run(KeptRun):
         self.learner.part = part
         self.guard = Guard()
         self.window, self.unwritten = [], []
-        self.validated_step, self.best_psnr_db, self.best_step = 0, float("-inf"), 0
+        self.validated_step, self.best_psnr_db, self.best_step = NEVER, float("-inf"), 0
 
     # --- validation ----------------------------------------------------------------------------------
 
@@ -357,7 +373,7 @@ class _Run(KeptRun):
             self.learner.averaged(), self.examples, self.recipe.task, self.device, self.steering.look, self.film.watch
         )  # fmt: skip
         batch = None
-        if scores.usage is not None:
+        if scores.usage is not None and self.step > 0:  # what was not learned yet is not renewed
             batch = self._samples(lambda: self.source.batch(self.step - 1, self.recipe.batch))
         if scores.deciding_db > self.best_psnr_db:
             self.disk.write(lambda: self._save_model(scores))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.events import deciding_db
 from core.images import metrics
 from core.model.health import Listener, usage_of
 from core.model.memory import Address
@@ -47,8 +48,7 @@ class Scores:
 
     @property
     def deciding_db(self) -> float:
-        """What the best weights are chosen by: as often as not there is a mask."""
-        return self.psnr_db if self.psnr_guided_db is None else 0.5 * (self.psnr_db + self.psnr_guided_db)
+        return deciding_db(self.psnr_db, self.psnr_guided_db)
 
 
 def score(

@@ -300,7 +300,8 @@ class CurveCard(QFrame):
             return f"step {round(crosshair):,}"
         best = run.store.best
         if self.chart.key == "psnr" and best is not None:
-            return f"best {best[1]:.2f} at {step_text(best[0], 1)}"
+            when = step_text(best[0], 1) if best[0] else "the start"
+            return f"best {best[1]:.2f} at {when}"
         return ""
 
     def summary(self) -> str:

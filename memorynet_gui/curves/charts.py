@@ -103,6 +103,7 @@ CHARTS: tuple[Chart, ...] = (
         (
             Line("psnr_db", "PSNR", "accent", _decibels),
             Line("psnr_guided_db", "with masks", "teal", _decibels, is_main=False),
+            Line("psnr_deciding_db", "mean of both", "violet", _decibels, is_main=False),
         ),
         _VALIDATION_WAIT,
         unit="dB",

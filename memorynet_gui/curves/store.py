@@ -13,7 +13,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core import foreign_text
-from core.events import StepDone, TrainStarted, Validated
+from core.events import StepDone, TrainStarted, Validated, deciding_db
 from core.jobs import Cancelled
 from core.training.run_folder import RunDamaged, RunFolder, iterate_curve
 from memorynet_gui.base.background import Background
@@ -22,6 +22,8 @@ from memorynet_gui.curves.series import SMOOTHING, Series
 CHANGED_MS = 200
 """Not more often than this do views hear of new points."""
 _AT_ONCE_BYTES = 256_000  # read in a few milliseconds; more is read on another thread
+DECIDING = "psnr_deciding_db"
+"""The series a run with masks is judged by: the mean of without and with them. Others are by ``psnr_db``."""
 _STEP, _VALIDATION, _OTHER = 0, 1, 2
 _KINDS = {"step": _STEP, "validation": _VALIDATION}
 _NO_CURVES = frozenset({"kind", "step", "input_psnr_db", "protocol"})
@@ -98,6 +100,9 @@ def read(run: Path, smoothing: float = SMOOTHING, is_wanted: Callable[[], bool] 
         kinds.append(kind)
         if kind == _VALIDATION:
             _take_note(curves, line.get("input_psnr_db"), line.get("protocol"))
+            plain, guided = line.get("psnr_db"), line.get("psnr_guided_db")
+            if isinstance(plain, (int, float)) and isinstance(guided, (int, float)):
+                line[DECIDING] = deciding_db(plain, guided)
         for name, value in line.items():
             if name in _NO_CURVES or not isinstance(value, (int, float)):
                 continue
@@ -295,8 +300,9 @@ class CurveStore(QObject):
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """(step, PSNR in dB) of the weights that are kept as the model."""
-        marks, scores = self._curves.get("is_best"), self._curves.get("psnr_db")
+        """(step, PSNR in dB) of the weights that are kept as the model; the score they were chosen by."""
+        marks = self._curves.get("is_best")
+        scores = self._curves.get(DECIDING) or self._curves.get("psnr_db")
         if not marks or not scores:
             return None
         at = np.flatnonzero(marks.values > 0)
@@ -347,6 +353,7 @@ def _of_validation(event: Validated) -> dict[str, float | None]:
         "psnr_db": event.psnr_db,
         "ssim": event.ssim,
         "psnr_guided_db": event.psnr_guided_db,
+        DECIDING: None if event.psnr_guided_db is None else event.deciding_db,
         "is_best": float(event.is_best),
         **event.memory,
     }

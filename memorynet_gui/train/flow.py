@@ -64,6 +64,7 @@ class TrainEnding:
     step: int  # the last one that was told
     kept_step: int  # of the newest checkpoint of this sitting; 0: none
     best_psnr_db: float | None
+    best_step: int
     seconds: float  # worked, over all sittings
     problem: Problem | None = None
     asked: bool = False  # a person stopped it
@@ -275,7 +276,7 @@ class TrainFlow(QObject):
             self.last_step = event
         elif isinstance(event, Validated):
             if event.is_best:
-                self.best_psnr_db, self.best_step = event.psnr_db, event.step
+                self.best_psnr_db, self.best_step = event.deciding_db, event.step
         elif isinstance(event, CheckpointSaved):
             self.kept, self._kept_at = event, time.monotonic()
         elif isinstance(event, TrainWaiting):
@@ -339,6 +340,7 @@ class TrainFlow(QObject):
             self.step,
             self.kept.step if self.kept is not None else 0,
             self.best_psnr_db,
+            self.best_step,
             self.elapsed_s,
             problem,
             self._asked_to_stop,

@@ -348,9 +348,11 @@ class TrainInspector(QWidget):
             key = TASKS[run.recipe.task].protocol
             self.best_row.name.setText(f"Best PSNR ({key})")
             self.best_row.setToolTip(
-                f"Of the validation photos, on {PROTOCOLS[key]}; and the step it was reached at"
+                f"Of the validation photos, on {PROTOCOLS[key]}; and the step it was reached at. Where masks are "
+                "given it is the mean of without and with them. The best weights are chosen by it."
             )
-        self.best_row.set_value(f"{score_text(best)} at {best_step:,}")
+        when = f"at {best_step:,}" if best_step else "at the start"
+        self.best_row.set_value(f"{score_text(best)} {when}")
         self.best_row.setVisible(best is not None)
         self.state_row.setVisible(not here)
         self.kept_row.setVisible(here)

@@ -27,7 +27,11 @@ def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
     name, best = ending.order.name, score_text(ending.best_psnr_db)
     if ending.kind == DONE:
         recipe = ending.order.recipe
-        score = f" Best validation PSNR ({TASKS[recipe.task].protocol}): {best}." if best else ""
+        score = (
+            f" Best validation PSNR ({TASKS[recipe.task].protocol}): {best}."
+            if best and ending.best_step
+            else ""
+        )
         return f"{name} is trained: all {recipe.steps:,} steps are done.{score}"
     if ending.kind == FAILED:
         assert ending.problem is not None

@@ -422,13 +422,54 @@ def test_fine_tuning_starts_where_the_model_stands(data: Path, tmp_path: Path) -
         RECIPE, start_from=str(first.model), steps=2, validate_every=2, lr=1e-6, lr_end=0.0, ema=0.0,
         train=(str(data / "clean"),),
     )  # fmt: skip
-    second = train(recipe, (data,), tmp_path / "two", ignore, JobControl())
+    events: list[object] = []
+    second = train(recipe, (data,), tmp_path / "two", events.append, JobControl())
+    before, after = (event for event in events if isinstance(event, Validated))
+    assert (before.step, after.step) == (0, 2) and before.is_best
+    lines = [line for line in read_curve(tmp_path / "two") if line["kind"] == "validation"]
+    assert [line["step"] for line in lines] == [0, 2] and (
+        tmp_path / "two" / "film" / "step-00000000-0.webp"
+    ).exists()
+    assert second.best_psnr_db == max(before.psnr_db, after.psnr_db)
     told = checkpoint.load(second.model).provenance
     assert str(tmp_path) not in json.dumps(dict(told))  # a model goes to others
     assert told["recipe"]["network"]["start_from"] == "model"
     assert told["recipe"]["data"]["train"] == ["clean"]
     one, two = (checkpoint.load(result.model).network.state_dict() for result in (first, second))
     assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in one)
+
+
+@pytest.mark.parametrize("way", ["at once", "killed at the start", "killed later"])
+def test_fine_tuning_that_only_harms_keeps_the_model_it_started_from_and_says_so(
+    data: Path, tmp_path: Path, way: str
+) -> None:
+    start = train(
+        replace(RECIPE, steps=2, validate_every=2), (data,), tmp_path / "one", ignore, JobControl()
+    ).model
+    harmful = {"lr": 0.03, "lr_end": 0.03, "ema": 0.0, "warmup_steps": 0, "clip_norm": 100.0}
+    recipe = replace(RECIPE, start_from=str(start), steps=6, validate_every=3, **harmful)
+    events: list[object] = []
+    run = tmp_path / "two"
+    if way != "at once":
+        control = JobControl()
+        stop_at = 0 if way == "killed at the start" else 3
+
+        def emit(event: object) -> None:
+            if isinstance(event, Validated) and event.step == stop_at:
+                control.cancel()
+
+        with pytest.raises(Cancelled):
+            train(recipe, (data,), run, emit, control)
+    result = train(recipe, (data,), run, events.append, JobControl(), resume=run.exists())
+    lines = [line for line in read_curve(run) if line["kind"] == "validation"]
+    assert [line["step"] for line in lines] == [0, 3, 6]
+    assert result.best_step == 0 and result.best_psnr_db == lines[0]["psnr_db"] > lines[1]["psnr_db"]
+    (said,) = (event.text for event in events if isinstance(event, Notice))
+    assert "No step was better" in said and f"{result.best_psnr_db:.2f} dB" in said
+    one, two = (checkpoint.load(model) for model in (start, result.model))
+    assert two.provenance["step"] == 0
+    theirs = two.network.state_dict()
+    assert all(torch.equal(value, theirs[key]) for key, value in one.network.state_dict().items())
 
 
 # --- samples -----------------------------------------------------------------------------------------

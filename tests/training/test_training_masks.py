@@ -249,6 +249,7 @@ def test_training_with_masks_uses_them_and_scores_both_ways(data: Path, tmp_path
     told = [event.psnr_guided_db for event in validated]
     assert all(score is not None for score in told)
     means = [0.5 * (event.psnr_db + (event.psnr_guided_db or 0)) for event in validated]
+    assert [event.deciding_db for event in validated] == means
     assert result.best_psnr_db == pytest.approx(max(means))
     assert [event.is_best for event in validated][int(np.argmax(means))]
     best = validated[int(np.argmax(means))]

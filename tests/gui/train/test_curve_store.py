@@ -19,6 +19,7 @@ from pytestqt.qtbot import QtBot
 from core.events import Notice, StepDone, TrainStarted, Validated
 from core.images.metrics import PROTOCOLS
 from core.jobs import Cancelled
+from core.training import runs
 from core.training.run_folder import RunDamaged
 from memorynet_gui.curves import store as curve_store
 from memorynet_gui.curves.series import FACTOR, Series
@@ -357,6 +358,32 @@ def test_the_score_of_the_input_stands_in_the_lines_and_is_no_curve(tmp_path: Pa
     found = read(run)
     assert (found.input_psnr_db, found.protocol) == (26.5, "Y")
     assert "input_psnr_db" not in found.of_validations and "psnr_db" in found.of_validations
+
+
+def test_the_best_of_a_run_with_masks_is_one_number_wherever_it_is_read(
+    store: CurveStore, tmp_path: Path
+) -> None:
+    scores = [(0, 30.0, 31.0), (10, 30.74, 29.68), (20, 30.5, 31.5)]
+    lines = [validation_line(plain[0], plain[1]) | {"psnr_guided_db": guided} for *plain, guided in scores]
+    write_curve(tmp_path, lines)
+    for step, plain, guided in scores:
+        store.append(validated(step, plain, step != 10, psnr_guided_db=guided))
+    assert store.best == read_best(tmp_path) == (20, 31.0)
+    state = runs.read(tmp_path).state
+    assert state is not None and (state.best_step, state.best_psnr_db) == store.best
+
+
+def test_a_start_that_was_best_is_marked(store: CurveStore) -> None:
+    store.append(validated(0, 25.75))
+    store.append(step_done(1))
+    store.append(validated(10, 24.5, False))
+    assert store.best == (0, 25.75)
+
+
+def read_best(run: Path) -> tuple[int, float] | None:
+    made = CurveStore()
+    made.load(run)
+    return made.best
 
 
 def test_a_curve_that_is_no_text_says_so(store: CurveStore, tmp_path: Path) -> None:
