@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core import tasks
 from core.cli import common
 from core.events import ItemDone, ItemStarted
 
@@ -23,6 +24,8 @@ example:
   memorynet evaluate rain100l --task derain --json > scores.json
   memorynet evaluate shadows --task deshadow --masks masks/     memorynet masks makes them
   memorynet evaluate rain100l --no-memory         says what the memory is worth
+  memorynet evaluate rain100l --results theirs/   measures pictures that another program made
+  memorynet evaluate rain100l --save ours/ --csv > scores.csv
 
 memorynet restore --help explains the memory and how to edit it.
 """
@@ -44,7 +47,16 @@ def add(commands: Any) -> None:
         help="where the damage is: a folder of grey pictures, white on damage, each of its input's name and size; "
         "auto: guessed for each; for models trained with masks [auto for shadows, else none]",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    made = parser.add_mutually_exclusive_group()
+    made.add_argument(
+        "--results", type=Path, metavar="FOLDER",
+        help="restore nothing: measure the pictures of this folder, each of its input's or its truth's name",
+    )  # fmt: skip
+    made.add_argument("--save", type=Path, metavar="DIR", help="keep what is restored there, as PNG")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    form.add_argument("--csv", action="store_true", help="print a table with a line for each picture")
+    form.add_argument("--markdown", action="store_true", help="print the means as a table for documents")
     parser.set_defaults(run=run)
 
 
@@ -56,9 +68,11 @@ def run(args: argparse.Namespace) -> int:
     if folder is not None and not folder.is_dir():
         reason = "is not a folder" if args.masks.exists() else "does not exist"
         raise common.UsageError(f"--masks {args.masks} {reason}")
+    if args.results is not None:
+        _refuse_model_options(args)
     edit = common.memory_edit(args)
     from core.data.dataset import PairingError, find_pairs
-    from core.data.guidance import find_masks
+    from core.data.guidance import find_beside, find_masks
     from core.images.io import PassedOver, passed_over_line
 
     passed_over: list[PassedOver] = []
@@ -68,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         )  # before torch is loaded: names are quick to check
         if folder is not None:
             find_masks(folder, pairing.pairs)
+        if args.results is not None:
+            find_beside(args.results, pairing.pairs, "result", or_target=True)
     except PairingError as error:
         print(f"{error}.", file=sys.stderr)
         for path in error.unpaired:
@@ -75,18 +91,29 @@ def run(args: argparse.Namespace) -> int:
         if passed_over:  # perhaps the partners
             print(passed_over_line(passed_over), file=sys.stderr)
         return common.EXIT_FAILED
+    model_path: Path | None = None
     with common.interruptible() as control:
-        task, model, path = common.load_model(args, control)
-        common.check_memory_edit(args, edit, model.network.config)
-        if folder is not None:
-            common.check_takes_masks(model)
-        guess = common.guesses(args.masks, model)
-        from core.restoring.evaluation import EvaluateRequest, evaluate
+        if args.results is not None:
+            task, guess = args.task or tasks.DEFAULT, False
+            common.import_aside(control, "core.restoring.evaluation")
+        else:
+            task, model, model_path = common.load_model(args, control)
+            common.check_memory_edit(args, edit, model.network.config)
+            if folder is not None:
+                common.check_takes_masks(model)
+            guess = common.guesses(args.masks, model)
+        from core.restoring.evaluation import EvaluateRequest, evaluate, refuse_to_mix
+
+        if args.save is not None:
+            try:
+                refuse_to_mix(args.save, pairing.pairs)
+            except ValueError as error:
+                raise common.UsageError(f"--save {error}") from error
 
         request = EvaluateRequest(
             args.folder,
             task,
-            path,
+            model_path,
             args.device,
             args.precision,
             args.tile,
@@ -95,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
             masks=folder,
             guess=guess,
             scale=args.scale,
+            results=args.results,
+            save=args.save,
         )
         with common.Progress("pairs") as progress:
 
@@ -110,8 +139,14 @@ def run(args: argparse.Namespace) -> int:
                     )
 
             table = evaluate(request, watch, control)
+    from core.restoring import evaluation_text
+
     if args.json:
         common.print_json(table.as_dict())
+    elif args.csv:
+        print(evaluation_text.as_csv(table), end="")
+    elif args.markdown:
+        print(evaluation_text.as_markdown(table), end="")
     else:
         print("\n".join(lines(table)))
     for row in table.failed:
@@ -121,15 +156,29 @@ def run(args: argparse.Namespace) -> int:
     return common.EXIT_FAILED if table.failed else common.EXIT_OK
 
 
+def _refuse_model_options(args: argparse.Namespace) -> None:
+    """Raises UsageError: what steers a network says nothing of pictures that are there already."""
+    given = {
+        "--model": args.model,
+        "--no-memory": args.no_memory,
+        "--memory-edit": args.memory_edit,
+        "--thoroughness": args.thoroughness != 1.0,
+        "--masks auto": args.masks == "auto",
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise common.UsageError(f"{option} and --results do not go together: nothing is restored")
+
+
 def lines(table: EvaluationTable) -> list[str]:
     """The table in words, every number with its protocol."""
     from core.images.metrics import PROTOCOLS
     from core.model.memory_edit import UNCHANGED
 
-    found = [
-        f"{table.folder}: {len(table.measured)} pairs measured ({table.layout}), "
-        f"{table.model} on {table.device} in {table.precision}"
-    ]
+    by = f"{table.model} on {table.device} in {table.precision}"
+    if table.results is not None:
+        by = f"pictures of {table.results}"
+    found = [f"{table.folder}: {len(table.measured)} pairs measured ({table.layout}), {by}"]
     if table.memory != UNCHANGED:
         found.append(f"  memory {table.memory}")
     if table.masks is not None:
@@ -141,9 +190,9 @@ def lines(table: EvaluationTable) -> list[str]:
     if not table.measured:
         return found
     for protocol in table.protocols:
-        before, after = table.mean("input", protocol), table.mean("restored", protocol)
-        found.append(f"  {protocol:4} input     {_words(before)}")
-        found.append(f"  {protocol:4} restored  {_words(after)}")
+        for side in ("input", "restored"):
+            words = _words(table.mean(side, protocol), table.spread(side, protocol))
+            found.append(f"  {protocol:4} {side:9} {words}")
     if table.mean_lab_mae("input") is not None:
         for side in ("input", "restored"):
             found.append(f"  LAB  {side:9} error {table.mean_lab_mae(side):.3f}")
@@ -161,6 +210,8 @@ def lines(table: EvaluationTable) -> list[str]:
             found.append(
                 f"  {table.identical(side)} {side} equal their truth exactly and are left out of its PSNR"
             )
+    if len(table.measured) > 1:
+        found.append("  ±: standard deviation over the pictures")
     if table.megapixels_per_s is not None:
         found.append(f"  {table.megapixels_per_s:.2f} megapixels/s, loading and measuring not counted")
     named = [*table.protocols, *(["LAB"] if table.mean_lab_mae("input") is not None else [])]
@@ -169,7 +220,9 @@ def lines(table: EvaluationTable) -> list[str]:
     return found
 
 
-def _words(scores: Scores) -> str:
-    psnr = "   none   " if scores.psnr_db is None else f"{scores.psnr_db:7.3f} dB"
-    ssim = "none" if scores.ssim is None else f"{scores.ssim:.4f}"
-    return f"PSNR {psnr}  SSIM {ssim}"
+def _words(mean: Scores, spread: Scores) -> str:
+    psnr = "   none   " if mean.psnr_db is None else f"{mean.psnr_db:7.3f} dB"
+    ssim = "none" if mean.ssim is None else f"{mean.ssim:.4f}"
+    around = "" if spread.psnr_db is None else f" ± {spread.psnr_db:.2f}"
+    around_ssim = "" if spread.ssim is None else f" ± {spread.ssim:.4f}"
+    return f"PSNR {psnr}{around}  SSIM {ssim}{around_ssim}"

@@ -68,6 +68,14 @@ def find_masks(folder: Path, pairs: Iterable[Pair]) -> dict[Path, Path]:
         PairingError: an input has no mask, or two; ``.unpaired`` names all that have none.
         UnreadableFile: a folder cannot be listed.
     """
+    return find_beside(folder, pairs, "mask")
+
+
+def find_beside(folder: Path, pairs: Iterable[Pair], what: str, or_target: bool = False) -> dict[Path, Path]:
+    """Input -> the picture of its name in another folder, as :func:`find_masks`, which says what is raised.
+
+    ``what`` is what such a picture is called; ``or_target``: one of the truth's file name does, too.
+    """
     if not folder.is_dir():
         raise PairingError(f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist")
 
@@ -78,20 +86,22 @@ def find_masks(folder: Path, pairs: Iterable[Pair]) -> dict[Path, Path]:
     for path in image_io.find_images(folder, recursive=True, on_error=refuse):
         name = _comparable(path.relative_to(folder).with_suffix("").as_posix())
         if name in by_name:
-            raise PairingError(f"{folder}: two masks of one name, {by_name[name].name} and {path.name}")
+            raise PairingError(f"{folder}: two {what}s of one name, {by_name[name].name} and {path.name}")
         by_name[name] = path
     found, missing = {}, []
     for pair in pairs:
-        mask = by_name.get(_comparable(pair.name))
-        if mask is None:
+        picture = by_name.get(_comparable(pair.name))
+        if picture is None and or_target:
+            picture = by_name.get(_comparable(pair.target.stem))
+        if picture is None:
             missing.append(pair.input)
         else:
-            found[pair.input] = mask
+            found[pair.input] = picture
     if missing:
         names = ", ".join(path.name for path in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise PairingError(
-            f"{folder}: no mask for {len(missing)} of the inputs: {names}{more}", tuple(missing)
+            f"{folder}: no {what} for {len(missing)} of the inputs: {names}{more}", tuple(missing)
         )
     return found
 

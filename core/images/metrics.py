@@ -12,13 +12,17 @@ from types import MappingProxyType
 
 import numpy as np
 
-Protocol = str  # "Y" | "RGB"
+Protocol = str  # "Y" | "Y8" | "RGB"
 
 PROTOCOLS: Mapping[str, str] = MappingProxyType(
     {
         "Y": (
             "Y channel, MATLAB studio-range rgb2ycbcr (16 to 235) of 8-bit pictures, Y itself not rounded, "
             "peak 255; SSIM with an 11x11 Gaussian window, sigma 1.5, population covariance"
+        ),
+        "Y8": (
+            "Y channel as above, rounded to whole levels as MATLAB's rgb2ycbcr returns it for 8-bit pictures, "
+            "peak 255; SSIM as above"
         ),
         "RGB": (
             "RGB, all three channels of 8-bit pictures, peak 255; SSIM as the mean of the channels, "
@@ -81,7 +85,7 @@ def luma(pixels: np.ndarray) -> np.ndarray:
 
 
 def psnr_db(a: np.ndarray, b: np.ndarray, protocol: Protocol) -> float:
-    """Peak signal-to-noise ratio in dB, peak 255 in both protocols; ``inf`` for equal pictures.
+    """Peak signal-to-noise ratio in dB, peak 255 in all protocols; ``inf`` for equal pictures.
 
     Raises :class:`MetricError` for shapes that differ, other types than uint8 and uint16, and unknown
     protocols.
@@ -201,9 +205,11 @@ def lab_mae(a: np.ndarray, b: np.ndarray, where: np.ndarray | None = None) -> fl
 
 
 def _planes(pixels: np.ndarray, protocol: Protocol) -> np.ndarray:
-    """(H, W, C) float64, 0..255: C = 1 for "Y", 3 for "RGB"."""
+    """(H, W, C) float64, 0..255: C = 1 for "Y" and "Y8", 3 for "RGB"."""
     if protocol == "Y":
         return luma(pixels)[:, :, None]
+    if protocol == "Y8":
+        return np.floor(luma(pixels) + 0.5)[:, :, None]  # MATLAB rounds half up
     return to_8bit(pixels).astype(np.float64)
 
 
@@ -213,8 +219,8 @@ def _bands(rows: int) -> Iterator[tuple[int, int]]:
 
 
 def _check(a: np.ndarray, b: np.ndarray, protocol: Protocol) -> None:
-    if protocol not in ("Y", "RGB"):
-        raise MetricError(f"unknown protocol {protocol!r}, known are Y and RGB")
+    if protocol not in ("Y", "Y8", "RGB"):
+        raise MetricError(f"unknown protocol {protocol!r}, known are Y, Y8 and RGB")
     for pixels in (a, b):
         if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
             raise MetricError(f"expected (height, width, 3) pixels, got {pixels.shape}")

@@ -1,13 +1,17 @@
-"""Evaluation as a job: a folder of pairs and a model in, a table of scores by protocol out."""
+"""Evaluation as a job: a folder of pairs and a model in, a table of scores by protocol out.
+
+Instead of a model it takes a folder of pictures that another one made.
+"""
 
 from __future__ import annotations
 
+import abc
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -18,12 +22,13 @@ from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images import metrics
 from core.images.metrics import MetricError, Score
+from core.images.types import Picture
 from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.model import catalog, memory_edit
 from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
-from core.restoring import scales
+from core.restoring import outputs, scales
 from core.restoring.restore import (
     Restored,
     RestoreError,
@@ -35,7 +40,7 @@ from core.restoring.restore import (
 from core.restoring.verdict import NO_VERDICT, Verdict
 from core.tasks import TASKS
 
-REGIONS, SIDES = ("shadow", "lit"), ("input", "restored")
+REGIONS, SIDES = ("shadow", "lit", "damage", "rest"), ("input", "restored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class EvaluateRequest:
     masks: Path | None = None  # folder of guidance masks, each of its input's name
     scale: str = scales.AUTO  # see core.restoring.restore.RestoreRequest
     guess: bool = False  # likewise, where there is no mask
+    results: Path | None = (
+        None  # folder of pictures to measure instead of restoring, each of its input's name
+    )
+    save: Path | None = None  # where what was restored is written, as PNG of its input's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,8 @@ class EvaluationRow:
     error: str | None = None
     verdict: Verdict = NO_VERDICT
     regions: Mapping[str, Mapping[str, RegionScores]] = field(default_factory=dict)
-    """By region of the mask that was given ("shadow", "lit") and side ("input", "restored"); for shadows only."""
+    """By region of the mask that was given ("shadow" and "lit" where light is changed, else "damage" and "rest") and side
+    ("input", "restored")."""
     guessed: bool | None = None  # whether a shadow was found by itself; None: it was not looked for
 
 
@@ -115,6 +125,7 @@ class EvaluationTable:
     masks: Path | None = None
     scale: str = scales.AUTO
     guess: bool = False
+    results: Path | None = None  # whose pictures were measured; then nothing says what made them
 
     @property
     def measured(self) -> tuple[EvaluationRow, ...]:
@@ -129,6 +140,11 @@ class EvaluationTable:
         of its mean; :meth:`identical` counts them."""
         scores: list[Scores] = [getattr(row, side)[protocol] for row in self.measured]
         return Scores(_mean([s.psnr_db for s in scores]), _mean([s.ssim for s in scores]))
+
+    def spread(self, side: str, protocol: str) -> Scores:
+        """Standard deviation over the pictures that :meth:`mean` counts (n - 1); None for fewer than two."""
+        scores: list[Scores] = [getattr(row, side)[protocol] for row in self.measured]
+        return Scores(_deviation([s.psnr_db for s in scores]), _deviation([s.ssim for s in scores]))
 
     def mean_lab_mae(self, side: str) -> float | None:
         return _mean([getattr(row, f"{side}_lab_mae") for row in self.measured])
@@ -158,6 +174,7 @@ class EvaluationTable:
                 "protocol": metrics.PROTOCOLS[protocol],
                 "input": _scores_dict(self.mean("input", protocol)),
                 "restored": _scores_dict(self.mean("restored", protocol)),
+                "spread": self._spread_dict(protocol),
             }
             for protocol in self.protocols
             if protocol != self.protocol
@@ -183,6 +200,7 @@ class EvaluationTable:
             "identical": {"input": self.identical("input"), "restored": self.identical("restored")},
             "input": _scores_dict(self.mean("input", self.protocol)),
             "restored": _scores_dict(self.mean("restored", self.protocol)),
+            "spread": self._spread_dict(self.protocol),
             **others,
             "megapixels_per_s": _rounded(self.megapixels_per_s),
             "device": self.device,
@@ -197,10 +215,14 @@ class EvaluationTable:
                 region: {side: _region_dict(*self.mean_region(region, side)) for side in SIDES}
                 for region in self.regions
             },
+            "results": None if self.results is None else str(self.results),
             "folder": str(self.folder),
             "layout": self.layout,
             "images": [self._row_dict(row) for row in self.rows],
         }
+
+    def _spread_dict(self, protocol: str) -> dict[str, Any]:
+        return {side: _scores_dict(self.spread(side, protocol)) for side in SIDES}
 
     def _row_dict(self, row: EvaluationRow) -> dict[str, Any]:
         if row.error is not None:
@@ -250,16 +272,24 @@ def evaluate(
     A pair that cannot be read, restored or compared becomes a row with an error; the others go on.
 
     Raises:
-        PairingError: no layout, or pictures without a partner or a mask.
+        PairingError: no layout, or pictures without a partner, a mask or a result.
+        ValueError: ``save`` is the folder of the inputs or of the truths.
         CatalogError, CheckpointError, DeviceError, RestoreError, MemoryEditError: the model or the device cannot be used at all.
         Cancelled: stopped by ``control``.
     """
     control = control or JobControl()
     info = catalog.task_info(request.task)
     pairing = find_pairs(request.folder)
-    protocols = (info.protocol, "RGB") if info.protocol != "RGB" else ("RGB",)
+    protocols = ("Y", "Y8", "RGB") if info.protocol == "Y" else ("RGB",)
+    if request.save is not None:
+        refuse_to_mix(request.save, pairing.pairs)
     masks = guidance.find_masks(request.masks, pairing.pairs) if request.masks is not None else {}
-    runner = _Runner(request, protocols, masks, control)
+    runner: _Measurer
+    if request.results is not None:
+        results = guidance.find_beside(request.results, pairing.pairs, "result", or_target=True)
+        runner = _Comparer(request.task, protocols, masks, results, control)
+    else:
+        runner = _Runner(request, protocols, masks, control)
     rows = []
     began = time.monotonic()
     count = len(pairing.pairs)
@@ -288,12 +318,114 @@ def evaluate(
         masks=request.masks,
         scale=request.scale,
         guess=request.guess,
+        results=request.results,
         **runner.summary(),
     )
 
 
-class _Runner:
-    """Restores and measures one pair after the other, and knows what it ran on."""
+def refuse_to_mix(save: Path, pairs: Sequence[Pair]) -> None:
+    """Raises ValueError: results among the pictures they are measured on would be taken for those the next time."""
+    for pair in pairs:
+        for path in (pair.input, pair.target):
+            if save.resolve() in path.resolve().parents:
+                raise ValueError(f"{save} holds the pictures that are measured; save to another folder")
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is measured of one pair."""
+
+    pixels: np.ndarray  # (H, W, 3)
+    seconds: float = 0.0
+    verdict: Verdict = NO_VERDICT
+    guessed: bool | None = None
+
+
+class _Measurer(abc.ABC):
+    """Measures one pair after the other; who comes after it says what is measured."""
+
+    def __init__(
+        self, task: str, protocols: tuple[str, ...], masks: Mapping[Path, Path], control: JobControl
+    ) -> None:
+        self.task, self.protocols, self.masks, self.control = task, protocols, masks, control
+
+    @abc.abstractmethod
+    def summary(self) -> dict[str, Any]:
+        """What a table says of all of them."""
+
+    @abc.abstractmethod
+    def made(self, pair: Pair, picture: Picture, mask: np.ndarray | None) -> _Made:
+        """What is compared with the truth."""
+
+    def measure(self, pair: Pair) -> EvaluationRow:
+        """Raises what reading, restoring or comparing raises."""
+        picture, truth = image_io.read(pair.input), image_io.read(pair.target).pixels
+        if picture.pixels.shape != truth.shape:  # before the time is spent on restoring it
+            (h, w), (th, tw) = picture.pixels.shape[:2], truth.shape[:2]
+            raise MetricError(f"{pair.name}: sizes differ, input {w}x{h} px, target {tw}x{th} px")
+        mask: np.ndarray | None = None
+        if pair.input in self.masks:
+            mask = guidance.read_mask(self.masks[pair.input])
+            guidance.check_size(mask, picture.info.width, picture.info.height, self.masks[pair.input].name)
+        made = self.made(pair, picture, mask)
+        task = TASKS[self.task]
+        regions: dict[str, dict[str, RegionScores]] = {}
+        if mask is not None:
+            names = REGIONS[:2] if task.changes_light else REGIONS[2:]
+            regions = _regions(names, mask > 127, picture.pixels, made.pixels, truth)
+        return EvaluationRow(
+            name=pair.name,
+            width=picture.info.width,
+            height=picture.info.height,
+            input=self._scores(picture.pixels, truth),
+            restored=self._scores(made.pixels, truth),
+            input_lab_mae=metrics.lab_mae(picture.pixels, truth) if "LAB" in task.also else None,
+            restored_lab_mae=metrics.lab_mae(made.pixels, truth) if "LAB" in task.also else None,
+            input_ssim_3d=metrics.ssim_3d(picture.pixels, truth) if "SSIM3D" in task.also else None,
+            restored_ssim_3d=metrics.ssim_3d(made.pixels, truth) if "SSIM3D" in task.also else None,
+            seconds=made.seconds,
+            verdict=made.verdict,
+            regions=regions,
+            guessed=made.guessed,
+        )
+
+    def _scores(self, pixels: np.ndarray, truth: np.ndarray) -> dict[str, Scores]:
+        found: dict[str, Scores] = {}
+        for protocol in self.protocols:
+            self.control.checkpoint()
+            score: Score = metrics.score(pixels, truth, protocol)
+            found[protocol] = Scores(score.psnr_db, score.ssim)
+        return found
+
+
+class _Comparer(_Measurer):
+    """Measures pictures that lie there already."""
+
+    def __init__(
+        self,
+        task: str,
+        protocols: tuple[str, ...],
+        masks: Mapping[Path, Path],
+        results: Mapping[Path, Path],
+        control: JobControl,
+    ) -> None:
+        super().__init__(task, protocols, masks, control)
+        self.results = results
+
+    def made(self, pair: Pair, picture: Picture, mask: np.ndarray | None) -> _Made:
+        path = self.results[pair.input]
+        pixels = image_io.read(path).pixels
+        if pixels.shape != picture.pixels.shape:
+            (h, w), (rh, rw) = picture.pixels.shape[:2], pixels.shape[:2]
+            raise MetricError(f"{path.name}: sizes differ, input {w}x{h} px, result {rw}x{rh} px")
+        return _Made(pixels)
+
+    def summary(self) -> dict[str, Any]:
+        return {"megapixels_per_s": None, "device": "", "precision": "", "model": "", "model_sha256": ""}
+
+
+class _Runner(_Measurer):
+    """Restores, and knows what it ran on."""
 
     def __init__(
         self,
@@ -302,6 +434,7 @@ class _Runner:
         masks: Mapping[Path, Path],
         control: JobControl,
     ) -> None:
+        super().__init__(request.task, protocols, masks, control)
         self.model = request.model or catalog.default_model(request.task)
         # a model or device that cannot be used fails here, once, instead of in every row
         self.device = choose_device(request.device)
@@ -316,7 +449,7 @@ class _Runner:
             request.memory_edit.table(loaded.network.config)
         if masks or request.guess:
             check_takes_masks(loaded)
-        self.task, self.protocols, self.masks, self.control = request.task, protocols, masks, control
+        self.save = request.save
         self.request = RestoreRequest(
             task=request.task,
             model=self.model,
@@ -330,46 +463,16 @@ class _Runner:
         )
         self.pixels, self.seconds = 0, 0.0
 
-    def measure(self, pair: Pair) -> EvaluationRow:
-        """Raises what reading, restoring or comparing raises."""
-        picture, truth = image_io.read(pair.input), image_io.read(pair.target).pixels
-        if picture.pixels.shape != truth.shape:  # before the time is spent on restoring it
-            (h, w), (th, tw) = picture.pixels.shape[:2], truth.shape[:2]
-            raise MetricError(f"{pair.name}: sizes differ, input {w}x{h} px, target {tw}x{th} px")
-        request = self.request
-        if pair.input in self.masks:
-            mask = guidance.read_mask(self.masks[pair.input])
-            guidance.check_size(mask, picture.info.width, picture.info.height, self.masks[pair.input].name)
-            request = replace(request, mask=mask)
+    def made(self, pair: Pair, picture: Picture, mask: np.ndarray | None) -> _Made:
+        request = replace(self.request, mask=mask)
         restored = restore(picture, request, ignore, self.control)
         self._note(restored)
-        also = TASKS[self.task].also
-        regions: dict[str, dict[str, RegionScores]] = {}
-        if self.task == "deshadow" and request.mask is not None:
-            regions = _regions(request.mask > 127, picture.pixels, restored.pixels, truth)
-        return EvaluationRow(
-            name=pair.name,
-            width=picture.info.width,
-            height=picture.info.height,
-            input=self._scores(picture.pixels, truth),
-            restored=self._scores(restored.pixels, truth),
-            input_lab_mae=metrics.lab_mae(picture.pixels, truth) if "LAB" in also else None,
-            restored_lab_mae=metrics.lab_mae(restored.pixels, truth) if "LAB" in also else None,
-            input_ssim_3d=metrics.ssim_3d(picture.pixels, truth) if "SSIM3D" in also else None,
-            restored_ssim_3d=metrics.ssim_3d(restored.pixels, truth) if "SSIM3D" in also else None,
-            seconds=restored.seconds,
-            verdict=restored.verdict,
-            regions=regions,
-            guessed=restored.guide is not None if request.guess and request.mask is None else None,
-        )
-
-    def _scores(self, pixels: np.ndarray, truth: np.ndarray) -> dict[str, Scores]:
-        found: dict[str, Scores] = {}
-        for protocol in self.protocols:
-            self.control.checkpoint()
-            score: Score = metrics.score(pixels, truth, protocol)
-            found[protocol] = Scores(score.psnr_db, score.ssim)
-        return found
+        if self.save is not None:
+            path = self.save / f"{pair.name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            outputs.save(restored, picture, path, options=image_io.WriteOptions(overwrite=True))
+        guessed = restored.guide is not None if request.guess and mask is None else None
+        return _Made(restored.pixels, restored.seconds, restored.verdict, guessed)
 
     def _note(self, restored: Restored) -> None:
         self.pixels += restored.pixels.shape[0] * restored.pixels.shape[1]
@@ -387,11 +490,11 @@ class _Runner:
 
 
 def _regions(
-    shadow: np.ndarray, before: np.ndarray, after: np.ndarray, truth: np.ndarray
+    names: Sequence[str], mask: np.ndarray, before: np.ndarray, after: np.ndarray, truth: np.ndarray
 ) -> dict[str, dict[str, RegionScores]]:
-    """Scores within the mask ("shadow") and outside it ("lit"); a region without pixels is left out."""
+    """Scores within the mask and outside it, by ``names``; a region without pixels is left out."""
     found = {}
-    for name, where in zip(REGIONS, (shadow, ~shadow), strict=True):
+    for name, where in zip(names, (mask, ~mask), strict=True):
         if where.any():
             found[name] = {
                 side: RegionScores(
@@ -409,6 +512,11 @@ def _region_dict(psnr_db: float | None, lab_mae: float | None) -> dict[str, floa
 def _mean(values: Sequence[float | None]) -> float | None:
     finite = [value for value in values if value is not None and math.isfinite(value)]
     return fmean(finite) if finite else None
+
+
+def _deviation(values: Sequence[float | None]) -> float | None:
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return stdev(finite) if len(finite) > 1 else None
 
 
 def _rounded(value: float | None) -> float | None:

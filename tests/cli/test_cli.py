@@ -654,6 +654,31 @@ def test_evaluate_in_words(capsys: pytest.CaptureFixture[str], pairs: Path, mode
     assert "Y    restored  PSNR" in out and "RGB  input     PSNR" in out and "studio-range" in out
 
 
+def test_evaluate_measures_what_was_saved(
+    capsys: pytest.CaptureFixture[str], pairs: Path, model: Path, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved"
+    code, first, _ = run(capsys, "evaluate", pairs, "--model", model, "--save", saved, "--csv")
+    assert code == 0 and first.startswith("name,width,height,input_Y_psnr_db,")
+    code, second, err = run(capsys, "evaluate", pairs, "--results", saved, "--csv")
+    assert (code, err) == (0, "")
+    columns = range(first.splitlines()[0].split(",").index("seconds"))
+    for one, two in zip(first.splitlines(), second.splitlines(), strict=True):
+        assert [one.split(",")[at] for at in columns] == [two.split(",")[at] for at in columns]
+    code, out, _ = run(capsys, "evaluate", pairs, "--results", saved, "--markdown")
+    assert code == 0 and "± " in out and "| saved |" in out
+    code, out, _ = run(capsys, "evaluate", pairs, "--results", saved)
+    assert code == 0 and f"pictures of {saved}" in out and "standard deviation" in out and "Y8 " in out
+    for wrong, why in (
+        (("--results", saved, "--model", model), "do not go together"),
+        (("--results", saved, "--save", saved), "not allowed with"),
+        (("--save", pairs), "holds the pictures that are measured"),
+        (("--results", tmp_path / "none"), "does not exist"),
+    ):
+        code, _, err = run(capsys, "evaluate", pairs, *wrong)
+        assert code != 0 and why in err
+
+
 def test_evaluate_names_what_it_cannot_pair(
     capsys: pytest.CaptureFixture[str], pairs: Path, model: Path
 ) -> None:

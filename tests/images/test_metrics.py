@@ -196,7 +196,7 @@ def test_what_cannot_be_compared_is_named() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(11, 30), st.integers(11, 30), st.integers(0, 1000), st.sampled_from(["Y", "RGB"]))
+@given(st.integers(11, 30), st.integers(11, 30), st.integers(0, 1000), st.sampled_from(["Y", "Y8", "RGB"]))
 def test_symmetric_and_bounded(height: int, width: int, seed: int, protocol: str) -> None:
     a, b = _noise(height, width, seed), _noise(height, width, seed + 1)
     assert metrics.psnr_db(a, b, protocol) == pytest.approx(metrics.psnr_db(b, a, protocol))
@@ -217,3 +217,13 @@ def test_measuring_does_not_import_torch() -> None:
         "m.score(a, a + 1, 'Y'); m.lab_mae(a, a); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_y_rounded_as_matlab_returns_it() -> None:
+    """``rgb2ycbcr(uint8(...))``: white is 235, black 16, and pure red 81 where 81.481 is not rounded."""
+    colours = np.array([[[255, 255, 255], [0, 0, 0], [255, 0, 0]]], np.uint8)
+    assert np.allclose(metrics.luma(colours), [[235, 16, 81.481]])
+    assert metrics._planes(colours, "Y8")[..., 0].tolist() == [[235, 16, 81]]
+    a, b = _pair()
+    rounded = np.floor(metrics.luma(a) + 0.5) - np.floor(metrics.luma(b) + 0.5)
+    assert metrics.psnr_db(a, b, "Y8") == pytest.approx(10 * np.log10(255**2 / np.mean(rounded**2)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -14,7 +16,7 @@ from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
-from core.restoring import evaluation, restore
+from core.restoring import evaluation, evaluation_text, restore
 from core.restoring.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
 from tests.small import photo, save_small_model
 
@@ -45,8 +47,8 @@ def test_means_are_those_of_the_pictures(tmp_path: Path, model: Path) -> None:
     made = _pairs(tmp_path / "data", [(40, 30), (33, 52)])
     events: list[object] = []
     table = evaluate(EvaluateRequest(tmp_path / "data", model=model, precision="fp32"), events.append)
-    assert (table.protocol, table.protocols, table.layout) == ("Y", ("Y", "RGB"), "rain/norain")
-    for protocol in ("Y", "RGB"):
+    assert (table.protocol, table.protocols, table.layout) == ("Y", ("Y", "Y8", "RGB"), "rain/norain")
+    for protocol in ("Y", "Y8", "RGB"):
         before = [metrics.psnr_db(a, b, protocol) for a, b in made]
         assert table.mean("input", protocol).psnr_db == pytest.approx(np.mean(before))
         after = []
@@ -60,6 +62,9 @@ def test_means_are_those_of_the_pictures(tmp_path: Path, model: Path) -> None:
                 )
             )
         assert table.mean("restored", protocol).psnr_db == pytest.approx(np.mean([p for p, _ in after]))
+        assert table.spread("restored", protocol).psnr_db == pytest.approx(
+            np.std([p for p, _ in after], ddof=1)
+        )
         assert table.mean("restored", protocol).ssim == pytest.approx(np.mean([s for _, s in after]))
     assert [type(event) for event in events] == [ItemStarted, ItemDone] * 2
     assert table.megapixels_per_s == pytest.approx(
@@ -130,6 +135,63 @@ def test_equal_pictures_are_counted_not_averaged() -> None:
     found = table.as_dict()
     assert found["identical"] == {"input": 1, "restored": 1}
     assert found["images"][0]["input"] == {"psnr_db": None, "ssim": 0.5}
+
+
+def test_pictures_of_another_network_score_as_restoring_did(tmp_path: Path, model: Path) -> None:
+    """What was saved is measured again as what it was: the same numbers, with no network in sight."""
+    data, saved = tmp_path / "data", tmp_path / "saved"
+    _pairs(data, [(40, 30), (33, 52)])
+    restored = evaluate(EvaluateRequest(data, model=model, precision="fp32", save=saved))
+    assert sorted(path.name for path in saved.iterdir()) == ["rain-0.png", "rain-1.png"]
+    (saved / "rain-1.png").rename(saved / "norain-1.png")  # some programs keep the truth's name
+    measured = evaluate(EvaluateRequest(data, results=saved))
+    for one, two in zip(restored.rows, measured.rows, strict=True):
+        assert (one.name, one.input, one.restored) == (two.name, two.input, two.restored)
+    found = measured.as_dict()
+    assert found["results"] == str(saved) and found["model"] == "" and found["megapixels_per_s"] is None
+    assert found["spread"]["restored"]["psnr_db"] > 0 and found["y8"]["restored"]["psnr_db"] is not None
+    (saved / "rain-0.png").unlink()
+    with pytest.raises(PairingError, match=r"no result for 1 of the inputs: rain-0\.png"):
+        evaluate(EvaluateRequest(data, results=saved))
+    for folder in (data / "rain", data, data / "norain"):
+        with pytest.raises(ValueError, match="holds the pictures that are measured"):
+            evaluate(EvaluateRequest(data, model=model, save=folder))
+
+
+@pytest.mark.parametrize(("task", "names"), [("deshadow", ("shadow", "lit")), ("derain", ("damage", "rest"))])
+def test_regions_of_results_are_those_of_the_masks(tmp_path: Path, task: str, names: tuple[str, str]) -> None:
+    data = tmp_path / "data"
+    ((rainy, truth),) = _pairs(data, [(40, 30)])
+    mask = np.zeros((30, 40), np.uint8)
+    mask[:, :10] = 255
+    _write(tmp_path / "masks/rain-0.png", np.repeat(mask[..., None], 3, axis=2))
+    made = truth.copy()
+    made[:, 10:] = rainy[:, 10:]
+    _write(tmp_path / "results/rain-0.png", made)
+    request = EvaluateRequest(data, task=task, results=tmp_path / "results", masks=tmp_path / "masks")
+    table = evaluate(request)
+    assert table.regions == names
+    (row,) = table.rows
+    inside, outside = (row.regions[name] for name in names)
+    assert math.isinf(inside["restored"].psnr_db) and not math.isinf(inside["input"].psnr_db)
+    assert outside["restored"] == outside["input"]
+
+
+def test_tables_for_other_programs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    _pairs(data, [(40, 30), (33, 52), (20, 20)])
+    (data / "rain/rain-2.png").write_bytes(b"")
+    table = evaluate(EvaluateRequest(data, results=data / "rain"))
+    rows = list(csv.DictReader(io.StringIO(evaluation_text.as_csv(table))))
+    assert [row["name"] for row in rows] == ["rain-0", "rain-1", "rain-2"]
+    assert float(rows[0]["input_Y_psnr_db"]) == pytest.approx(table.rows[0].input["Y"].psnr_db, abs=1e-4)
+    assert rows[2]["input_Y_psnr_db"] == "" and "empty" in rows[2]["error"] and not rows[0]["error"]
+    text = evaluation_text.as_markdown(table)
+    mean, spread = table.mean("input", "Y").psnr_db, table.spread("input", "Y").psnr_db
+    assert f"| {mean:.2f} ± {spread:.2f} |" in text and "| rain |" in text
+    lines = text.splitlines()
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+    assert all(f"- {key}: {metrics.PROTOCOLS[key]}" in lines for key in ("Y", "Y8", "RGB"))
 
 
 def test_refusals(tmp_path: Path, model: Path) -> None:
