@@ -37,6 +37,7 @@ examples:
   memorynet inspect street.png --mask shadow.png  tells where the damage is
   memorynet inspect beach.jpg --no-memory         what looks like damage after restoring without
   memorynet inspect beach.jpg --place 1200,800    everything about that place of the photo
+  memorynet inspect beach.jpg --place 1200,800,300,200    the same of a region, on average
 
 what is written for each photo:
   negative-before.png, negative-after.png   how much each place looks like damage
@@ -52,7 +53,7 @@ what is written for each photo:
 photos of one name (a.jpg and a.png; with --out also those of two folders) get folders of their
 own: a, a-2, a-3, ... in the order the photos come in.
 
---place X,Y may be given several times (pixels, from the upper left). It tells all slot weights
+--place X,Y may be given several times (pixels, from the upper left; X,Y,W,H for a region). It tells all slot weights
 there, how much of what is read was learned and how much is the photo's own, what the memory does
 to the pixels around it (restored with and without, in levels of 255), and the learned samples most
 like it beside the similarity that any place of the photo has.
@@ -85,22 +86,25 @@ def add(commands: Any) -> None:
         help="where the damage is: a grey picture of the photo's size, white on damage; for one photo",
     )  # fmt: skip
     parser.add_argument(
-        "--place", type=_place_type, action="append", default=[], metavar="X,Y",
-        help="tell everything about this place, in pixels; may be given several times",
+        "--place", type=_place_type, action="append", default=[], metavar="X,Y[,W,H]",
+        help="tell everything about this place or region, in pixels; may be given several times",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     parser.set_defaults(run=run)
 
 
-def _place_type(text: str) -> tuple[int, int]:
+def _place_type(text: str) -> tuple[int, ...]:
+    """Two numbers for a place, four for a region."""
     try:
-        x, y = (int(part) for part in text.split(","))
+        place = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"need two whole numbers X,Y, got {text!r}") from None
-    if x < 0 or y < 0:
-        raise argparse.ArgumentTypeError(f"need a place from 0,0 on, got {text}")
-    return x, y
+        place = ()
+    if len(place) not in (2, 4):
+        raise argparse.ArgumentTypeError(f"need whole numbers X,Y or X,Y,WIDTH,HEIGHT, got {text!r}")
+    if min(place[:2]) < 0 or min(place[2:], default=1) < 1:
+        raise argparse.ArgumentTypeError(f"need a place from 0,0 on and at least a pixel of it, got {text}")
+    return place
 
 
 def run(args: argparse.Namespace) -> int:
@@ -214,7 +218,7 @@ class _Batch(photos.Batch):
         from core.restoring import copies, scales
         from core.restoring import inspection_pictures as drawing
         from core.restoring.memory_look import look
-        from core.restoring.memory_probe import Probe, around, change_between
+        from core.restoring.memory_probe import Probe, around, change_between, preview_region
 
         by = scales.divisor(found.scale)
         mask = self.request.mask
@@ -225,13 +229,20 @@ class _Batch(photos.Batch):
         probe = Probe(picture, request, seen.actual)
         photo = drawing.shown_photo(picture.pixels, picture.icc)
         told = []
-        for x, y in self.args.place:
-            place = seen.place(x // by, y // by)
-            region = around(x // by, y // by, seen.width, seen.height)
+        for x, y, *size in self.args.place:
+            if size:
+                w, h = (
+                    -(-(start + edge) // by) - start // by for start, edge in zip((x, y), size, strict=True)
+                )
+                place = seen.region(x // by, y // by, w, h)
+                region = preview_region((x // by, y // by, w, h), seen.width, seen.height)
+            else:
+                place = seen.place(x // by, y // by)
+                region = around(x // by, y // by, seen.width, seen.height)
             with_memory = probe.restore(region, control=self.control)
             without = probe.restore(region, mute_memory=True, control=self.control)
             record = {
-                "asked_px": [x, y],
+                "asked_px": [x, y, *size],
                 **place.as_dict(),
                 "effect_of_memory": {
                     "region_px": list(region),
@@ -247,7 +258,7 @@ class _Batch(photos.Batch):
                     seen.nearest(place, self.samples, kind).as_dict() for kind in ("positive", "negative")
                 ]
             told.append(record)
-            pictures[f"place-{x}-{y}.png"] = drawing.source_picture(photo, seen, place)
+            pictures[_place_name((x, y, *size))] = drawing.source_picture(photo, seen, place)
         return told
 
     def _refuse_others_files(self, folder: Path) -> None:
@@ -255,7 +266,7 @@ class _Batch(photos.Batch):
         from core.images.io import WouldOverwrite
         from core.restoring.inspection_pictures import PICTURES
 
-        places = [f"place-{x}-{y}.png" for x, y in self.args.place]
+        places = [_place_name(place) for place in self.args.place]
         for name in (*PICTURES, *places, _NUMBERS):
             target = folder / name
             if target.resolve() in self.originals:  # --overwrite is about results
@@ -310,6 +321,11 @@ class _Batch(photos.Batch):
             return None
         usage, silent = np.mean(self.usages, axis=0), silent_share(*self.heard)
         return health(usage, memory.table(), memory.row_slices(), silent=silent)
+
+
+def _place_name(place: Sequence[int]) -> str:
+    """Of the picture of a place or region."""
+    return f"place-{'-'.join(map(str, place))}.png"
 
 
 def _same(folder: Path) -> tuple[Path, str]:
@@ -369,11 +385,11 @@ def _lines(item: photos.Item) -> list[str]:
 
 
 def _place_lines(place: Mapping[str, Any]) -> list[str]:
-    x, y = place["asked_px"]
+    at = ",".join(map(str, place["asked_px"]))
     read, effect = place["read"], place["effect_of_memory"]
     red, green, blue = effect["signed_levels"]
     lines = [
-        f"    place {x},{y}: looks like damage {place['negative_response']:.2f}; of what is read "
+        f"    place {at}: looks like damage {place['negative_response']:.2f}; of what is read "
         f"{read['learned_share']:.0%} was learned, {read['actual_share']:.0%} is the photo's own",
         f"        the memory changes {effect['mean_levels']:.2f} levels of 255 around it "
         f"(red {red:+.2f}, green {green:+.2f}, blue {blue:+.2f})",

@@ -152,15 +152,15 @@ def source_picture(photo: np.ndarray, look: MemoryLook, place: PlaceSeen) -> np.
     shown = _mixed(_greyed(photo), np.array(_SOURCE_COLOUR, np.uint8), 0.75 * np.clip(large, 0, 1))
     scale = width / look.width
     corner = place.x_px * scale, place.y_px * scale
-    edge = max(6.0, STRIDE_PX * scale)
+    across, down = (max(6.0, edge * scale) for edge in place.size_px)
     sheet = Image.fromarray(shown)
     draw = ImageDraw.Draw(sheet)
-    middle = corner[0] + edge / 2, corner[1] + edge / 2
+    middle = corner[0] + across / 2, corner[1] + down / 2
     for source in look.sources(place):
         x, y = (source.x_px + source.width_px / 2) * scale, (source.y_px + source.height_px / 2) * scale
         draw.line((*middle, x, y), fill=(255, 255, 255), width=1)
         draw.ellipse((x - 4, y - 4, x + 4, y + 4), outline=(255, 255, 255), width=2)
-    draw.rectangle((*corner, corner[0] + edge, corner[1] + edge), outline=(255, 255, 255), width=2)
+    draw.rectangle((*corner, corner[0] + across, corner[1] + down), outline=(255, 255, 255), width=2)
     words = (
         f"Blue: places of the photo whose content is read at {place.x_px}, {place.y_px} under positive slots; "
         f"{place.actual:.0%} of all that is read there is the photo's own. Largest share of one place {peak:.1%}.",

@@ -55,6 +55,7 @@ Group = tuple[str, str]
 
 _LEAK = 0.2  # of the activation behind the read
 _BASELINE_PLACES = 256  # of the photo, evenly spread, that a place is compared with
+_REGION_CELLS = 4096  # of a region are looked at, evenly spread, where it has more: the mean is the same
 _APART = 3  # cells between two places that are told as sources
 
 
@@ -89,7 +90,7 @@ class SlotShare:
 
 @dataclass(frozen=True, slots=True)
 class PlaceSeen:
-    """One cell of the memory's grid: everything but what needs the network."""
+    """One cell of the memory's grid, or the mean over a region of cells: everything but what needs the network."""
 
     column: int
     row: int
@@ -101,6 +102,13 @@ class PlaceSeen:
     light: tuple[
         float, float, float
     ]  # signed: red, green and blue are multiplied by 1 + light by the read itself
+    columns: int = 1  # cells of the region
+    rows: int = 1
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height; at the photo's lower and right edge the last cells may reach beyond it."""
+        return self.columns * STRIDE_PX, self.rows * STRIDE_PX
 
     @property
     def damaged(self) -> bool:
@@ -127,6 +135,8 @@ class PlaceSeen:
             "row": self.row,
             "x_px": self.x_px,
             "y_px": self.y_px,
+            "columns": self.columns,
+            "rows": self.rows,
             "negative_response": round(self.response, 5),
             "read": {
                 "strength": round(self.strength, 5),
@@ -257,33 +267,59 @@ class MemoryLook:
 
     def weights_at(self, row: int, column: int) -> np.ndarray:
         """(R,) float32: how strongly a cell looks up each slot; sums to 1 in every group."""
-        scores = self.held.sharpness * (self.held.table @ self.query[row, column])
-        weights = np.empty(len(scores), np.float32)
+        return self._weights((slice(row, row + 1), slice(column, column + 1)))[0]
+
+    def _weights(self, cells: tuple[slice, slice]) -> np.ndarray:
+        """(N, R) of the N cells of a block."""
+        scores = self.held.sharpness * (self._queries(cells) @ self.held.table.T)  # (N, R)
+        weights = np.empty_like(scores)
         for index, rows in enumerate(self.slices.values()):
-            weights[rows] = np.maximum(scores[rows] - self.threshold[index, row, column], 0)
+            threshold = self.threshold[index][cells].reshape(-1, 1)
+            weights[:, rows] = np.maximum(scores[:, rows] - threshold, 0)
         return weights
+
+    def _queries(self, cells: tuple[slice, slice]) -> np.ndarray:
+        """(N, D) of the N cells of a block."""
+        return self.query[cells].reshape(-1, self.query.shape[-1])
 
     def place(self, x: float, y: float) -> PlaceSeen:
         """Everything about the cell at pixel (x, y) of the photo. Raises RestoreError outside of it."""
+        return self.region(x, y)
+
+    def region(self, x: float, y: float, width: float = 1, height: float = 1) -> PlaceSeen:
+        """The same of all cells that a rectangle of the photo touches, on average: weights and cosines count every cell
+        alike, shares by how much is read there. What reaches beyond the photo is cut off.
+
+        Raises RestoreError: (x, y) lies outside of the photo, or the rectangle is empty.
+        """
         row, column = self.cell(x, y)
+        if width <= 0 or height <= 0:
+            raise RestoreError(f"region {width:g}x{height:g} px: need at least one pixel")
+        last_row, last_column = self.cell(min(x + width, self.width) - 1, min(y + height, self.height) - 1)
+        rows, columns = max(row, last_row) + 1 - row, max(column, last_column) + 1 - column
+        whole = slice(row, row + rows), slice(column, column + columns)
+        cells = _thinned(*whole)
         held = self.held
-        weights = self.weights_at(row, column)
-        cosines = held.table @ self.query[row, column]
-        learned, actual = weights[:, None] * held.learned, weights[:, None] * held.actual  # (R, C)
-        read = (learned + actual).sum(0)
-        square = float(read @ read)
-        if square > 0:
-            by_learned, by_actual = learned @ read / square, actual @ read / square
+        every = self._weights(cells)  # (N, R)
+        weights = every.mean(0)
+        cosines = held.table @ self._queries(cells).mean(0)
+        read = every @ (held.learned + held.actual)  # (N, C)
+        squares = (read * read).sum(1)  # (N,)
+        total = float(squares.sum(dtype=np.float64))
+        if total > 0:
+            # of each cell: its slots' contents on the read, weighed by how much is read there
+            by_learned = (every * (read @ held.learned.T)).sum(0) / total
+            by_actual = (every * (read @ held.actual.T)).sum(0) / total
         else:
             by_learned = by_actual = np.zeros(len(weights), np.float32)
         slots = []
-        for (polarity, granularity), rows in self.slices.items():
-            for index in np.flatnonzero(weights[rows] > 0) + rows.start:
+        for (polarity, granularity), group in self.slices.items():
+            for index in np.flatnonzero(weights[group] > 0) + group.start:
                 slots.append(
                     SlotShare(
                         polarity,
                         granularity,
-                        int(index) - rows.start,
+                        int(index) - group.start,
                         int(index),
                         float(weights[index]),
                         float(cosines[index]),
@@ -291,17 +327,28 @@ class MemoryLook:
                         float(by_actual[index]),
                     )
                 )
-        red, green, blue = (float(v) for v in held.light @ np.where(read > 0, read, _LEAK * read))
+        acting = np.where(read > 0, read, _LEAK * read).mean(0)
+        red, green, blue = (float(v) for v in held.light @ acting)
         return PlaceSeen(
             column,
             row,
             column * STRIDE_PX,
             row * STRIDE_PX,
-            float(self.before.values[row, column]),
+            float(self.before.values[whole].mean()),
             tuple(slots),
-            square**0.5,
+            float(np.sqrt(squares).mean()),
             (red, green, blue),
+            columns,
+            rows,
         )
+
+    def query_of(self, place: PlaceSeen) -> np.ndarray:
+        """(D,) float32, unit length: what a place asks the memory, a region on average."""
+        cells = _thinned(
+            slice(place.row, place.row + place.rows), slice(place.column, place.column + place.columns)
+        )
+        mean = self._queries(cells).mean(0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
 
     def slot_map(self, row: int) -> np.ndarray:
         """(h, w) float32: how strongly each cell looks up a slot of the table, 0..1. Raises IndexError."""
@@ -373,7 +420,7 @@ class MemoryLook:
         """
         if samples.dim != self.query.shape[-1]:
             raise ValueError(f"samples of {samples.dim} numbers, the model's have {self.query.shape[-1]}")
-        query = torch.from_numpy(self.query[place.row, place.column][None])
+        query = torch.from_numpy(self.query_of(place)[None])
         near = samples.nearest(query, kind, count)
         if kind not in self._baseline:
             self._baseline[kind] = self._usual(samples, kind)
@@ -625,6 +672,13 @@ class _Look:
             actual=own.float().cpu().numpy(),
             light=memory.out.weight[-3:, :, 0, 0].float().cpu().numpy(),
         )
+
+
+def _thinned(rows: slice, columns: slice) -> tuple[slice, slice]:
+    """A block of cells, or every second, third, ... row and column of one that has too many."""
+    count = (rows.stop - rows.start) * (columns.stop - columns.start)
+    step = max(1, int(np.ceil((count / _REGION_CELLS) ** 0.5)))
+    return slice(rows.start, rows.stop, step), slice(columns.start, columns.stop, step)
 
 
 def _thresholds(scores: Tensor, weights: Tensor, shape: tuple[int, ...]) -> np.ndarray:

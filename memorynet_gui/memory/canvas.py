@@ -25,11 +25,12 @@ _STEPS = {
 
 
 class MemoryCanvas(CompareView):
-    """Hover to look, click to pin, click a pin to choose it. The arrow keys move the place looked at by a cell while the
-    whole photo shows (with Ctrl always), Enter pins it."""
+    """Hover to look, click to pin, click a pin to choose it; drag for a region while the whole photo shows, with Shift
+    always. The arrow keys move the place looked at by a cell while the whole photo shows (with Ctrl always), Enter pins it."""
 
     hovered = Signal(object)  # (x, y) pixel of the photo, or None
     clicked = Signal(int, int)  # pixel of the photo
+    region_drawn = Signal(int, int, int, int)  # x, y, width, height in pixels of the photo
     pin_clicked = Signal(int)  # index
     unclicked = Signal()  # the click before was the first half of a double-click
 
@@ -44,6 +45,8 @@ class MemoryCanvas(CompareView):
         self._source_colour = QColor(255, 255, 255)
         self.cell_px = CELL_PX  # of the memory's grid, in pixels of the photo
         self._was_click = False
+        self._corner: tuple[int, int] | None = None  # where a region was begun
+        self._drawn: tuple[int, int, int, int] | None = None  # the region while it is drawn
         self._hover_cell: tuple[int, int] | None = None
         self.setAccessibleName("Photo and what the memory says about it")
 
@@ -178,11 +181,23 @@ class MemoryCanvas(CompareView):
             rect = self.view_rect(pane, pin.x, pin.y, pin.width, pin.height)
             overlay.draw_box(painter, rect, accent if chosen else QColor(255, 255, 255), strong=chosen)
             overlay.draw_pin(painter, self._pin_point(pane, pin), pin.label, font, chosen, accent)  # type: ignore[arg-type]
+        if self._drawn is not None:
+            overlay.draw_box(painter, self.view_rect(pane, *self._drawn), accent, strong=True)
 
     # --- mouse -----------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._corner = self._drawn = None
+        shift = event.modifiers() == Qt.KeyboardModifier.ShiftModifier
+        if event.button() == Qt.MouseButton.LeftButton and self._transform is not None:
+            at = event.position()
+            free = self._thing_at(at) is None and self.pin_at(at) is None
+            if free and (shift or not self._transform.can_pan):
+                self._corner = self.pixel_at(at)
         super().mousePressEvent(event)
+        if self._corner is not None and self._held == "pan":
+            self._held = None
+            self._show_cursor()
         self._was_click = (
             event.button() == Qt.MouseButton.LeftButton
             and self._transform is not None
@@ -193,13 +208,21 @@ class MemoryCanvas(CompareView):
         far = (event.position() - self._press).manhattanLength() >= QApplication.startDragDistance()
         if event.buttons() and far:
             self._was_click = False
+        if self._corner is not None and (far or self._drawn is not None):
+            self._draw_to(event.position())
+            return
         super().mouseMoveEvent(event)
         if not event.buttons():
             self._tell_hover(event.position())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         was_click, self._was_click = self._was_click, False
+        drawn, self._drawn, self._corner = self._drawn, None, None
         super().mouseReleaseEvent(event)
+        if drawn is not None:
+            self.update()
+            self.region_drawn.emit(*drawn)
+            return
         if not was_click or event.button() != Qt.MouseButton.LeftButton:
             return
         pin = self.pin_at(event.position())
@@ -208,6 +231,16 @@ class MemoryCanvas(CompareView):
             self.pin_clicked.emit(pin)
         elif pixel is not None:
             self.clicked.emit(*pixel)
+
+    def _draw_to(self, at: QPointF) -> None:
+        assert self._corner is not None and self._scene.original is not None
+        point = self.to_image(at)
+        assert point is not None
+        height, width = self._scene.original.shape
+        x, y = min(max(0, int(point.x())), width - 1), min(max(0, int(point.y())), height - 1)
+        left, top = min(x, self._corner[0]), min(y, self._corner[1])
+        self._drawn = left, top, abs(x - self._corner[0]) + 1, abs(y - self._corner[1]) + 1
+        self.update()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self._was_click = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from memorynet_gui.memory.pins import Spot
     from memorynet_gui.memory.work import Bench, PlaceEffect, SlotEffect
 
 KINDS = {
@@ -43,17 +44,15 @@ def slots_csv(bench: Bench, effects: dict[int, SlotEffect]) -> str:
     return text.getvalue()
 
 
-def places_json(
-    bench: Bench, places: Iterable[tuple[int, int]], effects: dict[tuple[int, int], PlaceEffect]
-) -> str:
+def places_json(bench: Bench, places: Iterable[Spot], effects: dict[Spot, PlaceEffect]) -> str:
     """Everything about the pinned places, with every weight; pixels are those of what the memory sees."""
     look = bench.look
     told = []
     for at in places:
-        place = look.place(*bench.in_copy(at))
+        place = bench.place(at)
         effect = effects.get(at)
         record = {
-            "photo_px": list(at),
+            "photo_px": list(at if at[2] else at[:2]),
             **place.as_dict(),
             "sources": [source.as_dict() for source in look.sources(place)],
             "effect_of_memory": None if effect is None else effect.of_memory.as_dict(),

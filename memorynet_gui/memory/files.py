@@ -15,6 +15,7 @@ from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
 from memorynet_gui.memory import export
 from memorynet_gui.memory.edits import Edits
+from memorynet_gui.memory.pins import Spot
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.work import PlaceEffect, SlotEffect
 
@@ -30,8 +31,8 @@ class MemoryFiles(QObject):
         self._context, self._stage, self._edits, self._over = context, stage, edits, over
         self._writer = Background(self)
         # what the page knows: pinned places, what was measured there and of slots, the picture as it is shown
-        self.places: Callable[[], Iterable[tuple[int, int]]] = tuple
-        self.place_effects: Callable[[], dict[tuple[int, int], PlaceEffect]] = dict
+        self.places: Callable[[], Iterable[Spot]] = tuple
+        self.place_effects: Callable[[], dict[Spot, PlaceEffect]] = dict
         self.slot_effects: Callable[[], dict[int, SlotEffect]] = dict
         self.picture: Callable[[], QImage] = QImage
 

@@ -28,7 +28,7 @@ from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.overlay import Mark
 from memorynet_gui.memory.panel import MemoryPanel
 from memorynet_gui.memory.panel_place import SOURCES_SHOWN
-from memorynet_gui.memory.pins import Pins
+from memorynet_gui.memory.pins import Pins, Spot
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.tints import on_photo, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
@@ -65,7 +65,7 @@ class MemoryPage(Page):
         self.empty = EmptyMemory(self.thumbnails)
         self.browser = SlotBrowser(context.theme.token)
         self.pins = Pins(self)
-        self._effects: dict[tuple[int, int], PlaceEffect] = {}
+        self._effects: dict[Spot, PlaceEffect] = {}
         self._hot_slot = -1
         self._own_photo = False  # dropped here, so the Restore page's does not take its place
         self._at_hand: PhotoAtHand | None = None
@@ -112,6 +112,7 @@ class MemoryPage(Page):
         canvas, panel, stage, flow = self.canvas, self.panel, self.stage, self.flow
         canvas.hovered.connect(self.pins.look)
         canvas.clicked.connect(self.pins.pin)
+        canvas.region_drawn.connect(self.pins.pin)
         canvas.unclicked.connect(self.pins.unclick)
         canvas.pin_clicked.connect(self.pins.choose)
         self.pins.changed.connect(self._show_place)
@@ -326,17 +327,16 @@ class MemoryPage(Page):
         bench, at = self.stage.bench, self.pins.place
         if bench is None or at is None or at in self._effects or not self._is_within(at):
             return
-        x, y = at
         self.flow.want(
-            "place", lambda emit, control: work.place_effect(bench, x, y, emit, control), self._place_measured
+            "place", lambda emit, control: work.place_effect(bench, at, emit, control), self._place_measured
         )
 
     def _place_measured(self, effect: PlaceEffect) -> None:
-        self._effects[effect.x_px, effect.y_px] = effect
-        if self.pins.place == (effect.x_px, effect.y_px):
+        self._effects[effect.spot] = effect
+        if self.pins.place == effect.spot:
             self.panel.place.show_effect(effect.of_memory)
 
-    def _is_within(self, at: tuple[int, int]) -> bool:
+    def _is_within(self, at: Spot) -> bool:
         bench = self.stage.bench
         if bench is None:
             return False
@@ -356,7 +356,7 @@ class MemoryPage(Page):
             self._show_tints()
             return
         look = bench.look
-        place, by = look.place(*bench.in_copy(at)), bench.by
+        place, by = bench.place(at), bench.by
         negative = positive = None
         if bench.samples is not None and bench.samples.dim == look.query.shape[-1]:
             negative = look.nearest(place, bench.samples, "negative")
@@ -377,8 +377,7 @@ class MemoryPage(Page):
         )
         effect = self._effects.get(at)
         panel.show_effect(effect.of_memory if effect is not None else None)
-        cell = bench.cell_px
-        self.canvas.set_looked(Mark(place.x_px * by, place.y_px * by, cell, cell))
+        self.canvas.set_looked(self.pins.mark(at))
         polarity = slot.polarity if slot is not None else "positive"
         self.canvas.set_sources(
             [self._mark(each.box_px, by) for each in sources],

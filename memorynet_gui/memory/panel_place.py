@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from memorynet_gui.memory import words
 from memorynet_gui.memory.bars import SlotBars
-from memorynet_gui.memory.likeness import Likeness, Patch, patch_of
+from memorynet_gui.memory.likeness import CELL_PX, Likeness, Patch, patch_of
 from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.parts import column, heading
 
@@ -146,11 +146,17 @@ class PlacePanel(QWidget):
         if look is None or place is None or rgb is None:
             return
         at = f"{place.x_px * by}, {place.y_px * by} px"
+        is_region = place.columns * place.rows > 1
+        if is_region:
+            width, height = place.size_px
+            at = f"{width * by} × {height * by} px at {at}"
         self.title.setText(f"Pin {pinned} · {at}" if pinned else at)
+        self.title.setToolTip("The mean over the region" if is_region else "")
         self.unpin.setVisible(bool(pinned))
         self.judged.setText(words.place_words(look.task, place))
         self.read.setText(words.read_words(place, look.has_actual))
-        here = patch_of(rgb, place.x_px, place.y_px)
+        width, height = place.size_px
+        here = patch_of(rgb, place.x_px + (width - CELL_PX) // 2, place.y_px + (height - CELL_PX) // 2)
         for row, said, near in (
             (self.negative, self.negative_words, negative),
             (self.positive, self.positive_words, positive),

@@ -49,9 +49,7 @@ class MemoryStage(QObject):
         self.after: Response | None = None
         self.rgb: np.ndarray | None = None
         self.restored_rgb: np.ndarray | None = None
-        self.place_first: Callable[[], tuple[int, int] | None] = lambda: (
-            None
-        )  # what a change is tried on first
+        self.place_first: Callable[[], Region | None] = lambda: None  # what a change is tried on first
         self._shows_change = False
         flow.event.connect(self._event)
         edits.changed.connect(self._edits_changed)
@@ -164,7 +162,9 @@ class MemoryStage(QObject):
         left, top = bench.in_copy((max(0, x), max(0, y)))
         right, bottom = bench.in_copy((x + w - 1, y + h - 1))
         visible = left, top, right - left + 1, bottom - top + 1
-        at = None if place is None else bench.in_copy(place)
+        at = None
+        if place is not None:
+            at = bench.in_copy((place[0] + place[2] // 2, place[1] + place[3] // 2))
         region = preview_region(visible, look.width, look.height, at)
         self._flow.want(
             "preview",

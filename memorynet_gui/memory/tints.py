@@ -13,6 +13,7 @@ from memorynet_gui.memory.overlay import Tint
 
 if TYPE_CHECKING:
     from memorynet_gui.memory.panel import MemoryPanel
+    from memorynet_gui.memory.pins import Spot
     from memorynet_gui.memory.stage import MemoryStage
     from memorynet_gui.memory.work import Bench
 
@@ -25,11 +26,11 @@ def on_photo(polarity: str) -> QColor:
     return QColor(DARK[polarity])
 
 
-def tints(stage: MemoryStage, panel: MemoryPanel, hot_slot: int, place: tuple[int, int] | None) -> Both:
+def tints(stage: MemoryStage, panel: MemoryPanel, hot_slot: int, place: Spot | None) -> Both:
     """What the panel asks for; a slot under the pointer (row of the table, -1: none) goes first.
 
     Args:
-        place: pixel of the photo that is looked at.
+        place: what is looked at of the photo.
     """
     bench = stage.bench
     if bench is None:
@@ -72,10 +73,10 @@ def slot_tint(bench: Bench, row: int, opacity: float) -> Tint:
     return Tint(look.slot_map(row), on_photo(polarity).name(), title, "0", "weight 1", 0.0, opacity, cell)
 
 
-def source_tint(bench: Bench, place: tuple[int, int], opacity: float) -> Tint:
+def source_tint(bench: Bench, place: Spot, opacity: float) -> Tint:
     """The one scale that is not fixed: shares sum to 1 over the photo, so the legend says what its end means."""
     look = bench.look
-    values = look.source_map(look.place(*bench.in_copy(place)))
+    values = look.source_map(bench.place(place))
     peak = float(values.max())
     cell = bench.cell_px * look.width / look.copy_size[0], bench.cell_px * look.height / look.copy_size[1]
     return Tint(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.images.io import Picture
     from core.model.exemplars import SampleMemory
     from core.restoring.inspection import Response
-    from core.restoring.memory_look import MemoryLook
+    from core.restoring.memory_look import MemoryLook, PlaceSeen
     from core.restoring.memory_probe import Change, Probe
     from core.restoring.memory_slots import SlotFacts
     from core.restoring.restore import RestoreRequest
@@ -89,6 +89,12 @@ class Bench:
         """A pixel of the photo as one of what the memory sees."""
         return min(at[0] // self.by, self.look.width - 1), min(at[1] // self.by, self.look.height - 1)
 
+    def place(self, spot: Region) -> PlaceSeen:
+        """Everything about a place or region of the photo, from what is recorded; of a place width and height are 0."""
+        x, y = self.in_copy(spot[:2])
+        last_x, last_y = self.in_copy((spot[0] + max(1, spot[2]) - 1, spot[1] + max(1, spot[3]) - 1))
+        return self.look.region(x, y, last_x + 1 - x, last_y + 1 - y)
+
     def in_photo(self, region: Region) -> Region:
         """A region of what the memory sees, in pixels of the photo."""
         height, width = self.rgb.shape[:2]
@@ -146,8 +152,7 @@ class Tried:
 class PlaceEffect:
     """What the memory does to the pixels around a place."""
 
-    x_px: int
-    y_px: int
+    spot: Region  # as it was asked for
     of_memory: Change  # with it against without it
 
 
@@ -331,14 +336,20 @@ def try_whole(
     return _tried(bench, (0, 0, width, height), base, found.pixels, found.rgb, True)
 
 
-def place_effect(bench: Bench, x: int, y: int, _emit: Emit, control: JobControl) -> PlaceEffect:
-    """Around a pixel of the photo, measured in what the memory sees."""
-    from core.restoring.memory_probe import around, change_between
+def place_effect(bench: Bench, spot: Region, _emit: Emit, control: JobControl) -> PlaceEffect:
+    """Around a place, or within a region, of the photo, measured in what the memory sees; of a large region in its middle."""
+    from core.restoring.memory_probe import around, change_between, preview_region
 
-    region = around(*bench.in_copy((x, y)), bench.look.width, bench.look.height)
+    look = bench.look
+    x, y = bench.in_copy(spot[:2])
+    if spot[2] and spot[3]:
+        last_x, last_y = bench.in_copy((spot[0] + spot[2] - 1, spot[1] + spot[3] - 1))
+        region = preview_region((x, y, last_x + 1 - x, last_y + 1 - y), look.width, look.height)
+    else:
+        region = around(x, y, look.width, look.height)
     with_memory = _probed(bench, Trial(), region, control)
     without = bench.probe.restore(region, mute_memory=True, control=control)
-    return PlaceEffect(x, y, change_between(without, with_memory))
+    return PlaceEffect(spot, change_between(without, with_memory))
 
 
 def slot_effects(bench: Bench, rows: Sequence[int], emit: Emit, control: JobControl) -> int:

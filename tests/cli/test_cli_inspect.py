@@ -339,4 +339,4 @@ def test_a_place_outside_says_so(capsys: pytest.CaptureFixture[str], photos: Pat
     code, _out, err = run(capsys, photos / "a.png", "--model", model, "--place", "9000,12")
     assert code == 1 and "the photo has" in err
     code, _out, err = run(capsys, photos / "a.png", "--model", model, "--place", "12")
-    assert code == 2 and "need two whole numbers" in err
+    assert code == 2 and "need whole numbers X,Y" in err

@@ -73,6 +73,23 @@ def test_any_size_and_tiles_change_nothing(model: Path, size: tuple[int, int]) -
         whole.place(size[0], 0)
 
 
+def test_a_region_is_the_mean_of_its_cells(seen: MemoryLook) -> None:
+    assert seen.region(60, 44, 1, 1) == seen.place(60, 44)
+    block = seen.region(33, 17, 30, 14)  # columns 4 to 7, rows 2 and 3
+    assert (block.column, block.row, block.columns, block.rows) == (4, 2, 4, 2)
+    cells = [seen.place(8 * column, 8 * row) for row in (2, 3) for column in (4, 5, 6, 7)]
+    assert block.response == pytest.approx(np.mean([cell.response for cell in cells]), abs=1e-6)
+    for slot in block.slots:
+        each = [next((s.weight for s in cell.slots if s.row == slot.row), 0.0) for cell in cells]
+        assert slot.weight == pytest.approx(np.mean(each), abs=1e-5)
+    assert block.learned + block.actual == pytest.approx(1, abs=1e-4)
+    assert np.linalg.norm(seen.query_of(block)) == pytest.approx(1, abs=1e-5)
+    beyond = seen.region(120, 96, 900, 900)  # cut off at the photo's edge
+    assert (beyond.columns, beyond.rows) == (2, 1)
+    with pytest.raises(RestoreError, match="at least one pixel"):
+        seen.region(0, 0, 0, 5)
+
+
 def test_shares_are_of_what_is_read(model: Path, seen: MemoryLook) -> None:
     network = network_of(model)
     memory = network.memory

@@ -149,7 +149,7 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     page, canvas = desk.page, desk.page.canvas
     QTest.mouseMove(canvas, desk.at(30, 30))
     QTest.mouseMove(canvas, desk.at(100, 44))
-    wait(lambda: page.pins.place == (100, 44) or page.pins.place is not None)
+    wait(lambda: page.pins.place is not None)
     assert canvas.looked is not None and (canvas.looked.x, canvas.looked.y) == (96, 40)
     assert page.pins.places == []
     desk.click(100, 44)
@@ -182,6 +182,31 @@ def test_keys_move_the_place_and_pin_it(desk: Desk, source: Path) -> None:
     assert first is not None and second is not None and second[0] - first[0] == 8
     QTest.keyClick(canvas, Qt.Key.Key_Return)
     assert desk.page.pins.places == [second]
+
+
+def test_a_drag_pins_a_region_that_is_told_about_as_a_whole(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, canvas = desk.page, desk.page.canvas
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QTest.mousePress(canvas, left, none, desk.at(90, 70))
+    QTest.mouseMove(canvas, desk.at(60, 50))
+    QTest.mouseMove(canvas, desk.at(34, 28))
+    QTest.mouseRelease(canvas, left, none, desk.at(34, 28))
+    assert page.pins.places == [(34, 28, 57, 43)]
+    assert canvas.looked == page.pins.mark(page.pins.places[0])
+    assert (canvas.looked.x, canvas.looked.y, canvas.looked.width, canvas.looked.height) == (32, 24, 64, 48)
+    place = desk.panel.place
+    assert place.title.text() == "Pin 1 · 64 × 48 px at 32, 24 px" and place.bars["positive"].slots
+    wait(lambda: place.effect.text() != "")
+    bench = page.stage.bench
+    assert bench is not None
+    assert bench.place((34, 28, 57, 43)).response == pytest.approx(bench.look.before.values[3:9, 4:12].mean())
+    canvas.actual_size()
+    QTest.mousePress(canvas, left, Qt.KeyboardModifier.ShiftModifier, desk.at(100, 90))
+    QTest.mouseMove(canvas, desk.at(110, 100))
+    QTest.mouseMove(canvas, desk.at(130, 110))
+    QTest.mouseRelease(canvas, left, Qt.KeyboardModifier.ShiftModifier, desk.at(130, 110))
+    assert len(page.pins.places) == 2 and page.pins.places[1][2:] == (31, 21)
 
 
 def test_a_double_click_zooms_and_leaves_no_pin(desk: Desk, source: Path) -> None:
