@@ -122,7 +122,7 @@ def _show_memory(window: MainWindow, scene: Scene) -> None:
     x, y = bench.look.place_px(row, column)
     page.pins.pin(x * bench.by, y * bench.by)
     if scene.slots:
-        page.toolbar.slots.click()
+        page.toolbar.explore.click()
     _wait(lambda: not page.flow.busy, "what the memory does there")
 
 

@@ -150,6 +150,38 @@ def health(
     return MemoryHealth(tuple(groups), dead_below, silent)
 
 
+def in_clusters(
+    rows: np.ndarray, duplicate_cosine: float = DUPLICATE_COSINE
+) -> tuple[np.ndarray, tuple[tuple[int, ...], ...]]:
+    """An order of slots (M, D) for a matrix of their cosines, and the clusters that stand first in it.
+
+    A cluster is what a chain of duplicates joins, the largest first. The others follow, each the most like the one
+    before it, so that what is alike lies near the diagonal.
+    """
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    alike = unit @ unit.T
+    left = set(range(len(rows)))
+    found = []
+    while left:
+        cluster, waiting = set(), [min(left)]
+        while waiting:
+            slot = waiting.pop()
+            cluster.add(slot)
+            twins = set(np.flatnonzero(alike[slot] > duplicate_cosine).tolist())
+            waiting += sorted(twins & left - cluster - set(waiting))
+        left -= cluster
+        found.append(tuple(sorted(cluster)))
+    clusters = sorted((one for one in found if len(one) > 1), key=lambda one: (-len(one), one))
+    order = [slot for cluster in clusters for slot in cluster]
+    single = [one[0] for one in found if len(one) == 1]
+    at = order[-1] if order else single[0] if single else 0
+    while single:
+        at = max(single, key=lambda slot: float(alike[at, slot]))
+        single.remove(at)
+        order.append(at)
+    return np.array(order, np.int64), tuple(clusters)
+
+
 class Listener:
     """Hears which units between the memory's read and the features ever rise above zero, while it is entered.
 

@@ -6,10 +6,12 @@ Reductions are whole numbers, so that copy and enlargement can be made in strips
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from core.cv import cv2
+from core.images.io import Picture
 from core.restoring import tiling
 
 _STRIP_PX = 4_000_000  # of the photo, worked on at a time
@@ -37,6 +39,11 @@ def reduced(pixels: np.ndarray, by: int, region: tiling.Region | None = None) ->
         means = cv2.resize(part, (w, count), interpolation=cv2.INTER_AREA) if by > 1 else part
         out[row : row + count] = np.rint(means.reshape(count, w, 3) * top)
     return out
+
+
+def reduced_picture(picture: Picture, by: int) -> Picture:
+    """The photo itself, or a copy of it with fewer pixels and all else."""
+    return picture if by == 1 else replace(picture, pixels=reduced(picture.pixels, by))
 
 
 def reduced_mask(mask: np.ndarray, by: int) -> np.ndarray:

@@ -35,10 +35,11 @@ from core.model.config import STRIDE_PX
 from core.model.exemplars import Exemplar, SampleMemory
 from core.model.memory import Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision
-from core.restoring import tiling
+from core.restoring import scaled, scales, tiling
 from core.restoring.inspection import DAMAGED_FROM, Response, check_memory
 from core.restoring.restore import (
     SMALLEST_TILE_PX,
+    Network,
     RestoreError,
     RestoreRequest,
     is_out_of_memory,
@@ -56,6 +57,7 @@ Group = tuple[str, str]
 _LEAK = 0.2  # of the activation behind the read
 _BASELINE_PLACES = 256  # of the photo, evenly spread, that a place is compared with
 _REGION_CELLS = 4096  # of a region are looked at, evenly spread, where it has more: the mean is the same
+_HEARD_CELLS = 20_000
 _APART = 3  # cells between two places that are told as sources
 
 
@@ -358,6 +360,20 @@ class MemoryLook:
         found: np.ndarray = np.maximum(scores - self.threshold[index], 0)
         return found
 
+    def heard(self) -> np.ndarray:
+        """(C,) bool: which units between the read and the features rise above zero at some place, of many evenly spread.
+
+        See :class:`core.model.health.Listener`: what is read reaches the features through these alone.
+        """
+        rows, columns = self.grid
+        step = max(1, int(np.ceil((rows * columns / _HEARD_CELLS) ** 0.5)))
+        content = self.held.learned + self.held.actual  # (R, C)
+        risen = np.zeros(content.shape[1], bool)
+        for row in range(0, rows, step):
+            read = self._weights((slice(row, row + 1), slice(0, columns, step))) @ content
+            risen |= (read > 0).any(0)
+        return risen
+
     # --- where content came from ------------------------------------------------------------------
 
     def source_map(
@@ -499,6 +515,19 @@ def look(
             if not is_out_of_memory(error) or tile_px <= SMALLEST_TILE_PX:
                 raise
         tile_px = max(SMALLEST_TILE_PX, min(tile_px, max(width, height)) // 2 // STRIDE_PX * STRIDE_PX)
+
+
+def scale_for(picture: Picture, request: RestoreRequest, control: JobControl) -> int:
+    """At which reduction of a photo its damage is seen best, as restoring finds it: 1, 2, 4, ...
+
+    Raises RestoreError: the network has no memory; else as restoring does.
+    """
+    height, width = picture.pixels.shape[:2]
+    network = Network(request, ignore, control)
+    check_memory(network.model)
+    if len(scales.candidates(width, height)) == 1:
+        return 1
+    return scaled.look(picture.pixels, request, network, ignore, control).best
 
 
 def respond(

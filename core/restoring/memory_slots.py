@@ -35,7 +35,7 @@ class SlotFacts:
     slot: int  # counted from 0 within its polarity and granularity
     row: int  # in the table of all slots
     is_read: bool
-    usage: float  # mean weight over the photo, 0..1; sums to 1 in its group
+    usage: float  # mean weight over the photo or photos, 0..1; sums to 1 in its group
     near: tuple[Likeness, ...]  # most alike first
     health: str  # "" | "unused" | "duplicate" | "overused": here; a photo does not need every slot
     typical: tuple[tuple[Exemplar, float], ...]  # stored samples with their weight, from strong to weak
@@ -48,12 +48,12 @@ class SlotFacts:
     def health_words(self) -> str:
         """Why it may need a look, as a sentence; "" where it does not."""
         if self.health == "unused":
-            return "Hardly any place of this photo looks it up; others may."
+            return "Hardly any place looks it up."
         if self.health == "duplicate":
             twin = self.near[0]
             return f"Says the same as {self.granularity} {twin.slot} (cosine {twin.cosine:.3f})."
         if self.health == "overused":
-            return f"Does {self.usage:.0%} of the work of its kind here; the others have little to say."
+            return f"Does {self.usage:.0%} of the work of its kind; the others have little to say."
         return ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,17 +68,23 @@ class SlotFacts:
         }
 
 
-def slot_facts(look: MemoryLook, samples: SampleMemory | None = None, near: int = 3) -> tuple[SlotFacts, ...]:
+def slot_facts(
+    look: MemoryLook,
+    samples: SampleMemory | None = None,
+    near: int = 3,
+    used: np.ndarray | None = None,
+) -> tuple[SlotFacts, ...]:
     """All slots in the order of the table.
 
     Args:
+        used: (R,) mean weight of each slot over other photos than this one; None: over this photo.
         samples: of the same model, for what each slot answers to; None or of another size: no samples are told.
         near: how many slots most like each are told.
     """
     found: list[SlotFacts] = []
     for (polarity, granularity), rows in look.slices.items():
         table = look.held.table[rows]
-        usage = look.usage[rows]
+        usage = (look.usage if used is None else used)[rows]
         alike = table @ table.T
         np.fill_diagonal(alike, -2)
         weights = _sample_weights(look, samples, polarity, table)

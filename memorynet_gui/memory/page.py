@@ -11,7 +11,6 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from core.jobs import Emit, JobControl
 from core.model.memory_edit import Slots
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.problems import Problem, describe
@@ -19,8 +18,8 @@ from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.look.theme import set_surface
 from memorynet_gui.memory import work
-from memorynet_gui.memory.browser import SlotBrowser
 from memorynet_gui.memory.canvas import MemoryCanvas
+from memorynet_gui.memory.drawer import Drawer
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.empty import EmptyMemory
 from memorynet_gui.memory.files import MemoryFiles
@@ -29,11 +28,12 @@ from memorynet_gui.memory.overlay import Mark
 from memorynet_gui.memory.panel import MemoryPanel
 from memorynet_gui.memory.panel_place import SOURCES_SHOWN
 from memorynet_gui.memory.pins import Pins, Spot
+from memorynet_gui.memory.slots_desk import SlotsDesk
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.tints import on_photo, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.words import verdict
-from memorynet_gui.memory.work import Bench, PlaceEffect, SlotEffect, Subject, Tried
+from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
-_BROWSER_PX = 236
+_DRAWER_PX = 268
 _QUIET_KINDS = ("place", "preview")  # over in a moment: no words in the job bar
 
 
@@ -63,14 +63,15 @@ class MemoryPage(Page):
         self.panel = MemoryPanel(self.edits, context.theme.token)
         self.toolbar = MemoryToolbar(self)
         self.empty = EmptyMemory(self.thumbnails)
-        self.browser = SlotBrowser(context.theme.token)
+        self.drawer = Drawer(context.theme.token)
+        self.browser = self.drawer.browser
+        self.slots = SlotsDesk(context, self.stage, self.flow, self.drawer, self.panel.note, self)
         self.pins = Pins(self)
         self._effects: dict[Spot, PlaceEffect] = {}
         self._hot_slot = -1
         self._own_photo = False  # dropped here, so the Restore page's does not take its place
         self._at_hand: PhotoAtHand | None = None
         self._said_job = False
-        self._browsed: Bench | None = None
         self._shut = False
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._build()
@@ -97,9 +98,9 @@ class MemoryPage(Page):
         self.split.setHandleWidth(1)
         self.split.setChildrenCollapsible(False)
         self.split.addWidget(self.canvas)
-        self.split.addWidget(self.browser)
+        self.split.addWidget(self.drawer)
         self.split.setStretchFactor(0, 1)
-        self.browser.hide()
+        self.drawer.hide()
         self._column.addWidget(self.split, 1)
         self._outer = QStackedWidget()
         self._outer.addWidget(self.empty)
@@ -125,11 +126,12 @@ class MemoryPage(Page):
         self.toolbar.from_restore.clicked.connect(self._take_restore)
         self.empty.open_requested.connect(lambda: self._do("open"))
         self.empty.sample_requested.connect(self.open_sample)
-        self.toolbar.slots_wanted.connect(self._show_browser)
+        self.toolbar.explore_wanted.connect(self._show_drawer)
         self.browser.hovered.connect(self.light_slot)
         self.browser.chosen.connect(self.choose_slot)
-        self.browser.effects_wanted.connect(self._measure_slots)
-        flow.event.connect(self._flow_event)
+        self.drawer.health.slot_hovered.connect(self.light_slot)
+        self.drawer.health.slot_chosen.connect(self.choose_slot)
+        self.slots.progressed.connect(self._say_job)
         stage.place_first = lambda: self.pins.place
         stage.changed.connect(self._stage_changed)
         stage.tried.connect(self._tried)
@@ -299,6 +301,7 @@ class MemoryPage(Page):
         if self._shut:
             return
         self._shut = True
+        self.panel.note.keep()
         self.flow.shut_down()
         self.files.shut_down()
         self.thumbnails.shut_down()
@@ -415,32 +418,13 @@ class MemoryPage(Page):
         for bars in self.panel.place.bars.values():
             bars.set_picked(row)
         self.browser.pick(row)
+        self.slots.choose(row)
 
-    def _show_browser(self, on: bool) -> None:
-        self.browser.setVisible(on)
+    def _show_drawer(self, on: bool) -> None:
+        self.drawer.setVisible(on)
         if on:
             height = self.split.height()
-            self.split.setSizes([max(120, height - _BROWSER_PX), _BROWSER_PX])
-
-    def _measure_slots(self, rows: list[int]) -> None:
-        """What muting each of these does; told one by one."""
-        bench = self.stage.bench
-        effects = self.browser.list.effects
-
-        def measure(emit: Emit, control: JobControl) -> int:
-            assert bench is not None
-            left = [row for row in rows if row not in effects]  # something else may have come between
-            return work.slot_effects(bench, left, emit, control)
-
-        if bench is not None and rows:
-            self.flow.want("slots", measure, lambda _count: None)
-
-    def _flow_event(self, _kind: str, event: object) -> None:
-        if isinstance(event, SlotEffect):
-            self.browser.show_effect(event)
-            found = len(self.browser.list.effects)
-            used = sum(facts.usage > 0 and facts.is_read for facts in self.browser.list.everything)
-            self._say_job(f"Muting one slot after the other · {found} of {used}", found / max(1, used), None)
+            self.split.setSizes([max(120, height - _DRAWER_PX), _DRAWER_PX])
 
     # --- what lies over the photo ----------------------------------------------------------------
 
@@ -475,9 +459,7 @@ class MemoryPage(Page):
         self.panel.edit.set_look(bench.look if bench is not None else None)
         if bench is not None:
             self.pins.cell_px = self.canvas.cell_px = bench.cell_px
-        if bench is not self._browsed:
-            self._browsed = bench
-            self.browser.set_facts(bench.slots if bench is not None else ())
+        self.slots.show_bench(bench)
         self._show_tints()
         self._show_place()
         if bench is not None and self.pins.chosen >= 0:
@@ -489,7 +471,7 @@ class MemoryPage(Page):
         self._outer.setCurrentIndex(0 if stage.subject is None else 1)
         bench = stage.bench
         self.panel.set_open(bench is not None)
-        self.toolbar.slots.setEnabled(bench is not None)
+        self.toolbar.explore.setEnabled(bench is not None)
         self.toolbar.export.setEnabled(bench is not None)
         if bench is not None:
             scale = "" if bench.by == 1 else f" · at 1/{bench.by} of its size"
@@ -520,6 +502,8 @@ class MemoryPage(Page):
             self.panel.edit.show_result(None, problem.sentence)
         elif kind == "other":
             self.panel.edit.say(problem.sentence)
+        elif kind == "usage":
+            self.context.banner(f"The folder could not be looked at. {problem.sentence}")
         elif kind in ("base", "after"):
             self.context.banner(f"The photo could not be restored to compare. {problem.sentence}")
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.panel_edit import EditPanel
 from memorynet_gui.memory.panel_place import PlacePanel
+from memorynet_gui.memory.slots.note import NotePanel
 from memorynet_gui.widgets.parts import DirectSlider, ProblemBox, Row, column, heading
 from memorynet_gui.widgets.segments import Segments
 
@@ -39,6 +40,7 @@ class MemoryPanel(QWidget):
         self.problem = ProblemBox()
         self.place = PlacePanel(colours)
         self.edit = EditPanel(edits)
+        self.note = NotePanel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 16, 14, 16)
         layout.setSpacing(8)
@@ -53,6 +55,7 @@ class MemoryPanel(QWidget):
         layout.addWidget(self._over)
         layout.addWidget(self.place)
         layout.addSpacing(8)
+        layout.addWidget(self.note)
         layout.addWidget(self.edit)
         layout.addStretch(1)
         self.problem.hide()

@@ -13,9 +13,8 @@ from core.model.memory_edit import MAX_GAIN, MemoryEditError, Slots
 from memorynet_gui.look.theme import inset
 from memorynet_gui.memory import words
 from memorynet_gui.memory.edits import Edits
-from memorynet_gui.memory.panel_place import wrapped
 from memorynet_gui.widgets.glyph import GlyphButton
-from memorynet_gui.widgets.parts import DetailCombo, DirectSlider, DropButton, column, heading
+from memorynet_gui.widgets.parts import DetailCombo, DirectSlider, DropButton, column, heading, wrapped
 
 if TYPE_CHECKING:
     from core.restoring.memory_look import MemoryLook

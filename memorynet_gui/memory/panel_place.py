@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -14,21 +14,13 @@ from memorynet_gui.memory import words
 from memorynet_gui.memory.bars import SlotBars
 from memorynet_gui.memory.likeness import CELL_PX, Likeness, Patch, patch_of
 from memorynet_gui.widgets.fold import FoldButton
-from memorynet_gui.widgets.parts import column, heading
+from memorynet_gui.widgets.parts import column, heading, wrapped
 
 if TYPE_CHECKING:
     from core.restoring.memory_look import MemoryLook, NearSamples, PlaceSeen, Source
     from core.restoring.memory_probe import Change
 
 SOURCES_SHOWN = 5
-
-
-def wrapped(role: str = "secondary") -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setProperty("role", role)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
 
 
 class PlacePanel(QWidget):

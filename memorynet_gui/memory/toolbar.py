@@ -13,7 +13,7 @@ class MemoryToolbar(QWidget):
     """Owns the widgets; the window lays them out. ``wanted(action id)`` for every press."""
 
     wanted = Signal(str)
-    slots_wanted = Signal(bool)
+    explore_wanted = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -26,11 +26,13 @@ class MemoryToolbar(QWidget):
             "The picture, the slots as a table, the pinned places or the whole record, as a file"
         )
         self.export.setAccessibleName("Export what the memory sees")
-        self.slots = QPushButton("Slots")
-        self.slots.setCheckable(True)
-        self.slots.setToolTip("Show every slot of the memory below the photo")
-        self.slots.setAccessibleName("Slots of the memory")
-        self.slots.toggled.connect(self.slots_wanted)
+        self.explore = QPushButton("Explore")
+        self.explore.setCheckable(True)
+        self.explore.setToolTip(
+            "Below the photo: every slot of the memory, its health, and what restoring moved"
+        )
+        self.explore.setAccessibleName("Explore the memory")
+        self.explore.toggled.connect(self.explore_wanted)
         self.segments = mode_segments()
         self.modes = self.segments.buttons
         self.segments.chosen.connect(lambda mode: self.wanted.emit(f"mode_{mode}"))
@@ -46,7 +48,7 @@ class MemoryToolbar(QWidget):
         return {
             "left": [self.open, self.from_restore, self.export],
             "centre": [self.segments],
-            "right": [self.slots, self.zoom, self.fit, self.actual],
+            "right": [self.explore, self.zoom, self.fit, self.actual],
         }
 
     def set_zoom(self, zoom: float) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.model.memory_edit import Slots, Step
 from core.tasks import damage
 
 if TYPE_CHECKING:
+    from core.model.health import GroupHealth
     from core.restoring.inspection import Response
     from core.restoring.memory_look import NearSamples, PlaceSeen
     from core.restoring.memory_probe import Change
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _HARDLY = 0.02  # share of the photo: less is a cell here and there
 STANDS_OUT = 0.02
 """Of a cosine: a sample that is more alike by less than this says nothing that every place does not."""
+_EVEN, _UNEVEN = 0.8, 0.5  # of the entropy of usage
+_MUCH_SILENT = 0.5
 _CLEARLY = 0.75  # of the response of a place
 
 
@@ -118,6 +122,41 @@ def tried_words(tried: Tried) -> str:
     if tried.psnr_gain_db is not None:
         words += f"; PSNR {tried.psnr_gain_db:+.2f} dB"
     return words + "."
+
+
+def health_words(
+    group: GroupHealth, clusters: Sequence[Sequence[int]], is_read: bool, silent: float | None
+) -> str:
+    """What the numbers of a kind of slots mean, and why they may need a look."""
+    kind = f"{group.granularity} slots of {'clean structure' if group.polarity == 'positive' else 'damage'}"
+    said = []
+    if not is_read:
+        said.append(f"This model looks {kind} up, but does not read them.")
+    used = group.slots - len(group.dead)
+    if used == 0:
+        said.append("None of them is looked up.")
+    elif group.dead:
+        some = "one is" if len(group.dead) == 1 else f"{len(group.dead)} are"
+        said.append(f"Of {group.slots}, {some} hardly looked up at all.")
+    else:
+        said.append(f"All {group.slots} are looked up.")
+    if used > 1:
+        even = (
+            "evenly" if group.entropy >= _EVEN else "unevenly" if group.entropy < _UNEVEN else "fairly evenly"
+        )
+        said.append(f"The work is shared {even}: as if {group.effective_slots:.0f} did all of it alike.")
+    if clusters:
+        names = "; ".join(", ".join(map(str, cluster)) for cluster in clusters[:3])
+        more = f" and {len(clusters) - 3} more groups" if len(clusters) > 3 else ""
+        said.append(f"These say the same (framed at the upper left): {names}{more}.")
+    else:
+        said.append("No two of them say the same.")
+    if silent is not None:
+        said.append(
+            f"Of the units that pass on what the whole memory reads, {percent(silent)} stay silent here"
+            + (", so much of it never reaches the features." if silent > _MUCH_SILENT else ".")
+        )
+    return " ".join(said)
 
 
 def slots_words(slots: Slots) -> str:

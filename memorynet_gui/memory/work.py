@@ -6,7 +6,8 @@ themselves: the page needs only the records here to be there at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +15,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.events import TileDone
-from core.jobs import Emit, JobControl, ignore
+from core.jobs import Emit, JobControl
+from core.model import slot_names
 from core.model.memory_edit import MemoryEdit, thorough
+from core.model.slot_names import SlotKey, SlotNote
 from core.restoring.scales import AUTO
 from core.tasks import TASKS
 
 if TYPE_CHECKING:
     from core.images.io import Picture
     from core.model.exemplars import SampleMemory
+    from core.model.health import MemoryHealth
     from core.restoring.inspection import Response
     from core.restoring.memory_look import MemoryLook, PlaceSeen
     from core.restoring.memory_probe import Change, Probe
     from core.restoring.memory_slots import SlotFacts
+    from core.restoring.memory_usage import Usage
     from core.restoring.restore import RestoreRequest
+
+log = logging.getLogger(__name__)
 
 Region = tuple[int, int, int, int]
 CELL_PX = 8  # of the memory's grid, in pixels of what it sees
@@ -76,6 +83,8 @@ class Bench:
     samples: SampleMemory | None
     without_samples: str  # why there are none, as a sentence
     slots: tuple[SlotFacts, ...]
+    health: MemoryHealth  # as this photo uses it
+    names: Mapping[SlotKey, SlotNote]  # what a person calls slots of this model
     restored: np.ndarray | None  # (H, W, 3) in the file's depth, with the memory as it is
     restored_rgb: np.ndarray | None
     truth: np.ndarray | None = field(default=None, repr=False)  # (H, W, 3), the photo undamaged
@@ -210,7 +219,7 @@ def open_photo(
     emit(PhotoOpened(rgb, restored_rgb))
     control.checkpoint()
     from core.model import exemplars
-    from core.restoring import copies, memory_look, memory_probe, memory_slots, scales
+    from core.restoring import copies, memory_look, memory_probe, memory_slots, memory_usage, scales
     from core.restoring.restore import RestoreRequest
 
     model = catalog.resolve(subject.model) if subject.model else catalog.default_model(subject.task)
@@ -221,9 +230,13 @@ def open_photo(
         precision=subject.precision,
         tile_px=subject.tile_px,
     )
-    by = _scale(picture, request, control) if subject.scale == AUTO else scales.divisor(subject.scale)
+    by = (
+        memory_look.scale_for(picture, request, control)
+        if subject.scale == AUTO
+        else scales.divisor(subject.scale)
+    )
     request = replace(request, scale=scales.name(by))
-    seen = picture if by == 1 else replace(picture, pixels=copies.reduced(picture.pixels, by))
+    seen = copies.reduced_picture(picture, by)
     look = memory_look.look(seen, request, emit, control)
     samples, without = exemplars.load_beside(model)
     return Bench(
@@ -239,24 +252,20 @@ def open_photo(
         samples,
         without or "",
         memory_slots.slot_facts(look, samples),
+        memory_usage.health_of(look),
+        _names(look),
         restored,
         restored_rgb,
         _truth(reference, picture),
     )
 
 
-def _scale(picture: Picture, request: RestoreRequest, control: JobControl) -> int:
-    """At which reduction the damage is seen best, as restoring finds it."""
-    from core.restoring import scaled, scales
-    from core.restoring.inspection import check_memory
-    from core.restoring.restore import Network
-
-    height, width = picture.pixels.shape[:2]
-    network = Network(request, ignore, control)
-    check_memory(network.model)
-    if len(scales.candidates(width, height)) == 1:
-        return 1
-    return scaled.look(picture.pixels, request, network, ignore, control).best
+def _names(look: MemoryLook) -> dict[SlotKey, SlotNote]:
+    try:
+        return slot_names.read(look.model, look.model_sha256)
+    except slot_names.SlotNamesError as error:  # no reason not to look
+        log.warning("names of slots: %s", error)
+        return {}
 
 
 def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
@@ -382,6 +391,22 @@ def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> Slo
         change_between(before, after),
         _tried(bench, whole, was, is_now, is_now, False).psnr_gain_db,
     )
+
+
+def folder_usage(bench: Bench, folder: Path, emit: Emit, control: JobControl) -> Usage:
+    """How much each slot is used over the photos of a folder. Emits ItemStarted and ItemDone.
+
+    Raises RestoreError: there is no photo that could be looked at.
+    """
+    from core.images import io as image_io
+    from core.restoring import memory_usage
+    from core.restoring.restore import RestoreError
+
+    paths = sorted(image_io.find_images(folder, True))
+    if not paths:
+        raise RestoreError(f"{folder.name}: holds no photos")
+    request = replace(bench.request, scale=AUTO)
+    return memory_usage.usage_over(memory_usage.some_of(paths), request, emit, control)
 
 
 def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) -> Trial:

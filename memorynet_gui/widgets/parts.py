@@ -57,6 +57,15 @@ def heading(text: str) -> QLabel:
     return label
 
 
+def wrapped(role: str = "secondary") -> QLabel:
+    """A label whose words go on in the next line, and can be copied."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setProperty("role", role)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
 class DirectSlider(QSlider):
     """A horizontal slider whose handle comes to where its line is pressed, as in a photographer's tools.
 

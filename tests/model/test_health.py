@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from core.model.health import DUPLICATE_COSINE, Listener, dead_rows, health, reseed, silent_share, usage_of
+from core.model.health import (
+    DUPLICATE_COSINE,
+    Listener,
+    dead_rows,
+    health,
+    in_clusters,
+    reseed,
+    silent_share,
+    usage_of,
+)
 from core.model.memory import PrototypeMemory
 from tests.small import small_network
 
@@ -295,3 +304,16 @@ def test_silence_over_several_photos_is_what_none_of_them_woke() -> None:
     assert silent_share(one, other) == 0.5
     assert silent_share(one, None) is None
     assert silent_share() is None
+
+
+def test_clusters_of_duplicates_stand_first_and_all_slots_once() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(12, 16)).astype(np.float32)
+    rows[9] = rows[4] + 0.01 * rng.normal(size=16)
+    rows[1] = rows[4]
+    rows[7] = 2 * rows[2]
+    order, clusters = in_clusters(rows)
+    assert clusters == ((1, 4, 9), (2, 7))
+    assert order[:5].tolist() == [1, 4, 9, 2, 7] and sorted(order.tolist()) == list(range(12))
+    nobody, none = in_clusters(rows[:0])
+    assert not len(nobody) and none == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from core.images import io as image_io
 from core.model import checkpoint, exemplars
 from core.model.config import NetworkConfig
 from core.model.memory_edit import MemoryEdit, Slots
+from core.restoring import memory_look
 from core.training.exemplar_fill import fill
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext, PhotoAtHand
@@ -443,7 +445,7 @@ def test_points_of_the_photo_are_found_again(desk: Desk, source: Path) -> None:
 def test_the_browser_shows_every_slot_sorted_filtered_and_linked(desk: Desk, source: Path) -> None:
     desk.open(source)
     page, browser = desk.page, desk.page.browser
-    page.toolbar.slots.click()
+    page.toolbar.explore.click()
     assert browser.isVisible() and len(browser.list.facts) == 2 * (12 + 6 + 3)
     browser.polarity.setCurrentIndex(browser.polarity.findData("negative"))
     browser.granularity.setCurrentIndex(browser.granularity.findData("part"))
@@ -471,7 +473,7 @@ def test_the_browser_shows_every_slot_sorted_filtered_and_linked(desk: Desk, sou
 def test_effects_of_slots_come_one_by_one(desk: Desk, source: Path) -> None:
     desk.open(source)
     browser = desk.page.browser
-    desk.page.toolbar.slots.click()
+    desk.page.toolbar.explore.click()
     browser.granularity.setCurrentIndex(browser.granularity.findData("semantic"))
     browser.measure.click()
     desk.idle()
@@ -486,7 +488,7 @@ def test_a_large_photo_is_looked_at_where_its_damage_is_seen(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At a quarter of its size: cells are 32 px, and a change is carried up to the photo's own pixels."""
-    monkeypatch.setattr(work, "_scale", lambda *_words: 4)
+    monkeypatch.setattr(memory_look, "scale_for", lambda *_words: 4)
     large = write(tmp_path / "large.png", photo(644, 420, 5))
     desk.open(large)
     page, bench = desk.page, desk.page.stage.bench
@@ -540,3 +542,73 @@ def test_what_is_seen_goes_into_files(desk: Desk, source: Path, tmp_path: Path) 
     assert "a name ends with" in desk.said[-1].text
     files.export(tmp_path / "seen.csv" / "seen.csv")  # a file stands where the folder would be
     wait(lambda: "could not be written" in desk.said[-1].text)
+
+
+def test_health_tells_dead_slots_and_twins_in_words_and_lights_them(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, health = desk.page, desk.page.drawer.health
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["health"].click()
+    bench = page.stage.bench
+    assert bench is not None and health.table.rowCount() == len(bench.health.groups) == 6
+    row = next(at for at, group in enumerate(bench.health.groups) if group.slots > 1)
+    health.table.setCurrentCell(row, 0)
+    group = bench.health.groups[row]
+    assert f"{group.slots - len(group.dead)} of {group.slots}" == health.table.item(row, 1).text()
+    assert "stay silent" in health.reasons.text() and str(group.slots) in health.reasons.text()
+    matrix = health.matrix
+    matrix.setFocus()
+    QTest.keyClick(matrix, Qt.Key.Key_Down)
+    first = matrix.looked
+    assert first is not None
+    start = bench.look.slices[group.polarity, group.granularity].start
+    assert page._hot_slot == start + first[0]
+    QTest.keyClick(matrix, Qt.Key.Key_Return)
+    assert desk.panel.edit.chosen == Slots(group.polarity, group.granularity, (first[0],))
+    assert unnamed_focusable(page.drawer) == []
+
+
+def test_a_slot_is_named_and_keeps_its_name_with_the_model(desk: Desk, source: Path, tmp_path: Path) -> None:
+    shutil.copytree(desk.settings.models["derain"], tmp_path / "own")
+    desk.settings.set_model("derain", str(tmp_path / "own"))
+    desk.open(source)
+    page, note = desk.page, desk.panel.note
+    assert note.isHidden()
+    page.choose_slot(2)
+    assert not note.isHidden() and note.name.text() == ""
+    QTest.keyClicks(note.name, "Wet leaves")
+    QTest.keyClicks(note.note, "Seen in gardens.")
+    page.choose_slot(3)  # what was typed is kept first
+    assert note.name.text() == ""
+    assert "Wet leaves" in str(page.browser.list.data(page.browser.list.index(2)))
+    page.browser.shown.setCurrentIndex(page.browser.shown.findData("named"))
+    assert [facts.row for facts in page.browser.list.facts] == [2]
+    kept = json.loads((tmp_path / "own" / "slots.json").read_text("utf-8"))
+    assert kept["slots"][0]["name"] == "Wet leaves" and kept["slots"][0]["note"] == "Seen in gardens."
+    again = write(tmp_path / "again.png", photo(96, 80, 3))
+    desk.open(again)
+    page.choose_slot(2)
+    assert note.name.text() == "Wet leaves"
+
+
+def test_usage_over_a_folder_is_told_instead(desk: Desk, source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for seed in (4, 5):
+        write(folder / f"{seed}.png", photo(96, 96, seed))
+    (folder / "broken.png").write_bytes(b"nothing")
+    desk.open(source)
+    page = desk.page
+    page.slots.measure_folder(folder)
+    wait(lambda: page.drawer.over.count() == 3)
+    assert page.drawer.over.currentText() == "In holiday"
+    bench = page.stage.bench
+    assert bench is not None and page.browser.list.over == "there"
+    usage = {facts.row: facts.usage for facts in page.browser.list.everything}
+    assert any(abs(usage[facts.row] - facts.usage) > 1e-5 for facts in bench.slots)
+    assert "1 photos could not" in desk.said[-1].text and "broken.png" in desk.said[-1].text
+    page.drawer.over.setCurrentIndex(0)
+    page.drawer.over.activated.emit(0)
+    assert [facts.usage for facts in page.browser.list.everything] == [facts.usage for facts in bench.slots]
+    page.slots.measure_folder(tmp_path / "home")
+    wait(lambda: "could not be looked at" in desk.said[-1].text and "no photos" in desk.said[-1].text)

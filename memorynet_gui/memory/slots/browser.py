@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import (
@@ -29,7 +29,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.look.theme import caption_font, set_surface
+from core.model.slot_names import SlotNote
+from memorynet_gui.look.theme import caption_font
 from memorynet_gui.memory.likeness import image_of
 from memorynet_gui.widgets.parts import DetailCombo, Elided
 
@@ -60,7 +61,8 @@ SORTS: dict[str, tuple[str, Callable[[SlotFacts, dict[int, SlotEffect]], tuple[f
 }
 SHOWN: dict[str, tuple[str, Callable[[SlotFacts], bool]]] = {
     "all": ("All slots", lambda _facts: True),
-    "used": ("Used here", lambda facts: facts.health != "unused"),
+    "used": ("Used", lambda facts: facts.health != "unused"),
+    "named": ("With a name", lambda _facts: True),
     "look": ("Need a look", lambda facts: bool(facts.health)),
 }
 
@@ -74,12 +76,15 @@ class SlotList(QAbstractListModel):
         self._rows: list[SlotFacts] = []
         self.effects: dict[int, SlotEffect] = {}
         self.lit: dict[int, float] = {}  # row of the table -> weight of the place looked at
+        self.names: dict[int, SlotNote] = {}  # row of the table -> what a person calls it
         self.polarity, self.granularity, self.shown, self.order = "", "", "all", "number"
+        self.over = "here"
 
-    def set_facts(self, facts: Sequence[SlotFacts]) -> None:
-        self._all = tuple(facts)
-        self.effects = {}
-        self.lit = {}
+    def set_facts(self, facts: Sequence[SlotFacts], names: Mapping[int, SlotNote], same: bool) -> None:
+        """``same``: of the same photo and model, over other photos; what was measured stays."""
+        self._all, self.names = tuple(facts), dict(names)
+        if not same:
+            self.effects, self.lit = {}, {}
         self.arrange()
 
     def arrange(self) -> None:
@@ -91,6 +96,7 @@ class SlotList(QAbstractListModel):
             if self.polarity in ("", facts.polarity)
             and self.granularity in ("", facts.granularity)
             and wanted(facts)
+            and (self.shown != "named" or facts.row in self.names)
         ]
         self.beginResetModel()
         key = SORTS[self.order][1]
@@ -133,13 +139,19 @@ class SlotList(QAbstractListModel):
         if role == _FACTS_ROLE:
             return facts
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{facts.name}, {usage_words(facts)}"
+            note = self.names.get(facts.row)
+            called = f", {note.name}" if note is not None and note.name else ""
+            return f"{facts.name}{called}, {usage_words(facts, self.over)}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._words(facts)
         return None
 
     def _words(self, facts: SlotFacts) -> str:
-        lines = [facts.name, f"mean weight over the photo {facts.usage:.4f} of 1"]
+        note = self.names.get(facts.row, SlotNote())
+        lines = [f"{facts.name} · {note.name}" if note.name else facts.name]
+        if note.note:
+            lines.append(note.note)
+        lines.append(f"mean weight {self.over} {facts.usage:.4f} of 1")
         if not facts.is_read:
             lines.append("looked up, but not read by this model")
         effect = self.effects.get(facts.row)
@@ -156,10 +168,10 @@ class SlotList(QAbstractListModel):
         return "\n".join(lines)
 
 
-def usage_words(facts: SlotFacts) -> str:
+def usage_words(facts: SlotFacts, over: str = "here") -> str:
     if facts.usage <= 0:
-        return "not used here"
-    return f"{facts.usage * 100:.1f} % used here" if facts.usage >= 0.001 else "under 0.1 % used here"
+        return f"not used {over}"
+    return f"{facts.usage * 100:.1f} % used {over}" if facts.usage >= 0.001 else f"under 0.1 % used {over}"
 
 
 def effect_words(effect: SlotEffect) -> str:
@@ -207,10 +219,11 @@ class _Tile(QStyledItemDelegate):
         painter.setPen(
             palette.color(QPalette.ColorRole.Text if facts.is_read else QPalette.ColorRole.PlaceholderText)
         )
-        name = f"{facts.granularity} {facts.slot}"
-        painter.drawText(
-            inner.adjusted(13, -1, 0, 0), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, name
-        )
+        note = model.names.get(facts.row)
+        name = note.name if note is not None and note.name else f"{facts.granularity} {facts.slot}"
+        room = inner.adjusted(13, -1, -34 if lit >= _LEAST_LIT else 0, 0)
+        name = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, name)
         if lit >= _LEAST_LIT:
             painter.setPen(colour)
             painter.drawText(
@@ -224,10 +237,8 @@ class _Tile(QStyledItemDelegate):
         painter.setFont(caption_font())
         painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
         effect = model.effects.get(facts.row)
-        said = {"unused": "unused here", "duplicate": "a duplicate", "overused": "overused"}.get(
-            facts.health, ""
-        )
-        words = said or usage_words(facts).replace(" used here", " used")
+        said = {"unused": "unused", "duplicate": "a duplicate", "overused": "overused"}.get(facts.health, "")
+        words = said or usage_words(facts, "").strip()
         if effect is not None:
             words += f" · {effect.change.mean:.2f} levels" if effect.change.is_measurable else " · no effect"
         foot = QRect(inner.left(), inner.top() + 18 + _PATCH_PX + 2, inner.width(), 18)
@@ -271,7 +282,6 @@ class SlotBrowser(QWidget):
 
     def __init__(self, colours: Callable[[str], QColor], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        set_surface(self, "panel")
         self.list = SlotList(self)
         self.view = _View()
         self.view.setModel(self.list)
@@ -310,11 +320,11 @@ class SlotBrowser(QWidget):
         bar.addWidget(self.measure)
         bar.addWidget(self.count, 1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 4)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(bar)
         layout.addWidget(self.view, 1)
-        self.setMinimumHeight(150)
+        self._over = "here"
         self._soon = QTimer(self, singleShot=True, interval=_MEASURE_MS)
         self._soon.timeout.connect(self._resort)
         self.view.hovered.connect(self.hovered)
@@ -329,11 +339,28 @@ class SlotBrowser(QWidget):
         combo.currentIndexChanged.connect(lambda _row: self._arrange())
         return combo
 
-    def set_facts(self, facts: Sequence[SlotFacts]) -> None:
+    def set_facts(
+        self,
+        facts: Sequence[SlotFacts],
+        names: Mapping[int, SlotNote] | None = None,
+        over: str = "here",
+        same: bool = False,
+    ) -> None:
+        """Args:
+        names: what a person calls them, by row of the table.
+        over: what usage is told over, after "used".
+        same: see :meth:`SlotList.set_facts`.
+        """
+        self._over = self.list.over = over
         self._tile.forget()
-        self.list.set_facts(facts)
+        self.list.set_facts(facts, names or {}, same)
         self._tell_count()
         self.measure.setEnabled(bool(facts))
+
+    def set_names(self, names: Mapping[int, SlotNote]) -> None:
+        """What a person calls them has changed."""
+        self.list.names = dict(names)
+        self.list.arrange()
 
     def show_effect(self, effect: SlotEffect) -> None:
         self.list.set_effect(effect)
@@ -366,7 +393,7 @@ class SlotBrowser(QWidget):
     def _tell_count(self) -> None:
         total, shown = len(self.list.everything), self.list.rowCount()
         unused = sum(facts.health == "unused" for facts in self.list.everything)
-        self.count.set_full(f"{shown} of {total} slots · {unused} unused here" if total else "")
+        self.count.set_full(f"{shown} of {total} slots · {unused} unused {self._over}" if total else "")
 
     def _unmeasured(self) -> list[int]:
         """Of those shown, in their order; what this photo does not use changes nothing and needs no network."""
