@@ -43,7 +43,7 @@ class Drawer(QWidget):
         top = QHBoxLayout()
         top.setSpacing(8)
         top.addWidget(self.views)
-        top.addStretch(1)
+        top.addWidget(self.browser.count, 1)
         top.addWidget(self.over, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 6)
@@ -64,6 +64,7 @@ class Drawer(QWidget):
         self.views.choose(view)
         self.stack.setCurrentWidget(self.pages[view])
         self.over.setVisible(view in (SLOTS, HEALTH))
+        self.browser.count.setVisible(view == SLOTS)
         self.view_changed.emit(view)
 
     def set_folder(self, folder: Path | None, photos: int) -> None:

@@ -310,7 +310,7 @@ class SlotBrowser(QWidget):
             "Mute each slot in turn where this photo looks it up most, and tell what changes"
         )
         self.count = Elided()
-        self.count.setProperty("role", "caption")
+        self.count.setProperty("role", "caption")  # the drawer has room for it
         bar = QHBoxLayout()
         bar.setSpacing(8)
         for combo in (self.polarity, self.granularity, self.shown, self.sort):
@@ -318,7 +318,6 @@ class SlotBrowser(QWidget):
             combo.setMaximumWidth(150)
             bar.addWidget(combo, 1)
         bar.addWidget(self.measure)
-        bar.addWidget(self.count, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)

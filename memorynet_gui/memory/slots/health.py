@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     ("Slots", "Polarity and granularity"),
-    ("Used", "How many of them do more than almost nothing"),
-    ("Dead", "How many do less than a hundredth of an equal share"),
+    ("Used", "How many of them do more than a hundredth of an equal share; the others are dead"),
     ("Twins", "How many say the same as an earlier one"),
     ("Evenness", "0: one slot does all the work, 1: all do alike"),
 )
@@ -60,7 +59,11 @@ class HealthView(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
-        self.table.setMinimumWidth(200)
+        first = self.table.horizontalHeaderItem(0)
+        if first is not None:
+            first.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table.setMinimumWidth(292)
         self.matrix = CosineMatrix()
         self.reasons = wrapped("secondary")
         self.reasons.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -91,7 +94,6 @@ class HealthView(QWidget):
             values = (
                 f"{group.polarity} {group.granularity}",
                 f"{group.slots - len(group.dead)} of {group.slots}",
-                str(len(group.dead)),
                 str(len(group.duplicates)),
                 f"{group.entropy:.2f}",
             )
