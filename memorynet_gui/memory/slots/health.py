@@ -44,8 +44,8 @@ class HealthView(QWidget):
         self._health: MemoryHealth | None = None
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setHorizontalHeaderLabels([name for name, _tip in _COLUMNS])
-        for column, (_name, tip) in enumerate(_COLUMNS):
-            item = self.table.horizontalHeaderItem(column)
+        for number, (_name, tip) in enumerate(_COLUMNS):
+            item = self.table.horizontalHeaderItem(number)
             if item is not None:
                 item.setToolTip(tip)
         self.table.verticalHeader().hide()
