@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from core import atomic, foreign_text
+from core import atomic, foreign_text, trash
 from core.events import deciding_db
 from core.model import catalog
 from core.problems import describe
@@ -315,8 +315,8 @@ def clone(folder: Path) -> TrainRecipe:
 # --- away with it ----------------------------------------------------------------------------------
 
 
-def move_to_trash(folder: Path) -> None:
-    """Move a run to the system's trash.
+def move_to_trash(folder: Path) -> trash.Trashed | None:
+    """Move a run to the system's trash. What comes back puts it where it was, where the system lets that be done.
 
     Raises:
         NotARun: whatever the folder is, it is not ours to remove.
@@ -324,10 +324,8 @@ def move_to_trash(folder: Path) -> None:
         NoTrash: the system has no trash for this disk, or could not use it.
     """
     _check_removable(folder)
-    import send2trash
-
     try:
-        send2trash.send2trash(str(folder.absolute()))
+        return trash.move(folder)
     except OSError as error:
         raise NoTrash(folder, error.strerror or str(error)) from error
 

@@ -30,6 +30,7 @@ class Chooser(QObject):
         self._is_filling = False
         choices.changed.connect(self._remember)
         choices.open_model_requested.connect(self.ask_for_model)
+        context.settings.changed.connect(self._setting_changed)
         context.devices_ready.connect(self._recall)  # only then can a device chosen last time be chosen again
 
     def fill(self) -> None:
@@ -49,6 +50,11 @@ class Chooser(QObject):
             return choice
         self._context.banner("There is no model to restore with.", "Open a model file…", self.ask_for_model)
         return None
+
+    def _setting_changed(self, name: str) -> None:
+        if name == "trained_models":  # one may be in the trash by now
+            self._opened = tuple(entry for entry in self._opened if entry.path.exists())
+            self._list_models()
 
     def _list_models(self) -> None:
         from core.model import catalog

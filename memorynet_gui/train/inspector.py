@@ -53,6 +53,8 @@ class Live:
     paused: bool
     stopping: bool
     waits_because: str | None
+    state: str  # in a word or two
+    state_note: str  # why, in a sentence; may be empty
     photos: int | None  # None: not counted yet
     parameters: int | None
     where: str  # "cpu · bf16", "" when not known yet
@@ -316,8 +318,9 @@ class TrainInspector(QWidget):
         parameters = live.parameters if live is not None else None
         parameters = parameters or (state.parameters if state is not None else 0)
         self.task.set_value(task_text(recipe))
-        self.photos.set_value(f"{live.photos:,}" if live is not None and live.photos is not None else "")
-        self.photos.setVisible(live is not None and live.photos is not None)
+        # rows that come late would move what is under the hand: they stand there from the start
+        self.photos.set_value(f"{live.photos:,}" if live is not None and live.photos is not None else "…")
+        self.photos.setVisible(live is not None)
         self.network.set_value(network_text(recipe, parameters))
         self.crops.set_value(f"{recipe.patch_px} px × {recipe.batch}")
         step = live.step if live is not None else state.step if state is not None else 0
@@ -325,8 +328,8 @@ class TrainInspector(QWidget):
         where = live.where if live is not None else ""
         if not where and state is not None:
             where = " · ".join(part for part in (state.device, state.precision) if part)
-        self.where.set_value(where)
-        self.where.setVisible(bool(where))
+        self.where.set_value(where or "…")
+        self.where.setVisible(bool(where) or live is not None)
 
     def _show_control(self, run: Run, live: Live | None) -> None:
         here = live is not None
@@ -352,9 +355,8 @@ class TrainInspector(QWidget):
                 "given it is the mean of without and with them. The best weights are chosen by it."
             )
         when = f"at {best_step:,}" if best_step else "at the start"
-        self.best_row.set_value(f"{score_text(best)} {when}")
-        self.best_row.setVisible(best is not None)
-        self.state_row.setVisible(not here)
+        self.best_row.set_value("none yet" if best is None else f"{score_text(best)} {when}")
+        self.best_row.setVisible(here or best is not None)
         self.kept_row.setVisible(here)
         self.note.setVisible(False)
         if live is not None:
@@ -381,6 +383,8 @@ class TrainInspector(QWidget):
         for button in (self.pause, self.save, self.stop):
             button.setEnabled(not live.stopping)
         self.stop.setText("Stopping…" if live.stopping else "Stop")
+        self.state_row.set_value("stopping" if live.stopping else live.state)
+        self.state_row.setToolTip(live.state_note)
         self.time_row.name.setText("Elapsed · left")
         left = clock(live.seconds_left) if live.seconds_left is not None else "…"
         self.time_row.set_value(f"{clock(live.elapsed_s)} · {left}")

@@ -158,6 +158,7 @@ class TrainPage(Page):
             menu.restore_wanted.connect(self.restore_with)
             menu.folder_wanted.connect(self.open_folder)
             menu.trash_wanted.connect(self.trash_run)
+            menu.compare_wanted.connect(self.run_list.turn)
             menu.gone.connect(self.forget_run)
         return self._menu
 
@@ -165,7 +166,9 @@ class TrainPage(Page):
         from memorynet_gui.train.run_menu import RunNow
 
         flow, folder = self.flow, run.folder
-        return RunNow(run, folder == self._shown, flow.trains(folder), flow.busy)
+        return RunNow(
+            run, folder == self._shown, flow.trains(folder), folder in self.run_list.overlays(), flow.busy
+        )
 
     def _popup_menu(self, folder: Path, where: QPoint) -> None:
         if (run := self.run_of(folder)) is not None:
@@ -439,6 +442,9 @@ class TrainPage(Page):
         if self._stores is not None:
             self._stores.drop(folder)
         self._follower.forget(folder)
+        self.context.settings.trained_models = tuple(
+            model for model in self.context.settings.trained_models if folder not in model.parents
+        )
         if self._shown == folder:
             others = [run.folder for run in self._runs() if run.folder != folder]
             if others:

@@ -19,6 +19,7 @@ from memorynet_gui.train.runs_view import can_continue, is_elsewhere
 
 if TYPE_CHECKING:
     from core.training.runs import Run
+    from core.trash import Trashed
     from memorynet_gui.base.page import AppContext
     from memorynet_gui.curves.board import CurveBoard
     from memorynet_gui.train.library import RunLibrary
@@ -31,6 +32,7 @@ class RunNow:
     run: Run
     is_shown: bool
     trains_here: bool
+    is_compared: bool
     is_busy: bool  # something trains, this run or another
 
 
@@ -43,6 +45,7 @@ class RunMenu(QObject):
     restore_wanted = Signal(object)
     folder_wanted = Signal(object)
     trash_wanted = Signal(object)
+    compare_wanted = Signal(object)
     gone = Signal(object)  # it is no longer on the disk
 
     def __init__(
@@ -63,6 +66,11 @@ class RunMenu(QObject):
             menu.addAction(text, lambda: wanted.emit(folder)).setEnabled(is_possible)
 
         add("Show", self.show_wanted, not now.is_shown)
+        compare = menu.addAction("Compare with the shown run", lambda: self.compare_wanted.emit(folder))
+        compare.setCheckable(True)
+        compare.setChecked(now.is_compared and not now.is_shown)
+        compare.setEnabled(not now.is_shown)
+        compare.setToolTip("Lay its curves under those shown, as its dot in the list does")
         add("Continue", self.continue_wanted, can_continue(run, now.trains_here) and not now.is_busy)
         add("Clone", self.clone_wanted, run.recipe is not None)
         add("Restore with this model", self.restore_wanted, run.model is not None)
@@ -151,36 +159,46 @@ class RunMenu(QObject):
         """To the system's trash; where there is none, asks before it is gone for good."""
         folder = run.folder
 
-        def moved(_none: object) -> None:
-            self._context.banner(f"{run.name} is in the trash.")
-            gone(_none)
+        def moved(trashed: Trashed | None) -> None:
+            said = f"{run.name} is in the trash."
+            if trashed is None:
+                self._context.banner(said)
+            else:
+                self._context.banner(said, "Put it back", lambda: put_back(trashed))
+            gone(None)
+
+        def put_back(trashed: Trashed) -> None:
+            self._library.do(trashed.take_back, lambda _none: self._back(run), f"put {run.name} back")
 
         def gone(_none: object) -> None:
             self.gone.emit(folder)
             self._library.refresh()
 
-        def move() -> Problem | None:
+        def move() -> Trashed | Problem | None:
             from core.training import runs
             from memorynet_gui.base.problems import describe
 
             try:
-                runs.move_to_trash(folder)
+                return runs.move_to_trash(folder)
             except runs.NoTrash as error:
                 return describe(error)
-            return None
 
         def delete() -> None:
             from core.training import runs
 
             runs.delete_for_good(folder)
 
-        def tried(problem: Problem | None) -> None:
-            if problem is None:
-                moved(None)
-            elif self._confirm(run, problem):
+        def tried(came: Trashed | Problem | None) -> None:
+            if not isinstance(came, Problem):
+                moved(came)
+            elif self._confirm(run, came):
                 self._library.do(delete, gone, "delete the run")
 
         self._library.do(move, tried, "move the run to the trash")
+
+    def _back(self, run: Run) -> None:
+        self._context.banner(f"{run.name} is back.", "Show", lambda: self.show_wanted.emit(run.folder))
+        self._library.refresh()
 
     def _confirm(self, run: Run, problem: Problem) -> bool:
         box = QMessageBox(self._over)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import (
     QAbstractItemModel,
     QAbstractListModel,
+    QEvent,
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
@@ -168,7 +169,10 @@ class RunsModel(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{run.name}, {detail_text(run, self.is_here(run))}"
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tooltip(run, self.is_here(run))
+            compare = (
+                "" if run.folder == self.shown else "\nIts dot (Space) lays its curves under those shown"
+            )
+            return tooltip(run, self.is_here(run)) + compare
         return None
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
@@ -259,6 +263,12 @@ class _Rows(QStyledItemDelegate):
         painter.setBrush(colour if filled else Qt.BrushStyle.NoBrush)
         painter.drawEllipse(dot)
 
+    def editorEvent(
+        self, _event: QEvent, _model: QAbstractItemModel, _option: QStyleOptionViewItem, _index: Index
+    ) -> bool:
+        """Nothing: the style's own check box lies elsewhere than the dot, and the list looks after that."""
+        return False
+
     def sizeHint(self, option: QStyleOptionViewItem, _index: Index) -> QSize:
         return QSize(120, ROW_PX)
 
@@ -327,6 +337,12 @@ class RunList(QListView):
             row = self._model.row_of(folder)
             if row >= 0 and folder not in self._model.overlays:
                 _toggle(self._model, self._model.index(row))
+
+    def turn(self, folder: Path) -> None:
+        """Lay this run over the shown one, or take it off again."""
+        row = self._model.row_of(folder)
+        if row >= 0:
+            _toggle(self._model, self._model.index(row))
 
     def _maybe_overlays(self) -> None:
         now = list(self.overlays())

@@ -292,6 +292,7 @@ def trash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(plat_other, "XDG_DATA_HOME", os.fsencode(data))
     monkeypatch.setattr(plat_other, "HOMETRASH_B", os.fsencode(data / "Trash"))
     monkeypatch.setattr("send2trash.send2trash", plat_other.send2trash)
+    monkeypatch.setenv("XDG_DATA_HOME", str(data))
     return data / "Trash"
 
 
@@ -301,6 +302,23 @@ def test_a_run_goes_to_the_trash_whole(tmp_path: Path, trash: Path) -> None:
     assert not folder.exists()
     assert (trash / "files" / "a" / "recipe.toml").is_file()
     assert f"{tmp_path}/runs/a" in (trash / "info" / "a.trashinfo").read_text()
+
+
+def test_a_run_comes_back_from_the_trash(tmp_path: Path, trash: Path) -> None:
+    folder = make_run(tmp_path / "runs" / "a b%20c", curve=[step(1)])
+    names = sorted(path.name for path in folder.iterdir())
+    first = runs.move_to_trash(folder)
+    assert first is not None and not folder.exists()
+    first.take_back()
+    assert sorted(path.name for path in folder.iterdir()) == names and not list(trash.rglob("*.trashinfo"))
+    second = runs.move_to_trash(folder)
+    assert second is not None
+    folder.mkdir()
+    with pytest.raises(FileExistsError, match="of that name again"):
+        second.take_back()
+    folder.rmdir()
+    second.take_back()
+    assert folder.is_dir()
 
 
 def test_what_may_not_be_removed_stays(tmp_path: Path, trash: Path) -> None:
