@@ -37,7 +37,8 @@ from core.data.degrade.shadow import ShadowParams, shadow  # noqa: E402
 LONG_EDGE_PX = 720
 QUALITY = 88
 RAINY_QUALITY = 92  # streaks are fine detail: at 88 the compression would blur what is to be removed
-TOTAL_LIMIT_BYTES = 3_000_000
+CAMERA_QUALITY = 62  # a photo of a camera's size in less than a megabyte
+TOTAL_LIMIT_BYTES = 4_000_000
 
 LOMIRI = "lomiri-wallpapers-16.04"
 SKIMAGE = "scikit-image"
@@ -150,6 +151,14 @@ SHOWERS = (
     )),
 )  # fmt: skip
 
+CAMERA = Shower("dragonfly", "Dragonfly in the rain, 13 megapixels", 3, (
+    replace(FINE, length_px=Bounds(90, 170), width_px=Bounds(3.2, 6), cover=Bounds(0.05, 0.10),
+            strength=Bounds(0.15, 0.3), mist_strength=Bounds(0.04, 0.09)),
+    replace(NEAR, length_px=Bounds(220, 420), width_px=Bounds(4.5, 10), cover=Bounds(0.012, 0.03),
+            strength=Bounds(0.3, 0.5)),
+))  # fmt: skip
+"""The one photo of a camera's own size, under rain as wide as a camera shows it."""
+
 
 def srgb(image: Image.Image) -> Image.Image:
     """The image upright, in 8-bit sRGB, whatever profile it carries."""
@@ -214,6 +223,21 @@ def make_clean(out: Path, folders: dict[str, Path]) -> None:
     _remove_strays(clean, {photo.file for photo in PHOTOS})
 
 
+def make_camera(out: Path, folders: dict[str, Path]) -> None:
+    """Write ``camera/``: a photo of the size that it came from the camera in. Its truth would be another megabyte."""
+    (photo,) = (photo for photo in PHOTOS if photo.file == CAMERA.file)
+    with Image.open(folders[photo.package] / photo.original) as original:
+        pixels = np.asarray(srgb(original), np.float32) / 255
+    camera = out / "camera"
+    camera.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(CAMERA.seed)
+    for fall in CAMERA.falls:
+        pixels = rain(pixels, rng, fall)
+    image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+    image.save(camera / f"{CAMERA.file}.jpg", quality=CAMERA_QUALITY, optimize=True, progressive=True)
+    _remove_strays(camera, {CAMERA.file})
+
+
 def make_rainy(out: Path) -> None:
     """Write ``rainy/`` from ``clean/`` as it lies there, so that the truth is exactly what a user has."""
     rainy = out / "rainy"
@@ -264,6 +288,7 @@ def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
     photos = {photo.file: photo for photo in PHOTOS}
     entries: list[tuple[str, str, str | None, Photo]]
     entries = [(f"rainy/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHOWERS]
+    entries += [(f"camera/{CAMERA.file}.jpg", CAMERA.name, None, photos[CAMERA.file])]
     entries += [(f"shaded/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHADES]
     entries += [(f"clean/{p.file}.jpg", p.name, None, p) for p in PHOTOS]
     for file, name, truth, photo in entries:
@@ -277,6 +302,7 @@ def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
                     "licence": photo.licence,
                     "validation": photo.validation and truth is None,
                     **({"task": "deshadow"} if file.startswith("shaded/") else {}),
+                    **({"task": "derain"} if file.startswith("camera/") else {}),
                 },
                 photo,
             )
@@ -284,10 +310,10 @@ def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
 
 def changes(photo: Photo, file: str) -> str:
     done = ["cropped"] if photo.crop != (0.0, 0.0, 1.0, 1.0) else []
-    if photo.package == LOMIRI:
+    if photo.package == LOMIRI and not file.startswith("camera/"):
         done.append(f"shrunk to {LONG_EDGE_PX} px")
     done.append("saved as JPEG without metadata")
-    if file.startswith("rainy/"):
+    if file.startswith(("rainy/", "camera/")):
         done.append("rain added by computer")
     if file.startswith("shaded/"):
         done.append("shadow added by computer")
@@ -305,8 +331,8 @@ def write_lists(out: Path) -> None:
         "",
         "These photos are not under the licence of the code: each keeps the licence its author gave it, in the",
         "changed form found here too (photos under CC BY-SA stay under CC BY-SA). `scripts/make_samples.py`",
-        "makes them again from the packages named below and writes this file. The rain in `rainy/` and",
-        "the shadows in `shaded/` are synthetic; their truth lies in `clean/` under the same name.",
+        "makes them again from the packages named below and writes this file. The rain in `rainy/` and `camera/`",
+        "and the shadows in `shaded/` are synthetic; the truth of `rainy/` and `shaded/` lies in `clean/` under the same name.",
         "",
         "| File | Title in its package | Author | Licence | Source | Changes |",
         "|---|---|---|---|---|---|",
@@ -325,7 +351,7 @@ def write_lists(out: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--lomiri", type=Path, metavar="DIR", help=f"make clean/: folder of {LOMIRI}'s photos"
+        "--lomiri", type=Path, metavar="DIR", help=f"make clean/ and camera/: folder of {LOMIRI}'s photos"
     )
     parser.add_argument(
         "--skimage", type=Path, metavar="DIR", help="scikit-image's data (default: installed)"
@@ -337,7 +363,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.lomiri is None and not options.rainy and not options.shaded:
         parser.error("nothing to do: give --lomiri DIR, --rainy, --shaded or several")
     if options.lomiri is not None:
-        make_clean(options.out, {LOMIRI: options.lomiri, SKIMAGE: options.skimage or skimage_folder()})
+        folders = {LOMIRI: options.lomiri, SKIMAGE: options.skimage or skimage_folder()}
+        make_clean(options.out, folders)
+        make_camera(options.out, folders)
     if options.rainy:
         make_rainy(options.out)
     if options.shaded:

@@ -50,7 +50,7 @@ class Sample:
 
     name: str  # for people
     path: Path
-    truth: Path | None  # the same photo undamaged, where there is one
+    truth: Path | None  # the same photo undamaged, where that ships, too
     credit: str  # "author, licence"
     task: str = ""  # that undoes its damage; "" for a clean one
 
@@ -253,13 +253,13 @@ def sample_photos(validation: bool) -> tuple[Path, ...]:
     return tuple(
         root / row["file"]
         for row in rows
-        if not row.get("truth") and bool(row.get("validation")) is validation
+        if not row.get("truth") and not row.get("task") and bool(row.get("validation")) is validation
     )
 
 
 def _sample(root: Path, row: Mapping[str, Any]) -> Sample:
     truth = root / row["truth"] if row.get("truth") else None
-    task = row.get("task", "derain") if truth else ""
+    task = row.get("task", "derain" if truth else "")
     return Sample(row["name"], root / row["file"], truth, f"{row['credit']}, {row['licence']}", task)
 
 

@@ -163,7 +163,7 @@ class MemoryPage(Page):
             return
         from core.model import catalog
 
-        self.empty.set_samples([sample for sample in catalog.samples() if sample.truth is not None])
+        self.empty.set_samples([sample for sample in catalog.samples() if sample.task])
 
     # --- the window's side -----------------------------------------------------------------------
 

@@ -204,7 +204,7 @@ class RestorePage(Page):
         from core.model import catalog
 
         self.chooser.fill()
-        self._samples = tuple(sample for sample in catalog.samples() if sample.truth is not None)
+        self._samples = tuple(sample for sample in catalog.samples() if sample.task)
         self._fit_empty_to_task()
         self.session.load_in_background()
         cache_dir = self.context.settings.cache_dir
