@@ -19,15 +19,21 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 SIZE = "1280x800"
-SAMPLES = "resources/samples/rainy"
+SAMPLES = "resources/samples"
 
 # name: photos in the queue (the last in the order of the samples is shown), options
 SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "restore-dark": (("dogs.jpg", "hill.jpg"), ("--theme", "dark", "--mode", "wipe")),
-    "restore-light": (("dogs.jpg", "hill.jpg", "stream.jpg"), ("--theme", "light", "--mode", "side")),
+    "restore-dark": (
+        ("rainy/dogs.jpg", "rainy/hill.jpg", "camera/dragonfly.jpg"),
+        ("--theme", "dark", "--mode", "wipe"),
+    ),
+    "restore-light": (
+        ("rainy/dogs.jpg", "rainy/hill.jpg", "rainy/stream.jpg"),
+        ("--theme", "light", "--mode", "side"),
+    ),
     "start-dark": ((), ("--theme", "dark")),
-    "memory-dark": (("hill.jpg",), ("--theme", "dark", "--memory")),
-    "memory-slots-light": (("dogs.jpg",), ("--theme", "light", "--memory", "--slots")),
+    "memory-dark": (("rainy/hill.jpg",), ("--theme", "dark", "--memory")),
+    "memory-slots-light": (("rainy/dogs.jpg",), ("--theme", "light", "--memory", "--slots")),
 }
 # name: options of pictures of the Train page; their runs are trained for them, which takes some minutes
 TRAIN_SCENES: dict[str, tuple[str, ...]] = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,6 +171,19 @@ def test_at_a_scale_tiles_equal_the_whole(model: Path, tile_px: int) -> None:
             region = tiled.pixels[event.y : event.y + event.height, event.x : event.x + event.width]
             assert (event.pixels == region).all()
     assert (seen == 1).all()
+
+
+def test_at_scale_1_every_pixel_is_what_the_network_itself_says(model: Path) -> None:
+    """Nothing of copies, looks or corrections stands between: the network's own output, to the bit."""
+    what = image_io.from_array(photo(128, 96, 2))
+    request = RestoreRequest(model=model, device="cpu", precision="fp32", scale="1")
+    done = restore(what, request, ignore, JobControl())
+    network = checkpoint.load(model).network.eval()
+    image = torch.from_numpy(what.pixels.astype(np.float32) / 255).permute(2, 0, 1).unsqueeze(0)
+    with torch.inference_mode():
+        said = network(image).restored[0].permute(1, 2, 0).clamp(0, 1).numpy()
+    assert np.array_equal(done.pixels, np.rint(said * 255).astype(np.uint8))
+    assert (done.pixels != what.pixels).any()
 
 
 def test_sixteen_bits_stay_sixteen(model: Path) -> None:
