@@ -10,14 +10,18 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from memorynet_gui.look.theme import set_surface
+from memorynet_gui.memory.plots.map import MapView
+from memorynet_gui.memory.plots.moves import MovesView
 from memorynet_gui.memory.slots.browser import SlotBrowser
 from memorynet_gui.memory.slots.health import HealthView
 from memorynet_gui.widgets.parts import DetailCombo
 from memorynet_gui.widgets.segments import Segments
 
-SLOTS, HEALTH = "slots", "health"
+SLOTS, HEALTH, MOVES, MAP = "slots", "health", "moves", "map"
 VIEWS = (
     (SLOTS, "Slots", "Every slot: what answers to it, how much it is used, what muting it changes"),
+    (MOVES, "Before → after", "How pinned places and the photo moved from damage to clean structure"),
+    (MAP, "Map", "Stored samples and slots side by side: what lies close is alike"),
     (HEALTH, "Health", "Dead slots, duplicates, how evenly the work is shared"),
 )
 HERE, FOLDER, OTHER_FOLDER = "here", "folder", "other"
@@ -34,7 +38,14 @@ class Drawer(QWidget):
         self.views = Segments(VIEWS, compact=True)
         self.browser = SlotBrowser(colours)
         self.health = HealthView(colours)
-        self.pages: dict[str, QWidget] = {SLOTS: self.browser, HEALTH: self.health}
+        self.moves = MovesView(colours)
+        self.map = MapView(colours)
+        self.pages: dict[str, QWidget] = {
+            SLOTS: self.browser,
+            MOVES: self.moves,
+            MAP: self.map,
+            HEALTH: self.health,
+        }
         self.over = DetailCombo("Used in", "Over what it is told how much each slot is used")
         self.over.setMaximumWidth(240)
         self.stack = QStackedWidget()

@@ -28,9 +28,10 @@ from memorynet_gui.memory.overlay import Mark
 from memorynet_gui.memory.panel import MemoryPanel
 from memorynet_gui.memory.panel_place import SOURCES_SHOWN
 from memorynet_gui.memory.pins import Pins, Spot
+from memorynet_gui.memory.plots_desk import PlotsDesk
 from memorynet_gui.memory.slots_desk import SlotsDesk
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.memory.tints import on_photo, tints
+from memorynet_gui.memory.tints import on_photo, sample_tint, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.words import verdict
 from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
@@ -132,6 +133,10 @@ class MemoryPage(Page):
         self.drawer.health.slot_hovered.connect(self.light_slot)
         self.drawer.health.slot_chosen.connect(self.choose_slot)
         self.slots.progressed.connect(self._say_job)
+        self.plots = PlotsDesk(self.stage, self.drawer, self.pins, self.slots.name_of, self)
+        self.plots.slot_hovered.connect(self.light_slot)
+        self.plots.slot_chosen.connect(self.choose_slot)
+        self.plots.sample_hovered.connect(self._light_sample)
         stage.place_first = lambda: self.pins.place
         stage.changed.connect(self._stage_changed)
         stage.tried.connect(self._tried)
@@ -405,8 +410,18 @@ class MemoryPage(Page):
         if row == self._hot_slot:
             return
         self._hot_slot = row
+        self.plots.light_slot(row)
         self._show_tints()
         self._show_place()
+
+    def _light_sample(self, sample: tuple[str, int] | None) -> None:
+        """Show where the photo is like a stored sample; None goes back."""
+        bench = self.stage.bench
+        if bench is None or sample is None:
+            self._show_tints()
+        else:
+            tint = sample_tint(bench, *sample, self.panel.opacity.value() / 100)
+            self.canvas.set_tints(tint, tint)
 
     def choose_slot(self, row: int) -> None:
         """Make a slot what the panel changes."""
@@ -425,6 +440,7 @@ class MemoryPage(Page):
         if on:
             height = self.split.height()
             self.split.setSizes([max(120, height - _DRAWER_PX), _DRAWER_PX])
+            self.plots.refresh()
 
     # --- what lies over the photo ----------------------------------------------------------------
 

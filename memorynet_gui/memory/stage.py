@@ -18,6 +18,7 @@ from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject,
 
 if TYPE_CHECKING:
     from core.restoring.inspection import Response
+    from core.restoring.memory_look import MemoryLook
     from memorynet_gui.memory.canvas import MemoryCanvas
 
 AS_IS = ("Original", "Restored", "Not restored yet")
@@ -46,7 +47,7 @@ class MemoryStage(QObject):
         self.twin: Base | None = (
             None  # what a change is compared with: the same where it was made as changes are
         )
-        self.after: Response | None = None
+        self.after_look: MemoryLook | None = None  # the restored photo as the memory sees it
         self.rgb: np.ndarray | None = None
         self.restored_rgb: np.ndarray | None = None
         self.place_first: Callable[[], Region | None] = lambda: None  # what a change is tried on first
@@ -66,7 +67,7 @@ class MemoryStage(QObject):
     ) -> None:
         """Another photo or another model; what is decoded already shows at once."""
         self._flow.drop()
-        self.subject, self.bench, self.base, self.after = subject, None, None, None
+        self.subject, self.bench, self.base, self.after_look = subject, None, None, None
         self.twin = None
         self.rgb, self.restored_rgb = rgb, restored_rgb
         self._edits.forget()
@@ -80,7 +81,7 @@ class MemoryStage(QObject):
 
     def close(self) -> None:
         self._flow.drop()
-        self.subject = self.bench = self.base = self.twin = self.after = None
+        self.subject = self.bench = self.base = self.twin = self.after_look = None
         self.rgb = self.restored_rgb = None
         self._edits.forget()
         self._show_pictures(fresh=True)
@@ -127,8 +128,13 @@ class MemoryStage(QObject):
                 self._after_came,
             )
 
-    def _after_came(self, response: Response) -> None:
-        self.after = response
+    @property
+    def after(self) -> Response | None:
+        """How much each place of the restored photo still looks like damage."""
+        return None if self.after_look is None else self.after_look.before
+
+    def _after_came(self, look: MemoryLook) -> None:
+        self.after_look = look
         self.changed.emit()
 
     # --- changes ---------------------------------------------------------------------------------

@@ -73,6 +73,26 @@ def slot_tint(bench: Bench, row: int, opacity: float) -> Tint:
     return Tint(look.slot_map(row), on_photo(polarity).name(), title, "0", "weight 1", 0.0, opacity, cell)
 
 
+def sample_tint(bench: Bench, kind: str, index: int, opacity: float) -> Tint | None:
+    """How like a stored sample each place is."""
+    samples = bench.samples
+    if samples is None or samples.dim != bench.look.query.shape[-1]:
+        return None
+    like = bench.look.query @ samples.embeddings(kind)[index].numpy()
+    polarity = "positive" if kind == "positive" else "negative"
+    cell = bench.cell_px, bench.cell_px
+    return Tint(
+        np.clip(like, 0, 1),
+        on_photo(polarity).name(),
+        "Like this sample",
+        "0",
+        "cosine 1",
+        0.0,
+        opacity,
+        cell,
+    )
+
+
 def source_tint(bench: Bench, place: Spot, opacity: float) -> Tint:
     """The one scale that is not fixed: shares sum to 1 over the photo, so the legend says what its end means."""
     look = bench.look

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.model.health import GroupHealth
     from core.restoring.inspection import Response
     from core.restoring.memory_look import NearSamples, PlaceSeen
+    from core.restoring.memory_map import Move
     from core.restoring.memory_probe import Change
     from memorynet_gui.memory.work import Tried
 
@@ -20,6 +21,7 @@ STANDS_OUT = 0.02
 """Of a cosine: a sample that is more alike by less than this says nothing that every place does not."""
 _EVEN, _UNEVEN = 0.8, 0.5  # of the entropy of usage
 _MUCH_SILENT = 0.5
+_STIRRED = 0.05  # of a response
 _CLEARLY = 0.75  # of the response of a place
 
 
@@ -157,6 +159,26 @@ def health_words(
             + (", so much of it never reaches the features." if silent > _MUCH_SILENT else ".")
         )
     return " ".join(said)
+
+
+MOVES = {"photo": "the photo", "damaged": "places with {}"}
+"""What moves are called that are no pins: see :func:`core.restoring.memory_map.moves`."""
+
+
+def move_words(move: Move, title: str, damage: str) -> str:
+    """ "Pin 1 looked 0.93 like rain and now looks 0.12." """
+    before, after = move.before.response, move.after.response
+    name = title[:1].upper() + title[1:]
+    verb = "looks" if move.name != "damaged" else "look"
+    if move.crosses:
+        end = "it has changed sides" if move.name != "damaged" else "they have changed sides"
+    elif after < before - _STIRRED:
+        end = f"less like {damage} than before"
+    elif after > before + _STIRRED:
+        end = f"more like {damage} than before"
+    else:
+        end = "hardly moved"
+    return f"{name} looked {before:.2f} like {damage} and now {verb} {after:.2f}: {end}."
 
 
 def slots_words(slots: Slots) -> str:

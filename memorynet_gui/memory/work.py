@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from core.images.io import Picture
     from core.model.exemplars import SampleMemory
     from core.model.health import MemoryHealth
-    from core.restoring.inspection import Response
     from core.restoring.memory_look import MemoryLook, PlaceSeen
+    from core.restoring.memory_map import MemoryMap
     from core.restoring.memory_probe import Change, Probe
     from core.restoring.memory_slots import SlotFacts
     from core.restoring.memory_usage import Usage
@@ -85,6 +85,7 @@ class Bench:
     slots: tuple[SlotFacts, ...]
     health: MemoryHealth  # as this photo uses it
     names: Mapping[SlotKey, SlotNote]  # what a person calls slots of this model
+    map: MemoryMap
     restored: np.ndarray | None  # (H, W, 3) in the file's depth, with the memory as it is
     restored_rgb: np.ndarray | None
     truth: np.ndarray | None = field(default=None, repr=False)  # (H, W, 3), the photo undamaged
@@ -100,9 +101,13 @@ class Bench:
 
     def place(self, spot: Region) -> PlaceSeen:
         """Everything about a place or region of the photo, from what is recorded; of a place width and height are 0."""
+        return self.look.region(*self.region(spot))
+
+    def region(self, spot: Region) -> Region:
+        """A place or region of the photo as a region of what the memory sees, within it."""
         x, y = self.in_copy(spot[:2])
         last_x, last_y = self.in_copy((spot[0] + max(1, spot[2]) - 1, spot[1] + max(1, spot[3]) - 1))
-        return self.look.region(x, y, last_x + 1 - x, last_y + 1 - y)
+        return x, y, last_x + 1 - x, last_y + 1 - y
 
     def in_photo(self, region: Region) -> Region:
         """A region of what the memory sees, in pixels of the photo."""
@@ -219,7 +224,15 @@ def open_photo(
     emit(PhotoOpened(rgb, restored_rgb))
     control.checkpoint()
     from core.model import exemplars
-    from core.restoring import copies, memory_look, memory_probe, memory_slots, memory_usage, scales
+    from core.restoring import (
+        copies,
+        memory_look,
+        memory_map,
+        memory_probe,
+        memory_slots,
+        memory_usage,
+        scales,
+    )
     from core.restoring.restore import RestoreRequest
 
     model = catalog.resolve(subject.model) if subject.model else catalog.default_model(subject.task)
@@ -254,6 +267,7 @@ def open_photo(
         memory_slots.slot_facts(look, samples),
         memory_usage.health_of(look),
         _names(look),
+        memory_map.memory_map(look, samples),
         restored,
         restored_rgb,
         _truth(reference, picture),
@@ -294,12 +308,12 @@ def restore_twin(bench: Bench, focus: Region | None, emit: Emit, control: JobCon
     return replace(_whole(bench, Trial(), focus, emit, control), is_comparable=True)
 
 
-def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobControl) -> Response:
-    """How much each place of the restored photo still looks like damage. Emits LookProgress."""
+def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobControl) -> MemoryLook:
+    """The restored photo as the memory sees it. Emits LookProgress."""
     from core.restoring import copies, memory_look
 
     picture = replace(bench.picture, pixels=restored if bench.by == 1 else copies.reduced(restored, bench.by))
-    return memory_look.respond(picture, bench.request, emit, control)
+    return memory_look.look(picture, bench.request, emit, control)
 
 
 def try_region(bench: Bench, trial: Trial, region: Region, _emit: Emit, control: JobControl) -> Tried:
@@ -350,12 +364,10 @@ def place_effect(bench: Bench, spot: Region, _emit: Emit, control: JobControl) -
     from core.restoring.memory_probe import around, change_between, preview_region
 
     look = bench.look
-    x, y = bench.in_copy(spot[:2])
     if spot[2] and spot[3]:
-        last_x, last_y = bench.in_copy((spot[0] + spot[2] - 1, spot[1] + spot[3] - 1))
-        region = preview_region((x, y, last_x + 1 - x, last_y + 1 - y), look.width, look.height)
+        region = preview_region(bench.region(spot), look.width, look.height)
     else:
-        region = around(x, y, look.width, look.height)
+        region = around(*bench.in_copy(spot[:2]), look.width, look.height)
     with_memory = _probed(bench, Trial(), region, control)
     without = bench.probe.restore(region, mute_memory=True, control=control)
     return PlaceEffect(spot, change_between(without, with_memory))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -612,3 +612,63 @@ def test_usage_over_a_folder_is_told_instead(desk: Desk, source: Path, tmp_path:
     assert [facts.usage for facts in page.browser.list.everything] == [facts.usage for facts in bench.slots]
     page.slots.measure_folder(tmp_path / "home")
     wait(lambda: "could not be looked at" in desk.said[-1].text and "no photos" in desk.said[-1].text)
+
+
+def test_arrows_tell_where_restoring_moved_pins_and_photo(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, view = desk.page, desk.page.drawer.moves
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["moves"].click()
+    assert "The photo looked" in view.said.text()
+    desk.click(40, 30)
+    desk.click(100, 90)
+    names = [move.name for move in view.plot._moves]
+    assert names[0] == "photo" and names[-2:] == ["1", "2"] and "Pin 2 looked" in view.said.text()
+    bench = page.stage.bench
+    assert bench is not None and page.stage.after is not None
+    pin = view.plot._moves[-2]
+    assert pin.before.response == pytest.approx(float(bench.look.before.values[3, 5]), abs=1e-5)
+    assert pin.after.response == pytest.approx(float(page.stage.after.values[3, 5]), abs=1e-5)
+    start, end = view.plot._ends(pin)
+    at = ((start + end) / 2).toPoint()
+    if view.plot.move_at(QPointF(at)) == pin:  # no other arrow lies over it
+        QTest.mouseClick(view.plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+        assert page.pins.chosen == 0
+
+
+def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, plot = desk.page, desk.page.drawer.map.plot
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["map"].click()
+    bench = page.stage.bench
+    assert bench is not None and plot._map is bench.map
+    desk.click(40, 30)
+    assert [label for label, _before, _after in plot._arrows] == ["1"]
+    QTest.mouseMove(page.canvas, desk.at(90, 60))
+    QTest.mouseMove(page.canvas, desk.at(92, 60))
+    assert plot._place is not None and len(plot._ringed) == 8
+    row = int(np.argmax(bench.map.slots[:, 0]))  # at the edge: nothing lies over it
+    at = plot.point_of_slot(row).toPoint()
+    QTest.mouseMove(plot, at + QPoint(40, 0))
+    QTest.mouseMove(plot, at)
+    assert page._hot_slot >= 0
+    QTest.mouseClick(plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+    assert desk.panel.edit.chosen.numbers
+    plot.leaveEvent(QEvent(QEvent.Type.Leave))
+    assert page._hot_slot == -1
+    plot.sample_hovered.emit(bench.map.sample_of[0])
+    tint, _after = page.canvas.tints
+    assert tint is not None and tint.title == "Like this sample"
+    plot.sample_hovered.emit(None)
+    tint, _after = page.canvas.tints
+    assert tint is not None and tint.title == "Looks like rain"
+    page.light_slot(3)
+    assert plot._lit_slot == 3
+    before = plot.point_of_slot(row)
+    plot.setFocus()
+    QTest.keyClick(plot, Qt.Key.Key_Plus)
+    assert plot.point_of_slot(row) != before
+    QTest.mouseDClick(plot, Qt.MouseButton.LeftButton)
+    assert plot.point_of_slot(row) == before
+    assert unnamed_focusable(page.drawer) == []
