@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -14,7 +14,7 @@ from memorynet_gui.memory import words
 from memorynet_gui.memory.bars import SlotBars
 from memorynet_gui.memory.likeness import CELL_PX, Likeness, Patch, patch_of
 from memorynet_gui.widgets.fold import FoldButton
-from memorynet_gui.widgets.parts import column, heading, wrapped
+from memorynet_gui.widgets.parts import Elided, column, heading, wrapped
 
 if TYPE_CHECKING:
     from core.restoring.memory_look import MemoryLook, NearSamples, PlaceSeen, Source
@@ -30,7 +30,7 @@ class PlacePanel(QWidget):
 
     def __init__(self, colours: Callable[[str], QColor], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.title = QLabel()
+        self.title = Elided("", Qt.TextElideMode.ElideRight)
         self.title.setProperty("role", "strong")
         self.unpin = QPushButton("Unpin")
         self.unpin.setProperty("compact", True)
@@ -142,8 +142,9 @@ class PlacePanel(QWidget):
         if is_region:
             width, height = place.size_px
             at = f"{width * by} × {height * by} px at {at}"
-        self.title.setText(f"Pin {pinned} · {at}" if pinned else at)
-        self.title.setToolTip("The mean over the region" if is_region else "")
+        self.title.set_full(f"Pin {pinned} · {at}" if pinned else at)
+        if is_region:
+            self.title.setToolTip(f"{self.title.full}: the mean over the region")
         self.unpin.setVisible(bool(pinned))
         self.judged.setText(words.place_words(look.task, place))
         self.read.setText(words.read_words(place, look.has_actual))

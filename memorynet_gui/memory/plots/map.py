@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.restoring.memory_map import MemoryMap
 
 _MARGIN_PX = 16
-_THUMB_PX, _LARGEST_THUMB_PX = 13.0, 40.0
+_THUMB_PX, _LARGEST_THUMB_PX = 12.0, 40.0
 _NEAR_PX = 10.0
 _ZOOM, _MOST_ZOOM = 1.25, 24.0
 _RINGED = 4  # samples most like the place that is looked at
@@ -127,19 +127,19 @@ class MapPlot(QWidget):
 
     # --- where things lie --------------------------------------------------------------------------
 
-    def _scale(self) -> float:
-        """Pixels for each unit of the map."""
+    def _scale(self) -> np.ndarray:
+        """(2,): pixels for each unit of the map, right and up. The room is used as it is: the directions are no lengths."""
         assert self._map is not None
         left, low, right, high = self._map.bounds
         room = max(20, self.width() - 2 * _MARGIN_PX), max(20, self.height() - 2 * _MARGIN_PX)
-        return self._zoom * min(room[0] / max(right - left, 1e-6), room[1] / max(high - low, 1e-6))
+        return self._zoom * np.array([room[0] / max(right - left, 1e-6), room[1] / max(high - low, 1e-6)])
 
     def _points(self, where: np.ndarray) -> np.ndarray:
         """(N, 2) of the map -> (N, 2) px of the widget."""
         assert self._map is not None
         left, low, right, high = self._map.bounds
         middle = np.array([(left + right) / 2, (low + high) / 2])
-        at = (where - middle) * np.array([1, -1]) * self._scale()
+        at = (where - middle) * self._scale() * np.array([1, -1])
         found: np.ndarray = at + np.array(
             [self.width() / 2 + self._pan.x(), self.height() / 2 + self._pan.y()]
         )

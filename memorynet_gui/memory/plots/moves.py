@@ -17,7 +17,8 @@ from memorynet_gui.widgets.parts import SnugScroll, wrapped
 if TYPE_CHECKING:
     from core.restoring.memory_map import Move
 
-_LEFT_PX, _BELOW_PX, _PAD_PX = 34, 34, 10
+_LEFT_PX, _BELOW_PX, _PAD_PX = 34, 34, 20
+_LABEL_PX = 96  # at the right, for what begins or ends there
 _NEAR_PX = 9
 _LEAST_SPAN = 0.1  # of cosine
 _HEAD_PX = 8.0
@@ -55,7 +56,7 @@ class MovesPlot(QWidget):
 
     def _area(self) -> QRectF:
         """Square, so that the diagonal is where both are alike."""
-        edge = max(20.0, min(self.width() - _LEFT_PX - _PAD_PX, float(self.height() - _BELOW_PX - _PAD_PX)))
+        edge = max(20.0, min(self.width() - _LEFT_PX - _LABEL_PX, float(self.height() - _BELOW_PX - _PAD_PX)))
         return QRectF(_LEFT_PX, _PAD_PX, edge, edge)
 
     def _range(self) -> tuple[float, float]:
@@ -125,7 +126,8 @@ class MovesPlot(QWidget):
         painter.drawText(name, right | middle, "like clean structure →")
         painter.save()
         painter.setPen(self._colours("negative"))
-        painter.drawText(area.adjusted(6, 4, 0, 0), Qt.AlignmentFlag.AlignLeft, f"↑ like {self._damage}")
+        above = QRectF(area.left() - _LEFT_PX + 8, 0, area.width(), _PAD_PX - 2)
+        painter.drawText(above, middle, f"↑ like {self._damage}")
         painter.restore()
 
     def _paint_move(self, painter: QPainter, move: Move, ink: QColor) -> None:
@@ -151,7 +153,13 @@ class MovesPlot(QWidget):
             painter.setBrush(colour)
             painter.drawEllipse(end, 2.5, 2.5)
         painter.setPen(colour)
-        painter.drawText(start + QPointF(6, -5), self._titles.get(move.name, move.name))
+        # what stands for many places is named where it ends: it begins among the pins
+        at = (
+            start + QPointF(6, -5)
+            if move.name.isdigit()
+            else end + QPointF(6, 4 if move.name == "photo" else 16)
+        )
+        painter.drawText(at, self._titles.get(move.name, move.name))
 
     # --- hand --------------------------------------------------------------------------------------
 

@@ -158,14 +158,14 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     desk.click(20, 90)
     assert len(page.pins.places) == 2 and page.pins.chosen == 1
     place = desk.panel.place
-    assert place.title.text().startswith("Pin 2")
+    assert place.title.full.startswith("Pin 2")
     assert len(place.negative.patches) == 5 and len(place.positive.patches) == 5
     assert "any place of this photo" in place.negative_words.text()
     assert place.sources.patches and place.bars["positive"].slots
     wait(lambda: not place.effect.isHidden() and place.effect.text())
     assert "levels of 255" in place.effect.text() or "no measurable" in place.effect.text()
     page.handle("previous")
-    assert page.pins.chosen == 0 and place.title.text().startswith("Pin 1")
+    assert page.pins.chosen == 0 and place.title.full.startswith("Pin 1")
     page.handle("remove")
     assert len(page.pins.places) == 1
     rect = canvas._pin_point(canvas._panes()[0], canvas._pins[0]).toPoint()
@@ -198,7 +198,7 @@ def test_a_drag_pins_a_region_that_is_told_about_as_a_whole(desk: Desk, source: 
     assert canvas.looked == page.pins.mark(page.pins.places[0])
     assert (canvas.looked.x, canvas.looked.y, canvas.looked.width, canvas.looked.height) == (32, 24, 64, 48)
     place = desk.panel.place
-    assert place.title.text() == "Pin 1 · 64 × 48 px at 32, 24 px" and place.bars["positive"].slots
+    assert place.title.full == "Pin 1 · 64 × 48 px at 32, 24 px" and place.bars["positive"].slots
     wait(lambda: place.effect.text() != "")
     bench = page.stage.bench
     assert bench is not None
@@ -427,7 +427,7 @@ def test_a_model_deleted_while_it_is_looked_at(desk: Desk, source: Path, tmp_pat
     desk.open(source)
     shutil.rmtree(mine)
     desk.click(40, 30)  # what is recorded still answers
-    assert desk.panel.place.title.text()
+    assert desk.panel.place.title.full
     desk.panel.edit.mute.click()
     wait(lambda: "no model" in desk.panel.edit.result.text())  # the whole photo needs its file
     desk.idle()
@@ -497,7 +497,7 @@ def test_a_large_photo_is_looked_at_where_its_damage_is_seen(
     page.pins.pin(643, 419)
     looked = page.canvas.looked
     assert looked is not None and (looked.x, looked.y, looked.width) == (640, 416, 32)
-    assert desk.panel.place.title.text().startswith("Pin 1 · 640, 416")
+    assert desk.panel.place.title.full.startswith("Pin 1 · 640, 416")
     tint = page.canvas.tints[0]
     assert tint is not None and tint.cell_px == (32, 32)
     tried: list[work.Tried] = []
