@@ -29,8 +29,9 @@ from core.jobs import JobControl, ignore
 from core.model import catalog
 from core.model.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load
 from core.restoring import pair_masks
-from core.restoring.evaluation import EvaluateRequest, evaluate
+from core.restoring.evaluation import EvaluateRequest, EvaluationTable, evaluate
 from core.restoring.restore import RestoreRequest, restore
+from core.tasks import TASKS
 
 BENCHES = {
     "derain": ("rain100l_dev", "realrain_dev"),
@@ -53,7 +54,7 @@ def main() -> int:
     options = parser.parse_args()
     path = catalog.resolve(options.model)
     task = load(path).task
-    rows, protocols, precision, device = [], [], "", ""
+    rows, protocols, worst, precision, device = [], [], [], "", ""
     for name in BENCHES[task]:
         guess = DEGRADATIONS[task].find_mask is not None
         request = EvaluateRequest(
@@ -89,6 +90,12 @@ def main() -> int:
             ]
             rows.append(_row(name, len(table.measured), "LAB", cells))
             protocols.append("LAB")
+        if (also := table.mean_ssim_3d("restored")) is not None:
+            cells = [f"{table.mean_ssim_3d('input'):.4f}", f"**{also:.4f}**"]
+            cells += [f"{each.mean_ssim_3d('restored'):.4f}" for each in others]
+            rows.append(_row(name, len(table.measured), "SSIM3D", cells))
+            protocols.append("SSIM3D")
+        worst.append(_worst(name, table))
         print(*rows, sep="\n", flush=True)
     kept = [
         _kept_clean(photo, path, task, options.precision)
@@ -108,6 +115,7 @@ def main() -> int:
         "",
         *(f"- {protocol}: {metrics.PROTOCOLS[protocol]}." for protocol in dict.fromkeys(protocols)),
         *([MASKS_SAID] if len(titles) > 5 else []),
+        *worst,
         f"- Clean photos in, mean over {len(kept)} of `clean_val`: come back at {np.mean(kept):.2f} dB RGB "
         f"(median {np.median(kept):.2f}, worst {min(kept):.2f}; one that is unchanged counts as {UNCHANGED_DB:g}).",
         f"- {model.parameters:,} parameters, {(path / WEIGHTS_FILE).stat().st_size / 1e6:.2f} MB, sha256 `{model.sha256}`.",
@@ -123,6 +131,24 @@ def main() -> int:
 
 def _row(name: str, count: int, protocol: str, cells: list[str]) -> str:
     return f"| `bench/{name}` ({count}) | {protocol} | {' | '.join(cells)} |"
+
+
+def _worst(name: str, table: EvaluationTable) -> str:
+    """The photo that restoring helped least, or harmed most, and how many it harmed."""
+    protocol = TASKS[table.task].protocol
+    gains = {}
+    for row in table.measured:
+        before, after = row.input[protocol].psnr_db, row.restored[protocol].psnr_db
+        if before is not None and after is not None and before != after:  # both infinite: a truth that stayed
+            gains[row.name] = after - before
+    if not gains:
+        return f"- `bench/{name}`: every photo came back as it went in."
+    least = min(gains, key=lambda each: gains[each])
+    worse = sum(gain < 0 for gain in gains.values())
+    return (
+        f"- `bench/{name}`, photo by photo: {worse} of {len(table.measured)} end below the input in PSNR ({protocol}); the worst, "
+        f"`{least}`, changes by {gains[least]:+.2f} dB."
+    )
 
 
 def _kept_clean(photo: Path, model: Path, task: str, precision: str) -> float:

@@ -81,7 +81,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 tag="image-deblurring",
                 input_words=("blur", "blurry", "blurred"),
                 target_words=("sharp",),
-                recipes={"standard": "deblur"},
+                recipes={"fine-tune": "fine-tune-blur", "standard": "deblur"},
             ),
         )
     }

@@ -9,9 +9,10 @@ of Debian's ``mate-backgrounds`` are under the GPL, version 2 or later, and are 
     python scripts/make_samples.py --lomiri unpacked/usr/share/backgrounds
     python scripts/make_samples.py --rainy
     python scripts/make_samples.py --shaded
+    python scripts/make_samples.py --blurred
 
 Each step rewrites ``samples.json`` and ``LICENSES.md`` from the tables below and remove JPEGs that are not
-in them. The JPEG bytes depend on the version of Pillow, rain and shadows on :mod:`core.data.degrade`.
+in them. The JPEG bytes depend on the version of Pillow, rain, shadows and blur on :mod:`core.data.degrade`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the script may be run from any folder and without an install
 
 from core.data.degrade import Bounds, RainParams, rain  # noqa: E402
+from core.data.degrade.blur import BlurParams, average, random_path  # noqa: E402
 from core.data.degrade.shadow import ShadowParams, shadow  # noqa: E402
 
 LONG_EDGE_PX = 720
@@ -208,6 +210,23 @@ SHADES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Shake:
+    """The clean photo ``file`` as a shaken hand would have taken it, from one seed chosen by eye among a few."""
+
+    file: str
+    name: str  # says that the blur is computed: a blurred photo looks like one
+    seed: int
+    length_px: float
+
+
+SHAKES = (
+    Shake("coffee", "Shaken coffee (computed)", 3, 9.0),
+    Shake("clock", "Shaken clock (computed)", 5, 12.0),
+)
+_GAMMA = 2.2  # of stored levels to light
+
+
 def save_jpeg(image: Image.Image, path: Path, quality: int) -> None:
     bare = Image.frombytes("RGB", image.size, image.tobytes())  # no metadata of the original can follow
     bare.save(path, quality=quality, subsampling=0, optimize=True, progressive=True)
@@ -271,6 +290,21 @@ def make_shaded(out: Path) -> None:
     _remove_strays(shaded, {shade.file for shade in SHADES})
 
 
+def make_blurred(out: Path) -> None:
+    """Write ``blurred/`` from ``clean/`` as it lies there: averaged in linear light along a smooth path."""
+    blurred = out / "blurred"
+    blurred.mkdir(parents=True, exist_ok=True)
+    for shake in SHAKES:
+        with Image.open(out / "clean" / f"{shake.file}.jpg") as truth:
+            light = (np.asarray(truth.convert("RGB"), np.float32) / 255) ** _GAMMA
+        params = BlurParams(straight=0.0)
+        path = random_path(shake.length_px, np.random.default_rng(shake.seed), params)
+        seen = np.clip(average(light, path), 0, 1) ** (1 / _GAMMA)
+        image = Image.fromarray(np.rint(seen * 255).astype(np.uint8))
+        save_jpeg(image, blurred / f"{shake.file}.jpg", RAINY_QUALITY)
+    _remove_strays(blurred, {shake.file for shake in SHAKES})
+
+
 def _remove_strays(folder: Path, wanted: set[str]) -> None:
     for path in folder.glob("*.jpg"):
         if path.stem not in wanted:
@@ -284,12 +318,13 @@ def skimage_folder() -> Path:
 
 
 def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
-    """Entries of ``samples.json`` for the files that exist, the rainy ones first, then the shaded ones."""
+    """Entries of ``samples.json`` for the files that exist, the rainy ones first, then the shaded and blurred."""
     photos = {photo.file: photo for photo in PHOTOS}
     entries: list[tuple[str, str, str | None, Photo]]
     entries = [(f"rainy/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHOWERS]
     entries += [(f"camera/{CAMERA.file}.jpg", CAMERA.name, None, photos[CAMERA.file])]
     entries += [(f"shaded/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHADES]
+    entries += [(f"blurred/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHAKES]
     entries += [(f"clean/{p.file}.jpg", p.name, None, p) for p in PHOTOS]
     for file, name, truth, photo in entries:
         if (out / file).is_file():
@@ -301,11 +336,13 @@ def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
                     "credit": photo.author,
                     "licence": photo.licence,
                     "validation": photo.validation and truth is None,
-                    **({"task": "deshadow"} if file.startswith("shaded/") else {}),
-                    **({"task": "derain"} if file.startswith("camera/") else {}),
+                    **({"task": task} if (task := _TASKS.get(file.split("/")[0])) else {}),
                 },
                 photo,
             )
+
+
+_TASKS = {"shaded": "deshadow", "blurred": "deblur", "camera": "derain"}  # by folder
 
 
 def changes(photo: Photo, file: str) -> str:
@@ -317,6 +354,8 @@ def changes(photo: Photo, file: str) -> str:
         done.append("rain added by computer")
     if file.startswith("shaded/"):
         done.append("shadow added by computer")
+    if file.startswith("blurred/"):
+        done.append("blurred by computer")
     text = ", ".join(done)
     return text[0].upper() + text[1:]
 
@@ -331,8 +370,9 @@ def write_lists(out: Path) -> None:
         "",
         "These photos are not under the licence of the code: each keeps the licence its author gave it, in the",
         "changed form found here too (photos under CC BY-SA stay under CC BY-SA). `scripts/make_samples.py`",
-        "makes them again from the packages named below and writes this file. The rain in `rainy/` and `camera/`",
-        "and the shadows in `shaded/` are synthetic; the truth of `rainy/` and `shaded/` lies in `clean/` under the same name.",
+        "makes them again from the packages named below and writes this file. The rain in `rainy/` and `camera/`,",
+        "the shadows in `shaded/` and the blur in `blurred/` are synthetic; the truth of all but `camera/` lies in `clean/` under",
+        "the same name.",
         "",
         "| File | Title in its package | Author | Licence | Source | Changes |",
         "|---|---|---|---|---|---|",
@@ -358,10 +398,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rainy", action="store_true", help="make rainy/ from clean/")
     parser.add_argument("--shaded", action="store_true", help="make shaded/ from clean/")
+    parser.add_argument("--blurred", action="store_true", help="make blurred/ from clean/")
     parser.add_argument("--out", type=Path, default=ROOT / "resources" / "samples", metavar="DIR")
     options = parser.parse_args(arguments)
-    if options.lomiri is None and not options.rainy and not options.shaded:
-        parser.error("nothing to do: give --lomiri DIR, --rainy, --shaded or several")
+    if options.lomiri is None and not (options.rainy or options.shaded or options.blurred):
+        parser.error("nothing to do: give --lomiri DIR, --rainy, --shaded, --blurred or several")
     if options.lomiri is not None:
         folders = {LOMIRI: options.lomiri, SKIMAGE: options.skimage or skimage_folder()}
         make_clean(options.out, folders)
@@ -370,6 +411,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_rainy(options.out)
     if options.shaded:
         make_shaded(options.out)
+    if options.blurred:
+        make_blurred(options.out)
     write_lists(options.out)
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     print(f"{options.out}: {size / 1e6:.2f} MB")

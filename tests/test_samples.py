@@ -18,7 +18,8 @@ SAMPLES = ROOT / "resources" / "samples"
 ENTRIES: list[dict[str, Any]] = json.loads((SAMPLES / "samples.json").read_text(encoding="utf-8"))
 SHADED = [entry for entry in ENTRIES if entry.get("task") == "deshadow"]
 CAMERA = [entry for entry in ENTRIES if entry["truth"] is None and entry.get("task")]
-RAINY = [entry for entry in ENTRIES if entry["truth"] is not None and entry not in SHADED]
+BLURRED = [entry for entry in ENTRIES if entry.get("task") == "deblur"]
+RAINY = [entry for entry in ENTRIES if entry["truth"] is not None and "task" not in entry]
 CLEAN = [entry for entry in ENTRIES if entry["truth"] is None and entry not in CAMERA]
 FREE_LICENCES = {"CC0 1.0", "CC BY 4.0", "CC BY-SA 4.0", "Public domain"}
 
@@ -52,6 +53,7 @@ def test_the_list_and_the_folders_agree() -> None:
     assert len(RAINY) == 4
     assert len(CAMERA) == 1
     assert len(SHADED) == 3, "as many as the empty page shows"
+    assert len(BLURRED) == 2
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["file"])
@@ -88,6 +90,16 @@ def test_shaded_photos_match_their_truth(entry: dict[str, Any]) -> None:
     assert np.abs(truth - shaded).mean(2)[~darker].mean() < 4
 
 
+@pytest.mark.parametrize("entry", BLURRED, ids=lambda entry: entry["file"])
+def test_blurred_photos_match_their_truth_and_say_what_they_are(entry: dict[str, Any]) -> None:
+    blurred, truth = pixels(entry["file"]), pixels(entry["truth"])
+    assert blurred.shape == truth.shape and entry["truth"] in {clean["file"] for clean in CLEAN}
+    assert 18 < psnr_db(blurred, truth) < 32, "plainly blurred, and still the same photo"
+    edges = [np.abs(np.diff(photo.mean(2), axis=1)).mean() for photo in (blurred, truth)]
+    assert edges[0] < 0.8 * edges[1]
+    assert "(computed)" in entry["name"], "nobody is to take it for a real one"
+
+
 def test_every_photo_is_credited_under_a_free_licence() -> None:
     text = (SAMPLES / "LICENSES.md").read_text(encoding="utf-8")
     rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| `")}
@@ -116,6 +128,7 @@ def test_the_script_makes_rain_again_from_the_truth(make_samples: ModuleType, tm
     shutil.copytree(SAMPLES / "clean", tmp_path / "clean")
     shutil.copytree(SAMPLES / "shaded", tmp_path / "shaded")
     shutil.copytree(SAMPLES / "camera", tmp_path / "camera")
+    shutil.copytree(SAMPLES / "blurred", tmp_path / "blurred")
     (tmp_path / "rainy").mkdir()
     (tmp_path / "rainy" / "stray.jpg").write_bytes(b"old")
     assert make_samples.main(["--rainy", "--out", str(tmp_path)]) == 0

@@ -1,14 +1,14 @@
 """Measures where a model's own looks turn from nothing to little to much, and whether they tell how much is gone.
 
 Seeded: clean photos come back clean or damaged by the task's own degradation, lightly and fully, in their own size
-and as camera-size composites (a mosaic of photos under one damage three times as large). What comes out stands in
-the model's ``config.json`` (:class:`core.restoring.verdict.Thresholds`); the weights are not touched.
+and as camera-size composites (a mosaic of photos under one damage three times as large). Damage is drawn as the model's own
+recipe says. What comes out stands in the model's ``config.json`` (:class:`core.restoring.verdict.Thresholds`); the weights are not touched.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from core import atomic
 from core.cv import cv2
-from core.data.degrade import DEGRADATIONS
+from core.data.degrade import DEGRADATIONS, DegradationError
 from core.events import ItemDone
 from core.images import io as image_io
 from core.jobs import Emit, JobControl, ignore
@@ -85,6 +85,7 @@ def calibrate(
     control = control or JobControl()
     request = RestoreRequest(task=task, model=model, device=device, precision=precision)
     network = _Blind(request, ignore, control)
+    params = own_params(task, network.model.provenance)
     plans: list[tuple[str, float, int]] = []
     for kind, share in _KINDS:
         count = len(photos) if share == 0 else min(damaged, len(photos))
@@ -96,12 +97,25 @@ def calibrate(
         control.checkpoint()
         rng = np.random.default_rng((seed, number))
         if kind.startswith("camera"):
-            clean, spoiled = _damaged(_mosaic(photos, rng), task, share, rng, _MOSAIC)
+            clean, spoiled = _damaged(_mosaic(photos, rng), task, params, share, rng, _MOSAIC)
         else:
-            clean, spoiled = _damaged(photos[index], task, share, rng, 1)
+            clean, spoiled = _damaged(photos[index], task, params, share, rng, 1)
         trials.append(_try(kind, clean, spoiled, request, network, control))
         emit(ItemDone(number, len(plans), kind, None, None))
     return _thresholds(trials)
+
+
+def own_params(task: str, provenance: Mapping[str, Any]) -> Any:
+    """Parameters of the damage that a model learned from, without photos left clean; the task's own where its record
+    says nothing that is known here."""
+    made = DEGRADATIONS[task]
+    recipe = provenance.get("recipe")
+    values = recipe.get("degradation") if isinstance(recipe, Mapping) else None
+    try:
+        params = made.params(values if isinstance(values, Mapping) else {})
+    except DegradationError:
+        params = made.params({})
+    return made.always(params)
 
 
 def keep(model: Path, thresholds: Thresholds) -> None:
@@ -154,22 +168,22 @@ def _mosaic(photos: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarra
 
 
 def _damaged(
-    photo: np.ndarray, task: str, share: float, rng: np.random.Generator, by: int
+    photo: np.ndarray, task: str, params: Any, share: float, rng: np.random.Generator, by: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A photo and the same damaged, both uint8; ``share`` of the damage, drawn ``by`` times as large."""
     made = DEGRADATIONS[task]
-    params = made.always(made.params({}))
     truth: np.ndarray = photo.astype(np.float32) / 255
     if share == 0:
         return photo, _as_jpeg(photo)
+    if made.resize is not None:  # light damage is small damage, and large damage leaves no fine detail
+        params = made.resize(params, by * share)
+        pair = made.bind_pair(params)
+        spoiled, truth = pair(truth, rng, 0) if pair is not None else (made.bind(params)(truth, rng), truth)
+        return np.rint(truth * 255).astype(np.uint8), _as_jpeg(np.rint(spoiled * 255).astype(np.uint8))
     small = truth if by == 1 else copies.reduced(photo, by).astype(np.float32) / 65535
-    pair = made.bind_pair(params)
-    spoiled, kept = pair(small, rng, 0) if pair is not None else (made.bind(params)(small, rng), small)
-    change: np.ndarray = np.asarray((spoiled - kept) * share)
+    change: np.ndarray = np.asarray((made.bind(params)(small, rng) - small) * share)
     if by > 1:
         change = cv2.resize(change, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_CUBIC)
-    elif kept is not None:
-        truth = kept
     out = np.rint(np.clip(truth + change, 0, 1) * 255).astype(np.uint8)
     return np.rint(truth * 255).astype(np.uint8), _as_jpeg(out)
 

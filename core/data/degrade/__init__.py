@@ -23,7 +23,7 @@ import numpy as np
 
 from core.cv import cv2
 from core.data.degrade.base import Bounds, as_stored, parameter, smooth_field
-from core.data.degrade.blur import MARGIN_PX, BlurParams, blur_pair
+from core.data.degrade.blur import MARGIN_PX, BlurParams, blur_pair, resized
 from core.data.degrade.shadow import ShadowParams, find_shadow, shadow
 
 
@@ -299,6 +299,8 @@ class RegisteredDegradation:
         None
     )
     margin_px: int = 0
+    resize: Callable[[Any, float], Any] | None = None
+    """The parameters of the same damage so many times as large, where that is not an enlarged picture of it."""
 
     def __post_init__(self) -> None:
         if sum(made is not None for made in (self.make, self.make_with_mask, self.make_pair)) != 1:
@@ -359,6 +361,8 @@ class RegisteredDegradation:
 DEGRADATIONS: Mapping[str, RegisteredDegradation] = {
     "derain": RegisteredDegradation("rain", RainParams(), make=rain),
     "deshadow": RegisteredDegradation("shadow", ShadowParams(), make_with_mask=shadow, find_mask=find_shadow),
-    "deblur": RegisteredDegradation("blur", BlurParams(), make_pair=blur_pair, margin_px=MARGIN_PX),
+    "deblur": RegisteredDegradation(
+        "blur", BlurParams(), make_pair=blur_pair, margin_px=MARGIN_PX, resize=resized
+    ),
 }
 """Task -> the degradation that it undoes."""

@@ -26,7 +26,7 @@ Linear light is taken as the stored value to the power of 2.2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -117,6 +117,15 @@ class BlurParams:
             value = getattr(self, name)
             if value.low <= low or value.high > high:
                 raise ValueError(f"{name} {value}: need values above {max(low, 0):g}, up to {high:g}")
+
+
+def resized(params: BlurParams, by: float) -> BlurParams:
+    """The same blur in a photo of ``by`` times as many pixels along an edge: smears and circles of confusion grow."""
+
+    def grown(bounds: Bounds) -> Bounds:
+        return Bounds(bounds.low * by, bounds.high * by)
+
+    return replace(params, length_px=grown(params.length_px), focus_px=grown(params.focus_px))
 
 
 @dataclass(frozen=True, slots=True)
