@@ -25,6 +25,8 @@ class Task:
         input_words, target_words: names of folders of the published data sets, in lower case.
         recipes: key of a preset of the window -> the recipe that ships for this task.
         changes_light: whether the damage lies in the light of large parts of the photo, not in detail.
+        nothing: what is said where none of the damage is found; empty: "No rain found".
+        smears: whether the damage has a length and a direction that the photo tells (:mod:`core.restoring.smear`).
         has_layers: whether published layers of the damage can be laid over clean photos.
     """
 
@@ -41,6 +43,8 @@ class Task:
     recipes: Mapping[str, str] = field(default_factory=dict)
     changes_light: bool = False
     has_layers: bool = False
+    nothing: str = ""
+    smears: bool = False
 
     @property
     def default_model(self) -> str:
@@ -73,6 +77,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 target_words=("shadow_free", "shadowfree", "shadow-free", "noshadow", "no_shadow"),
                 recipes={"fine-tune": "fine-tune-shadow", "standard": "deshadow"},
                 changes_light=True,
+                nothing="No cast shadow found",
             ),
             Task(
                 "deblur", "Sharpen blur", "blur", "blur", "deblurred",
@@ -82,6 +87,8 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 input_words=("blur", "blurry", "blurred"),
                 target_words=("sharp",),
                 recipes={"fine-tune": "fine-tune-blur", "standard": "deblur"},
+                nothing="Already sharp",
+                smears=True,
             ),
         )
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,9 +228,7 @@ def _thresholds(trials: Sequence[_Trial]) -> Thresholds:
     weights, rank = _fit([features(t.before, t.after) for t in seen], [t.gone for t in seen])
     gone = tuple(round(float(w), 6) for w in weights) if rank is not None and rank >= LEAST_RANK else None
     found = Thresholds(round(low, 5), round(high, 5), gone, None if rank is None else round(rank, 3))
-    return Thresholds(
-        found.nothing_below, found.much_from, found.gone, found.rank_correlation, _table(trials, found)
-    )
+    return replace(found, photos=_table(trials, found))
 
 
 def _split(amounts: np.ndarray, is_much: np.ndarray) -> float:

@@ -10,7 +10,7 @@ Then the next finer scale of the result is looked at, and restored as well if mu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from core.events import Looked, PassTile, TileDone
 from core.jobs import Emit, JobControl, ignore
 from core.model.config import STRIDE_PX
-from core.restoring import copies, scales, tiling
+from core.restoring import copies, scales, smear, tiling
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import LEAST_CHANGE, LITTLE, NO_MEASURE, NOTHING, Measure, Thresholds, Verdict
 from core.tasks import TASKS
@@ -26,6 +26,9 @@ from core.tasks import TASKS
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
 PREFER_COARSE = 0.95  # of what is seen best: a coarser scale that reaches this is taken
 GO_ON = 0.5  # of the first pass's change: a finer scale that still shows this much is restored as well
+PREFER_COARSE_SMEAR = (
+    0.8  # the same for smears: on eight composites the coarser copy restored better down to this
+)
 PREVIEW_PX = 1_500_000  # of a copy; a preview goes no finer
 SMALL = "the photo is as small as those the model learned from"
 _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
@@ -74,6 +77,7 @@ class Look:
     best: int  # the divisor chosen
     before: np.ndarray | None = None  # the coarsest copy and its restoration, (h, w, 3) uint16
     after: np.ndarray | None = None
+    smear: smear.Smear | None = None  # that the photo tells
 
     @property
     def measure(self) -> Measure:
@@ -83,8 +87,9 @@ class Look:
 def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, control: JobControl) -> Look:
     """At which of several scales the damage is seen best."""
     height, width = pixels.shape[:2]
-    tries = scales.candidates(width, height)
+    tries = _candidates(width, height, request)
     coarsest = tries[0]
+    seen = _smear(pixels, request)
     before = copies.reduced(pixels, coarsest)
     mask = None if request.mask is None else copies.reduced_mask(request.mask, coarsest)
     control.checkpoint()
@@ -93,9 +98,36 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     levels = [(coarsest, measure)]
     for by in tries[1:]:
         levels.append((by, see(pixels, request.mask, by, network, control)))
-    most = max(seen.sight for _by, seen in levels)
-    best = next(by for by, seen in levels if seen.sight >= PREFER_COARSE * most)
-    return Look(tuple(levels), best, before, after)
+    if _smears(request):
+        levels = [(by, _with_smear(level, seen)) for by, level in levels]
+    most = max(level.sight for _by, level in levels)
+    least = (PREFER_COARSE_SMEAR if _smears(request) else PREFER_COARSE) * most
+    best = next(by for by, level in levels if level.sight >= least)
+    return Look(tuple(levels), best, before, after, seen)
+
+
+def _smear(pixels: np.ndarray, request: Request) -> smear.Smear | None:
+    """Of a task whose damage has a length and a direction."""
+    return smear.find(pixels) if _smears(request) else None
+
+
+def _smears(request: Request) -> bool:
+    return request.task in TASKS and TASKS[request.task].smears
+
+
+def _telling(verdict: Verdict, seen: smear.Smear | None) -> Verdict:
+    """With how long the smear is and which way it runs, where blur was found and the photo tells it."""
+    if verdict.found == NOTHING or seen is None or not seen.is_told:
+        return verdict
+    return replace(verdict, smear_px=seen.length_px, smear_deg=seen.angle_deg)
+
+
+def _with_smear(measure: Measure, seen: smear.Smear | None) -> Measure:
+    return replace(measure, amount=smear.amount(measure.response, measure.change, seen))
+
+
+def _candidates(width: int, height: int, request: Request) -> tuple[int, ...]:
+    return scales.candidates(width, height, 0 if _smears(request) else scales.LEARNED_PX)
 
 
 def preview(
@@ -105,12 +137,16 @@ def preview(
     photo with what was found so far taken out, else the photo itself. Costs at most :data:`PREVIEW_PX` of network."""
     height, width = pixels.shape[:2]
     thresholds = network.thresholds
-    if len(scales.candidates(width, height)) == 1:
+    if len(_candidates(width, height, request)) == 1:
         out, measure = network.restore(pixels, request.mask, None, ignore)
         by, why = 1, SMALL
+        told = _smear(pixels, request)
+        if _smears(request):
+            measure = _with_smear(measure, told)
     else:
         seen = look(pixels, request, network, ignore, control)
         by, measure, why, out = seen.best, seen.measure, _why(seen), pixels
+        told = seen.smear
         if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
             before, after, taken = seen.before, seen.after, seen.levels[0][0]
             if by != taken and height * width / by**2 <= PREVIEW_PX:
@@ -123,7 +159,7 @@ def preview(
             out = copies.Correction(before, after, taken, light).put_all(pixels)
     found = None if thresholds is None else thresholds.found(measure)
     nothing = found == NOTHING
-    verdict = Verdict(found, None, scales.name(by), why, unchanged=nothing)
+    verdict = _telling(Verdict(found, None, scales.name(by), why, unchanged=nothing), told)
     return Found(pixels if nothing or not want_pixels else out, verdict, measure)
 
 
@@ -170,20 +206,27 @@ class _Run:
         self.pixels, self.request, self.network = pixels, request, network
         self.emit, self.control = emit, control
         self.height, self.width = pixels.shape[:2]
+        self.smear: smear.Smear | None = None
 
     def run(self) -> Found:
+        found = self._run()
+        return replace(found, verdict=_telling(found.verdict, self.smear))
+
+    def _run(self) -> Found:
         if self.request.scale != AUTO:
             by = scales.divisor(self.request.scale)
-            out, measure = self._pass(self.pixels, by)
+            self.smear = _smear(self.pixels, self.request)
+            out, measure = self._seen(*self._pass(self.pixels, by))
             return Found(out, self._verdict(out, measure, by, "the scale that was asked for"), measure)
         if self.request.task == "deshadow" and self.request.mask is not None:
             by = scales.learned(self.width, self.height)
             out, measure = self._pass(self.pixels, by)
             why = "it is known where the shadow is, and at this size the model learned from shadows"
             return Found(out, self._verdict(out, measure, by, why), measure)
-        if len(scales.candidates(self.width, self.height)) == 1:
+        if len(_candidates(self.width, self.height, self.request)) == 1:
             return self._small()
         seen = look(self.pixels, self.request, self.network, self.emit, self.control)
+        self.smear = seen.smear
         self.control.checkpoint()
         thresholds = self.network.thresholds
         found = None if thresholds is None else thresholds.found(seen.measure)
@@ -195,13 +238,15 @@ class _Run:
             return Found(self.pixels, verdict, seen.measure)
         if seen.before is not None and seen.after is not None and seen.best == seen.levels[0][0]:
             out, measure = self._carry(self.pixels, seen.before, seen.after, seen.best), seen.measure
-            seen = Look(seen.levels, seen.best)  # its copies are let go
+            seen = Look(seen.levels, seen.best, smear=seen.smear)  # its copies are let go
         else:
-            seen = Look(seen.levels, seen.best)
-            out, measure = self._pass(self.pixels, seen.best)
+            seen = Look(seen.levels, seen.best, smear=seen.smear)
+            out, measure = self._seen(*self._pass(self.pixels, seen.best))
         by, finer = seen.best, []
         while by > 1:
             by //= 2
+            if _smears(self.request):  # what is left of a smear at a finer scale is not another one
+                break
             left = see(out, self.request.mask, by, self.network, self.control)
             if left.change < GO_ON * measure.change or left.amount < LEAST_CHANGE:
                 break
@@ -216,11 +261,15 @@ class _Run:
     def _small(self) -> Found:
         """A photo so small that only its own size is tried: the pass is the look."""
         why = SMALL
-        out, measure = self._pass(self.pixels, 1)
+        self.smear = _smear(self.pixels, self.request)
+        out, measure = self._seen(*self._pass(self.pixels, 1))
         thresholds = self.network.thresholds
         if thresholds is not None and thresholds.found(measure) == NOTHING:
             return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True), measure)
         return Found(out, self._verdict(out, measure, 1, why), measure)
+
+    def _seen(self, out: np.ndarray, measure: Measure) -> tuple[np.ndarray, Measure]:
+        return out, _with_smear(measure, self.smear) if _smears(self.request) else measure
 
     def _verdict(self, out: np.ndarray, measure: Measure, by: int, why: str) -> Verdict:
         thresholds = self.network.thresholds
@@ -228,7 +277,8 @@ class _Run:
             return Verdict(scale=scales.name(by), why=why)
         found = thresholds.found(measure)
         if found != NOTHING and measure.where < LEAST_CHANGE:  # seen, but hardly touched
-            return Verdict(LITTLE, 0.0 if thresholds.gone is not None else None, scales.name(by), why)
+            least = found if _smears(self.request) else LITTLE
+            return Verdict(least, 0.0 if thresholds.gone is not None else None, scales.name(by), why)
         gone = None
         if found != NOTHING and thresholds.gone is not None:
             gone = thresholds.share_gone(measure, see(out, self.request.mask, by, self.network, self.control))

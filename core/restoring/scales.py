@@ -44,12 +44,13 @@ def check(scale: str, width: int = 0, height: int = 0) -> None:
         raise ScaleError(f"scale {scale}: leaves less than 16 px of a photo of {width}x{height} px")
 
 
-def candidates(width: int, height: int) -> tuple[int, ...]:
+def candidates(width: int, height: int, known_px: int = LEARNED_PX) -> tuple[int, ...]:
     """Divisors to try for a photo of this size, coarsest first; the last is 1.
 
-    A photo no larger than those that models learn from shows damage at the size they know: it is restored as it is.
+    A photo no larger than those that models learn from (``known_px``) shows damage at the size they know: it is
+    restored as it is. Smears are as long as the hand shook: none is known by the photo's size (0).
     """
-    if max(width, height) <= LEARNED_PX:
+    if max(width, height) <= known_px:
         return (1,)
     by = 1
     while max(width, height) / (2 * by) >= COARSEST_PX and 2 * by <= SMALLEST:

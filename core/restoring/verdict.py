@@ -120,6 +120,10 @@ class Verdict:
     scale: str = WHOLE  # at which it was restored, or would have been
     why: str = ""  # why this scale, one sentence
     unchanged: bool = False  # nothing was found, so the photo came back as it went in
+    smear_px: float | None = (
+        None  # how long the smear is, in the photo's pixels; None: it has none, or cannot be told
+    )
+    smear_deg: float | None = None  # which way it runs: 0..180 from the horizontal, counter-clockwise
 
     def short(self, task: str, done: str = "") -> str:
         """Two or three words for under a thumbnail: "much rain", "✓ no rain", "✓ 84 % gone"."""
@@ -138,6 +142,8 @@ class Verdict:
             "scale": self.scale,
             "scale_why": self.why,
             "unchanged": self.unchanged,
+            "smear_px": None if self.smear_px is None else round(self.smear_px, 1),
+            "smear_deg": self.smear_deg,
         }
 
 
@@ -151,17 +157,32 @@ def words(verdict: Verdict, task: str, restored: bool = True) -> str:
     if verdict.found is None:
         return ""
     if verdict.found == NOTHING:
-        what = "No cast shadow found" if task == "deshadow" else f"No {noun} found"
+        what = (TASKS[task].nothing if task in TASKS else "") or f"No {noun} found"
         return f"{what}, nothing changed" if restored and verdict.unchanged else what
     if verdict.found == LITTLE:
         what = f"{'A few' if many else 'A little'} {noun} found"
     else:
         what = f"{'Many' if many else 'Much'} {noun} found"
+    if task in TASKS and TASKS[task].smears:
+        what += _smear_words(verdict)
     if not restored or verdict.gone is None:
         return what
     if verdict.gone >= MOST_GONE:
         return f"{what}, most of it gone"
     return f"{what}, {'some of it gone' if verdict.gone >= SOME_GONE else 'little of it gone'}"
+
+
+def _smear_words(verdict: Verdict) -> str:
+    if verdict.smear_px is None or verdict.smear_deg is None:
+        return " (how long and which way cannot be told)"
+    turned = verdict.smear_deg % 180
+    if turned <= 15 or turned >= 165:
+        way = "level"
+    elif 75 <= turned <= 105:
+        way = "upright"
+    else:
+        way = "rising to the right" if turned < 90 else "falling to the right"
+    return f" (about {verdict.smear_px:.0f} px long, {way})"
 
 
 def advice(verdict: Verdict, task: str) -> str:

@@ -1,0 +1,147 @@
+"""How long the smear of a blurred photo is, and which way it runs, from the photo's spectrum alone. No torch.
+
+Along a smear of length L the power of every frequency f falls by sinc(f L)^2; across it, it stays. What a sharp
+photo's power looks like is not known, but it is smooth: it falls with the frequency as a parabola does on logarithmic
+scales and differs by direction in a low, even way. So the logarithm of the mean power of many windows is fitted by
+both, for every length and direction of a grid, and the share of what smoothness leaves over that a smear explains is its
+*evidence*. The photo is looked at in its own size and in halves of it, since a window shows smears of 3 to 15 px best;
+evidence of the same smear in two neighbouring sizes counts together.
+
+Honest: below :data:`TOLD_FROM` nothing is said. Curved, uneven and moving blur explains less, and a sharp photo of
+stripes explains something. What was measured stands in ``docs/blur.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from core.cv import cv2
+from core.restoring import copies
+
+TOLD_FROM = 0.15  # of the evidence: 1 of 24 sharp photos reaches it
+SMALLEST_PX = 192  # shorter edge of a copy that is looked at
+_WINDOW_PX = 128
+_MOST_WINDOWS = 48  # of a copy
+_KEPT = 0.6  # of the windows, those with most structure
+_GAMMA = 2.2
+_LOWEST, _HIGHEST = 0.03, 0.42  # cycles per pixel
+_AXIS = 1.5 / _WINDOW_PX  # near the axes stand the photo's borders and the blocks of JPEG
+_FLOOR = 0.004  # of the power that noise leaves
+_PER_OCTAVE = 3
+_LENGTHS = 1.5 * 2 ** (np.arange(16) / _PER_OCTAVE)  # px, 1.5 to 48
+_ANGLES_DEG = np.arange(0.0, 180.0, 7.5)
+_MOST = 1.2  # how many times a smear's fall may be seen
+
+
+def amount(response: float | None, change: float, seen: Smear | None) -> float:
+    """How much speaks for blur: what a network's memory takes for it (mean negative response, 0..1; without a memory
+    the root mean square it changes, levels) and what the spectrum says, each alone being often wrong."""
+    evidence = seen.evidence if seen is not None else 0.0
+    return 10 * (change if response is None else response) * (max(evidence, 0.0) + 0.03) ** 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Smear:
+    """A smear as a straight line would make it. ``length_px`` of the photo's own pixels; ``angle_deg`` 0..180, from the
+    horizontal, counter-clockwise as one looks at the photo; ``evidence`` 0..1."""
+
+    length_px: float
+    angle_deg: float
+    evidence: float
+
+    @property
+    def is_told(self) -> bool:
+        return self.evidence >= TOLD_FROM
+
+
+def find(pixels: np.ndarray) -> Smear | None:
+    """The smear that explains most of a photo (H, W, 3) uint8 | uint16; None: the photo is too small to tell."""
+    height, width = pixels.shape[:2]
+    if min(height, width) < _WINDOW_PX:
+        return None
+    shares, by = [], 1
+    while not shares or min(height, width) / by >= SMALLEST_PX:
+        shares.append(_evidence(_power(pixels, by)))
+        by *= 2
+    total = np.zeros((len(_LENGTHS) + _PER_OCTAVE * (len(shares) - 1), len(_ANGLES_DEG)))
+    if len(shares) == 1:
+        total = shares[0]
+    for level, (fine, coarse) in enumerate(pairwise(shares)):
+        first = _PER_OCTAVE * level
+        both = np.zeros((len(_LENGTHS) + _PER_OCTAVE, len(_ANGLES_DEG)))
+        both[: len(_LENGTHS)] += fine / 2
+        both[_PER_OCTAVE:] += coarse / 2
+        there = total[first : first + len(both)]
+        np.maximum(there, both, out=there)
+    row, column = np.unravel_index(int(np.argmax(total)), total.shape)
+    length = 1.5 * 2 ** (row / _PER_OCTAVE)
+    # rows of an image run downwards
+    return Smear(float(length), float((180 - _ANGLES_DEG[column]) % 180), float(total[row, column]))
+
+
+def _power(pixels: np.ndarray, by: int) -> np.ndarray:
+    """Mean power of the windows of a copy at the frequencies that are looked at, (F,) logarithm."""
+    copy = copies.reduced(pixels, by) if by > 1 else pixels
+    height, width = copy.shape[:2]
+    tops, lefts = _places(height), _places(width)
+    taper = np.outer(*2 * [np.hanning(_WINDOW_PX + 2)[1:-1]])
+    found, detail = [], []
+    for top in tops:
+        for left in lefts:
+            part = copy[top : top + _WINDOW_PX, left : left + _WINDOW_PX].astype(np.float32)
+            part /= np.iinfo(copy.dtype).max
+            light = cv2.pow(part, _GAMMA) @ np.array([0.3, 0.59, 0.11], np.float32)  # (P, P)
+            detail.append(
+                float(np.abs(np.diff(light, axis=0)).mean() + np.abs(np.diff(light, axis=1)).mean())
+            )
+            power = np.abs(np.fft.rfft2((light - light.mean()) * taper))[_grid()[0]] ** 2
+            found.append(power / max(float(power.mean()), 1e-12))
+    most = np.argsort(detail)[::-1][: max(4, round(_KEPT * len(found)))]
+    return np.log(np.mean([found[index] for index in most], axis=0) + 1e-9)
+
+
+def _places(edge: int) -> np.ndarray:
+    count = min(round(_MOST_WINDOWS**0.5), 1 + -(-2 * (edge - _WINDOW_PX) // _WINDOW_PX))
+    return np.rint(np.linspace(0, edge - _WINDOW_PX, max(1, count))).astype(int)
+
+
+def _evidence(power: np.ndarray) -> np.ndarray:
+    """(lengths, angles): the share of what smoothness leaves of ``power`` that each smear explains."""
+    _use, weight, smooth, falls, sizes = _grid()
+    rest = power * weight
+    rest = rest - smooth @ (smooth.T @ rest)
+    seen = falls @ rest  # (lengths * angles,)
+    times = np.clip(seen / sizes, 0, _MOST)
+    share = (2 * times * seen - times**2 * sizes) / max(float(rest @ rest), 1e-12)
+    return np.asarray(share.reshape(len(_LENGTHS), len(_ANGLES_DEG)))
+
+
+@lru_cache(maxsize=1)
+def _grid() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Which frequencies (P, P // 2 + 1), their weights (F,), a base of what is smooth (F, B), what each smear takes off
+    that (lengths * angles, F), and the squares of these."""
+    down = np.fft.fftfreq(_WINDOW_PX)[:, None] + np.zeros(_WINDOW_PX // 2 + 1)
+    right = np.fft.rfftfreq(_WINDOW_PX)[None] + np.zeros((_WINDOW_PX, 1))
+    radius = np.hypot(right, down)
+    use = (radius > _LOWEST) & (radius < _HIGHEST) & (np.abs(right) > _AXIS) & (np.abs(down) > _AXIS)
+    down, right, radius = down[use], right[use], radius[use]
+    around = np.arctan2(down, right)
+    weight = 1 / np.sqrt(radius)  # every octave counts about alike
+    base = [np.ones_like(radius), np.log(radius), np.log(radius) ** 2]
+    base += [wave(turn * around) for turn in (2, 4) for wave in (np.cos, np.sin)]
+    smooth, _ = np.linalg.qr(np.stack(base, 1) * weight[:, None])
+    falls = []
+    for length in _LENGTHS:
+        for angle in np.deg2rad(_ANGLES_DEG):
+            along = (right * np.cos(angle) + down * np.sin(angle)) * length
+            # the length differs from place to place, so that zeros are not seen as such
+            falls.append(
+                np.log(np.mean([np.sinc(along * s) ** 2 for s in (0.75, 0.9, 1.05, 1.25)], 0) + _FLOOR)
+            )
+    made = np.stack(falls) * weight
+    made -= (made @ smooth) @ smooth.T
+    return use, weight, smooth, made, np.square(made).sum(1)

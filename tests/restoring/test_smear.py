@@ -1,0 +1,83 @@
+"""The smear that a blurred photo tells: its length and direction, on blur made along known ways."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.data.degrade.blur import Path as Way
+from core.data.degrade.blur import average
+from core.images import io as image_io
+from core.images import metrics
+from core.model import catalog
+from core.restoring import smear
+from core.restoring.smear import Smear
+from core.restoring.verdict import LITTLE, MUCH, NOTHING, Verdict, words
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    path = next(path for path in catalog.sample_photos(validation=False) if path.stem == "gravel")
+    return metrics.to_8bit(image_io.read(path).pixels)
+
+
+def smeared(photo: np.ndarray, length_px: float, angle_deg: float) -> np.ndarray:
+    """``photo`` (H, W, 3) uint8 averaged in light along a straight line, rising by ``angle_deg``."""
+    steps = np.linspace(-0.5, 0.5, 2 * int(length_px) + 1) * length_px
+    warps = np.repeat(np.eye(2, 3)[None], len(steps), axis=0)
+    warps[:, 0, 2], warps[:, 1, 2] = (
+        np.cos(np.deg2rad(angle_deg)) * steps,
+        -np.sin(np.deg2rad(angle_deg)) * steps,
+    )
+    light = average((photo.astype(np.float32) / 255) ** 2.2, Way(warps, np.full(len(steps), 1 / len(steps))))
+    return np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("length_px", "angle_deg"), [(4, 0), (8, 60), (8, 120), (14, 90)])
+def test_a_straight_smear_is_told(photo: np.ndarray, length_px: float, angle_deg: float) -> None:
+    found = smear.find(smeared(photo, length_px, angle_deg))
+    assert found is not None and found.is_told
+    assert length_px / 1.4 < found.length_px < length_px * 1.4
+    apart = abs((found.angle_deg - angle_deg + 90) % 180 - 90)
+    assert apart <= 10
+
+
+def test_its_length_grows_with_the_photo(photo: np.ndarray) -> None:
+    small = smeared(photo[:256, :256], 6, 30)
+    large = np.repeat(np.repeat(small, 2, axis=0), 2, axis=1)
+    one, two = smear.find(small), smear.find(large)
+    assert one is not None and two is not None
+    assert two.length_px == pytest.approx(2 * one.length_px, rel=0.3)
+
+
+def test_a_sharp_photo_tells_none_and_a_small_one_cannot(photo: np.ndarray) -> None:
+    found = smear.find(photo)
+    assert found is not None and not found.is_told
+    assert smear.find(photo[:100, :300]) is None
+    sixteen = smear.find(photo.astype(np.uint16) * 257)
+    assert sixteen is not None and sixteen.evidence == pytest.approx(found.evidence, abs=1e-3)
+
+
+def test_flat_pictures_tell_nothing() -> None:
+    for level in (0, 128, 255):
+        found = smear.find(np.full((200, 200, 3), level, np.uint8))
+        assert found is None or not found.is_told
+
+
+def test_more_evidence_and_more_response_speak_for_blur() -> None:
+    none, much = Smear(5, 0, 0.05), Smear(5, 0, 0.4)
+    assert smear.amount(0.3, 1, none) < smear.amount(0.3, 1, much) < smear.amount(0.5, 1, much)
+    assert smear.amount(0.3, 1, None) <= smear.amount(0.3, 1, none)
+    assert smear.amount(None, 2, much) > smear.amount(None, 1, much)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "way"), [(5, "level"), (175, "level"), (90, "upright"), (40, "rising"), (130, "falling")]
+)
+def test_what_is_said(degrees: float, way: str) -> None:
+    told = words(Verdict(MUCH, 0.8, smear_px=12.3, smear_deg=degrees), "deblur")
+    assert told.startswith("Much blur found (about 12 px long, ") and way in told
+    assert told.endswith("most of it gone")
+    assert "cannot be told" in words(Verdict(LITTLE), "deblur")
+    assert words(Verdict(NOTHING, unchanged=True), "deblur") == "Already sharp, nothing changed"
+    assert words(Verdict(MUCH), "derain") == "Much rain found"
