@@ -97,16 +97,16 @@ def calibrate(
         control.checkpoint()
         rng = np.random.default_rng((seed, number))
         if kind.startswith("camera"):
-            clean, spoiled = _damaged(_mosaic(photos, rng), task, params, share, rng, _MOSAIC)
+            clean, spoiled = spoil(_mosaic(photos, rng), task, params, share, rng, _MOSAIC)
         else:
-            clean, spoiled = _damaged(photos[index], task, params, share, rng, 1)
+            clean, spoiled = spoil(photos[index], task, params, share, rng, 1)
         trials.append(_try(kind, clean, spoiled, request, network, control))
         emit(ItemDone(number, len(plans), kind, None, None))
     return _thresholds(trials)
 
 
 def own_params(task: str, provenance: Mapping[str, Any]) -> Any:
-    """Parameters of the damage that a model learned from, without photos left clean; the task's own where its record
+    """Parameters of the damage that a model learned from, without photos left clean or nearly so; the task's own where its record
     says nothing that is known here."""
     made = DEGRADATIONS[task]
     recipe = provenance.get("recipe")
@@ -115,7 +115,8 @@ def own_params(task: str, provenance: Mapping[str, Any]) -> Any:
         params = made.params(values if isinstance(values, Mapping) else {})
     except DegradationError:
         params = made.params({})
-    return made.always(params)
+    params = made.always(params)
+    return replace(params, nearly=0.0) if hasattr(params, "nearly") else params
 
 
 def keep(model: Path, thresholds: Thresholds) -> None:
@@ -167,28 +168,28 @@ def _mosaic(photos: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarra
     return out
 
 
-def _damaged(
-    photo: np.ndarray, task: str, params: Any, share: float, rng: np.random.Generator, by: int
+def spoil(
+    photo: np.ndarray, task: str, params: Any, share: float, rng: np.random.Generator, by: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """A photo and the same damaged, both uint8; ``share`` of the damage, drawn ``by`` times as large."""
     made = DEGRADATIONS[task]
     truth: np.ndarray = photo.astype(np.float32) / 255
     if share == 0:
-        return photo, _as_jpeg(photo)
+        return photo, as_jpeg(photo)
     if made.resize is not None:  # light damage is small damage, and large damage leaves no fine detail
         params = made.resize(params, by * share)
         pair = made.bind_pair(params)
         spoiled, truth = pair(truth, rng, 0) if pair is not None else (made.bind(params)(truth, rng), truth)
-        return np.rint(truth * 255).astype(np.uint8), _as_jpeg(np.rint(spoiled * 255).astype(np.uint8))
+        return np.rint(truth * 255).astype(np.uint8), as_jpeg(np.rint(spoiled * 255).astype(np.uint8))
     small = truth if by == 1 else copies.reduced(photo, by).astype(np.float32) / 65535
     change: np.ndarray = np.asarray((made.bind(params)(small, rng) - small) * share)
     if by > 1:
         change = cv2.resize(change, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_CUBIC)
     out = np.rint(np.clip(truth + change, 0, 1) * 255).astype(np.uint8)
-    return np.rint(truth * 255).astype(np.uint8), _as_jpeg(out)
+    return np.rint(truth * 255).astype(np.uint8), as_jpeg(out)
 
 
-def _as_jpeg(pixels: np.ndarray) -> np.ndarray:
+def as_jpeg(pixels: np.ndarray) -> np.ndarray:
     encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     assert decoded is not None

@@ -140,8 +140,6 @@ def _verdict_texts(verdict: Verdict) -> dict[str, str]:
         told["found"] = verdict.found
     if verdict.gone is not None:
         told["gone"] = f"{verdict.gone:.2f}"
-    if verdict.smear_px is not None and verdict.smear_deg is not None:
-        told["smear"] = f"{verdict.smear_px:.0f} px, {verdict.smear_deg:.0f} degrees"
     return told
 
 

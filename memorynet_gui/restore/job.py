@@ -137,8 +137,6 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         found=restored.verdict.found,
         gone=restored.verdict.gone,
         unchanged=restored.verdict.unchanged,
-        smear_px=restored.verdict.smear_px,
-        smear_deg=restored.verdict.smear_deg,
     )
     note = replace(
         note,

@@ -197,12 +197,4 @@ def look_at(item_id: str, path: Path, key: LookKey, want_pixels: bool, control: 
 
 
 def note_of(verdict: Verdict, key: LookKey) -> LookNote:
-    return LookNote(
-        key.text,
-        key.task,
-        verdict.found,
-        verdict.scale,
-        verdict.why,
-        verdict.smear_px,
-        verdict.smear_deg,
-    )
+    return LookNote(key.text, key.task, verdict.found, verdict.scale, verdict.why)

@@ -104,20 +104,10 @@ class ResultNote:
     found: str | None = None  # "nothing" "little" "much"; None: the model cannot say
     gone: float | None = None  # 0..1
     unchanged: bool = False  # nothing was found, the photo is as it was
-    smear_px: float | None = None  # as Verdict's
-    smear_deg: float | None = None
 
     @property
     def verdict(self) -> Verdict:
-        return Verdict(
-            self.found,
-            self.gone,
-            self.scale_used,
-            self.scale_why,
-            self.unchanged,
-            self.smear_px,
-            self.smear_deg,
-        )
+        return Verdict(self.found, self.gone, self.scale_used, self.scale_why, self.unchanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +119,10 @@ class LookNote:
     found: str | None
     scale: str
     why: str
-    smear_px: float | None = None  # as Verdict's
-    smear_deg: float | None = None
 
     @property
     def verdict(self) -> Verdict:
-        return Verdict(
-            self.found, None, self.scale, self.why, smear_px=self.smear_px, smear_deg=self.smear_deg
-        )
+        return Verdict(self.found, None, self.scale, self.why)
 
 
 @dataclass(frozen=True, slots=True)
