@@ -1,10 +1,11 @@
 """The tasks: what can be removed from photos, one record each. Nothing else in the program lists them.
 
-A new task is a record here, a degradation of its name in :data:`core.data.degrade.DEGRADATIONS`, and a recipe.
+A person's own task has a name and pairs to learn from, no more (:func:`of`). A new task of the program is a record here, a degradation of its name in :data:`core.data.degrade.DEGRADATIONS`, and a recipe.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -94,6 +95,37 @@ TASKS: Mapping[str, Task] = MappingProxyType(
     }
 )  # fmt: skip
 """By name, in the order in which they are offered."""
+
+
+OTHERS_SUFFIX = "restored"
+"""Of names of photos restored by a person's own task, or for several tasks one after the other."""
+
+_OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME = 30
+
+
+def is_name(task: str) -> bool:
+    """Whether a task may be called so: small letters, digits and single hyphens between them, 30 at most."""
+    return len(task) <= _LONGEST_NAME and _OWN_NAME.fullmatch(task) is not None
+
+
+def of(name: str) -> Task:
+    """The record of a task; for one that is not in :data:`TASKS`, a person's own, what can be said of any."""
+    if name in TASKS:
+        return TASKS[name]
+    words = name.replace("-", " ")
+    return Task(
+        name, words.capitalize(), "damage", "damage", OTHERS_SUFFIX,
+        protocol="RGB",
+        tag="image-to-image",
+        input_words=(),
+        target_words=(),
+    )  # fmt: skip
+
+
+def suffixes() -> tuple[str, ...]:
+    """Of names of restored photos, each once."""
+    return (*(task.suffix for task in TASKS.values()), OTHERS_SUFFIX)
 
 
 def names(last: str = "or") -> str:

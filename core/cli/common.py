@@ -73,10 +73,15 @@ def suggest(text: str, known: Sequence[str]) -> str:
 
 
 def task_type(text: str) -> str:
-    if text not in tuple(tasks.TASKS):
-        raise argparse.ArgumentTypeError(
-            f"unknown task {text!r} (known: {', '.join(tuple(tasks.TASKS))}){suggest(text.lower(), tuple(tasks.TASKS))}"
-        )
+    """A task of the program, or one that a model at hand has learned."""
+    if text not in tasks.TASKS:
+        from core.model import catalog
+
+        known = tuple(dict.fromkeys((*tasks.TASKS, *(e.task for e in catalog.models() if e.error is None))))
+        if text not in known:
+            raise argparse.ArgumentTypeError(
+                f"unknown task {text!r} (known: {', '.join(known)}){suggest(text.lower(), known)}"
+            )
     return text
 
 

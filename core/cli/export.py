@@ -134,7 +134,6 @@ def run_import(args: argparse.Namespace) -> int:
         common.import_aside(control, "core.export")
         from core import export
         from core.export import import_weights
-        from core.model import catalog
 
         config = None
         if args.config is not None:
@@ -145,7 +144,7 @@ def run_import(args: argparse.Namespace) -> int:
             args.file, args.out, name=args.name, task=args.task or "", config=config
         )
         print(
-            f"{folder}: a model for {catalog.TASKS[_task(folder)].noun}; memorynet restore PHOTO --model {folder}"
+            f"{folder}: a model for {tasks.of(_task(folder)).noun}; memorynet restore PHOTO --model {folder}"
         )
     return common.EXIT_OK
 

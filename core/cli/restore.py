@@ -368,11 +368,11 @@ def _photos(
     on_passed_over: Callable[[PassedOver], None],
 ) -> Iterator[Path]:
     """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
+    from core import tasks
     from core.images import io as image_io
-    from core.model import catalog
     from core.restoring.outputs import MASK_SUFFIX
 
-    suffixes = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
+    suffixes = tuple(f".{suffix}" for suffix in tasks.suffixes())
     root = folder.resolve()
     results = out.resolve() if out is not None and root in out.resolve().parents else None
 

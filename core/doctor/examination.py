@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core import tasks
 from core.data.dataset import few_photos
 from core.data.degrade import DegradationError
 from core.doctor.data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
@@ -130,8 +131,8 @@ def _check_settings(found: Gathered, recipe: TrainRecipe) -> None:
             found.add("start_from", ERROR, f"start_from: {problem}.")
         learned = catalog.model_task(recipe.start_from)
         if learned not in ("", recipe.task):
-            found.add("start_from", NOTE, f"The model to start from learned to {catalog.TASKS[learned].verb.lower()}; this "
-                      f"recipe is to {catalog.TASKS[recipe.task].verb.lower()}.")  # fmt: skip
+            found.add("start_from", NOTE, f"The model to start from learned to {tasks.of(learned).verb.lower()}; this "
+                      f"recipe is to {tasks.of(recipe.task).verb.lower()}.")  # fmt: skip
 
 
 # --- judging -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core import tasks
 from core.export.folder import check_free, publish
 from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
@@ -58,9 +59,11 @@ def import_state_dict(
     told = told if isinstance(told, dict) else {}
     weights = _plain_names(tensors)
     task = task or str(told.get("task") or "")
-    if task not in catalog.TASKS:
+    if not tasks.is_name(task):
         said = f"task {task!r} is unknown" if task else "it does not say its task"
-        raise ImportFailed(f"{file.name}: {said}; name one of {', '.join(catalog.TASKS)}")
+        raise ImportFailed(
+            f"{file.name}: {said}; name one of {', '.join(catalog.TASKS)}, or one of your own in small letters"
+        )
     if config is None and "network" in told:
         config = _config(file.name, told["network"])
     try:

@@ -17,7 +17,7 @@ from typing import Any
 import appdirs
 
 import core
-from core import foreign_text
+from core import foreign_text, tasks
 from core.tasks import TASKS, Task
 
 RESOURCES = Path(core.__file__).resolve().parents[1] / "resources"
@@ -119,7 +119,7 @@ def model_task(name_or_path: str | os.PathLike[str]) -> str:
         task = _text(_config(path if path.is_dir() else path.parent), "task")
     except (OSError, ValueError):
         return ""
-    return task if task in TASKS else ""
+    return task if task in TASKS or tasks.is_name(task) else ""
 
 
 def default_model(task: str) -> Path:
@@ -130,15 +130,15 @@ def default_model(task: str) -> Path:
         raise CatalogError(
             f"no model for {task} is at hand; put one into {user_models_dir()} or name its path"
         )
-    usable.sort(key=lambda entry: (not entry.bundled, entry.name != TASKS[task].default_model))
+    usable.sort(key=lambda entry: (not entry.bundled, entry.name != tasks.of(task).default_model))
     return usable[0].path
 
 
 def task_info(task: str) -> Task:
-    """Raises :class:`CatalogError` for an unknown task."""
-    if task not in TASKS:
+    """Raises :class:`CatalogError` for a task that is neither known nor that of a model at hand."""
+    if task not in TASKS and task not in {entry.task for entry in models() if entry.error is None}:
         raise CatalogError(f"no task {task!r}{_did_you_mean(task, list(TASKS))}")
-    return TASKS[task]
+    return tasks.of(task)
 
 
 def _model_roots(extra: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
@@ -169,8 +169,8 @@ def _entry(folder: Path, bundled: bool) -> ModelEntry:
         config = _config(folder)
         task, parameters = _text(config, "task"), _count(config, "parameters")
         reads_damage = _reads_damage(config)
-        if task not in TASKS:
-            error = f"{CONFIG_NAME}: unknown task {task!r}"
+        if not tasks.is_name(task):
+            error = f"{CONFIG_NAME}: task {task!r} is none"
         elif not (folder / WEIGHTS_NAME).is_file():
             error = f"{WEIGHTS_NAME} is missing"
     except (OSError, ValueError) as problem:

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import __version__
+from core import __version__, tasks
 from core.data.guidance import NO_MASK
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
 from core.model import memory_edit
 from core.restoring.scales import AUTO
-from core.tasks import TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,8 +46,8 @@ def output_path(
     an unknown task or format.
     """
     source = Path(source)
-    if task not in TASKS:
-        raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
+    if not tasks.is_name(task):
+        raise ValueError(f"task {task!r} is no name of one")
     if format is not None and format not in FORMAT_EXTENSION:
         raise ValueError(f"format {format!r} is none of {', '.join(FORMAT_EXTENSION)}")
     folder = source.parent
@@ -57,7 +56,7 @@ def output_path(
         if root is not None:
             folder /= _below(source.parent, Path(root))
     extension = _extension(source, format)
-    tail = f".{TASKS[task].suffix}{extension}"
+    tail = f".{tasks.of(task).suffix}{extension}"
     return folder / (_shortened(source.stem, _MAX_NAME_BYTES - len(tail.encode())) + tail)
 
 

@@ -15,13 +15,13 @@ from typing import Protocol
 
 import numpy as np
 
+from core import tasks
 from core.events import Looked, PassTile, TileDone
 from core.jobs import Emit, JobControl, ignore
 from core.model.config import STRIDE_PX
 from core.restoring import copies, scales, smear, tiling
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import LEAST_CHANGE, LITTLE, NO_MEASURE, NOTHING, Measure, Thresholds, Verdict
-from core.tasks import TASKS
 
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
 PREFER_COARSE = 0.95  # of what is seen best: a coarser scale that reaches this is taken
@@ -112,7 +112,7 @@ def _smear(pixels: np.ndarray, request: Request) -> smear.Smear | None:
 
 
 def _smears(request: Request) -> bool:
-    return request.task in TASKS and TASKS[request.task].smears
+    return tasks.of(request.task).smears
 
 
 def _telling(verdict: Verdict, seen: smear.Smear | None) -> Verdict:
@@ -155,7 +155,7 @@ def preview(
                 after, _ = network.restore(before, mask, None, ignore)
             assert before is not None and after is not None
             control.checkpoint()
-            light = TASKS[request.task].changes_light
+            light = tasks.of(request.task).changes_light
             out = copies.Correction(before, after, taken, light).put_all(pixels)
     found = None if thresholds is None else thresholds.found(measure)
     nothing = found == NOTHING
@@ -301,7 +301,7 @@ class _Run:
 
     def _carry(self, photo: np.ndarray, before: np.ndarray, after: np.ndarray, by: int) -> np.ndarray:
         """The photo with the copy's correction, told tile by tile, those in sight first."""
-        correction = copies.Correction(before, after, by, light=TASKS[self.request.task].changes_light)
+        correction = copies.Correction(before, after, by, light=tasks.of(self.request.task).changes_light)
         out = np.empty_like(photo)
         tiles = tiling.plan(self.width, self.height, _CARRY_TILE_PX, STRIDE_PX, self.request.focus)
         for index, tile in enumerate(tiles, 1):

@@ -232,7 +232,7 @@ def _paired_source(
     pool: Callable[[Sequence[Path]], PhotoPool] = PhotoPool,
 ) -> SampleSource:
     truths, inputs = pool([pair.target for pair in pairs]), pool([pair.input for pair in pairs])
-    find = DEGRADATIONS[recipe.task].find_mask
+    find = _mask_finder(recipe)
     masks = None if find is None else MaskPool(inputs, truths, find, files=[pair.mask for pair in pairs])
     return SampleSource(
         truths,
@@ -248,9 +248,15 @@ def _paired_source(
     )
 
 
+def _mask_finder(recipe: TrainRecipe) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """None for a task whose damage has no place, and for a person's own."""
+    make = DEGRADATIONS.get(recipe.task)
+    return None if make is None else make.find_mask
+
+
 def _paired_example(recipe: TrainRecipe, pair: Pair) -> Example:
     degraded, truth = _eight_bit(pair.input), _eight_bit(pair.target)
-    find, edge_px = DEGRADATIONS[recipe.task].find_mask, recipe.validate_crop_px
+    find, edge_px = _mask_finder(recipe), recipe.validate_crop_px
     mask = None
     if find is not None and recipe.guidance_share:
         if pair.mask is None:

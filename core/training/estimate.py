@@ -318,10 +318,10 @@ class _Bench:
         some = self.examples[:_VALIDATED]
         network = self.learner.averaged()
         with self._item("validation"):
-            score(network, some[:1], self.recipe.task, self.device, self.control.checkpoint)
+            score(network, some[:1], self.recipe.scored_by, self.device, self.control.checkpoint)
             timed = some[1:] or some
             began = time.monotonic()
-            score(network, timed, self.recipe.task, self.device, self.control.checkpoint)
+            score(network, timed, self.recipe.scored_by, self.device, self.control.checkpoint)
             each_s = (time.monotonic() - began) / len(timed)
         times = math.ceil(self.recipe.steps / self.recipe.validate_every) + bool(self.recipe.start_from)
         return times * len(self.examples) * each_s

@@ -19,7 +19,6 @@ def import_all() -> None:
     from core.images import io as image_io
     from core.images import metrics
     from core.model import catalog
-    from core.tasks import TASKS
     from core.training import estimate, tensorboard_log, trainer  # noqa: F401
     from core.training.learner import Learner
     from core.training.recipe import TrainRecipe
@@ -38,4 +37,4 @@ def import_all() -> None:
     for sample in catalog.samples()[:1]:
         image_io.read(sample.path)
     grey = np.full((_EDGE_PX, _EDGE_PX, 3), 128, np.uint8)
-    metrics.score(grey, grey, TASKS[recipe.task].protocol)
+    metrics.score(grey, grey, recipe.scored_by)

@@ -15,7 +15,7 @@ from typing import Any
 
 import tomli_w
 
-from core import foreign_text
+from core import foreign_text, tasks
 from core.data.source import BUNDLED, DataSource, DataSourceError
 from core.tasks import TASKS
 from core.training.recipe_check import degradation_problem, find_problems, source_problems
@@ -43,11 +43,13 @@ def _spec(
     holds: str = "",
     words: tuple[str, ...] = (),
     unsaid: bool = False,
+    own: bool = False,
 ) -> Any:
     """``basic``: among the few a form shows first. ``holds``: "model", or "folders" or "names" for a list of them.
 
     ``words`` say the choices to people, in their order. ``unsaid``: not written while it has its default, so that
-    recipes from before there was the field keep their sum, and runs of theirs go on.
+    recipes from before there was the field keep their sum, and runs of theirs go on. ``own``: the choices are those known
+    here, and others may be named.
     """
     meta = {
         "section": section,
@@ -62,6 +64,7 @@ def _spec(
         "holds": holds,
         "words": words,
         "unsaid": unsaid,
+        "own": own,
     }
     return field(default=default, metadata=meta)
 
@@ -75,10 +78,21 @@ class TrainRecipe:
         "derain",
         "run",
         "Task",
-        "What the model learns",
+        "What the model learns; a name of your own, such as dehaze, for a task that you have pairs for",
         choices=tuple(TASKS),
         basic=True,
         words=tuple(task.verb for task in TASKS.values()),
+        own=True,
+    )
+    protocol: str = _spec(
+        "",
+        "run",
+        "Scored by",
+        "Y, the luminance, or RGB, all three channels; empty is what the task's literature reports, RGB for a task "
+        "of your own",
+        choices=("", "Y", "RGB"),
+        words=("As the task", "Luminance (Y)", "All channels (RGB)"),
+        unsaid=True,
     )
     seed: int = _spec(
         1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1
@@ -407,6 +421,11 @@ class TrainRecipe:
             if "layers" in source:
                 source["layers"] = _last_name(source["layers"])
         return found
+
+    @property
+    def scored_by(self) -> str:
+        """Key of :data:`core.images.metrics.PROTOCOLS`."""
+        return self.protocol or tasks.of(self.task).protocol
 
     def all_folders(self) -> tuple[str, ...]:
         """Every folder that is named, each once."""

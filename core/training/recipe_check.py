@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field
 from typing import Any
 
+from core import tasks
 from core.data.source import DataSource
 from core.tasks import TASKS
 
@@ -113,6 +114,10 @@ def _own_problem(value: Any, spec: Field[Any]) -> str | None:
     # written so that a NaN, which compares with nothing, is refused
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         return f"need {number_text(low)} to {number_text(high)} {meta['unit']}".rstrip()
+    if meta["own"]:
+        return None if value in meta["choices"] or tasks.is_name(value) else (
+            f"need one of {', '.join(meta['choices'])}, or a name of your own in small letters, such as dehaze"
+        )  # fmt: skip
     if meta["choices"] and value not in meta["choices"]:
         return f"need one of {', '.join(meta['choices'])}"
     if meta["multiple"] and value % meta["multiple"]:
@@ -138,6 +143,11 @@ def _between(
     if well("batch", "crops_per_photo") and values["batch"] % values["crops_per_photo"]:
         crops = values["crops_per_photo"]
         yield "batch", ("crops_per_photo",), f"need a multiple of crops_per_photo, {crops}"
+    if well("task", "kind", "sources") and values["task"] not in TASKS:
+        known = ", ".join(TASKS)
+        drawn = any(source.kind != "pairs" for source in values["sources"])
+        if values["kind"] not in ("pairs", "sources") or drawn:
+            yield "task", ("kind", "sources"), f"need one of {known}, or pairs to learn from (kind pairs)"
     for name in ("train", "validation"):
         if well(name) and not values[name]:
             yield name, (), "need at least one folder"

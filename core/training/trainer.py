@@ -370,7 +370,7 @@ class _Run(KeptRun):
         Nothing that makes the run is changed: until the scores are told, all of this can be done again.
         """
         scores = score(
-            self.learner.averaged(), self.examples, self.recipe.task, self.device, self.steering.look, self.film.watch
+            self.learner.averaged(), self.examples, self.recipe.scored_by, self.device, self.steering.look, self.film.watch
         )  # fmt: skip
         batch = None
         if scores.usage is not None and self.step > 0:  # what was not learned yet is not renewed

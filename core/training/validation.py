@@ -16,7 +16,6 @@ from core.model.health import Listener, usage_of
 from core.model.memory import Address
 from core.model.network import MemoryNet
 from core.model.tensors import to_pixels
-from core.tasks import TASKS
 from core.training.data import Example
 
 EQUAL_DB = 100.0
@@ -54,7 +53,7 @@ class Scores:
 def score(
     network: MemoryNet,
     examples: Sequence[Example],
-    task: str,
+    protocol: str,
     device: str,
     after_each: Callable[[], None],
     watch: Callable[[int, np.ndarray], None] | None = None,
@@ -62,10 +61,10 @@ def score(
     """Restore every example in one piece and compare it with its truth.
 
     Args:
+        protocol: "Y" or "RGB".
         after_each: may raise to stop.
         watch: is shown each example's number and what the network made of it, (H, W, 3) uint8, no mask given.
     """
-    protocol = TASKS[task].protocol
     plain: dict[int, tuple[float, float]] = {}
     guided: dict[int, tuple[float, float]] = {}
     given: dict[int, float] = {}

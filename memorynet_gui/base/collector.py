@@ -74,10 +74,10 @@ def _photos(
 
     Below a folder, results of earlier runs are passed over, as on the command line.
     """
+    from core import tasks
     from core.images import io as image_io
-    from core.model import catalog
 
-    made = tuple(f".{info.suffix}" for info in catalog.TASKS.values())
+    made = tuple(f".{suffix}" for suffix in tasks.suffixes())
     paths = tuple(given.absolute() for given in paths)
     for path in paths:
         if not path.is_dir():

@@ -34,6 +34,7 @@ TITLE_PX = 120
 _EDIT_PX = 252
 _NUMBER_PX = 112
 _BROWSE_PX, _GAP_PX = 36, 8
+_OWN_PX = 176
 _LIST_LINES = 2
 _LIST_LINES_AT_MOST = 6
 
@@ -121,22 +122,55 @@ class _Combo(QComboBox):
         event.ignore()
 
 
+_OWN = "own…"  # in the list, for a name that is typed; no task is called so
+
+
 class ChoiceEditor(Editor):
-    def __init__(self, title: str, tooltip: str, choices: tuple[str, ...], words: tuple[str, ...]) -> None:
+    """``own``: a name may be typed instead; what it says while it is empty."""
+
+    def __init__(
+        self, title: str, tooltip: str, choices: tuple[str, ...], words: tuple[str, ...], own: str = ""
+    ) -> None:
         super().__init__()
         self._combo = DetailCombo(title, tooltip)
         self._combo.setFixedWidth(_EDIT_PX)
         for choice, word in zip(choices, words or choices, strict=True):
             self._combo.add(word, choice if word != choice else "", choice)
-        self._combo.activated.connect(lambda _index: self.changed.emit())
-        row = _row(self._combo)
+        self._own = QLineEdit()
+        self._own.setPlaceholderText(own)
+        self._own.setAccessibleName(f"{title}, a name of your own")
+        self._own.setToolTip(tooltip)
+        self._own.setFixedWidth(_OWN_PX)
+        self._own.hide()
+        if own:
+            self._combo.add("Of your own…", "from pairs", _OWN)
+        self._combo.activated.connect(self._picked)
+        self._own.textEdited.connect(lambda _text: self.changed.emit())
+        row = _row(self._combo, self._own)
         row.addStretch(1)
         self.setLayout(row)
 
+    def _picked(self, _index: int) -> None:
+        is_own = self._combo.currentData() == _OWN
+        self._own.setVisible(is_own)
+        if is_own:
+            self._own.setFocus()
+        self.changed.emit()
+
     def value(self) -> Any:
-        return self._combo.currentData()
+        chosen = self._combo.currentData()
+        return self._own.text().strip() if chosen == _OWN else chosen
 
     def set_value(self, value: Any) -> None:
+        own_row = self._combo.findData(_OWN)
+        if own_row >= 0:
+            is_own = self._combo.findData(value) < 0
+            self._own.setVisible(is_own)
+            if is_own:
+                if self._own.text().strip() != value:
+                    self._own.setText(str(value))
+                self._combo.setCurrentIndex(own_row)
+                return
         if self._combo.findData(value) < 0:  # of a newer version, say: shown, and refused by the check
             self._combo.add(str(value), "", value)
         self._combo.setCurrentIndex(self._combo.findData(value))
@@ -351,7 +385,8 @@ def explain(field: Field[Any]) -> str:
 def _editor(field: Field[Any], tooltip: str, models: Callable[[], list[str]]) -> Editor:
     meta = field.metadata
     if meta["choices"]:
-        return ChoiceEditor(meta["title"], tooltip, meta["choices"], meta["words"])
+        own = "its name, such as dehaze" if meta["own"] else ""
+        return ChoiceEditor(meta["title"], tooltip, meta["choices"], meta["words"], own)
     if meta["holds"] == "model":
         return ModelEditor(models)
     if meta["holds"] == "names":

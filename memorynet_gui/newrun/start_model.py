@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core import tasks
 from core.model import catalog
 from memorynet_gui.newrun.presets import shown_name
 
@@ -51,7 +52,7 @@ class StartModel:
         """Beside the field, why it is empty; to be called after the values were put in."""
         if not self.is_out:
             return
-        verb = catalog.TASKS[catalog.model_task(self._taken_out)].verb.lower()
+        verb = tasks.of(catalog.model_task(self._taken_out)).verb.lower()
         self._form.say(
             "start_from",
             f"{shown_name(self._taken_out)} learned to {verb} and was taken out; choose it to start from it anyway",

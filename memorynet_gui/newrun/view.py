@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core import atomic
+from core import atomic, tasks
 from core.data.source import BUNDLED
 from core.model.catalog import CatalogError
 from core.tasks import TASKS
@@ -650,7 +650,9 @@ class NewRunView(QWidget):
         recipe = self.form.recipe()
         photos = self._found.what if self._found is not None else "no photos"
         start = f" · from {Path(recipe.start_from).name}" if recipe.start_from else ""
-        return f"{recipe.name} · {TASKS[recipe.task].verb.lower()} · {photos} · {recipe.steps:,} steps{start}"
+        return (
+            f"{recipe.name} · {tasks.of(recipe.task).verb.lower()} · {photos} · {recipe.steps:,} steps{start}"
+        )
 
     def _reveal_problem(self) -> None:
         if self.form.problems:

@@ -81,6 +81,7 @@ class Choices(QWidget):
 
     def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
         """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
+        from core import tasks
         from core.tasks import TASKS
 
         before = self.choice()
@@ -89,8 +90,8 @@ class Choices(QWidget):
         usable = {entry.task for entry in self._entries if entry.error is None}
         with QSignalBlocker(self.task):
             self.task.clear()
-            for key, info in TASKS.items():
-                able = key in usable
+            for key in (*TASKS, *sorted(usable - set(TASKS))):  # those of a person's own at the end
+                info, able = tasks.of(key), key in usable
                 self.task.add(
                     info.verb,
                     "" if able else "no model yet",
@@ -98,7 +99,9 @@ class Choices(QWidget):
                     able,
                     key if able else f"{key}: no model for this task is at hand",
                 )
-            wanted = before.task if before.task in usable else next(iter(usable & set(TASKS)), None)
+            wanted = (
+                before.task if before.task in usable else next((key for key in TASKS if key in usable), None)
+            )
             self.task.setCurrentIndex(-1 if wanted is None else self.task.findData(wanted))
         self._fill_models(before.model)
 

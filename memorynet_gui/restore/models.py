@@ -17,7 +17,7 @@ def entry_of(path: Path) -> ModelEntry:
     """Load the model to see what it is; what is wrong with it goes into ``error``. Imports torch."""
     from core.model import checkpoint
     from core.model.catalog import ModelEntry
-    from core.tasks import TASKS
+    from core.tasks import is_name
 
     place = path.parent if path.name == checkpoint.WEIGHTS_FILE else path
     name = name_of(place)
@@ -26,7 +26,7 @@ def entry_of(path: Path) -> ModelEntry:
     except Exception as error:  # whatever is wrong with the file, the list says it
         return ModelEntry(name, place, "", 0, False, str(error))
     parameters = sum(parameter.numel() for parameter in loaded.network.parameters())
-    unknown = None if loaded.task in TASKS else f"it is for the unknown task {loaded.task!r}"
+    unknown = None if is_name(loaded.task) else f"its task is called {loaded.task!r}, which is no name"
     return ModelEntry(
         name, place, loaded.task, parameters, False, unknown, loaded.network.config.reads_damage
     )

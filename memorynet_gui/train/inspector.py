@@ -20,9 +20,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core import tasks
 from core.images.metrics import PROTOCOLS
 from core.problems import Problem
-from core.tasks import TASKS
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.base.words import clock, size_text
 from memorynet_gui.look.theme import set_role
@@ -348,7 +348,7 @@ class TrainInspector(QWidget):
             else (None, 0)
         )
         if run.recipe is not None:
-            key = TASKS[run.recipe.task].protocol
+            key = run.recipe.scored_by
             self.best_row.name.setText(f"Best PSNR ({key})")
             self.best_row.setToolTip(
                 f"Of the validation photos, on {PROTOCOLS[key]}; and the step it was reached at. Where masks are "
@@ -422,7 +422,7 @@ class TrainInspector(QWidget):
 
 def task_text(recipe: TrainRecipe) -> str:
     """ "Remove rain (synthetic)" """
-    verb = TASKS[recipe.task].verb if recipe.task in TASKS else recipe.task
+    verb = tasks.of(recipe.task).verb
     kind = {"clean": "synthetic", "pairs": "pairs", "mixed": "pairs and synthetic"}[recipe.kind]
     return f"{verb} ({kind})"
 

@@ -22,16 +22,11 @@ HELD = "It stands while other work goes first, and goes on by itself."
 
 def ending_text(ending: TrainEnding, has_card: bool = False) -> str:
     """What a banner says at the end of a run, and what of it is left; ``has_card``: the reason stands elsewhere."""
-    from core.tasks import TASKS
 
     name, best = ending.order.name, score_text(ending.best_psnr_db)
     if ending.kind == DONE:
         recipe = ending.order.recipe
-        score = (
-            f" Best validation PSNR ({TASKS[recipe.task].protocol}): {best}."
-            if best and ending.best_step
-            else ""
-        )
+        score = f" Best validation PSNR ({recipe.scored_by}): {best}." if best and ending.best_step else ""
         return f"{name} is trained: all {recipe.steps:,} steps are done.{score}"
     if ending.kind == FAILED:
         assert ending.problem is not None

@@ -147,7 +147,7 @@ def test_layers_only_add_light_where_nothing_veils() -> None:
 def test_every_source_is_scored_by_itself_and_counts_alike(data: Path) -> None:
     _, examples, _ = read_data(recipe(LAYERS, PAIRS, CLEAN), (data,))
     network = MemoryNet(NetworkConfig(width=4, slots=(4, 2, 2), memory_dim=8)).eval()  # returns its input
-    found = training_validation.score(network, examples, "derain", "cpu", lambda: None)
+    found = training_validation.score(network, examples, "Y", "cpu", lambda: None)
     assert set(found.groups) == {"1 layers", "2 pairs", "3 clean"}
     assert found.groups["3 clean"] == training_validation.GROUP_CAP_DB
     assert found.psnr_db == pytest.approx(np.mean(list(found.groups.values())))

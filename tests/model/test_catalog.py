@@ -77,7 +77,7 @@ def test_a_taken_name_is_said(resources: Path) -> None:
         ("[1]", "expected an object, found list"),
         ('{"parameters": 1}', "task is None"),
         ('{"task": "derain", "parameters": "many"}', "parameters is 'many'"),
-        ('{"task": "dehaze", "parameters": 1}', "unknown task 'dehaze'"),
+        ('{"task": "De haze", "parameters": 1}', "task 'De haze'"),
         ("\udcff", "not valid JSON"),
     ],
 )
