@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from core import tasks
 from core.data import guidance
 from core.data.dataset import Pair, find_pairs
 from core.events import ItemDone, ItemStarted
@@ -38,7 +39,6 @@ from core.restoring.restore import (
     restore,
 )
 from core.restoring.verdict import NO_VERDICT, Verdict
-from core.tasks import TASKS
 
 REGIONS, SIDES = ("shadow", "lit", "damage", "rest"), ("input", "restored")
 
@@ -179,13 +179,13 @@ class EvaluationTable:
             for protocol in self.protocols
             if protocol != self.protocol
         }
-        if "LAB" in TASKS[self.task].also:
+        if "LAB" in tasks.of(self.task).also:
             others["lab_mae"] = {
                 "protocol": metrics.PROTOCOLS["LAB"],
                 "input": _rounded(self.mean_lab_mae("input")),
                 "restored": _rounded(self.mean_lab_mae("restored")),
             }
-        if "SSIM3D" in TASKS[self.task].also:
+        if "SSIM3D" in tasks.of(self.task).also:
             others["ssim_3d"] = {
                 "protocol": metrics.PROTOCOLS["SSIM3D"],
                 "input": _rounded(self.mean_ssim_3d("input")),
@@ -368,7 +368,7 @@ class _Measurer(abc.ABC):
             mask = guidance.read_mask(self.masks[pair.input])
             guidance.check_size(mask, picture.info.width, picture.info.height, self.masks[pair.input].name)
         made = self.made(pair, picture, mask)
-        task = TASKS[self.task]
+        task = tasks.of(self.task)
         regions: dict[str, dict[str, RegionScores]] = {}
         if mask is not None:
             names = REGIONS[:2] if task.changes_light else REGIONS[2:]

@@ -63,7 +63,8 @@ def find(pixels: np.ndarray) -> Smear | None:
     height, width = pixels.shape[:2]
     if min(height, width) < _WINDOW_PX:
         return None
-    shares, by = [], 1
+    shares: list[np.ndarray] = []
+    by = 1
     while not shares or min(height, width) / by >= SMALLEST_PX:
         shares.append(_evidence(_power(pixels, by)))
         by *= 2
