@@ -116,12 +116,13 @@ def save_pretrained(
     return target
 
 
-def from_pretrained(folder: Path, device: str = "cpu") -> LoadedModel:
+def from_pretrained(folder: str | os.PathLike[str], device: str = "cpu") -> LoadedModel:
     """A model from a local folder that :func:`save_pretrained` wrote. Nothing is fetched.
 
     Raises:
         CheckpointError: the folder is absent, damaged, or holds another kind of model.
     """
+    folder = Path(folder)
     for name in (checkpoint.CONFIG_FILE, checkpoint.WEIGHTS_FILE):
         if not (folder / name).is_file():
             raise checkpoint.CheckpointError(f"{folder}: no model here (expected {name}); nothing is fetched")
