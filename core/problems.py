@@ -183,7 +183,7 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.data.degrade.DegradationError": _plain(
         "The degradation is not valid.", "Correct the value named above."
     ),
-    "core.restoring.restore.RestoreError": _plain("This cannot be restored as asked."),
+    "core.restoring.records.RestoreError": _plain("This cannot be restored as asked."),
     "core.model.memory_edit.MemoryEditError": _plain(
         "The memory edit is not valid.", "Correct the value named above."
     ),

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from core.model.checkpoint import LoadedModel
     from core.model.config import NetworkConfig
     from core.model.memory_edit import MemoryEdit
+    from core.restoring.records import Choice
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -223,6 +225,14 @@ def add_scale_option(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def choice(args: argparse.Namespace, task: str) -> Choice:
+    """What the shared options choose. Thoroughness is not among it: :func:`memory_edit` has it with the edit of a file."""
+    from core.restoring.records import Choice
+
+    asked = Choice(task, args.model or "", args.device, args.precision, args.tile)
+    return replace(asked, scale=args.scale) if "scale" in args else asked  # "demo" has no such option
+
+
 def memory_edit(args: argparse.Namespace) -> MemoryEdit | None:
     """What --memory-edit names, with --thoroughness. Raises :class:`UsageError`; whether a model has these slots is
     asked later."""
@@ -261,11 +271,12 @@ def check_memory_edit(args: argparse.Namespace, edit: MemoryEdit | None, config:
 
 def check_takes_masks(model: LoadedModel) -> None:
     """Raises :class:`UsageError` when the model was trained without masks."""
-    from core.restoring import restore
+    from core.restoring.passes import check_takes_masks
+    from core.restoring.records import RestoreError
 
     try:
-        restore.check_takes_masks(model)
-    except restore.RestoreError as error:
+        check_takes_masks(model)
+    except RestoreError as error:
         raise UsageError(str(error)) from error
 
 
@@ -274,9 +285,9 @@ def guesses(asked: str | Path | None, model: LoadedModel) -> bool:
 
     Raises :class:`UsageError` where it was asked for and cannot be done.
     """
-    from core.restoring import restore
+    from core.restoring.records import GUESSED_TASK
 
-    can = model.task == restore.GUESSED_TASK and model.provenance.get("guidance") is True
+    can = model.task == GUESSED_TASK and model.provenance.get("guidance") is True
     if asked == "auto" and not can:
         check_takes_masks(model)
         raise UsageError(f"--mask auto: a mask can be guessed for shadows, not for {model.task}")
@@ -313,7 +324,7 @@ def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, Load
         import_aside(control, "core.restoring.restore")
         from core.model import tensors
         from core.model.checkpoint import CheckpointError
-        from core.restoring import restore
+        from core.restoring import passes
 
         device = tensors.choose_device(args.device)
         precision = tensors.choose_precision(args.precision, device)
@@ -322,7 +333,7 @@ def load_model(args: argparse.Namespace, control: JobControl) -> tuple[str, Load
         raise UsageError(str(error)) from error
     try:
         # on the processor: a full card is the job's to deal with, which can go on without it
-        model = restore.load_model(path, "cpu", precision if device == "cpu" else "fp32")
+        model = passes.load_model(path, "cpu", precision if device == "cpu" else "fp32")
     except CheckpointError as error:
         raise UsageError(str(error)) from error
     if args.task and model.task != args.task:

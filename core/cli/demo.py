@@ -45,16 +45,14 @@ def run(args: argparse.Namespace) -> int:
         from core.images.before_after import before_after
         from core.model import catalog
         from core.restoring import outputs
-        from core.restoring.restore import RestoreRequest, restore
+        from core.restoring.restore import restore
 
         sample = next((s for s in catalog.samples() if s.truth is not None), None)
         if sample is None or sample.truth is None:
             raise common.UsageError(f"no sample photo with its truth in {catalog.RESOURCES / 'samples'}")
         picture, truth = image_io.read(sample.path), image_io.read(sample.truth).pixels
         print(f"{sample.name} ({sample.credit}), {picture.info.width} x {picture.info.height} px")
-        request = RestoreRequest(
-            task=task, model=path, device=args.device, precision=args.precision, tile_px=args.tile
-        )
+        request = common.choice(args, task).request(model=path)
         with common.Progress("tiles") as progress:
 
             def watch(event: object) -> None:

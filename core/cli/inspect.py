@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     with common.interruptible() as control:
         _task, model, path = common.load_model(args, control)
         from core.restoring import inspection
-        from core.restoring.restore import RestoreError
+        from core.restoring.records import RestoreError
 
         try:
             inspection.check_memory(model)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.jobs import Emit
     from core.model.checkpoint import LoadedModel
     from core.model.memory_edit import MemoryEdit
-    from core.restoring.restore import RestoreRequest
+    from core.restoring.records import RestoreRequest
 
 FAILED, WAITING = "failed", "waiting"
 
@@ -258,20 +258,8 @@ def request(
     only: np.ndarray | None = None,
 ) -> RestoreRequest:
     """What is asked of :func:`core.restoring.restore.restore` for each photo; ``path`` is the model's."""
-    from core.restoring.restore import RestoreRequest
-
-    return RestoreRequest(
-        task=task,
-        model=path,
-        device=args.device,
-        precision=args.precision,
-        tile_px=args.tile,
-        mute_memory=args.no_memory,
-        memory_edit=edit,
-        mask=mask,
-        scale=args.scale,
-        guess=guess,
-        only=only,
+    return common.choice(args, task).request(
+        edit, path, mute_memory=args.no_memory, mask=mask, guess=guess, only=only
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.jobs import JobControl
     from core.model.checkpoint import LoadedModel
     from core.model.memory_edit import MemoryEdit
-    from core.restoring.restore import Restored
+    from core.restoring.records import Restored
     from core.restoring.verdict import Verdict
 
 _SCREENFUL = 20  # lines
@@ -136,9 +136,7 @@ class _Batch(photos.Batch):
         edit: MemoryEdit | None,
         control: JobControl,
     ) -> None:
-        from core.data import guidance
         from core.images.io import WriteOptions
-        from core.model import memory_edit
 
         super().__init__(args, model, control)
         self.task = task
@@ -157,9 +155,6 @@ class _Batch(photos.Batch):
         mask = _mask(args.mask if isinstance(args.mask, Path) else None, self.items, "--mask")
         only = _mask(args.only, self.items, "--only")
         self.request = photos.request(args, task, path, mask, edit, guess, only)
-        self.memory_note = memory_edit.note(edit, args.no_memory)
-        self.mask_note = guidance.GUESSED if guess else guidance.note(mask)
-        self.only_note = guidance.note(only)
         self._plan_targets()
 
     # --- what there is to do ------------------------------------------------------------------------
@@ -219,19 +214,8 @@ class _Batch(photos.Batch):
         if not os.path.lexists(target):
             return self.options
         if self.args.resume:
-            args = self.args
             wanted = outputs.fingerprint(
-                source,
-                self.model.sha256,
-                self.task,
-                args.strength,
-                args.precision,
-                args.tile,
-                self.options,
-                self.memory_note,
-                self.mask_note,
-                args.scale,
-                self.only_note,
+                source, self.model.sha256, self.request, self.args.strength, self.options
             )
             if outputs.is_current(target, wanted):
                 return None
@@ -270,7 +254,7 @@ class _Batch(photos.Batch):
             "only": str(self.args.only) if self.args.only else None,
             "strength": self.args.strength,
             "scale": self.args.scale,
-            "memory": self.memory_note,
+            "memory": self.request.record()["memory"],
         }
 
     def _verdict_lines(self, item: photos.Item) -> Iterator[str]:

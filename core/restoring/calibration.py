@@ -23,7 +23,8 @@ from core.images import io as image_io
 from core.jobs import Emit, JobControl, ignore
 from core.model import checkpoint
 from core.restoring import copies, scaled, scales
-from core.restoring.restore import Network, RestoreRequest
+from core.restoring.passes import Network
+from core.restoring.records import RestoreRequest
 from core.restoring.verdict import NOTHING, RECORD, Measure, Thresholds, features
 
 LEAST_RANK = 0.7  # of the rank correlation; below it words only

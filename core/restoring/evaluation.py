@@ -30,14 +30,9 @@ from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
 from core.restoring import outputs, scales
-from core.restoring.restore import (
-    Restored,
-    RestoreError,
-    RestoreRequest,
-    check_takes_masks,
-    load_model,
-    restore,
-)
+from core.restoring.passes import check_takes_masks, load_model
+from core.restoring.records import Restored, RestoreError, RestoreRequest
+from core.restoring.restore import restore
 from core.restoring.verdict import NO_VERDICT, Verdict
 
 REGIONS, SIDES = ("shadow", "lit", "damage", "rest"), ("input", "restored")
@@ -54,7 +49,7 @@ class EvaluateRequest:
     mute_memory: bool = False  # leave out what the network's memory adds, to see what it is worth
     memory_edit: MemoryEdit | None = None
     masks: Path | None = None  # folder of guidance masks, each of its input's name
-    scale: str = scales.AUTO  # see core.restoring.restore.RestoreRequest
+    scale: str = scales.AUTO  # see core.restoring.records.RestoreRequest
     guess: bool = False  # likewise, where there is no mask
     results: Path | None = (
         None  # folder of pictures to measure instead of restoring, each of its input's name

@@ -25,15 +25,9 @@ from core.model.health import Listener, MemoryHealth, health, silent_share
 from core.model.memory import TOP_SLOTS, Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision, to_tensor
 from core.restoring import copies, scales, tiling
-from core.restoring.restore import (
-    SMALLEST_TILE_PX,
-    Restored,
-    RestoreError,
-    RestoreRequest,
-    is_out_of_memory,
-    load_model,
-    restore,
-)
+from core.restoring.passes import is_out_of_memory, load_model
+from core.restoring.records import SMALLEST_TILE_PX, Restored, RestoreError, RestoreRequest
+from core.restoring.restore import restore
 
 SHOWN_SLOTS: Mapping[str, int] = {"part": 6, "instance": 4, "semantic": 3}
 """How many of the most used slots are told about."""

@@ -9,7 +9,7 @@ In a notebook::
 
     from core.images import io as image_io
     from core.restoring import memory_look
-    from core.restoring.restore import RestoreRequest
+    from core.restoring.records import RestoreRequest
     seen = memory_look.look(image_io.read("street.jpg"), RestoreRequest(task="derain"))
     place = seen.place(1200, 800)  # all slot weights there, strongest first in place.slots
     seen.sources(place)  # where in the photo its content was collected
@@ -37,11 +37,8 @@ from core.model.memory import Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision
 from core.restoring import scaled, scales, tiling
 from core.restoring.inspection import DAMAGED_FROM, Response, check_memory
-from core.restoring.restore import (
-    SMALLEST_TILE_PX,
+from core.restoring.passes import (
     Network,
-    RestoreError,
-    RestoreRequest,
     is_out_of_memory,
     is_reduced,
     load_model,
@@ -50,6 +47,7 @@ from core.restoring.restore import (
     summary_address,
     tile_for,
 )
+from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
 
 Group = tuple[str, str]
 """polarity and granularity"""
@@ -541,7 +539,7 @@ def respond(
 
 
 def own_content(picture: Picture, request: RestoreRequest, control: JobControl | None = None) -> np.ndarray:
-    """(R, D) float32: what a photo puts into the memory, for :attr:`core.restoring.restore.RestoreRequest.actual`.
+    """(R, D) float32: what a photo puts into the memory, for :attr:`core.restoring.records.RestoreRequest.actual`.
 
     Raises as :func:`look`, and RestoreError for a model without an actual memory.
     """

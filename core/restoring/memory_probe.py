@@ -23,7 +23,8 @@ from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import tiling
 from core.restoring.inspection import check_memory
-from core.restoring.restore import RestoreRequest, given_actual, load_model, network_input
+from core.restoring.passes import given_actual, load_model, network_input
+from core.restoring.records import RestoreRequest
 
 LARGEST_PX = 250_000
 """Most pixels of a region: on two ordinary cores an edit of them answers within a second."""

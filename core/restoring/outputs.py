@@ -9,18 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import __version__, tasks
-from core.data.guidance import NO_MASK
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
-from core.model import memory_edit
-from core.restoring.scales import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.restoring.restore import Restored
-    from core.restoring.verdict import Verdict
+    from core.restoring.records import Made, Restored, RestoreRequest
 
 SOFTWARE = "MemoryNet"
 MASK_SUFFIX = ".mask"
@@ -113,7 +109,7 @@ def free_path(path: str | os.PathLike[str]) -> Path:
     return candidate
 
 
-def provenance(restored: Restored, strength: float) -> dict[str, str]:
+def provenance(restored: Made, strength: float) -> dict[str, str]:
     """What every output records about the network's part in it; all values are text."""
     return {
         "software": SOFTWARE,
@@ -124,22 +120,8 @@ def provenance(restored: Restored, strength: float) -> dict[str, str]:
         "strength": _strength_text(strength),
         "precision": restored.precision,
         "tile_px": str(restored.tile_px),
-        "memory": restored.memory,
-        "mask": restored.mask,
-        "only": restored.only,
-        "scale": restored.scale_asked,
-        **_verdict_texts(restored.verdict),
+        **restored.record(),
     }
-
-
-def _verdict_texts(verdict: Verdict) -> dict[str, str]:
-    """What was found, as text; without what could not be told."""
-    told = {"scale_used": verdict.scale}
-    if verdict.found is not None:
-        told["found"] = verdict.found
-    if verdict.gone is not None:
-        told["gone"] = f"{verdict.gone:.2f}"
-    return told
 
 
 def save(
@@ -192,21 +174,14 @@ def _identity(file_bytes: int, mtime_ns: int) -> str:
 def fingerprint(
     source: str | os.PathLike[str],
     model_sha256: str,
-    task: str,
+    request: RestoreRequest,
     strength: float = 1.0,
-    precision: str = "auto",
-    tile_px: int | None = None,
     options: WriteOptions = _DEFAULTS,
-    memory: str = memory_edit.UNCHANGED,
-    mask: str = NO_MASK,
-    scale: str = AUTO,
-    only: str = NO_MASK,
 ) -> dict[str, str]:
     """What an output must have recorded to count as made by this request from this very source file.
 
     The source counts as the same by its size and time of change. ``precision`` "auto" and ``tile_px``
-    None ask for nothing in particular; ``memory``, ``mask`` and ``only`` are the notes of :mod:`core.model.memory_edit` and
-    :mod:`core.data.guidance`. Raises UnreadableFile when the source is gone.
+    None ask for nothing in particular. Raises UnreadableFile when the source is gone.
     """
     source = Path(source)
     try:
@@ -217,19 +192,16 @@ def fingerprint(
         "software": SOFTWARE,
         "version": __version__,
         "model_sha256": model_sha256,
-        "task": task,
+        "task": request.task,
         "strength": _strength_text(strength),
         "output": _options_text(options),
-        "memory": memory,
-        "mask": mask,
-        "only": only,
-        "scale": scale,
+        **request.record(),
         "source": _identity(facts.st_size, facts.st_mtime_ns),
     }
-    if precision != "auto":
-        wanted["precision"] = precision
-    if tile_px is not None:
-        wanted["tile_px"] = str(tile_px)
+    if request.precision != "auto":
+        wanted["precision"] = request.precision
+    if request.tile_px is not None:
+        wanted["tile_px"] = str(request.tile_px)
     return wanted
 
 

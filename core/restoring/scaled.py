@@ -35,7 +35,7 @@ _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
 
 
 class Passes(Protocol):
-    """What :class:`core.restoring.restore.Network` does."""
+    """What :class:`core.restoring.passes.Network` does."""
 
     @property
     def thresholds(self) -> Thresholds | None: ...
@@ -48,7 +48,7 @@ class Passes(Protocol):
 
 
 class Request(Protocol):
-    """Of :class:`core.restoring.restore.RestoreRequest`, what is asked here."""
+    """Of :class:`core.restoring.records.RestoreRequest`, what is asked here."""
 
     @property
     def task(self) -> str: ...

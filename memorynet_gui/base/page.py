@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.model.tensors import Device
+    from core.restoring.records import Choice
     from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
 
@@ -107,12 +108,7 @@ class PhotoAtHand:
 
     path: Path
     state: object  # equal for the same photo in the same state, whatever was decoded anew
-    task: str
-    model: str  # a catalogue name or a path; "" when none is at hand
-    device: str = "auto"
-    precision: str = "auto"
-    tile_px: int | None = None
-    thoroughness_percent: int = 100
+    choice: Choice  # it was restored with, at the scale where its damage was seen, or is to be
     rgb: np.ndarray | None = field(default=None, compare=False, repr=False)  # (H, W, 3) uint8 sRGB
     restored_rgb: np.ndarray | None = field(
         default=None, compare=False, repr=False
@@ -121,8 +117,7 @@ class PhotoAtHand:
         default=None, compare=False, repr=False
     )  # (H, W, 3) as restored, in the file's depth; from any thread
     reference: Path | None = None  # the same photo undamaged
-    scale: str = "auto"  # at which the damage was looked for, or is to be: see core.restoring.scales
-    said: str = ""  # what was found and how much of it is gone, where the model gives a verdict
+    found: str = ""  # what was found and how much of it is gone, where the model gives a verdict
 
 
 class AppContext(QObject):

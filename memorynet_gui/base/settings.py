@@ -12,6 +12,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, overload
@@ -20,7 +21,10 @@ import appdirs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core import atomic, tasks
+from core.images.types import FORMAT_EXTENSION, WriteOptions
 from core.model.catalog import HOME_VARIABLE
+from core.model.memory_edit import LEAST_THOROUGH, MOST_THOROUGH
+from core.restoring.records import Choice
 
 APP_NAME = "MemoryNet"
 
@@ -29,6 +33,10 @@ SAVE_DELAY_MS = 500
 RECENT_MAX = 12
 THEMES = ("system", "dark", "light")
 COMPARE_MODES = ("wipe", "side", "difference", "restored")
+
+_CHOSEN = tuple(
+    each.name for each in fields(Choice) if each.name != "model"
+)  # one model is kept for each task
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +100,27 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
         return value
 
     return load
+
+
+def _number(low: float, high: float) -> Callable[[Any], float]:
+    def load(value: Any) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"{value!r}, need a number from {low:g} to {high:g}")
+        return float(value)
+
+    return load
+
+
+def _format(value: Any) -> str:
+    if value not in FORMAT_EXTENSION:
+        raise ValueError(f"{value!r}, need one of {', '.join(FORMAT_EXTENSION)}")
+    return str(value)
+
+
+def _bit_depth(value: Any) -> int:
+    if value not in (8, 16):
+        raise ValueError(f"{value!r}, need 8 or 16")
+    return int(value)
 
 
 def _or_none(load: Callable[[Any], T]) -> Callable[[Any], T | None]:
@@ -161,14 +190,14 @@ class Settings(QObject):
     precision = _Value("auto", _text)  # "auto" "fp32" "bf16"
     tile_px = _Value[int | None](None, _or_none(_whole(16, 8192)))  # None: as free memory allows
     strength_percent = _Value(100, _whole(0, 100))
-    thoroughness_percent = _Value(100, _whole(100, 200))
+    thoroughness = _Value(LEAST_THOROUGH, _number(LEAST_THOROUGH, MOST_THOROUGH))
     scale = _Value("auto", _text)
     look_automatically = _Value(True, _flag)  # at every dropped photo, before anything is restored
     strip_gps = _Value(False, _flag)
     output_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # None: beside the original
-    save_format = _Value[str | None](None, _or_none(_text))  # None: as the original
+    save_format = _Value[str | None](None, _or_none(_format))  # None: as the original
     save_quality = _Value(95, _whole(1, 100))
-    save_bit_depth = _Value[int | None](None, _or_none(_whole(8, 16)))  # None: as the original
+    save_bit_depth = _Value[int | None](None, _or_none(_bit_depth))  # None: as the original
     compare_mode = _Value("wipe", _one_of(*COMPARE_MODES))
     page = _Value("restore", _text)
     recent_files = _Value[tuple[Path, ...]]((), _paths, _dump_paths)
@@ -253,8 +282,25 @@ class Settings(QObject):
     def set_panel(self, name: str, sizes: tuple[int, ...] | list[int]) -> None:
         self.panel_sizes = MappingProxyType({**self.panel_sizes, name: tuple(sizes)})
 
+    @property
+    def choice(self) -> Choice:
+        """What was chosen for restoring last; setting it remembers each part, and the model for its task."""
+        model = self.models.get(self.task, "")
+        return Choice(model=model, **{name: getattr(self, name) for name in _CHOSEN})
+
+    @choice.setter
+    def choice(self, choice: Choice) -> None:
+        for name in _CHOSEN:
+            setattr(self, name, getattr(choice, name))
+        if choice.model:
+            self.set_model(choice.task, choice.model)
+
     def set_model(self, task: str, model: str) -> None:
         self.models = MappingProxyType({**self.models, task: model})
+
+    @property
+    def save_options(self) -> WriteOptions:
+        return WriteOptions(self.save_format, self.save_quality, self.save_bit_depth, self.strip_gps)
 
     def reset(self) -> None:
         """Everything back to its default."""
@@ -286,6 +332,9 @@ class Settings(QObject):
         except (ValueError, RecursionError) as problem:
             self._put_aside(problem)
             return
+        percent = stored.pop("thoroughness_percent", None)  # as it was kept before
+        if isinstance(percent, int):
+            stored.setdefault("thoroughness", percent / 100)
         for name, raw in stored.items():
             value = getattr(type(self), name, None)
             if not isinstance(value, _Value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from core.model.memory_edit import Slots
+from core.model.memory_edit import LEAST_THOROUGH, Slots
+from core.restoring.scales import AUTO
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.thumbnails import Thumbnails
@@ -195,11 +197,7 @@ class MemoryPage(Page):
         settings = self.context.settings
         subject = Subject(
             files[0].absolute(),
-            settings.task,
-            settings.models.get(settings.task, ""),
-            settings.device,
-            settings.precision,
-            settings.tile_px,
+            replace(settings.choice, thoroughness=LEAST_THOROUGH, scale=AUTO),
         )
         self._open(subject, None, truth)
 
@@ -227,18 +225,7 @@ class MemoryPage(Page):
         if self._at_hand is not None and self._at_hand == at_hand:
             return
         self._at_hand = at_hand
-        subject = Subject(
-            at_hand.path,
-            at_hand.task,
-            at_hand.model,
-            at_hand.device,
-            at_hand.precision,
-            at_hand.tile_px,
-            at_hand.thoroughness_percent,
-            at_hand.state,
-            at_hand.scale,
-            at_hand.said,
-        )
+        subject = Subject(at_hand.path, at_hand.choice, at_hand.state, at_hand.found)
         self._open(subject, at_hand, at_hand.reference)
 
     def _open(self, subject: Subject, at_hand: PhotoAtHand | None, reference: Path | None) -> None:

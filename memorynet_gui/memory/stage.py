@@ -94,7 +94,7 @@ class MemoryStage(QObject):
     def _opened(self, bench: Bench) -> None:
         self.bench = bench
         if bench.restored is not None and bench.restored_rgb is not None:
-            said = bench.subject.said
+            said = bench.subject.found
             self.base = Base(bench.restored, bench.restored_rgb, said, bench.is_comparable)
             self.twin = self.base if self.base.is_comparable else None
             self._want_after()
@@ -258,4 +258,6 @@ class MemoryStage(QObject):
 
     def with_model(self, model: str, task: str) -> Subject | None:
         """The photo at hand with another model."""
-        return None if self.subject is None else replace(self.subject, model=model, task=task)
+        if self.subject is None:
+            return None
+        return replace(self.subject, choice=replace(self.subject.choice, model=model, task=task))

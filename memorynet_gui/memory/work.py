@@ -17,7 +17,7 @@ import numpy as np
 from core.events import TileDone
 from core.jobs import Emit, JobControl
 from core.model import slot_names
-from core.model.memory_edit import MemoryEdit, thorough
+from core.model.memory_edit import LEAST_THOROUGH, MemoryEdit, thorough
 from core.model.slot_names import SlotKey, SlotNote
 from core.restoring.scales import AUTO
 from core.tasks import TASKS
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.restoring.memory_probe import Change, Probe
     from core.restoring.memory_slots import SlotFacts
     from core.restoring.memory_usage import Usage
-    from core.restoring.restore import RestoreRequest
+    from core.restoring.records import Choice, RestoreRequest
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +44,9 @@ class Subject:
     """Which photo is looked at, and with which model; equal orders give equal answers."""
 
     path: Path
-    task: str
-    model: str  # a catalogue name or a path
-    device: str = "auto"
-    precision: str = "auto"
-    tile_px: int | None = None
-    thoroughness_percent: int = 100
+    choice: Choice
     state: object = None  # of the photo where it came from: another one is another order
-    scale: str = AUTO  # at which the damage is looked for
-    said: str = ""  # the verdict of the result that came with it
+    found: str = ""  # the verdict of the result that came with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +120,7 @@ class Bench:
 
     def check(self, edit: MemoryEdit) -> None:
         """Raises MemoryEditError for an edit of slots that this model does not have."""
-        self.probe.check(thorough(self.subject.thoroughness_percent / 100, edit))
+        self.probe.check(thorough(self.subject.choice.thoroughness, edit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +186,9 @@ class Trial:
     def changes(self) -> bool:
         return self.other is not None or bool(self.edit is not None and self.edit.steps)
 
-    def full_edit(self, thoroughness_percent: int) -> MemoryEdit | None:
+    def full_edit(self, thoroughness: float) -> MemoryEdit | None:
         """With what the photo is restored with anyway. Raises MemoryEditError where the two do not go together."""
-        return thorough(thoroughness_percent / 100, self.edit)
+        return thorough(thoroughness, self.edit)
 
 
 def open_photo(
@@ -209,7 +203,6 @@ def open_photo(
     Raises ImageError, CatalogError, CheckpointError, RestoreError, Cancelled.
     """
     from core.images import io as image_io
-    from core.model import catalog
 
     control.checkpoint()
     picture = image_io.read(subject.path)
@@ -233,21 +226,12 @@ def open_photo(
         memory_usage,
         scales,
     )
-    from core.restoring.restore import RestoreRequest
 
-    model = catalog.resolve(subject.model) if subject.model else catalog.default_model(subject.task)
-    request = RestoreRequest(
-        task=subject.task,
-        model=model,
-        device=subject.device,
-        precision=subject.precision,
-        tile_px=subject.tile_px,
-    )
-    by = (
-        memory_look.scale_for(picture, request, control)
-        if subject.scale == AUTO
-        else scales.divisor(subject.scale)
-    )
+    model = subject.choice.model_path
+    # without its thoroughness: that belongs to the changes that are tried, and is put on them
+    request = replace(subject.choice, thoroughness=LEAST_THOROUGH, scale=AUTO).request(model=model)
+    scale = subject.choice.scale
+    by = memory_look.scale_for(picture, request, control) if scale == AUTO else scales.divisor(scale)
     request = replace(request, scale=scales.name(by))
     seen = copies.reduced_picture(picture, by)
     look = memory_look.look(seen, request, emit, control)
@@ -342,7 +326,7 @@ def _carried(bench: Bench, region: Region, after: np.ndarray) -> np.ndarray:
         bench.seen.pixels[y : y + h, x : x + w],
         after,
         bench.by,
-        light=TASKS[bench.subject.task].changes_light,
+        light=TASKS[bench.subject.choice.task].changes_light,
     )
     left, top, width, height = bench.in_photo(region)
     return correction.put(
@@ -434,7 +418,7 @@ def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) ->
 
 
 def _probed(bench: Bench, trial: Trial, region: Region, control: JobControl) -> np.ndarray:
-    edit = trial.full_edit(bench.subject.thoroughness_percent)
+    edit = trial.full_edit(bench.subject.choice.thoroughness)
     return bench.probe.restore(region, edit, actual=trial.other, control=control)
 
 
@@ -453,12 +437,12 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
 
     request = replace(
         bench.request,
-        memory_edit=trial.full_edit(bench.subject.thoroughness_percent),
+        memory_edit=trial.full_edit(bench.subject.choice.thoroughness),
         actual=trial.other,
         focus=focus,
     )
     found = restore.restore(bench.picture, request, pass_on, control)
-    said = verdict.words(found.verdict, bench.subject.task)
+    said = verdict.words(found.verdict, bench.subject.choice.task)
     in_one_pass = bench.by == 1 and not found.verdict.unchanged
     return Base(found.pixels, image_io.to_srgb(found.pixels, icc), said, in_one_pass)
 
@@ -471,7 +455,7 @@ def _tried(
     gain = None
     if bench.truth is not None:
         x, y, w, h = region
-        gain = _gain_db(before, after, bench.truth[y : y + h, x : x + w], bench.subject.task)
+        gain = _gain_db(before, after, bench.truth[y : y + h, x : x + w], bench.subject.choice.task)
     return Tried(region, rgb, change_between(before, after), gain, is_whole)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from memorynet_gui.restore.queue_item import Choice
+from core.restoring.records import Choice
 from memorynet_gui.restore.scale import Scale
 from memorynet_gui.restore.thoroughness import Thoroughness
 from memorynet_gui.widgets.parts import DetailCombo, column, heading
@@ -175,9 +176,23 @@ class Choices(QWidget):
             self.device.currentData() or "auto",
             self.precision.currentData() or "auto",
             self.tile.currentData(),
-            100 if self.task.currentData() == "deshadow" else self.thoroughness.percent,
+            1.0 if self.task.currentData() == "deshadow" else self.thoroughness.percent / 100,
             self.scale.value,
         )
+
+    @property
+    def remembered_choice(self) -> Choice:
+        """What is chosen whenever the model can: what lasts beyond it."""
+        return replace(self.choice(), thoroughness=self.thoroughness.wanted_percent / 100)
+
+    def show_outdated(self, made_with: Choice | None) -> None:
+        """Which of the choices the result in sight was not made with; None: there is no result."""
+        now = self.choice()
+        can = self.thoroughness.slider.isEnabledTo(self.thoroughness)
+        self.thoroughness.set_outdated(
+            can and made_with is not None and made_with.thoroughness != now.thoroughness
+        )
+        self.scale.set_outdated(made_with is not None and made_with.scale != now.scale)
 
     def set_choice(self, choice: Choice) -> None:
         """As far as it can be had here: a device or model that is gone leaves the present one."""
@@ -194,7 +209,7 @@ class Choices(QWidget):
             self.tile.add(f"{choice.tile_px} px", "", choice.tile_px)
             row = self.tile.count() - 1
         self.tile.setCurrentIndex(max(row, 0))
-        self.thoroughness.set_wanted(choice.thoroughness_percent)
+        self.thoroughness.set_wanted(round(100 * choice.thoroughness))
         self.scale.set_value(choice.scale)
         self.changed.emit()
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from core.restoring.records import Choice
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.models import entry_of, trained_entries
-from memorynet_gui.restore.queue_item import Choice
 from memorynet_gui.restore.saves import Saver
 
 if TYPE_CHECKING:
@@ -65,15 +66,7 @@ class Chooser(QObject):
 
     def _recall(self) -> None:
         settings = self._context.settings
-        wanted = Choice(
-            settings.task,
-            settings.models.get(settings.task, ""),
-            settings.device,
-            settings.precision,
-            settings.tile_px,
-            settings.thoroughness_percent,
-            settings.scale,
-        )
+        wanted = settings.choice
         self._choices.remembered = settings.models
         self._is_filling = True
         try:
@@ -86,16 +79,11 @@ class Chooser(QObject):
     def _remember(self) -> None:
         if self._is_filling:
             return
-        choice, settings = self._choices.choice(), self._context.settings
-        settings.task = choice.task
-        if choice.model:
-            settings.set_model(choice.task, choice.model)
-            self._choices.remembered = settings.models
-        settings.tile_px = choice.tile_px
-        settings.thoroughness_percent = self._choices.thoroughness.wanted_percent
-        settings.scale = choice.scale
-        if self._context.devices():  # before, the list holds "auto" alone and means nothing
-            settings.device, settings.precision = choice.device, choice.precision
+        choice, settings = self._choices.remembered_choice, self._context.settings
+        if not self._context.devices():  # the list holds "auto" alone and means nothing
+            choice = replace(choice, device=settings.device, precision=settings.precision)
+        settings.choice = choice
+        self._choices.remembered = settings.models
         self.task_changed.emit(choice.task)
 
     def ask_for_model(self) -> None:

@@ -11,15 +11,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.restoring.scales import WHOLE
-from memorynet_gui.restore.queue_item import DEFAULT_QUALITY, Item, SaveNote
+from core.images.types import WriteOptions
+from core.restoring.records import GUESSED_TASK, command_words
+from memorynet_gui.restore.queue_item import DEFAULT_OPTIONS, Item, SaveNote
 
 
 def arguments(item: Item, save: SaveNote | None = None, masks: Path | None = None) -> list[str]:
     """What follows ``memorynet``: a list for :func:`core.cli.program.main`, no quoting done.
 
-    ``masks`` is the folder of painted masks. ``save`` None: the way it was saved last, or else beside the source with everything by default. Raises
-    ValueError while the photo has not been restored.
+    ``masks`` is the folder of painted masks. ``save`` None: the way it was saved last, or else beside the source with
+    everything by default. Raises ValueError while the photo has not been restored.
     """
     note = item.result
     if note is None:
@@ -28,27 +29,29 @@ def arguments(item: Item, save: SaveNote | None = None, masks: Path | None = Non
     save = save or item.saved
     if save is not None and save.path.parent != item.path.parent:
         words += ["--out", str(save.path.parent)]
-    words += ["--task", note.task, "--model", note.model]
-    words += ["--device", note.device, "--precision", note.precision, "--scale", note.scale]
-    if note.scale_used == WHOLE:  # of copies each has a tile of its own
-        words += ["--tile", str(note.tile_px)]
+    words += command_words(note.choice, note.made)
     words += ["--strength", f"{item.strength_percent / 100:.2f}"]
-    for option, told, name in (("--mask", note.mask, note.mask_name), ("--only", note.only, note.only_name)):
+    for option, recorded, name in (
+        ("--mask", note.made.mask, note.mask_name),
+        ("--only", note.made.only, note.only_name),
+    ):
         if name and masks is not None:
             words += [option, str(masks / f"{name}.png")]
-        elif option == "--mask" and note.task == "deshadow":
-            words += [option, told]  # "none" or "auto"
-    if note.thoroughness_percent != 100:
-        words += ["--thoroughness", f"{note.thoroughness_percent / 100:.2f}"]
-    if save is not None:
-        if save.format is not None:
-            words += ["--format", save.format.lower()]
-        if save.quality != DEFAULT_QUALITY:
-            words += ["--quality", str(save.quality)]
-        if save.bit_depth is not None:
-            words += ["--bit-depth", str(save.bit_depth)]
-        if save.strip_gps:
-            words.append("--strip-gps")
+        elif option == "--mask" and note.made.task == GUESSED_TASK:
+            words += [option, recorded]  # "none" or "auto"
+    return words + ([] if save is None else _save_words(save.options))
+
+
+def _save_words(options: WriteOptions) -> list[str]:
+    words = []
+    if options.format is not None:
+        words += ["--format", options.format.lower()]
+    if options.quality != DEFAULT_OPTIONS.quality:
+        words += ["--quality", str(options.quality)]
+    if options.bit_depth is not None:
+        words += ["--bit-depth", str(options.bit_depth)]
+    if options.strip_gps:
+        words.append("--strip-gps")
     return words
 
 

@@ -135,13 +135,13 @@ def spoken_state(item: Item) -> str:
             kept = (
                 f"restored and saved as {item.saved.path.name}" if item.saved else "restored, not saved yet"
             )
-            told = words(item.result.verdict, item.result.task) if item.result is not None else ""
+            told = words(item.result.made.verdict, item.result.made.task) if item.result is not None else ""
             return f"{told}; {kept}" if told else kept
         case ItemState.FAILED:
             return item.problem.sentence if item.problem else "needs a look"
         case ItemState.CANCELLED:
             return "cancelled; restore it again whenever you like"
-    told = words(item.look.verdict, item.look.task, restored=False) if item.look is not None else ""
+    told = words(item.look.verdict, item.look.choice.task, restored=False) if item.look is not None else ""
     return f"{told}; waiting" if told else "waiting"
 
 

@@ -14,11 +14,12 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from core.events import LadderStep, Notice, PassTile, RestoreStarted
+from core.restoring.records import Choice
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.problems import describe
 from memorynet_gui.restore.job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
 from memorynet_gui.restore.mask_store import MaskStore
-from memorynet_gui.restore.queue_item import Choice, Item, ItemState
+from memorynet_gui.restore.queue_item import Item, ItemState
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.session import Session
 
@@ -30,7 +31,7 @@ _SAME_FOR_ALL = frozenset(
         ("core.model.checkpoint", "CheckpointError"),
         ("core.model.catalog", "CatalogError"),
         ("core.model.tensors", "DeviceError"),
-        ("core.restoring.restore", "RestoreError"),
+        ("core.restoring.records", "RestoreError"),
     }
 )
 
@@ -203,23 +204,7 @@ class RestoreFlow(QObject):
             self.out_of_room.emit()
             self.idle.emit()
             return
-        choice = self._choice
-        order = RestoreOrder(
-            item.id,
-            item.path,
-            choice.task,
-            choice.model,
-            choice.device,
-            choice.precision,
-            choice.tile_px,
-            self._focus(item),
-            self._store,
-            choice.thoroughness_percent,
-            choice.scale,
-            item.mask,
-            item.only,
-            self.masks,
-        )
+        order = RestoreOrder(item, self._choice, self._focus(item), self._store, self.masks)
         self._running_id = item.id
         self._skipping = False
         self._ours = True

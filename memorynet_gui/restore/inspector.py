@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.model.memory_edit import LEAST_THOROUGH
 from core.problems import Problem
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import advice, words
@@ -108,9 +109,9 @@ class Inspector(QWidget):
         """What was found, before and after it is restored; hidden where nothing can be said."""
         verdict, task, done = None, "", False
         if item is not None and item.state is ItemState.DONE and item.result is not None:
-            verdict, task, done = item.result.verdict, item.result.task, True
+            verdict, task, done = item.result.made.verdict, item.result.made.task, True
         elif item is not None and item.state is ItemState.WAITING and item.look is not None:
-            verdict, task = item.look.verdict, item.look.task
+            verdict, task = item.look.verdict, item.look.choice.task
         told = words(verdict, task, restored=done) if verdict is not None else ""
         self._verdict.setVisible(bool(told))
         if verdict is None or not told:
@@ -280,11 +281,9 @@ class Inspector(QWidget):
 
     def _say_thoroughness(self) -> None:
         """Unlike the strength, it shows only once the network has run again."""
-        item, part = self._item, self.choices.thoroughness
+        item = self._item
         note = item.result if item is not None and item.state is ItemState.DONE else None
-        differs = note is not None and note.thoroughness_percent != part.percent
-        part.set_outdated(differs and part.slider.isEnabledTo(part))
-        self.choices.scale.set_outdated(note is not None and note.scale != self.choices.scale.value)
+        self.choices.show_outdated(None if note is None else note.choice)
 
     def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
         while self._receipt_rows.count():
@@ -343,26 +342,27 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
             rows.append(("Colour profile", info.icc_name, info.icc_name))
     note = item.result
     if note is not None and item.state is ItemState.DONE:
-        rows.append(("Time", f"{note.seconds:.1f} s · {note.megapixels_per_s:.2g} MP/s", ""))
-        told = words(note.verdict, note.task)
-        if told:
-            number = "" if note.gone is None else f"About {note.gone:.0%} of it is gone"
-            rows.append(("Found", told, f"{told}. {number}".strip()))
-        used = "full size" if note.scale_used == WHOLE else note.scale_used
-        asked = f"{used} (automatic)" if note.scale == AUTO else used
-        rows.append(("Scale", asked, note.scale_why))
-        ran = f"{note.device} · {note.precision} · {note.tile_px} px"
+        made, verdict = note.made, note.made.verdict
+        rows.append(("Time", f"{made.seconds:.1f} s · {made.megapixels_per_s:.2g} MP/s", ""))
+        found = words(verdict, made.task)
+        if found:
+            number = "" if verdict.gone is None else f"About {verdict.gone:.0%} of it is gone"
+            rows.append(("Found", found, f"{found}. {number}".strip()))
+        used = "full size" if verdict.scale == WHOLE else verdict.scale
+        asked = f"{used} (automatic)" if made.scale == AUTO else used
+        rows.append(("Scale", asked, verdict.why))
+        ran = f"{made.device} · {made.precision} · {made.tile_px} px"
         rows.append(("Ran on", ran, f"Device, precision and tile: {ran}"))
-        rows.append(("Model", note.model_name, f"sha256 {note.model_sha256}"))
-        if note.mask != "none":
-            told = "guessed" if note.mask == "auto" else "as painted"
-            rows.append(("Mask", told, f"Where the damage is: {note.mask}"))
-        if note.only != "none":
-            rows.append(("Restored", "only where painted", f"The mask of what may change: {note.only}"))
-        if note.thoroughness_percent != 100:
+        rows.append(("Model", made.model_name, f"sha256 {made.model_sha256}"))
+        if made.mask != "none":
+            origin = "guessed" if made.mask == "auto" else "as painted"
+            rows.append(("Mask", origin, f"Where the damage is: {made.mask}"))
+        if made.only != "none":
+            rows.append(("Restored", "only where painted", f"The mask of what may change: {made.only}"))
+        if note.choice.thoroughness != LEAST_THOROUGH:
             tooltip = "How strongly the memory of damage was read"
-            rows.append(("Thoroughness", f"{note.thoroughness_percent} %", tooltip))
-        rows.extend(("Note", text, text) for text in note.notes)
+            rows.append(("Thoroughness", f"{note.choice.thoroughness:.0%}".replace("%", " %"), tooltip))
+        rows.extend(("Note", text, text) for text in made.notes)
     if item.saved is not None:
         rows.append(("Saved as", item.saved.path.name, str(item.saved.path)))
     return rows

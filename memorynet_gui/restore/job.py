@@ -6,7 +6,7 @@ they import themselves, on the thread they run on: the page needs only the recor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from core.events import LadderStep, Notice, PassTile, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
-from core.restoring.scales import AUTO
+from core.restoring.records import GUESSED_TASK, Choice, Restored
 from core.tasks import TASKS
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
@@ -25,27 +25,20 @@ from memorynet_gui.restore.results import ResultStore
 if TYPE_CHECKING:
     from core.images.io import Picture, Receipt, WriteOptions
     from core.images.metrics import Score
-    from core.restoring.restore import Restored
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOrder:
     """Everything one restoration needs, frozen when it starts."""
 
-    item_id: str
-    path: Path
-    task: str
-    model: str  # a catalogue name or a path
-    device: str
-    precision: str
-    tile_px: int | None
+    item: Item
+    choice: Choice
     focus: tuple[int, int, int, int] | None
     store: ResultStore = field(compare=False, repr=False)
-    thoroughness_percent: int = 100
-    scale: str = AUTO
-    mask: str = ""  # names in ``masks``
-    only: str = ""
     masks: MaskStore | None = field(default=None, compare=False, repr=False)
+
+    def mask(self, name: str) -> np.ndarray | None:
+        return self.masks.get(name) if self.masks is not None and name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +68,12 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
     Raises ImageError, CheckpointError, Cancelled, and whatever the device reports.
     """
     from core.images import io as image_io
-    from core.model import catalog
 
     control.checkpoint()
-    stamp = order.path.stat() if order.path.exists() else None
-    picture = image_io.read(order.path)
+    item, choice = order.item, order.choice
+    stamp = item.path.stat() if item.path.exists() else None
+    picture = image_io.read(item.path)
     control.checkpoint()
-    from core.model import memory_edit  # loads torch the first time
     from core.restoring import restore  # loads torch the first time
 
     control.checkpoint()
@@ -89,65 +81,28 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
     def forward(event: object) -> None:
         if isinstance(event, TileDone):
             rgb = image_io.to_srgb(event.pixels, picture.icc)
-            emit(
-                TileShown(order.item_id, event.index, event.count, event.x, event.y, rgb, event.seconds_left)
-            )
+            emit(TileShown(item.id, event.index, event.count, event.x, event.y, rgb, event.seconds_left))
         elif isinstance(event, RestoreStarted | PassTile | LadderStep | Notice):
             emit(event)
 
-    mask = order.masks.get(order.mask) if order.masks is not None and order.mask else None
-    only = order.masks.get(order.only) if order.masks is not None and order.only else None
-    if order.task != restore.GUESSED_TASK:
-        mask = None
-    request = restore.RestoreRequest(
-        task=order.task,
-        model=catalog.resolve(order.model),
-        device=order.device,
-        precision=order.precision,
-        tile_px=order.tile_px,
-        focus=order.focus,
-        memory_edit=memory_edit.thorough(order.thoroughness_percent / 100),
-        mask=mask,
-        only=only,
-        # as the command line's default
-        guess=mask is None and restore.can_guess(catalog.resolve(order.model), order.task),
-        scale=order.scale,
-    )
-    restored = restore.restore(picture, request, forward, control)
+    mask = order.mask(item.mask) if choice.task == GUESSED_TASK else None
+    only = order.mask(item.only)
+    request = choice.request(focus=order.focus, mask=mask, only=only)
+    restored = restore.restore(picture, restore.guessing(request), forward, control)
     note = ResultNote(
-        task=restored.task,
-        model=order.model,
-        model_name=restored.model_name,
-        model_sha256=restored.model_sha256,
-        device=restored.device,
-        precision=restored.precision,
-        tile_px=restored.tile_px,
-        seconds=restored.seconds,
-        megapixels_per_s=restored.megapixels_per_s,
-        notes=tuple(restored.notes),
+        choice=choice,
+        made=restored.made,
         width=picture.info.width,
         height=picture.info.height,
         bit_depth=picture.info.bit_depth,
         source_bytes=stamp.st_size if stamp else 0,
         source_mtime_ns=stamp.st_mtime_ns if stamp else 0,
-        thoroughness_percent=order.thoroughness_percent,
-        scale=order.scale,
-        scale_used=restored.verdict.scale,
-        scale_why=restored.verdict.why,
-        found=restored.verdict.found,
-        gone=restored.verdict.gone,
-        unchanged=restored.verdict.unchanged,
-    )
-    note = replace(
-        note,
-        mask=restored.mask,
-        only=restored.only,
-        mask_name=order.mask if mask is not None else "",
-        only_name=order.only if only is not None else "",
+        mask_name=item.mask if mask is not None else "",
+        only_name=item.only if only is not None else "",
     )
     rgb = image_io.to_srgb(restored.pixels, picture.icc)
-    error = order.store.put(order.item_id, restored.pixels)
-    return RestoreOutcome(order.item_id, note, rgb, describe(error) if error else None)
+    error = order.store.put(item.id, restored.pixels)
+    return RestoreOutcome(item.id, note, rgb, describe(error) if error else None)
 
 
 def is_same_source(path: Path, note: ResultNote) -> bool:
@@ -162,7 +117,6 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
     Raises SourceChanged, ResultGone, and what reading the photo raises.
     """
     from core.images import io as image_io
-    from core.model import memory_edit
 
     note = item.result
     pixels = store.get(item.id)
@@ -171,26 +125,7 @@ def load_result(item: Item, store: ResultStore) -> tuple[Picture, Restored]:
     picture = image_io.read(item.path)
     if not is_same_source(item.path, note) or picture.pixels.shape != pixels.shape:
         raise SourceChanged(item.name)
-    from core.restoring.restore import Restored
-
-    restored = Restored(
-        pixels=pixels,
-        task=note.task,
-        model_name=note.model_name,
-        model_sha256=note.model_sha256,
-        device=note.device,
-        precision=note.precision,
-        tile_px=note.tile_px,
-        seconds=note.seconds,
-        megapixels_per_s=note.megapixels_per_s,
-        notes=note.notes,
-        memory=memory_edit.note(memory_edit.thorough(note.thoroughness_percent / 100)),
-        mask=note.mask,
-        only=note.only,
-        verdict=note.verdict,
-        scale_asked=note.scale,
-    )
-    return picture, restored
+    return picture, Restored.of(note.made, pixels)
 
 
 def save_photo(item: Item, store: ResultStore, target: Path, options: WriteOptions | None = None) -> Receipt:

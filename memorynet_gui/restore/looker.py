@@ -10,21 +10,19 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.jobs import Cancelled, JobControl
+from core.restoring.records import Choice
+from core.restoring.verdict import NOTHING
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.queue_item import Item, ItemState, LookNote
 from memorynet_gui.restore.session import Session
-
-if TYPE_CHECKING:
-    from core.restoring.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +58,8 @@ class Looker(QObject):
         self._background = Background(self)
         self._control: JobControl | None = None
         self._looking_at: str | None = None
-        self._previews: OrderedDict[tuple[str, LookKey], np.ndarray] = OrderedDict()
-        self._failed: set[tuple[str, LookKey]] = set()
+        self._previews: OrderedDict[tuple[str, Choice], np.ndarray] = OrderedDict()
+        self._failed: set[tuple[str, Choice]] = set()
         self._shut = False
         self._soon = QTimer(self, singleShot=True, interval=SOON_MS)
         self._soon.timeout.connect(self._next)
@@ -97,18 +95,17 @@ class Looker(QObject):
             self.stop()
         self.wake()
 
-    def _key(self) -> LookKey:
-        choice = self._choices.choice()
-        return LookKey(choice.task, choice.model, choice.device, choice.precision, choice.scale)
+    def _key(self) -> Choice:
+        return self._choices.choice().as_looked
 
     def _wants(self, item: Item) -> bool:
         key = self._key()
         if item.state is not ItemState.WAITING or not key.model or (item.id, key) in self._failed:
             return False
         is_current = self._session.current is not None and self._session.current.id == item.id
-        if item.look is None or item.look.key != key.text:
+        if item.look is None or item.look.choice != key:
             return True
-        return is_current and item.look.found != "nothing" and (item.id, key) not in self._previews
+        return is_current and item.look.verdict.found != NOTHING and (item.id, key) not in self._previews
 
     def _next(self) -> None:
         if self._shut or self._control is not None or not self._settings.look_automatically:
@@ -135,7 +132,7 @@ class Looker(QObject):
         self._control, self._looking_at = None, None
         self.wake()
 
-    def _seen(self, key: LookKey, sight: Sight) -> None:
+    def _seen(self, key: Choice, sight: Sight) -> None:
         self._free()
         item = self._session.get(sight.item_id)
         if item is None or item.state is not ItemState.WAITING:
@@ -148,32 +145,16 @@ class Looker(QObject):
         if sight.rgb is not None and key == self._key():
             self.previewed.emit(sight.item_id, sight.rgb)
 
-    def _not_seen(self, key: LookKey, item_id: str, error: Exception) -> None:
+    def _not_seen(self, key: Choice, item_id: str, error: Exception) -> None:
         self._free()
         if not isinstance(error, Cancelled):  # restoring it says what is wrong; a look stays silent
             log.info("not looked at: %s", error)
             self._failed.add((item_id, key))
 
 
-@dataclass(frozen=True, slots=True)
-class LookKey:
-    """What a look depends on."""
-
-    task: str
-    model: str
-    device: str
-    precision: str
-    scale: str
-
-    @property
-    def text(self) -> str:
-        return " ".join((self.task, self.model, self.device, self.precision, self.scale))
-
-
-def look_at(item_id: str, path: Path, key: LookKey, want_pixels: bool, control: JobControl) -> Sight:
+def look_at(item_id: str, path: Path, key: Choice, want_pixels: bool, control: JobControl) -> Sight:
     """Read a photo and look at it. Raises what reading and the network raise, and Cancelled."""
     from core.images import io as image_io
-    from core.model import catalog
 
     info = image_io.read_info(path)
     if info.width * info.height > MOST_PIXELS:
@@ -182,19 +163,8 @@ def look_at(item_id: str, path: Path, key: LookKey, want_pixels: bool, control: 
     control.checkpoint()
     from core.restoring import restore
 
-    request = restore.RestoreRequest(
-        task=key.task,
-        model=catalog.resolve(key.model),
-        device=key.device,
-        precision=key.precision,
-        scale=key.scale,
-        guess=restore.can_guess(catalog.resolve(key.model), key.task),
-    )
+    request = restore.guessing(key.request())
     verdict, pixels = restore.preview(picture, request, control, want_pixels)
     control.checkpoint()
     rgb = None if pixels is picture.pixels else image_io.to_srgb(pixels, picture.icc)
-    return Sight(item_id, note_of(verdict, key), rgb)
-
-
-def note_of(verdict: Verdict, key: LookKey) -> LookNote:
-    return LookNote(key.text, key.task, verdict.found, verdict.scale, verdict.why)
+    return Sight(item_id, LookNote(key, verdict), rgb)

@@ -70,6 +70,13 @@ class ResultsOut(QObject):
         if not self._saver.save_all():
             self._context.banner("Every result is saved already.")
 
+    def ask_for_room(self, budget_bytes: int) -> None:
+        self._context.banner(
+            f"Results that are not saved fill {budget_bytes / 1e9:.1f} GB. Save them to go on.",
+            "Save all and go on",
+            self.save_all_and_go_on,
+        )
+
     def save_all_and_go_on(self) -> None:
         self._go_on = True
         if not self._saver.save_all():

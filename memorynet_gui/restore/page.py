@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,16 +86,7 @@ class RestorePage(Page):
         self.stage.preview = self.looker.preview
         self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
         self.work = QueueWork(
-            context,
-            self.session,
-            self.store,
-            self.stage,
-            self.flow,
-            self.thumbnails,
-            self.filmstrip,
-            self.chooser,
-            self.results_out,
-            self,
+            context, self.session, self.flow, self.chooser, self.filmstrip.selected_ids, self
         )
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
@@ -154,18 +146,22 @@ class RestorePage(Page):
         self.stage.quality_changed.connect(self._show_quality)
         self.looker.previewed.connect(self.stage.previewed)
         flow.started.connect(lambda _id: self.looker.stop())
-        flow.started.connect(self.work.started)
+        flow.started.connect(self.stage.started)
+        flow.started.connect(lambda _id: self.work.started())
         flow.finished.connect(lambda _outcome: self._refresh())
         flow.finished.connect(self._first_finished)
         flow.failed.connect(self.stage.stopped)
         flow.told.connect(context.banner)
         flow.stopped_by.connect(lambda problem: out.say("Nothing more was restored.", problem))
-        flow.out_of_room.connect(self.work.out_of_room)
+        flow.out_of_room.connect(lambda: out.ask_for_room(self.store.budget_bytes))
         flow.progressed.connect(self.work.say_progress)
         flow.cancelled.connect(self.work.stopped)
         flow.idle.connect(self.work.idle)
         out.changed.connect(self._refresh)
         self.work.changed.connect(self._refresh)
+        self.work.afresh.connect(self._read_anew)
+        self.work.stopped_at.connect(self.stage.stopped)
+        self.work.time_left.connect(self.filmstrip.set_time_left)
         self.masks.changed.connect(self._refresh)
         flow.started.connect(lambda _id: self.masks.stop())
         out.go_on.connect(self.work.run_all)
@@ -183,7 +179,8 @@ class RestorePage(Page):
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
         HoldOriginal(self.canvas, self, panel)
-        panel.strength_changed.connect(self.work.set_strength)
+        panel.strength_changed.connect(self.stage.set_strength)
+        panel.strength_changed.connect(lambda _percent: self.work.spread_strength())
         panel.restore_requested.connect(lambda: self._do("run"))
         panel.cancel_requested.connect(lambda: self._do("cancel"))
         panel.save_requested.connect(lambda: self._do("save"))
@@ -221,6 +218,10 @@ class RestorePage(Page):
             f"{said}, the photo stays. Your originals are never overwritten.",
             "or paste with Ctrl+V",
         )
+
+    def _read_anew(self, item: Item) -> None:
+        self.stage.loader.forget(item.id)
+        self.thumbnails.forget(item.path)
 
     def _first_finished(self) -> None:
         """The first run has imported the rest of torch."""
@@ -396,22 +397,25 @@ class RestorePage(Page):
             return None
         choice, store = self._inspector.choices.choice(), self.store
         note = item.result if item.state is ItemState.DONE and store.has(item.id) else None
-        by = note or choice
+        found = ""
+        if note is not None:
+            choice = replace(
+                note.choice,
+                device=choice.device,
+                precision=choice.precision,
+                tile_px=choice.tile_px,
+                scale=note.made.verdict.scale,
+            )
+            found = verdict.words(note.made.verdict, note.made.task)
         return PhotoAtHand(
             item.path,
             (item.id, note),
-            by.task,
-            by.model,
-            choice.device,
-            choice.precision,
-            choice.tile_px,
-            by.thoroughness_percent,
+            choice,
             shown.rgb,
             None if note is None or shown.restored_is_saved_file else shown.restored,
             None if note is None else lambda: store.get(item.id),
             item.reference,
-            note.scale_used if note is not None else choice.scale,
-            verdict.words(note.verdict, note.task) if note is not None else "",
+            found,
         )
 
     def _toolbar_state(self) -> None:
@@ -454,7 +458,11 @@ class RestorePage(Page):
         item = self.session.current
         answer = self.stage.quality()
         reference = item.reference if item is not None else None
-        task = item.result.task if item is not None and item.result else self._inspector.choices.choice().task
+        task = (
+            item.result.made.task
+            if item is not None and item.result
+            else self._inspector.choices.choice().task
+        )
         if isinstance(answer, str):
             self._inspector.show_quality(reference, None, answer, task)
         else:

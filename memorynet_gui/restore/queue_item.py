@@ -9,21 +9,24 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from core import atomic
+from core.images.types import ReceiptLine, WriteOptions
+from core.model import memory_edit
 from core.problems import Problem
-from core.restoring.scales import AUTO, WHOLE
+from core.restoring.records import Choice, Made
+from core.restoring.scales import WHOLE
 from core.restoring.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-DEFAULT_QUALITY = 95  # as core.images.io.WriteOptions, which takes longer to import
+DEFAULT_OPTIONS = WriteOptions()
 
 
 class ItemState(StrEnum):
@@ -41,35 +44,12 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What a restoration will do; read once when it starts."""
-
-    task: str
-    model: str  # a catalogue name or a path; "" when no usable model is at hand
-    device: str = "auto"
-    precision: str = "auto"
-    tile_px: int | None = None
-    thoroughness_percent: int = 100  # 100 to 200: see core.model.memory_edit.thorough
-    scale: str = AUTO  # "auto", "1", "1/2", ...: see core.restoring.scales
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptNote:
-    what: str
-    kept: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class SaveNote:
     """Where and how the result was saved last; enough for the command line to do it again."""
 
     path: Path
     strength_percent: int | None  # None: of an earlier result
-    format: str | None = None  # None: as the source
-    quality: int = DEFAULT_QUALITY
-    bit_depth: int | None = None
-    strip_gps: bool = False
+    options: WriteOptions = DEFAULT_OPTIONS
     file_bytes: int = 0  # with file_mtime_ns: whether it is still the file that was written
     file_mtime_ns: int = 0
 
@@ -78,51 +58,23 @@ class SaveNote:
 class ResultNote:
     """Everything about one restoration except its pixels; enough to describe, repeat and save it."""
 
-    task: str
-    model: str  # what ``--model`` takes: a catalogue name or a path
-    model_name: str
-    model_sha256: str
-    device: str
-    precision: str
-    tile_px: int
-    seconds: float
-    megapixels_per_s: float
-    notes: tuple[str, ...]
+    choice: Choice  # that was asked for
+    made: Made
     width: int
     height: int
     bit_depth: int
     source_bytes: int  # with source_mtime_ns: which version of the source file this belongs to
     source_mtime_ns: int
-    thoroughness_percent: int = 100
-    mask: str = "none"  # what the record says: "none", "auto" or a sum; likewise what it was restricted to
-    only: str = "none"
     mask_name: str = ""  # in the mask store, where one was painted
     only_name: str = ""
-    scale: str = WHOLE  # that was asked for; results from before there were scales are of the full size
-    scale_used: str = WHOLE
-    scale_why: str = ""
-    found: str | None = None  # "nothing" "little" "much"; None: the model cannot say
-    gone: float | None = None  # 0..1
-    unchanged: bool = False  # nothing was found, the photo is as it was
-
-    @property
-    def verdict(self) -> Verdict:
-        return Verdict(self.found, self.gone, self.scale_used, self.scale_why, self.unchanged)
 
 
 @dataclass(frozen=True, slots=True)
 class LookNote:
     """What was seen in a photo before it is restored."""
 
-    key: str  # what the look depends on
-    task: str
-    found: str | None
-    scale: str
-    why: str
-
-    @property
-    def verdict(self) -> Verdict:
-        return Verdict(self.found, None, self.scale, self.why)
+    choice: Choice  # as far as a look depends on it
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +92,10 @@ class Item:
     problem: Problem | None = None
     result: ResultNote | None = None
     saved: SaveNote | None = None
-    receipt: tuple[ReceiptNote, ...] = ()
+    receipt: tuple[ReceiptLine, ...] = ()
     reference: Path | None = None
-    mask: str = (
-        ""  # where the damage is, and below where it may be restored: names in the mask store; "": none
-    )
-    only: str = ""
+    mask: str = ""  # where the damage is: a name in the mask store; "": none
+    only: str = ""  # where it may be restored, likewise
     look: LookNote | None = None  # of this start only
 
     @property
@@ -163,8 +113,10 @@ class Item:
         if self.state is ItemState.RUNNING:
             return f"{self.tile}/{self.tile_count}" if self.tile_count else "starting"
         return {
-            ItemState.WAITING: self.look.verdict.short(self.look.task) if self.look else "waiting",
-            ItemState.DONE: self.result.verdict.short(self.result.task, "✓") if self.result else "✓",
+            ItemState.WAITING: self.look.verdict.short(self.look.choice.task) if self.look else "waiting",
+            ItemState.DONE: self.result.made.verdict.short(self.result.made.task, "✓")
+            if self.result
+            else "✓",
             ItemState.FAILED: "⚠ retry",
             ItemState.CANCELLED: "cancelled",
         }[self.state]
@@ -183,7 +135,8 @@ def item_as_json(item: Item) -> dict[str, Any]:
         if value is not None:
             found[key] = asdict(value)
     if item.saved is not None:
-        found["saved"] = {**asdict(item.saved), "path": str(item.saved.path)}
+        options = asdict(item.saved.options)
+        found["saved"] = {**asdict(item.saved), "path": str(item.saved.path), "options": options}
     if item.receipt:
         found["receipt"] = [asdict(line) for line in item.receipt]
     for key in ("mask", "only"):
@@ -210,13 +163,44 @@ def item_from_json(data: Mapping[str, Any]) -> Item:
         state=ItemState(data["state"]),
         strength_percent=strength,
         problem=Problem(**problem) if problem else None,
-        result=ResultNote(**{**result, "notes": tuple(result["notes"])}) if result else None,
-        saved=SaveNote(**{**saved, "path": Path(saved["path"])}) if saved else None,
-        receipt=tuple(ReceiptNote(**line) for line in data.get("receipt", ())),
+        result=_result_from_json(result) if result else None,
+        saved=_saved_from_json(saved) if saved else None,
+        receipt=tuple(ReceiptLine(**line) for line in data.get("receipt", ())),
         reference=Path(reference) if reference else None,
         mask=_mask_name(data.get("mask", "")),
         only=_mask_name(data.get("only", "")),
     )
+
+
+def _result_from_json(data: Mapping[str, Any]) -> ResultNote:
+    data = data if "made" in data else _nested(data)
+    return ResultNote(**{**data, "choice": Choice(**data["choice"]), "made": Made.from_dict(data["made"])})
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as queues held it before choice and making had records of their own."""
+    data = {"scale": WHOLE, "thoroughness_percent": 100, "mask": "none", "only": "none", **flat}
+    thoroughness = data.pop("thoroughness_percent") / 100
+    verdict = {
+        name: data.pop(old)
+        for name, old in (
+            ("found", "found"), ("gone", "gone"), ("scale", "scale_used"), ("why", "scale_why"), ("unchanged", "unchanged"),
+        )
+        if old in data
+    }  # fmt: skip
+    asked = {"task": data["task"], "model": data.pop("model"), "scale": data["scale"]}
+    made = {each.name: data.pop(each.name) for each in fields(Made) if each.name in data}
+    made |= {"memory": memory_edit.note(memory_edit.thorough(thoroughness)), "verdict": verdict}
+    return {**data, "choice": {**asked, "thoroughness": thoroughness}, "made": made}
+
+
+def _saved_from_json(data: Mapping[str, Any]) -> SaveNote:
+    """Before the options had a record of their own, they stood beside the path."""
+    left = dict(data)
+    options = left.pop("options", None)
+    if options is None:
+        options = {each.name: left.pop(each.name) for each in fields(WriteOptions) if each.name in left}
+    return SaveNote(**{**left, "path": Path(left["path"]), "options": WriteOptions(**options)})
 
 
 def _mask_name(value: Any) -> str:

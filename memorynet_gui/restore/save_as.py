@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.restore.queue_item import DEFAULT_QUALITY
+from memorynet_gui.restore.queue_item import DEFAULT_OPTIONS
 from memorynet_gui.widgets.parts import DirectSlider
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class SaveAsDialog(QDialog):
         self,
         suggested: Path,
         info: PictureInfo,
-        quality: int = DEFAULT_QUALITY,
+        quality: int = DEFAULT_OPTIONS.quality,
         strip_gps: bool = False,
         parent: QWidget | None = None,
     ) -> None:
@@ -139,7 +139,7 @@ class SaveAsDialog(QDialog):
         key = self.format.currentData()
         return WriteOptions(
             format=key,
-            quality=self.quality.value() if key in WITH_QUALITY else DEFAULT_QUALITY,
+            quality=self.quality.value() if key in WITH_QUALITY else DEFAULT_OPTIONS.quality,
             bit_depth=self.bit_depth.currentData(),
             strip_gps=self.strip_gps.isChecked(),
             overwrite=self._confirmed == self.path(),

@@ -8,22 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtGui import QImage
 
+from core.images.types import ReceiptLine, WriteOptions
+from core.tasks import DEFAULT as DEFAULT_TASK
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.restore.job import blended_rgb, save_photo
-from memorynet_gui.restore.queue_item import Item, ItemState, Origin, ReceiptNote, SaveNote
+from memorynet_gui.restore.queue_item import Item, ItemState, Origin, SaveNote
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.session import Session
-
-if TYPE_CHECKING:
-    from core.images.io import WriteOptions
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ _FREE_NAME_TRIES = 5
 @dataclass(frozen=True, slots=True)
 class _Saved:
     note: SaveNote
-    receipt: tuple[ReceiptNote, ...]
+    receipt: tuple[ReceiptLine, ...]
 
 
 class Saver(QObject):
@@ -90,9 +89,7 @@ class Saver(QObject):
         if item.saved is not None:
             return item.saved
         wanted = _Wanted.of(self._settings)
-        return SaveNote(
-            wanted.target(item), None, wanted.format, wanted.quality, wanted.bit_depth, wanted.strip_gps
-        )
+        return SaveNote(wanted.target(item), None, wanted.options)
 
     def _done(self, item: Item, done: _Saved) -> None:
         now = self._session.get(item.id)
@@ -164,27 +161,11 @@ class _Wanted:
     """The save settings, read on the window's thread when the save is asked for."""
 
     folder: Path | None
-    format: str | None
-    quality: int
-    bit_depth: int | None
-    strip_gps: bool
+    options: WriteOptions
 
     @staticmethod
     def of(settings: Settings, folder: Path | None = None) -> _Wanted:
-        return _Wanted(
-            folder or settings.output_folder,
-            settings.save_format,
-            settings.save_quality,
-            settings.save_bit_depth,
-            settings.strip_gps,
-        )
-
-    def options(self) -> WriteOptions:
-        from core.images.io import WriteOptions
-
-        return WriteOptions(
-            format=self.format, quality=self.quality, bit_depth=self.bit_depth, strip_gps=self.strip_gps
-        )
+        return _Wanted(folder or settings.output_folder, settings.save_options)
 
     def target(self, item: Item) -> Path:
         """The usual place: beside the original, unless that is no place of the person's."""
@@ -193,8 +174,8 @@ class _Wanted:
         folder = self.folder
         if folder is None and item.origin is not Origin.FILE:
             folder = pictures_folder()
-        task = item.result.task if item.result is not None else "derain"
-        return outputs.output_path(item.path, folder, task=task, format=self.format)
+        task = item.result.made.task if item.result is not None else DEFAULT_TASK
+        return outputs.output_path(item.path, folder, task=task, format=self.options.format)
 
 
 def pictures_folder() -> Path:
@@ -214,13 +195,13 @@ def _write(
     from core.images import io as image_io
     from core.restoring import outputs
 
-    options = options or wanted.options()
+    options = options or wanted.options
     free = target is None
     place = wanted.target(item) if target is None else target
     if free:
         if replace_any or (item.saved is not None and _is_own_place(item.saved, place)):
             place = item.saved.path if item.saved is not None and not replace_any else place
-            options = _overwriting(options)
+            options = replace(options, overwrite=True)
         else:
             place = outputs.free_path(place)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -233,21 +214,9 @@ def _write(
                 raise
             place = outputs.free_path(place)  # somebody took the name in between
     facts = receipt.path.stat()
-    note = SaveNote(
-        receipt.path,
-        item.strength_percent,
-        options.format,
-        options.quality,
-        options.bit_depth,
-        options.strip_gps,
-        facts.st_size,
-        facts.st_mtime_ns,
-    )
-    return _Saved(note, tuple(ReceiptNote(line.what, line.kept, line.detail) for line in receipt.lines))
-
-
-def _overwriting(options: WriteOptions) -> WriteOptions:
-    return replace(options, overwrite=True)
+    kept = replace(options, overwrite=False)
+    note = SaveNote(receipt.path, item.strength_percent, kept, facts.st_size, facts.st_mtime_ns)
+    return _Saved(note, receipt.lines)
 
 
 def _is_ours(saved: SaveNote) -> bool:

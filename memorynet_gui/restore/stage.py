@@ -274,7 +274,7 @@ class Stage(QObject):
         if item is None or item.reference is None:
             return None
         restored = item.state is ItemState.DONE and item.result is not None
-        task = item.result.task if item.result is not None else self.task
+        task = item.result.made.task if item.result is not None else self.task
         return (
             item.id,
             item.reference,

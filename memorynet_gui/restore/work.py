@@ -6,17 +6,13 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from core.restoring.records import GUESSED_TASK, Choice
 from memorynet_gui.base.page import AppContext
-from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.base.words import clock
 from memorynet_gui.restore.chooser import Chooser
-from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
-from memorynet_gui.restore.outputs import ResultsOut
-from memorynet_gui.restore.queue_item import Choice, ItemState
-from memorynet_gui.restore.results import ResultStore
+from memorynet_gui.restore.queue_item import ItemState
 from memorynet_gui.restore.session import Session
-from memorynet_gui.restore.stage import Stage
 
 _TICK_MS = 500  # the time left goes on between tiles
 _SPREAD_MS = 250
@@ -26,24 +22,22 @@ class QueueWork(QObject):
     """Starts what the flow then does, and says how far it is."""
 
     changed = Signal()  # what the page shows is true no longer
+    afresh = Signal(object)  # Item, whose file may have changed: what was decoded of it is out of date
+    stopped_at = Signal(str)  # item id, still on the list
+    time_left = Signal(str)
 
     def __init__(
         self,
         context: AppContext,
         session: Session,
-        store: ResultStore,
-        stage: Stage,
         flow: RestoreFlow,
-        thumbnails: Thumbnails,
-        filmstrip: Filmstrip,
         chooser: Chooser,
-        results_out: ResultsOut,
+        selected_ids: Callable[[], list[str]],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._context, self._session, self._store, self._stage = context, session, store, stage
-        self._flow, self._thumbnails, self._filmstrip = flow, thumbnails, filmstrip
-        self._chooser, self._results_out = chooser, results_out
+        self._context, self._session, self._flow, self._chooser = context, session, flow, chooser
+        self._selected_ids = selected_ids
         self._removing: set[str] = set()
         self._take_back_offer: Callable[[], None] = lambda: None  # the banner with "Undo"
         self._tick = QTimer(self)
@@ -71,7 +65,7 @@ class QueueWork(QObject):
         """Before a batch: the shadows of photos that nobody has marked are guessed."""
         waiting = [item for item in self._session.items() if item.state is ItemState.WAITING]
         count = sum(not item.mask for item in waiting)
-        if choice.task == "deshadow" and count and len(waiting) > 1:
+        if choice.task == GUESSED_TASK and count and len(waiting) > 1:
             what = "1 photo has" if count == 1 else f"{count:,} photos have"
             self._context.banner(
                 f"{what} no mask: the shadow is guessed, and a photo stays as it is where none is found."
@@ -83,7 +77,7 @@ class QueueWork(QObject):
         item = self._session.current
         if choice is None or item is None:
             return
-        selected = self._filmstrip.selected_ids()
+        selected = self._selected_ids()
         self._flow.run_these(selected if item.id in selected else [item.id], choice)
 
     def retry(self, item_ids: list[str]) -> None:
@@ -96,12 +90,10 @@ class QueueWork(QObject):
         for item_id in again:
             item = self._session.get(item_id)
             if item is not None:
-                self._stage.loader.forget(item_id)
-                self._thumbnails.forget(item.path)
+                self.afresh.emit(item)
         self._flow.run_these(again, choice)
 
-    def started(self, item_id: str) -> None:
-        self._stage.started(item_id)
+    def started(self) -> None:
         self._tick.start()
         self.changed.emit()
 
@@ -110,11 +102,11 @@ class QueueWork(QObject):
             self._removing.discard(item_id)
             self._session.remove([item_id])
         else:
-            self._stage.stopped(item_id)
+            self.stopped_at.emit(item_id)
 
     def idle(self) -> None:
         self._tick.stop()
-        self._filmstrip.set_time_left("")
+        self.time_left.emit("")
         self._context.job_bar.clear_job()
         self.changed.emit()
 
@@ -123,20 +115,12 @@ class QueueWork(QObject):
             return
         left = self._flow.seconds_left()
         self._context.job_bar.set_job(self._flow.text(), self._flow.share(), left)
-        self._filmstrip.set_time_left("" if left is None else f"about {clock(left)} left")
+        self.time_left.emit("" if left is None else f"about {clock(left)} left")
 
-    def out_of_room(self) -> None:
-        gigabytes = self._store.budget_bytes / 1e9
-        self._context.banner(
-            f"Results that are not saved fill {gigabytes:.1f} GB. Save them to go on.",
-            "Save all and go on",
-            self._results_out.save_all_and_go_on,
-        )
-
-    def set_strength(self, percent: int) -> None:
+    def spread_strength(self) -> None:
+        """The strength of the shown photo has changed: several that are selected follow it."""
         current = self._session.current
-        selected = self._filmstrip.selected_ids()
-        self._stage.set_strength(percent)
+        selected = self._selected_ids()
         if current is not None and len(selected) > 1 and current.id in selected:
             self._strength_for = selected
             self._spread.start()  # ten thousand photos need not follow every pixel of the slider
@@ -148,7 +132,7 @@ class QueueWork(QObject):
             self._session.update_many(self._strength_for, strength_percent=current.strength_percent)
 
     def remove(self) -> None:
-        wanted = self._filmstrip.selected_ids()
+        wanted = self._selected_ids()
         current = self._session.current
         if not wanted and current is not None:
             wanted = [current.id]

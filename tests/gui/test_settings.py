@@ -29,7 +29,7 @@ SAMPLES = {
     "precision": "fp32",
     "tile_px": 512,
     "strength_percent": 40,
-    "thoroughness_percent": 135,
+    "thoroughness": 1.35,
     "scale": "1/4",
     "look_automatically": False,
     "strip_gps": True,

@@ -16,7 +16,7 @@ from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
-from core.restoring import evaluation, evaluation_text, restore
+from core.restoring import evaluation, evaluation_text, passes, restore
 from core.restoring.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
 from tests.small import photo, save_small_model
 
@@ -217,7 +217,7 @@ def test_16_bit_inputs_are_measured_at_8_bits(tmp_path: Path, model: Path) -> No
 def test_a_card_too_full_for_the_model_is_no_end(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = restore.load_model
+    load = passes.load_model
 
     def full(path: Path, device: str, precision: str) -> object:
         if device == "mps":
@@ -225,7 +225,7 @@ def test_a_card_too_full_for_the_model_is_no_end(
         return load(path, device, precision)
 
     _pairs(tmp_path / "set", [(24, 20)])
-    for module in (restore, evaluation):
+    for module in (passes, evaluation):
         monkeypatch.setattr(module, "load_model", full)
         monkeypatch.setattr(module, "choose_device", lambda name: "mps")
     table = evaluate(EvaluateRequest(tmp_path / "set", model=model))

@@ -18,7 +18,8 @@ from core.model.network import MemoryNet
 from core.model.tensors import to_tensor
 from core.restoring import memory_look, memory_probe
 from core.restoring.memory_look import MemoryLook
-from core.restoring.restore import RestoreError, RestoreRequest, reduced_copy, restore
+from core.restoring.passes import reduced_copy
+from core.restoring.restore import RestoreError, RestoreRequest, restore
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +18,21 @@ from hypothesis.extra import numpy as arrays
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import WriteOptions
+from core.model.memory_edit import thorough
 from core.restoring import outputs
-from core.restoring.verdict import NO_VERDICT, Verdict
+from core.restoring.records import Made, Restored, RestoreRequest
 from core.tasks import TASKS
 from tests.image_makers import photo, pillow_bytes, png_bytes
 
 SHA = "a" * 64
 
 
-@dataclass(frozen=True)
-class Result:
-    """The fields of core.restoring.restore.Restored that outputs reads, without importing torch."""
-
-    pixels: np.ndarray
-    task: str = "derain"
-    model_name: str = "derain-s"
-    model_sha256: str = SHA
-    precision: str = "fp32"
-    tile_px: int = 512
-    memory: str = "unchanged"
-    mask: str = "none"
-    only: str = "none"
-    scale_asked: str = "auto"
-    verdict: Verdict = NO_VERDICT
+ASKED = RestoreRequest()
+MADE = Made("derain", "derain-s", SHA, "cpu", "fp32", 512, 1.0, 1.0, (), "unchanged", "none", "none", "auto")
 
 
-def restored(pixels: np.ndarray, **changes: Any) -> Any:
-    return Result(pixels, **changes)
+def restored(pixels: np.ndarray, **changes: Any) -> Restored:
+    return replace(Restored.of(MADE, pixels), **changes)
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -248,22 +236,24 @@ def test_an_output_is_current_for_its_own_request_only(tmp_path: Path) -> None:
     picture = source_in(tmp_path)
     source = picture.info.path
     target = outputs.output_path(source)
-    request = outputs.fingerprint(source, SHA, "derain", 0.5)
+    request = outputs.fingerprint(source, SHA, ASKED, 0.5)
     assert not outputs.is_current(target, request), "nothing there yet"
     outputs.save(restored(picture.pixels), picture, target, 0.5)
     assert outputs.is_current(target, request)
-    assert outputs.is_current(target, outputs.fingerprint(source, SHA, "derain", 0.5, "fp32", 512))
+    assert outputs.is_current(
+        target, outputs.fingerprint(source, SHA, RestoreRequest(precision="fp32", tile_px=512), 0.5)
+    )
     for other in (
-        outputs.fingerprint(source, "b" * 64, "derain", 0.5),
-        outputs.fingerprint(source, SHA, "deblur", 0.5),
-        outputs.fingerprint(source, SHA, "derain", 0.51),
-        outputs.fingerprint(source, SHA, "derain", 0.5, "bf16"),
-        outputs.fingerprint(source, SHA, "derain", 0.5, "fp32", 256),
-        outputs.fingerprint(source, SHA, "derain", 0.5, options=WriteOptions(quality=80)),
-        outputs.fingerprint(source, SHA, "derain", 0.5, options=WriteOptions(strip_gps=True)),
-        outputs.fingerprint(source, SHA, "derain", 0.5, memory="muted"),
-        outputs.fingerprint(source, SHA, "derain", 0.5, memory="edited 0123456789abcdef"),
-        outputs.fingerprint(source, SHA, "derain", 0.5, mask="0123456789abcdef"),
+        outputs.fingerprint(source, "b" * 64, ASKED, 0.5),
+        outputs.fingerprint(source, SHA, RestoreRequest("deblur"), 0.5),
+        outputs.fingerprint(source, SHA, ASKED, 0.51),
+        outputs.fingerprint(source, SHA, RestoreRequest(precision="bf16"), 0.5),
+        outputs.fingerprint(source, SHA, RestoreRequest(precision="fp32", tile_px=256), 0.5),
+        outputs.fingerprint(source, SHA, ASKED, 0.5, options=WriteOptions(quality=80)),
+        outputs.fingerprint(source, SHA, ASKED, 0.5, options=WriteOptions(strip_gps=True)),
+        outputs.fingerprint(source, SHA, RestoreRequest(mute_memory=True), 0.5),
+        outputs.fingerprint(source, SHA, RestoreRequest(memory_edit=thorough(1.5)), 0.5),
+        outputs.fingerprint(source, SHA, RestoreRequest(mask=np.full((40, 30), 255, np.uint8)), 0.5),
     ):
         assert not outputs.is_current(target, other)
 
@@ -275,15 +265,15 @@ def test_a_changed_source_or_version_makes_an_output_stale(
     source = picture.info.path
     target = outputs.output_path(source)
     outputs.save(restored(picture.pixels), picture, target)
-    assert outputs.is_current(target, outputs.fingerprint(source, SHA, "derain"))
+    assert outputs.is_current(target, outputs.fingerprint(source, SHA, ASKED))
     with monkeypatch.context() as patch:
         patch.setattr(outputs, "__version__", "999")
-        assert not outputs.is_current(target, outputs.fingerprint(source, SHA, "derain"))
+        assert not outputs.is_current(target, outputs.fingerprint(source, SHA, ASKED))
     os.utime(source, ns=(1, 1))
-    assert not outputs.is_current(target, outputs.fingerprint(source, SHA, "derain"))
+    assert not outputs.is_current(target, outputs.fingerprint(source, SHA, ASKED))
     source.unlink()
     with pytest.raises(image_io.UnreadableFile):
-        outputs.fingerprint(source, SHA, "derain")
+        outputs.fingerprint(source, SHA, ASKED)
 
 
 def test_a_source_that_changed_while_it_was_restored_is_done_again(tmp_path: Path) -> None:
@@ -293,14 +283,14 @@ def test_a_source_that_changed_while_it_was_restored_is_done_again(tmp_path: Pat
     source.write_bytes(png_bytes(photo(40, 30, np.uint16, seed=9)))
     os.utime(source, ns=(1, picture.info.file_mtime_ns + 1))
     outputs.save(restored(picture.pixels), picture, target)
-    assert not outputs.is_current(target, outputs.fingerprint(source, SHA, "derain"))
+    assert not outputs.is_current(target, outputs.fingerprint(source, SHA, ASKED))
 
 
 @pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".webp", ".avif", ".bmp", ".jp2"])
 def test_an_output_cut_short_is_made_again(tmp_path: Path, extension: str) -> None:
     picture = source_in(tmp_path)
     target = tmp_path / f"a{extension}"
-    request = outputs.fingerprint(picture.info.path, SHA, "derain")
+    request = outputs.fingerprint(picture.info.path, SHA, ASKED)
     outputs.save(restored(picture.pixels), picture, target)
     assert outputs.is_current(target, request)
     data = target.read_bytes()
@@ -311,7 +301,7 @@ def test_an_output_cut_short_is_made_again(tmp_path: Path, extension: str) -> No
 def test_foreign_damaged_or_missing_outputs_are_not_current(tmp_path: Path) -> None:
     picture = source_in(tmp_path)
     target = outputs.output_path(picture.info.path)
-    request = outputs.fingerprint(picture.info.path, SHA, "derain")
+    request = outputs.fingerprint(picture.info.path, SHA, ASKED)
     for content in (b"", b"text", png_bytes(photo(8, 8)), pillow_bytes(photo(8, 8), "JPEG")[:50]):
         target.write_bytes(content)
         assert not outputs.is_current(target, request)

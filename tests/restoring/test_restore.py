@@ -21,8 +21,9 @@ from core.model.checkpoint import CheckpointError
 from core.model.network import MemoryNet
 from core.model.tensors import DeviceError, NotFinite
 from core.problems import describe
-from core.restoring import restore as restoring
-from core.restoring.restore import RestoreError, RestoreRequest, restore
+from core.restoring import passes
+from core.restoring.records import Restored, RestoreError, RestoreRequest
+from core.restoring.restore import restore
 from tests.small import photo, save_small_model, small_network
 
 
@@ -35,7 +36,7 @@ def picture(width: int, height: int, seed: int = 0, dtype: type = np.uint8) -> i
     return image_io.from_array(photo(width, height, seed, dtype))
 
 
-def run(what: image_io.Picture, model: Path, **options: object) -> restoring.Restored:
+def run(what: image_io.Picture, model: Path, **options: object) -> Restored:
     """At the photo's own size unless asked otherwise: what happens to copies is test_scales' to say."""
     options.setdefault("scale", "1")
     return restore(what, RestoreRequest(model=model, device="cpu", **options), ignore, JobControl())  # type: ignore[arg-type]
@@ -197,19 +198,19 @@ def test_weights_that_overflow_give_an_error_and_no_black_picture(tmp_path: Path
 
 def test_from_a_card_to_the_processor(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last rung, with the processor playing a card that has no memory at all."""
-    job = restoring._Job(
-        picture(90, 70).pixels, RestoreRequest(model=model), restoring.load_model(model, "cpu", "fp32"), "cpu", "fp32",
+    job = passes._Job(
+        picture(90, 70).pixels, RestoreRequest(model=model), passes.load_model(model, "cpu", "fp32"), "cpu", "fp32",
         ignore, JobControl(),
     )  # fmt: skip
     job.device, job.tile_px = "mps", 64
-    to_tensor = restoring.to_tensor
+    to_tensor = passes.to_tensor
 
     def no_room(pixels: np.ndarray, device: str) -> torch.Tensor:
         if device == "mps":
             raise RuntimeError("MPS backend out of memory")
         return to_tensor(pixels, device)
 
-    monkeypatch.setattr(restoring, "to_tensor", no_room)
+    monkeypatch.setattr(passes, "to_tensor", no_room)
     job.run()
     assert job.device == "cpu"
     assert any("processor" in note for note in job.notes)
@@ -217,12 +218,12 @@ def test_from_a_card_to_the_processor(model: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_processor_gets_tiles_of_its_own_size(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was cut into small pieces for a full card is not left in pieces: each costs a halo."""
-    job = restoring._Job(
-        picture(400, 300).pixels, RestoreRequest(model=model, precision="fp32"), restoring.load_model(model, "cpu", "fp32"), "cpu",
+    job = passes._Job(
+        picture(400, 300).pixels, RestoreRequest(model=model, precision="fp32"), passes.load_model(model, "cpu", "fp32"), "cpu",
         "fp32", ignore, JobControl(),
     )  # fmt: skip
     job.device, job.tile_px = "mps", 256
-    to_tensor = restoring.to_tensor
+    to_tensor = passes.to_tensor
     events: list[object] = []
     job.emit = events.append
     tried: list[int] = []
@@ -236,7 +237,7 @@ def test_the_processor_gets_tiles_of_its_own_size(model: Path, monkeypatch: pyte
                 raise RuntimeError("MPS backend out of memory")
         return to_tensor(pixels, "cpu")
 
-    monkeypatch.setattr(restoring, "to_tensor", room_for_one)
+    monkeypatch.setattr(passes, "to_tensor", room_for_one)
     result = job.run()
     tiles = [event for event in events if isinstance(event, TileDone)]
     covered = np.zeros((300, 400), int)
@@ -255,15 +256,15 @@ def test_the_processor_gets_tiles_of_its_own_size(model: Path, monkeypatch: pyte
 def test_a_card_too_full_for_the_model_means_the_processor(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load_model = restoring.load_model
+    load_model = passes.load_model
 
     def full(path: Path, device: str, precision: str) -> object:
         if device == "mps":
             raise torch.OutOfMemoryError("MPS backend out of memory (allocated 17 GiB)\nmore")
         return load_model(path, device, precision)
 
-    monkeypatch.setattr(restoring, "load_model", full)
-    monkeypatch.setattr(restoring, "choose_device", lambda name: "mps")
+    monkeypatch.setattr(passes, "load_model", full)
+    monkeypatch.setattr(passes, "choose_device", lambda name: "mps")
     events: list[object] = []
     result = restore(picture(40, 30), RestoreRequest(model=model), events.append, JobControl())
     assert result.device == "cpu"
@@ -281,7 +282,7 @@ def test_a_card_too_full_for_the_model_means_the_processor(
     ],
 )
 def test_the_libraries_below_have_words_of_their_own_for_it(text: str) -> None:
-    assert restoring.is_out_of_memory(RuntimeError(text))
+    assert passes.is_out_of_memory(RuntimeError(text))
     assert describe(RuntimeError(text)).what == "There was not enough memory."
 
 
@@ -314,7 +315,7 @@ def test_cancelled_before_it_began(model: Path) -> None:
 def test_pause_holds_and_resume_goes_on(model: Path) -> None:
     control, done = JobControl(), threading.Event()
     control.pause()
-    results: list[restoring.Restored] = []
+    results: list[Restored] = []
 
     def work() -> None:
         results.append(restore(picture(64, 64), RestoreRequest(model=model, device="cpu"), ignore, control))
@@ -364,14 +365,14 @@ def test_bad_requests_are_refused_with_the_value(model: Path, tmp_path: Path) ->
 
 
 def test_the_tile_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch, model: Path) -> None:
-    network = restoring.load_model(model, "cpu", "fp32").network
+    network = passes.load_model(model, "cpu", "fp32").network
 
     def tile(free: int, width: int = 12_000, height: int = 8_000) -> int:
-        monkeypatch.setattr(restoring.psutil, "virtual_memory", type("Memory", (), {"available": free}))
-        return restoring.tile_for(network, width, height, "cpu", "fp32")
+        monkeypatch.setattr(passes.psutil, "virtual_memory", type("Memory", (), {"available": free}))
+        return passes.tile_for(network, width, height, "cpu", "fp32")
 
     sizes = [tile(free) for free in (10**6, 10**8, 10**9, 10**11)]
     assert sizes == sorted(sizes)
-    assert sizes[0] == restoring.SMALLEST_TILE_PX
-    assert sizes[-1] <= restoring.LARGEST_TILE_PX
+    assert sizes[0] == passes.SMALLEST_TILE_PX
+    assert sizes[-1] <= passes.LARGEST_TILE_PX
     assert tile(10**11, 100, 60) <= 104

@@ -19,7 +19,7 @@ from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
 from core.model.network import MemoryNet
-from core.restoring import restore as restoring
+from core.restoring import passes
 from core.restoring.restore import RestoreError, RestoreRequest, restore
 from tests.small import SMALL, photo, save_small_model, small_network
 
@@ -41,8 +41,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _reduced_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with large photos, but quick to compute."""
-    monkeypatch.setattr(restoring, "SUMMARY_WHOLE_PX", 120)
-    monkeypatch.setattr(restoring, "SUMMARY_PX", 90)
+    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 120)
+    monkeypatch.setattr(passes, "SUMMARY_PX", 90)
 
 
 def picture(width: int, height: int, seed: int = 0, dtype: type = np.uint8) -> image_io.Picture:
@@ -127,7 +127,7 @@ def test_every_tile_reads_from_all_of_the_photo(model: Path) -> None:
 def test_one_summary_serves_all_tiles(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given_to: list[torch.Tensor] = []
     made: list[None] = []
-    forward, summarise = MemoryNet.forward, restoring._Job._summarise
+    forward, summarise = MemoryNet.forward, passes._Job._summarise
 
     def watched(self: MemoryNet, image: torch.Tensor, guide: Any, summary: Any, **more: Any) -> Any:
         given_to.append(summary)
@@ -138,7 +138,7 @@ def test_one_summary_serves_all_tiles(model: Path, monkeypatch: pytest.MonkeyPat
         return summarise(self)
 
     monkeypatch.setattr(MemoryNet, "forward", watched)
-    monkeypatch.setattr(restoring._Job, "_summarise", counted)
+    monkeypatch.setattr(passes._Job, "_summarise", counted)
     run(picture(250, 200), model, tile_px=64)
     assert len(given_to) == 16 and len(made) == 1
     assert all(torch.equal(summary, given_to[0]) for summary in given_to)
@@ -193,7 +193,7 @@ def test_edits_that_change_nothing(model: Path, precision: str) -> None:
         edit = MemoryEdit(steps)
         assert np.array_equal(run(what, model, precision=precision, memory_edit=edit), plain)
         # and not only because nothing was handed over: its rows are read as they are
-        network = restoring.load_model(model, "cpu", precision).network
+        network = passes.load_model(model, "cpu", precision).network
         x = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
         with torch.inference_mode():
             assert torch.equal(network(x, edit=edit.rows(network.config)).restored, network(x).restored)
@@ -241,24 +241,24 @@ def test_a_mask_is_heard(model: Path, size: tuple[int, int]) -> None:
 def test_the_smallest_spot_still_counts_in_the_reduced_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = np.zeros((2000, 3000), np.uint8)
     mask[1234, 777] = 255
-    monkeypatch.setattr(restoring, "SUMMARY_PX", 60)
-    small = restoring.reduced_mask(mask)
-    assert small.shape == (40, 60) == restoring.reduced_copy(photo(3000, 2000)).shape[:2]
+    monkeypatch.setattr(passes, "SUMMARY_PX", 60)
+    small = passes.reduced_mask(mask)
+    assert small.shape == (40, 60) == passes.reduced_copy(photo(3000, 2000)).shape[:2]
     assert np.argwhere(small).tolist() == [[1234 // 50, 777 // 50]]
-    assert restoring.reduced_mask(mask[:100, :100]).dtype == np.uint8
+    assert passes.reduced_mask(mask[:100, :100]).dtype == np.uint8
 
 
 def test_the_photo_s_own_content_is_split_by_the_mask(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the mask says damaged, positive slots collect nothing: the reduced mask lies over the reduced photo."""
-    network = restoring.load_model(model, "cpu", "fp32").network
-    monkeypatch.setattr(restoring, "SUMMARY_PX", 128)  # half as large, so the mask ends at the grid's 8 px
+    network = passes.load_model(model, "cpu", "fp32").network
+    monkeypatch.setattr(passes, "SUMMARY_PX", 128)  # half as large, so the mask ends at the grid's 8 px
     mask = np.zeros((200, 256), np.uint8)
     mask[:, :128] = 255
 
     def summary(pixels: np.ndarray, tile_px: int) -> torch.Tensor:
         request = RestoreRequest(model=model, precision="fp32", tile_px=tile_px, mask=mask)
-        loaded = restoring.load_model(model, "cpu", "fp32")
-        job = restoring._Job(pixels, request, loaded, "cpu", "fp32", ignore, JobControl())
+        loaded = passes.load_model(model, "cpu", "fp32")
+        job = passes._Job(pixels, request, loaded, "cpu", "fp32", ignore, JobControl())
         return job._summarise()
 
     half = 21
@@ -311,8 +311,8 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, largest_px: int) -> list[tu
 def test_the_ladder_holds_for_the_summary(
     model: Path, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restoring, "SUMMARY_WHOLE_PX", 300)
-    monkeypatch.setattr(restoring, "SUMMARY_PX", 290)
+    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 300)
+    monkeypatch.setattr(passes, "SUMMARY_PX", 290)
     what = picture(310, 280)
     expected = run(what, model, precision=precision)
     largest = 64 + 2 * SMALL.halo_px
@@ -327,12 +327,12 @@ def test_the_ladder_holds_for_the_summary(
 
 
 def test_the_processor_goes_on_with_the_same_summary(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = restoring._Job(
+    job = passes._Job(
         picture(200, 150).pixels, RestoreRequest(model=model, precision="fp32", tile_px=64),
-        restoring.load_model(model, "cpu", "fp32"), "cpu", "fp32", ignore, JobControl(),
+        passes.load_model(model, "cpu", "fp32"), "cpu", "fp32", ignore, JobControl(),
     )  # fmt: skip
     job.device = "mps"
-    to_tensor, forward = restoring.to_tensor, MemoryNet.forward
+    to_tensor, forward = passes.to_tensor, MemoryNet.forward
     summaries: list[torch.Tensor] = []
 
     def watched(self: MemoryNet, image: torch.Tensor, guide: Any, summary: Any, **more: Any) -> Any:
@@ -341,15 +341,15 @@ def test_the_processor_goes_on_with_the_same_summary(model: Path, monkeypatch: p
             raise RuntimeError("MPS backend out of memory")
         return forward(self, image, guide, summary, **more)
 
-    monkeypatch.setattr(restoring, "to_tensor", lambda pixels, device: to_tensor(pixels, "cpu"))
+    monkeypatch.setattr(passes, "to_tensor", lambda pixels, device: to_tensor(pixels, "cpu"))
     monkeypatch.setattr(MemoryNet, "forward", watched)
-    monkeypatch.setattr(restoring._Job, "_summarise", _once(restoring._Job._summarise))
+    monkeypatch.setattr(passes._Job, "_summarise", _once(passes._Job._summarise))
     pixels = job.run()
     assert job.device == "cpu"
     assert all(torch.equal(summary, summaries[0]) for summary in summaries)
     monkeypatch.undo()
-    monkeypatch.setattr(restoring, "SUMMARY_WHOLE_PX", 120)
-    monkeypatch.setattr(restoring, "SUMMARY_PX", 90)
+    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 120)
+    monkeypatch.setattr(passes, "SUMMARY_PX", 90)
     assert np.abs(pixels.astype(int) - run(picture(200, 150), model, precision="fp32")).max() <= 1
 
 
@@ -390,9 +390,9 @@ def test_a_cancel_takes_hold_within_the_summary(model: Path, monkeypatch: pytest
 def test_the_time_left_speaks_of_tiles_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow summary is worked off once; it must not be foretold for every tile."""
     left: list[float] = []
-    summarise = restoring._Job._summarise
+    summarise = passes._Job._summarise
     now = [0.0]
-    monkeypatch.setattr(restoring.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(passes.time, "monotonic", lambda: now[0])
 
     def slow(self: Any) -> torch.Tensor:
         now[0] += 100.0
@@ -402,8 +402,8 @@ def test_the_time_left_speaks_of_tiles_alone(model: Path, monkeypatch: pytest.Mo
         now[0] += 1.0
         return np.zeros((what.height, what.width, 3), np.uint8)
 
-    monkeypatch.setattr(restoring._Job, "_summarise", slow)
-    monkeypatch.setattr(restoring._Job, "_restore_tile", tile)
+    monkeypatch.setattr(passes._Job, "_summarise", slow)
+    monkeypatch.setattr(passes._Job, "_restore_tile", tile)
     request = RestoreRequest(model=model, device="cpu", tile_px=64)
 
     def watch(event: object) -> None:

@@ -20,7 +20,8 @@ from core.images.metrics import psnr_db
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import catalog, checkpoint
 from core.restoring import calibration, copies, outputs, scales
-from core.restoring.restore import RestoreError, RestoreRequest, load_model, preview, restore
+from core.restoring.passes import load_model
+from core.restoring.restore import RestoreError, RestoreRequest, preview, restore
 from core.restoring.verdict import (
     LITTLE,
     MUCH,
@@ -162,7 +163,7 @@ def test_at_a_scale_tiles_equal_the_whole(model: Path, tile_px: int) -> None:
     tiled = restore(what, replace(request, tile_px=tile_px, focus=(0, 0, 9, 9)), events.append, JobControl())
     assert np.abs(tiled.pixels.astype(int) - whole.pixels).max() <= 1
     assert np.abs(whole.pixels.astype(int) - what.pixels).max() > 1
-    assert (whole.verdict.scale, whole.scale_asked) == ("1/2", "1/2")
+    assert (whole.verdict.scale, whole.scale) == ("1/2", "1/2")
     assert any(isinstance(event, PassTile) for event in events)
     seen = np.zeros((310, 430), int)
     for event in events:

@@ -365,12 +365,12 @@ def test_it_needs_the_network_again_and_says_so(at: Desk, wet: Path) -> None:
     item = at.restored(wet)
     plain = at.page.store.get(item.id)
     assert plain is not None and item.result is not None
-    assert item.result.thoroughness_percent == 100 and "Thoroughness" not in receipt(at)
+    assert item.result.choice.thoroughness == 1 and "Thoroughness" not in receipt(at)
     assert "How firmly" in caption(at)
     slider = at.panel.choices.thoroughness.slider
     for _ in range(5):
         QTest.keyClick(slider, Qt.Key.Key_PageUp)
-    assert at.panel.choices.choice().thoroughness_percent == 150
+    assert at.panel.choices.choice().thoroughness == 1.5
     assert not at.runner.busy and np.array_equal(at.page.store.get(item.id), plain)
     assert caption(at) == "Restore again to see it" and at.panel.restore.text() == "Restore again"
     QTest.mouseClick(at.panel.restore, Qt.MouseButton.LeftButton)
@@ -407,7 +407,7 @@ def test_a_saved_file_says_it_and_the_command_makes_it_again(
     assert saved.read_bytes() == data
     assert item.result is not None
     assert "--thoroughness" not in arguments(
-        replace(item, result=replace(item.result, thoroughness_percent=100))
+        replace(item, result=replace(item.result, choice=replace(item.result.choice, thoroughness=1.0)))
     )
 
 
@@ -418,20 +418,13 @@ def test_it_is_remembered(qapp: QApplication, tmp_path: Path, wet: Path) -> None
         at.restored(wet)
         at.panel.choices.thoroughness.slider.setValue(145)
     with desk(qapp, home) as at:
-        assert at.panel.choices.choice().thoroughness_percent == 145
+        assert at.panel.choices.choice().thoroughness == 1.45
         assert at.panel.choices.thoroughness.slider.value() == 145
         at.page.session.set_current(at.item(wet).id)
         at.wait_shown(wet)
         result = at.item(wet).result
-        assert result is not None and result.thoroughness_percent == 130
+        assert result is not None and result.choice.thoroughness == 1.3
         assert receipt(at)["Thoroughness"] == "130 %" and caption(at) == "Restore again to see it"
-
-
-def test_older_lists_of_photos_are_read(at: Desk, wet: Path) -> None:
-    kept = item_as_json(at.restored(wet))
-    del kept["result"]["thoroughness_percent"]
-    result = item_from_json(kept).result
-    assert result is not None and result.thoroughness_percent == 100
 
 
 def test_models_without_a_memory_have_none_in_the_window(at: Desk, wet: Path, plain_model: Path) -> None:
@@ -440,14 +433,14 @@ def test_models_without_a_memory_have_none_in_the_window(at: Desk, wet: Path, pl
     usual = at.panel.choices.choice().model
     at.page.chooser.open_model(plain_model)
     wait(lambda: at.panel.choices.choice().model == str(plain_model))
-    assert not part.slider.isEnabled() and at.panel.choices.choice().thoroughness_percent == 100
+    assert not part.slider.isEnabled() and at.panel.choices.choice().thoroughness == 1
     result = at.restored(wet).result
-    assert result is not None and result.model_name == "plain" and result.thoroughness_percent == 100
-    assert at.settings.thoroughness_percent == 150 and "How firmly" in caption(at)
+    assert result is not None and result.made.model_name == "plain" and result.choice.thoroughness == 1
+    assert at.settings.thoroughness == 1.5 and "How firmly" in caption(at)
     model = at.panel.choices.model
     model.setCurrentIndex(model.findData(usual))
     model.activated.emit(model.currentIndex())
-    assert part.slider.isEnabled() and at.panel.choices.choice().thoroughness_percent == 150
+    assert part.slider.isEnabled() and at.panel.choices.choice().thoroughness == 1.5
 
 
 def test_tab_comes_from_strength_to_thoroughness_and_on(at: Desk, wet: Path) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from core.restoring.records import GUESSED_TASK, Choice
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
@@ -20,7 +21,7 @@ from memorynet_gui.compare.masks.tool import MaskTool
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.mask_store import MaskStore
-from memorynet_gui.restore.queue_item import Choice, Item
+from memorynet_gui.restore.queue_item import Item
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GUESSED_TASK = "deshadow"  # as core.restoring.restore, which loads torch
 DAMAGE, ONLY = "damage", "only"
 USES = (
     (DAMAGE, "Where the damage is", "Paint over the shadow: the network is told where it lies"),
@@ -351,15 +351,7 @@ def find_shadow(path: Path, choice: Choice) -> Guess | None:
     """What the program takes for the shadow of a photo. Raises what reading and the network raise."""
     from core.images import io as image_io
     from core.jobs import JobControl, ignore
-    from core.model import catalog
     from core.restoring import restore
 
     picture = image_io.read(path)
-    request = restore.RestoreRequest(
-        task=choice.task,
-        model=catalog.resolve(choice.model),
-        device=choice.device,
-        precision=choice.precision,
-        guess=True,
-    )
-    return restore.guess(picture, request, ignore, JobControl())
+    return restore.guess(picture, choice.as_looked.request(guess=True), ignore, JobControl())

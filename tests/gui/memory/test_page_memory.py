@@ -18,6 +18,7 @@ from core.model import checkpoint, exemplars
 from core.model.config import NetworkConfig
 from core.model.memory_edit import MemoryEdit, Slots
 from core.restoring import memory_look
+from core.restoring.records import Choice
 from core.training.exemplar_fill import fill
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext, PhotoAtHand
@@ -331,13 +332,11 @@ def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> N
     desk.context.photo = PhotoAtHand(
         source,
         "one",
-        "derain",
-        desk.settings.models["derain"],
+        Choice("derain", desk.settings.models["derain"], scale="1"),
         rgb=pixels,
         restored_rgb=restored,
         result=lambda: restored,
-        scale="1",
-        said="Much rain found, most of it gone",
+        found="Much rain found, most of it gone",
     )
     page.show()
     assert (

@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from core.restoring.records import Choice, Made
 from core.restoring.verdict import Verdict
 from memorynet_gui.restore import looker as looking
 from memorynet_gui.restore.command import arguments
-from memorynet_gui.restore.looker import LookKey, note_of
-from memorynet_gui.restore.queue_item import Item, ItemState, ResultNote, item_as_json, item_from_json
+from memorynet_gui.restore.queue_item import (
+    Item,
+    ItemState,
+    LookNote,
+    ResultNote,
+    item_as_json,
+    item_from_json,
+)
 from tests.restore_page_kit import Desk, desk, rainy, wait, write
 
 
@@ -33,7 +40,11 @@ def test_a_dropped_photo_is_looked_at_and_previewed(at: Desk, tmp_path: Path) ->
     wait(lambda: all(at.item(path).look is not None for path in (first, second)), 240)
     wait(lambda: shown, 240)
     item = at.item(first)
-    assert item.state is ItemState.WAITING and item.look is not None and item.look.found in ("little", "much")
+    assert (
+        item.state is ItemState.WAITING
+        and item.look is not None
+        and item.look.verdict.found in ("little", "much")
+    )
     assert "rain" in item.status and item.result is None, "only looked at"
     assert np.abs(shown[0].astype(int) - dry).mean() < np.abs(wet.astype(int) - dry).mean()
     assert at.panel.verdict_words.isVisibleTo(at.panel) and "rain found" in at.panel.verdict_words.text()
@@ -41,7 +52,7 @@ def test_a_dropped_photo_is_looked_at_and_previewed(at: Desk, tmp_path: Path) ->
     at.page.handle("run")
     at.wait_idle()
     done = at.item(first)
-    assert done.result is not None and done.result.found == item.look.found
+    assert done.result is not None and done.result.made.verdict.found == item.look.verdict.found
     assert done.status.startswith("✓ ")
     words = arguments(done)
     assert words[words.index("--scale") + 1] == "auto"
@@ -72,10 +83,24 @@ def test_the_choice_of_scale_is_remembered_and_outlives_the_queue(at: Desk) -> N
     scale = at.panel.choices.scale
     scale.combo.setCurrentIndex(scale.combo.findData("1/4"))
     assert at.settings.scale == "1/4" and at.panel.choices.choice().scale == "1/4"
-    note = ResultNote(
-        "derain", "derain-s", "derain-s", "0" * 64, "cpu", "fp32", 64, 1.0, 1.0, (), 9, 9, 8, 1, 1,
-        scale="1/4", scale_used="1/4", found="much", gone=0.8,
-    )  # fmt: skip
+    found = Verdict("much", 0.8, "1/4")
+    made = Made(
+        "derain",
+        "derain-s",
+        "0" * 64,
+        "cpu",
+        "fp32",
+        64,
+        1.0,
+        1.0,
+        (),
+        "unchanged",
+        "none",
+        "none",
+        "1/4",
+        found,
+    )
+    note = ResultNote(Choice("derain", "derain-s", scale="1/4"), made, 9, 9, 8, 1, 1)
     item = Item(Path("a.jpg"), state=ItemState.DONE, result=note)
     again = item_from_json(item_as_json(item))
     assert again.result == note and again.status == "✓ 80 % gone"
@@ -83,6 +108,6 @@ def test_the_choice_of_scale_is_remembered_and_outlives_the_queue(at: Desk) -> N
 
 
 def test_a_look_speaks_of_its_task() -> None:
-    key = LookKey("deshadow", "deshadow-s", "auto", "auto", "auto")
-    item = Item(Path("a.jpg"), look=note_of(Verdict("nothing", scale="1/8"), key))
+    look = LookNote(Choice("deshadow", "deshadow-s"), Verdict("nothing", scale="1/8"))
+    item = Item(Path("a.jpg"), look=look)
     assert item.status == "no shadows"

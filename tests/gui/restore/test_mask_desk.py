@@ -182,7 +182,7 @@ def test_the_command_does_what_the_window_did(
     page.page.handle("run")
     page.wait_idle()
     item = page.item(shot)
-    assert item.result is not None and len(item.result.mask) == 16 and len(item.result.only) == 16
+    assert item.result is not None and len(item.result.made.mask) == 16 and len(item.result.made.only) == 16
     saved = page.save(shot)
     words = arguments(page.item(shot), masks=page.page.place.masks_dir)
     first = saved.read_bytes()

@@ -173,7 +173,7 @@ def test_a_photo_is_restored_tile_by_tile_on_the_canvas(at: Desk, place: dict[st
     at.wait_idle()
     item = at.item(place["png"])
     assert item.state is ItemState.DONE and item.result is not None
-    assert item.result.tile_px == TILE_PX and len(set(seen)) == len(seen) == 6
+    assert item.result.made.tile_px == TILE_PX and len(set(seen)) == len(seen) == 6
     expected = restore.restore(
         image_io.read(place["png"]),
         restore.RestoreRequest(tile_px=TILE_PX),
@@ -201,8 +201,8 @@ def test_other_pages_are_told_of_the_photo_and_its_result(at: Desk, place: dict[
     kept = at.page.store.get(item.id)
     assert kept is not None and np.array_equal(told.result(), kept)
     assert told.restored_rgb is not None and (told.task, told.scale) == (
-        item.result.task,
-        item.result.scale_used,
+        item.result.made.task,
+        item.result.made.verdict.scale,
     )
     at.page.handle("remove")
     assert at.context.photo is None
@@ -404,7 +404,7 @@ def test_photos_added_while_it_runs_join_and_choices_are_frozen(at: Desk, place:
     at.add(place["second"])
     at.wait_idle()
     notes = [item.result for item in at.page.session.items()]
-    assert [note.tile_px for note in notes if note] == [TILE_PX, TILE_PX]
+    assert [note.made.tile_px for note in notes if note] == [TILE_PX, TILE_PX]
 
 
 def test_removing_the_photo_that_runs_stops_it_alone(at: Desk, place: dict[str, Path]) -> None:

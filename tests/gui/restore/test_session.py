@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QCoreApplication
 
+from core.images.types import ReceiptLine, WriteOptions
 from core.problems import describe
+from core.restoring.records import Choice, Made
+from core.restoring.verdict import Verdict
 from memorynet_gui.restore.queue_item import (
     Item,
     ItemState,
     Origin,
-    ReceiptNote,
     ResultNote,
     SaveNote,
     item_as_json,
@@ -26,9 +28,8 @@ from memorynet_gui.restore.queue_item import (
 from memorynet_gui.restore.session import Session
 from tests.restore_page_kit import heap_of_its_own
 
-NOTE = ResultNote(
+MADE = Made(
     task="derain",
-    model="derain-s",
     model_name="derain-s",
     model_sha256="ab" * 32,
     device="cpu",
@@ -37,6 +38,15 @@ NOTE = ResultNote(
     seconds=1.5,
     megapixels_per_s=0.8,
     notes=("smaller tile",),
+    memory="read with thoroughness 1.3",
+    mask="none",
+    only="none",
+    scale="1/2",
+    verdict=Verdict("much", 0.8, "1/2", "seen best there"),
+)
+NOTE = ResultNote(
+    Choice("derain", "derain-s", thoroughness=1.3, scale="1/2"),
+    MADE,
     width=640,
     height=480,
     bit_depth=8,
@@ -184,8 +194,8 @@ def full_item() -> Item:
         strength_percent=86,
         problem=problem,
         result=NOTE,
-        saved=SaveNote(Path("/photos/out.png"), 86, "PNG", 90, 16, True),
-        receipt=(ReceiptNote("EXIF", True, "kept"),),
+        saved=SaveNote(Path("/photos/out.png"), 86, WriteOptions("PNG", 90, 16, True)),
+        receipt=(ReceiptLine("EXIF", True, "kept"),),
         reference=Path("/photos/truth.png"),
     )
 
@@ -193,6 +203,30 @@ def full_item() -> Item:
 def test_an_item_survives_its_json() -> None:
     item = full_item()
     assert item_from_json(json.loads(json.dumps(item_as_json(item)))) == item
+
+
+def test_lists_of_photos_of_earlier_versions_are_read() -> None:
+    """Choice, making and options stood side by side then."""
+    verdict = {"found": "much", "gone": 0.8, "scale_used": "1/2", "scale_why": "seen best there"}
+    item = full_item()
+    kept = item_as_json(item)
+    now = kept["result"]
+    kept["result"] = {name: value for name, value in now.items() if name not in ("choice", "made")}
+    kept["result"] |= {
+        name: value for name, value in now["made"].items() if name not in ("verdict", "memory")
+    }
+    kept["result"] |= {"model": "derain-s", "thoroughness_percent": 130, **verdict, "unchanged": False}
+    options = kept["saved"].pop("options")
+    del options["overwrite"]
+    kept["saved"] |= options
+    assert item_from_json(json.loads(json.dumps(kept))) == item
+    for name in ("thoroughness_percent", "scale", "mask", "only", *verdict, "unchanged"):
+        del kept["result"][name]  # and before there were such choices
+    first = item_from_json(json.loads(json.dumps(kept))).result
+    assert first is not None and (first.choice, first.made.verdict) == (
+        Choice("derain", "derain-s", scale="1"),
+        Verdict(),
+    )
 
 
 def test_the_queue_survives_a_restart(qapp: QCoreApplication, tmp_path: Path) -> None:

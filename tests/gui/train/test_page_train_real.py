@@ -53,7 +53,7 @@ def test_a_run_from_its_start_to_a_restored_photo(
         settle()
         item = restoring.session.find(photo)
         assert item is not None and item.state is ItemState.DONE, item
-        assert item.result is not None and item.result.model_name == "rain-1"
+        assert item.result is not None and item.result.made.model_name == "rain-1"
         at.window.show_page("train")
         at.wait_step(step + 3)
         at.stop()
