@@ -23,7 +23,7 @@ from core.images import metrics
 from core.images.blend import blend
 from core.jobs import JobControl
 from core.model import catalog
-from core.restoring import restore
+from core.restoring import passes, restore
 from memorynet_gui.restore.command import arguments, command, quote
 from memorynet_gui.restore.page import RestorePage
 from memorynet_gui.restore.queue_item import ItemState, Origin
@@ -200,7 +200,7 @@ def test_other_pages_are_told_of_the_photo_and_its_result(at: Desk, place: dict[
     assert told is not None and told != waiting and item.result is not None and told.result is not None
     kept = at.page.store.get(item.id)
     assert kept is not None and np.array_equal(told.result(), kept)
-    assert told.restored_rgb is not None and (told.task, told.scale) == (
+    assert told.restored_rgb is not None and (told.choice.task, told.choice.scale) == (
         item.result.made.task,
         item.result.made.verdict.scale,
     )
@@ -332,7 +332,7 @@ def test_cancel_at_every_stage_keeps_what_was_done(
     else:
         where = {
             "reading": (image_io, "read"),
-            "loading the model": (restore, "load_model"),
+            "loading the model": (passes, "load_model"),
             "keeping": (type(at.page.store), "put"),
         }[stage]
         came, go = hold(monkeypatch, *where)
