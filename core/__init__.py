@@ -25,7 +25,7 @@ _WHERE = {
     "core.model.network": ("MemoryNet", "NetworkConfig"),
     "core.restoring.evaluation": ("EvaluateRequest", "EvaluationTable", "evaluate"),
     "core.restoring.inspection": ("Inspection",),
-    "core.restoring.restore": ("Restored",),
+    "core.restoring.records": ("Restored",),
     "core.tasks": ("TASKS",),
     "core.training.recipe": ("TrainRecipe",),
     "core.training.trainer": ("TrainResult", "train"),

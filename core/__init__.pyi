@@ -22,7 +22,7 @@ from core.restoring.evaluation import EvaluateRequest as EvaluateRequest
 from core.restoring.evaluation import EvaluationTable as EvaluationTable
 from core.restoring.evaluation import evaluate as evaluate
 from core.restoring.inspection import Inspection as Inspection
-from core.restoring.restore import Restored as Restored
+from core.restoring.records import Restored as Restored
 from core.tasks import TASKS as TASKS
 from core.training.recipe import TrainRecipe as TrainRecipe
 from core.training.trainer import TrainResult as TrainResult

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,53 +24,37 @@ from core.images import io as image_io
 from core.images.blend import blend
 from core.images.types import Picture
 from core.jobs import JobControl, ignore
-from core.model import catalog, memory_edit
+from core.model import catalog
+from core.restoring.records import Choice
 
 if TYPE_CHECKING:
     from core.model.network import MemoryNet
     from core.restoring.inspection import Inspection
-    from core.restoring.restore import Restored, RestoreRequest
+    from core.restoring.records import Restored, RestoreRequest
 
 Source = str | os.PathLike[str] | np.ndarray
 _DEEP = 65535
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What :func:`restore` and :class:`Model` take by name; see :class:`core.restoring.restore.RestoreRequest`.
+class Options(Choice):
+    """What :func:`restore` and :class:`Model` take by name: each setting of a run
+    (:class:`core.restoring.records.Choice`), and what is known of the photo.
 
-    ``mask`` and ``only`` are (H, W) uint8, 255 where the damage is and where anything may change; ``thoroughness`` 1 to 2
-    reads the memory of damage more strongly; ``guess`` None: shadows are looked for where no mask is given.
+    ``mask`` and ``only`` are (H, W) uint8, 255 where the damage is and where anything may change; ``guess`` None: shadows
+    are looked for where no mask is given. Task and model are those of the :class:`Model` that is asked.
     """
 
-    scale: str = "auto"
     mask: np.ndarray | None = None
     only: np.ndarray | None = None
-    thoroughness: float = 1.0
     guess: bool | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    tile_px: int | None = None
 
-    def request(self, task: str, model: Path) -> RestoreRequest:
+    def asked_of(self, task: str, model: Path) -> RestoreRequest:
         """Loads torch. Raises RestoreError, MemoryEditError."""
-        from core.restoring import restore as restoring
+        from core.restoring.restore import guessing
 
-        guess = self.guess
-        if guess is None:
-            guess = self.mask is None and restoring.can_guess(model, task)
-        return restoring.RestoreRequest(
-            task=task,
-            model=model,
-            device=self.device,
-            precision=self.precision,
-            tile_px=self.tile_px,
-            memory_edit=memory_edit.thorough(self.thoroughness),
-            mask=self.mask,
-            only=self.only,
-            guess=guess,
-            scale=self.scale,
-        )
+        request = replace(self, task=task).request(model=model, mask=self.mask, only=self.only)
+        return guessing(request) if self.guess is None else replace(request, guess=self.guess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +96,7 @@ class Model:
         return checkpoint.load(self.path, device).network
 
     def _request(self, options: Options) -> RestoreRequest:
-        return options.request(self.task, self.path)
+        return options.asked_of(self.task, self.path)
 
     def _restored(self, picture: Picture, options: Options) -> Restored:
         from core.restoring import restore as restoring
@@ -175,7 +159,7 @@ def _read(picture: Source) -> Picture:
     if not np.issubdtype(picture.dtype, np.floating):
         return image_io.from_array(picture, "array")
     if picture.size and not np.isfinite(picture).all():
-        raise ValueError("the picture holds values that are no numbers")
+        raise ValueError("the picture holds NaN or infinite values")
     if picture.size and (picture.min() < 0 or picture.max() > 1):
         raise ValueError(
             f"the picture reaches from {picture.min():g} to {picture.max():g}; float pictures go from 0 to 1"

@@ -95,7 +95,7 @@ def test_records_of_a_photo(model: core.Model) -> None:
     ("picture", "why"),
     [
         (np.full((8, 8, 3), 1.5, np.float32), "0.* to 1.5|float pictures go from 0 to 1"),
-        (np.full((8, 8, 3), np.nan), "no numbers"),
+        (np.full((8, 8, 3), np.nan), "NaN"),
         (np.zeros((8, 8, 2), np.uint8), "shape"),
         (np.zeros((8, 8, 3), np.int64), "int64"),
         (np.zeros((0, 8, 3), np.float32), "at least one pixel"),

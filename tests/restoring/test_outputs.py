@@ -91,9 +91,9 @@ def test_long_names_stay_within_what_disks_allow(tmp_path: Path) -> None:
     image_io.write(target, image_io.from_array(photo(4, 4)))
 
 
-@pytest.mark.parametrize("arguments", [{"task": "dehaze"}, {"format": "GIF"}])
+@pytest.mark.parametrize("arguments", [{"task": "../haze"}, {"format": "GIF"}])
 def test_unknown_task_or_format(arguments: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="is none of"):
+    with pytest.raises(ValueError, match=r"is no name of one|is none of"):
         outputs.output_path("a.png", **arguments)
 
 
