@@ -13,12 +13,18 @@ import torch
 from safetensors.torch import save_file
 
 from core import atomic, foreign_text
+from core.export import import_weights
+from core.jobs import JobControl, ignore
 from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
+from core.restoring import calibration
+from core.restoring.verdict import Thresholds
 from core.training import state as training_state
 from core.training.recipe import RecipeError, TrainRecipe
-from core.training.run_folder import iterate_curve
+from core.training.run_folder import TrainingError, iterate_curve
+from core.training.trainer import train
 from tests.small import save_small_model, small_network
+from tests.training_kit import RECIPE, make_data
 
 DEEP = "[" * 100_000
 
@@ -182,6 +188,31 @@ def test_lost_lines_of_a_curve_cost_only_themselves(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_a_run_whose_parts_are_links_is_not_trained_in(tmp_path: Path) -> None:
+    """Old checkpoints and frames are removed as a run goes on: behind a link they are somebody else's."""
+    theirs, data = tmp_path / "theirs", make_data(tmp_path / "data")
+    theirs.mkdir()
+    kept = put(theirs / "step-00000500.safetensors", b"x")
+    for part in ("checkpoints", "model", "film"):
+        run = tmp_path / part
+        run.mkdir()
+        (run / "recipe.toml").write_text(RECIPE.to_toml())
+        (run / part).symlink_to(theirs)
+        with pytest.raises(TrainingError, match=f"{part}: is a link"):
+            train(RECIPE, (data,), run, ignore, JobControl(), resume=True)
+    assert kept.read_bytes() == b"x"
+
+
+def test_brackets_within_brackets_are_one_error_for_every_reader(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    bad = put(tmp_path / "model" / "config.json", b"[" * 100_000)
+    with pytest.raises(import_weights.ImportFailed, match="brackets too deep"):
+        import_weights.read_config(bad)
+    with pytest.raises(calibration.CalibrationError, match="brackets too deep"):
+        calibration.keep(bad.parent, Thresholds(0.1, 0.2, None))
+    assert bad.read_bytes() == b"[" * 100_000
+
+
 def test_leftovers_behind_a_link_are_somebody_elses(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

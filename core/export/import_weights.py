@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core import tasks
+from core import foreign_text, tasks
 from core.export.folder import check_free, publish
 from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
@@ -87,10 +86,10 @@ def read_config(file: Path) -> NetworkConfig:
     Raises :class:`ImportFailed`, OSError.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = foreign_text.read_json(file)
     except ValueError as error:
         raise ImportFailed(f"{file.name}: not valid JSON: {error}") from error
-    return _config(file.name, found.get("network", found) if isinstance(found, dict) else found)
+    return _config(file.name, found.get("network", found))
 
 
 def guess_config(name: str, weights: Mapping[str, Tensor]) -> NetworkConfig:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from core import atomic
+from core import atomic, foreign_text
 from core.cv import cv2
 from core.data.degrade import DEGRADATIONS, DegradationError
 from core.events import ItemDone
@@ -124,7 +124,7 @@ def keep(model: Path, thresholds: Thresholds) -> None:
     """Write them into the ``config.json`` of a model folder. Raises :class:`CalibrationError`, OSError."""
     file = model / checkpoint.CONFIG_FILE
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = foreign_text.read_json(file)
         config.setdefault("provenance", {})[RECORD] = thresholds.as_dict()
     except (OSError, ValueError, AttributeError) as error:
         raise CalibrationError(f"{model}: no {checkpoint.CONFIG_FILE} to write to: {error}") from error

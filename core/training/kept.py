@@ -166,6 +166,7 @@ class KeptRun:
     def _prepare_folder(self, resume: bool) -> str | None:
         """Name of the checkpoint gone on from; None when there is none."""
         self._apart(lambda: self._check_recipe(resume))
+        self._apart(self._refuse_links)
         if not resume:
             return None
         self._apart(self._remove_leftovers)
@@ -199,6 +200,15 @@ class KeptRun:
                         f"The best model of this run cannot be used ({problem[0]}). "
                         "The next validation keeps another, which may be worse than that was."
                     )
+                )
+
+    def _refuse_links(self) -> None:
+        """A run removes its own old checkpoints and frames: behind a link they may be somebody else's."""
+        for folder in (self.checkpoints.folder, self.folder.model, self.folder.film):
+            if folder.is_symlink():
+                raise TrainingError(
+                    f"{folder}: is a link, and a run removes old files in there; put the folder itself in its place, "
+                    "or link the whole run"
                 )
 
     def _remove_leftovers(self) -> None:

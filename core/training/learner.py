@@ -6,6 +6,7 @@ import contextlib
 import copy
 import gc
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -305,6 +306,8 @@ def _new_network(recipe: TrainRecipe) -> MemoryNet:
         if recipe.preset == "custom"
         else NetworkConfig.preset(recipe.preset)
     )
+    slots = (recipe.part_slots, recipe.instance_slots, recipe.semantic_slots)
+    config = replace(config, slots=slots)
     if recipe.memory != "all":
         config = with_memory(config, recipe.memory)
     with torch.random.fork_rng(devices=[]):

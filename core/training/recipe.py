@@ -184,6 +184,22 @@ class TrainRecipe:
         "Parts of the memory to leave out, for comparisons; what they save is spent on convolutions",
         choices=("all", "none", "path", "positive", "prototypes", "part", "instance", "semantic"),
     )
+    part_slots: int = _spec(
+        64,
+        "network",
+        "Slots for parts",
+        "What the memory holds of the smallest structures, for clean and for damage each; a model to start from brings "
+        "its own",
+        low=1,
+        high=1024,
+        unsaid=True,
+    )
+    instance_slots: int = _spec(
+        16, "network", "Slots for things", "The same of what parts make up", low=1, high=1024, unsaid=True
+    )
+    semantic_slots: int = _spec(
+        8, "network", "Slots for kinds", "The same of kinds of things", low=1, high=1024, unsaid=True
+    )
     start_from: str = _spec(
         "",
         "network",

@@ -29,7 +29,14 @@ SECTIONS = {
 }
 _FIELDS = {item.name: item for item in fields(TrainRecipe)}
 _GAP_PX = 10
-_START_BRINGS = ("preset", "width", "memory")  # fields a model to start from decides
+_START_BRINGS = (
+    "preset",
+    "width",
+    "memory",
+    "part_slots",
+    "instance_slots",
+    "semantic_slots",
+)  # fields a model to start from decides
 
 
 class RecipeForm(QWidget):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core import atomic
+from core import atomic, foreign_text
 from core.images.types import ReceiptLine, WriteOptions
 from core.model import memory_edit
 from core.problems import Problem
@@ -230,7 +230,7 @@ def read_queue(file: Path) -> tuple[list[Item], str | None, str]:
     except (OSError, UnicodeDecodeError) as exc:
         return [], None, _set_aside(file, exc)
     try:
-        data = json.loads(text)
+        data = foreign_text.parse_json(text)
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']}, this program reads {FORMAT}")
         items = [item_from_json(entry) for entry in data["items"]]

@@ -6,6 +6,7 @@ import torch
 
 from core.model.health import usage_of
 from core.model.network import MemoryNet, with_memory
+from core.training.learner import _new_network
 from core.training.memory import MemoryShaper
 from core.training.recipe import TrainRecipe
 from tests.small import SMALL, small_network
@@ -111,3 +112,10 @@ def test_polarity_is_taught_by_looks_where_no_mask_is_given() -> None:
     other[1] = y[0]  # what the told crop suffered plays no part
     assert learnt(guidance, other)["polarity"] == learnt(guidance, y)["polarity"] > 0
     assert learnt(torch.ones_like(guidance), y) == {"polarity": 0.0, "polarity_truth": 0.0}
+
+
+def test_a_recipe_may_say_how_many_slots_there_are() -> None:
+    recipe = replace(RECIPE, part_slots=6, instance_slots=4, semantic_slots=2)
+    assert _new_network(recipe).config.slots == (6, 4, 2)
+    assert "part_slots = 6" in recipe.to_toml() and "slots" not in RECIPE.to_toml()
+    assert _new_network(replace(recipe, memory="part")).config.slots == (6, 4, 2)
