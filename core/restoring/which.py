@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.images.io import Picture
-from core.jobs import JobControl, ignore
+from core.jobs import Emit, JobControl, ignore
 from core.model import catalog
 from core.restoring import restore, scaled, scales
-from core.restoring.restore import Network, RestoreRequest
+from core.restoring.restore import Network, Restored, RestoreRequest
+from core.restoring.verdict import NO_VERDICT, words
 from core.tasks import TASKS
 
 AUTO = "auto"  # what stands for a task where the photo is to say it
@@ -158,3 +159,42 @@ def _chance(task: str, sign: float) -> float:
     middle, steep = RIGHT.get(task, (0.0, 4.0))
     at = max(-50.0, min(50.0, steep * (sign - middle)))
     return 1 / (1 + math.exp(-at))
+
+
+def restore_each(
+    picture: Picture,
+    requests: Sequence[RestoreRequest],
+    emit: Emit,
+    control: JobControl,
+) -> Restored:
+    """Restore a photo for several tasks, each from what the one before has left.
+
+    What comes back is the last one's, with the names of all tasks, models and sums, their notes and times together.
+    Raises ValueError for no request, and what :func:`core.restoring.restore.restore` raises.
+    """
+    if not requests:
+        raise ValueError("no task: nothing to restore for")
+    done: list[Restored] = []
+    for request in requests:
+        control.checkpoint()
+        done.append(restore.restore(picture, request, emit, control))
+        picture = replace(picture, pixels=done[-1].pixels)
+    if len(done) == 1:
+        return done[0]
+    seconds = sum(each.seconds for each in done)
+    height, width = picture.pixels.shape[:2]
+    notes = [
+        f"{TASKS[each.task].noun}: {said[0].lower()}{said[1:]}"
+        for each in done
+        if (said := words(each.verdict, each.task))
+    ]
+    return replace(
+        done[-1],
+        task=", ".join(each.task for each in done),
+        model_name=", ".join(each.model_name for each in done),
+        model_sha256=", ".join(each.model_sha256 for each in done),
+        seconds=seconds,
+        megapixels_per_s=width * height / 1e6 / seconds,
+        notes=(*notes, *(note for each in done for note in each.notes)),
+        verdict=NO_VERDICT,
+    )

@@ -1,0 +1,101 @@
+"""Which damage a photo shows: decided from signs, or not at all; several are taken in their order."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.images import io as image_io
+from core.jobs import JobControl, ignore
+from core.model import catalog
+from core.restoring import which
+from core.restoring.restore import RestoreRequest, restore
+from core.restoring.which import NO_SHADOW, NotSure, Which
+from core.tasks import TASKS
+from tests.small import photo
+
+ROOT = Path(__file__).resolve().parents[2]
+YES, NO, MAYBE = 3.0, -3.0, None
+
+
+def seen(**signs: float | None) -> Which:
+    """``None``: right where it is as likely as not."""
+    return Which({task: which.RIGHT[task][0] if sign is None else sign for task, sign in signs.items()})
+
+
+def test_one_damage_several_none_and_unsure_are_told_apart() -> None:
+    assert seen(derain=YES, deshadow=NO, deblur=NO).name == "derain"
+    both = seen(deblur=YES, derain=YES, deshadow=NO)
+    assert both.name == "several" and both.tasks == ("derain", "deblur"), "sharpening comes last"
+    assert seen(derain=NO, deshadow=NO, deblur=NO).name == "none"
+    unsure = seen(derain=MAYBE, deshadow=NO, deblur=YES)
+    assert unsure.name == "unsure" and not unsure.is_sure
+    assert unsure.words == "Not sure whether it is rain or blur"
+    assert "name the task" in str(NotSure(unsure))
+    assert seen(derain=NO, deblur=-math.inf).name == "none", "a model that cannot say speaks for nothing"
+
+
+def test_chances_grow_with_signs_and_say_how_sure() -> None:
+    chances = [which._chance("derain", sign) for sign in (-50, -1, 0, 1, 50)]
+    assert chances == sorted(chances) and 0 <= chances[0] < 0.01 and 0.99 < chances[-1] <= 1
+    clear, vague = seen(derain=YES, deblur=NO), seen(derain=0.7, deblur=-0.1)
+    assert clear.confidence > vague.confidence > 0
+    assert clear.words.startswith("Rain (") and "% sure" in clear.words
+    told = clear.as_dict()
+    assert (
+        told["which"] == "derain"
+        and told["tasks"] == ["derain"]
+        and set(told["chances"]) == {"derain", "deblur"}
+    )
+
+
+def test_the_models_that_ship_name_their_own_samples() -> None:
+    """A rainy sample and a shaded one, and a clean photo; blur where its weights are at hand."""
+    models = which.models()
+    assert list(models)[:2] == ["derain", "deshadow"] and set(models) <= set(TASKS)
+    rainy = next(sample for sample in catalog.samples() if sample.path.parent.name == "rainy")
+    found = which.look(image_io.read(rainy.path), {"derain": models["derain"]}, JobControl())
+    assert found.name == "derain"
+
+
+def test_no_shadow_no_sign(tmp_path: Path) -> None:
+    flat = image_io.from_array(np.full((96, 128, 3), 140, np.uint8))
+    found = which.look(flat, {"deshadow": which.models()["deshadow"]}, JobControl())
+    assert found.signs["deshadow"] == NO_SHADOW and found.name == "none"
+
+
+def test_several_are_taken_one_after_the_other() -> None:
+    models = which.models()
+    picture = image_io.from_array(photo(64, 96, 3))
+    requests = [
+        RestoreRequest(task=task, model=models[task], device="cpu", scale="1")
+        for task in ("derain", "deshadow")
+    ]
+    both = which.restore_each(picture, requests, ignore, JobControl())
+    first = restore(picture, requests[0], ignore, JobControl())
+    from dataclasses import replace
+
+    second = restore(replace(picture, pixels=first.pixels), requests[1], ignore, JobControl())
+    assert np.array_equal(both.pixels, second.pixels)
+    assert both.task == "derain, deshadow" and both.model_name == "derain-s, deshadow-s"
+    assert which.restore_each(picture, requests[:1], ignore, JobControl()).task == "derain"
+    with pytest.raises(ValueError, match="no task"):
+        which.restore_each(picture, [], ignore, JobControl())
+
+
+def test_the_table_counts_what_was_told(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("which_task", ROOT / "benchmarks" / "which_task.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yes, no = seen(derain=YES, deblur=NO), seen(derain=NO, deblur=NO)
+    module.table([("derain", yes), ("derain", no), ("none", no), ("none", yes), ("real derain", yes)])
+    said = capsys.readouterr().out
+    assert "| derain (2) | 1 | 0 | 0 | 0 | 1 | 0 |" in said
+    assert "of four: 50 % right" in said and "clean taken for damaged: 50 % (1 of 2)" in said
