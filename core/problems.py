@@ -183,6 +183,12 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.data.degrade.DegradationError": _plain(
         "The degradation is not valid.", "Correct the value named above."
     ),
+    "core.data.degrade.blur.MotionError": _plain(
+        "The recorded movement cannot be read.", "Choose another file, or none."
+    ),
+    "core.restoring.which.NotSure": _plain(
+        "It cannot be said what is to be taken out of this photo.", "Choose the task; nothing was done."
+    ),
     "core.restoring.records.RestoreError": _plain("This cannot be restored as asked."),
     "core.model.memory_edit.MemoryEditError": _plain(
         "The memory edit is not valid.", "Correct the value named above."

@@ -10,7 +10,14 @@ import numpy as np
 
 from core.data import guidance
 from core.data.dataset import Pair, find_pairs, is_held_out, scene_of
-from core.data.degrade import DEGRADATIONS, MaskedDegradation, PairDegradation
+from core.data.degrade import (
+    DEGRADATIONS,
+    MaskedDegradation,
+    PairDegradation,
+    RegisteredDegradation,
+    blur_from,
+)
+from core.data.degrade.blur import Motion
 from core.data.degrade.layers import rain_from
 from core.data.left_out import LeftOut
 from core.data.sampling import MaskPool, MixedSource, Mixture, PhotoPool, SampleSource, Source
@@ -19,7 +26,7 @@ from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
 from core.model.config import STRIDE_PX
-from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe, resolve_file, resolve_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,8 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
         photos = _photos(recipe.train, data, leave_out, "train")
         held_out = _photos(recipe.validation, data, leave_out, "validate")
         _refuse_common(photos, held_out)
-        source = _synthetic_source(recipe, photos)
-        make = DEGRADATIONS[recipe.task]
+        make = _degradation(recipe, data)
+        source = _synthetic_source(recipe, photos, make)
         params = make.always(make.params(recipe.degradation))
         sure, sure_pair = make.bind_with_mask(params), make.bind_pair(params)
         told = make.has_mask and recipe.guidance_share > 0
@@ -90,7 +97,8 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
         if recipe.kind == "mixed":
             photos = _photos(recipe.train, data, leave_out, "train")
             _refuse_common(photos, [pair.target for pair in apart])
-            source = MixedSource(_synthetic_source(recipe, photos), source, recipe.pairs_share)
+            drawn = _synthetic_source(recipe, photos, _degradation(recipe, data))
+            source = MixedSource(drawn, source, recipe.pairs_share)
             count += len(photos)
         examples = [_paired_example(recipe, pair) for pair in apart]
     for example in examples:
@@ -188,7 +196,7 @@ def _damage(
     if source.kind == "clean":
         return _Damage(_untouched, _untouched)
     if source.kind == "drawn":
-        make = DEGRADATIONS[recipe.task]
+        make = _degradation(recipe, data)
         params = make.params(source.degradation or recipe.degradation)
     else:
         make = rain_from(pool(_photos((source.layers,), data, LeftOut(()), "train")))
@@ -214,8 +222,16 @@ def _untouched(clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
     return clean.copy(), np.zeros(clean.shape[:2], np.float32)
 
 
-def _synthetic_source(recipe: TrainRecipe, photos: list[Path]) -> SampleSource:
-    make = DEGRADATIONS[recipe.task]
+def _degradation(recipe: TrainRecipe, data: tuple[Path, ...]) -> RegisteredDegradation:
+    """That of the recipe's task, with the movement it names. Raises RecipeError, MotionError, OSError."""
+    return (
+        blur_from(Motion.read(resolve_file(recipe.motion, data)))
+        if recipe.motion
+        else DEGRADATIONS[recipe.task]
+    )
+
+
+def _synthetic_source(recipe: TrainRecipe, photos: list[Path], make: RegisteredDegradation) -> SampleSource:
     params = make.params(recipe.degradation)
     return SampleSource(
         PhotoPool(photos), None, make.bind_with_mask(params), recipe.patch_px, recipe.seed,

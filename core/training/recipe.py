@@ -156,6 +156,13 @@ class TrainRecipe:
         low=0.0,
         high=1.0,
     )
+    motion: str = _spec(
+        "",
+        "data",
+        "Recorded movement",
+        "A JSON file of how a hand-held camera moved, whose pieces blur is drawn along, too; DATA as for folders",
+        unsaid=True,
+    )
     guidance_share: float = _spec(
         0.5,
         "data",
@@ -431,6 +438,8 @@ class TrainRecipe:
             if key in data:
                 data[key] = [_last_name(folder) for folder in data[key]]
         network["start_from"] = _last_name(network["start_from"])
+        if "motion" in data:
+            data["motion"] = _last_name(data["motion"])
         for source in found.get("source", ()):
             if "folders" in source:
                 source["folders"] = [_last_name(folder) for folder in source["folders"]]
@@ -507,6 +516,15 @@ def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[P
             raise FolderMissing(f"{folder}: no such folder{tried}")
         found.append(match)
     return tuple(found)
+
+
+def resolve_file(file: str, data: tuple[Path, ...]) -> Path:
+    """As :func:`resolve_folders`, for one file. Raises :class:`RecipeError`."""
+    folder, _, name = file.rpartition("/")
+    path = (resolve_folders((folder,), data)[0] if folder else Path()) / name
+    if not path.is_file():
+        raise RecipeError(f"{file}: no such file")
+    return path
 
 
 def _sources(content: Any) -> tuple[DataSource, ...]:

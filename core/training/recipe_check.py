@@ -148,6 +148,8 @@ def _between(
         drawn = any(source.kind != "pairs" for source in values["sources"])
         if values["kind"] not in ("pairs", "sources") or drawn:
             yield "task", ("kind", "sources"), f"need one of {known}, or pairs to learn from (kind pairs)"
+    if well("task", "motion") and values["motion"] and not tasks.of(values["task"]).smears:
+        yield "motion", ("task",), f"a camera's movement makes blur, and the task is {values['task']}"
     for name in ("train", "validation"):
         if well(name) and not values[name]:
             yield name, (), "need at least one folder"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.cv import cv2
-from core.data.degrade import DEGRADATIONS, DegradationError
+from core.data.degrade import DEGRADATIONS, DegradationError, blur_from
 from core.data.degrade.base import Bounds
-from core.data.degrade.blur import MARGIN_PX, BlurParams, average, blur, blur_pair, random_path
+from core.data.degrade.blur import (
+    MARGIN_PX,
+    BlurParams,
+    Motion,
+    MotionError,
+    average,
+    blur,
+    blur_pair,
+    random_path,
+)
 from core.data.sampling import PhotoPool, SampleSource
 from core.model import catalog
-from core.training.recipe import TrainRecipe
+from core.training.recipe import RecipeError, TrainRecipe, resolve_file
 from tests.small import photo
 
 PLAIN = BlurParams(
@@ -171,3 +181,71 @@ def test_the_recipe_of_the_task_is_one() -> None:
     recipe = TrainRecipe.from_toml(catalog.recipe("deblur"))
     assert recipe.task == "deblur"
     DEGRADATIONS["deblur"].params(recipe.degradation)
+
+
+# --- a recorded movement -------------------------------------------------------------------------
+
+
+def recording(folder: Path, count: int = 60) -> Path:
+    """A camera that swings to the side and turns a little."""
+    rows = [
+        [1.0, -0.001 * i / count, 0.004 * np.cos(i / 9), 0.001 * i / count, 1.0, 0.001, 0.0, 0.0, 1.0]
+        for i in range(count)
+    ]
+    file = folder / "motion.json"
+    file.write_text(json.dumps({"fps": 240, "homographies": rows}), "utf-8")
+    return file
+
+
+def test_pieces_of_a_recording_are_as_long_as_is_asked(tmp_path: Path) -> None:
+    motion = Motion.read(recording(tmp_path))
+    assert motion.speeds.shape == (60, 4)
+    always = replace(BlurParams(), recorded=1.0)
+    for seed in range(6):
+        way = random_path(14.0, np.random.default_rng(seed), always, motion)
+        steps = np.linalg.norm(np.diff(way.warps[:, :, 2], axis=0), axis=1)
+        assert steps.sum() == pytest.approx(14.0, rel=0.02) and way.weights.sum() == pytest.approx(1)
+        again = random_path(14.0, np.random.default_rng(seed), always, motion)
+        assert np.array_equal(way.warps, again.warps)
+    assert random_path(0.0, np.random.default_rng(1), always, motion).is_still
+
+
+def test_without_a_recording_nothing_is_drawn_otherwise(tmp_path: Path) -> None:
+    motion = Motion.read(recording(tmp_path))
+    never = replace(BlurParams(), recorded=0.0, untouched=0.0, nearly=0.0)
+    photo = clean(3)
+    drawn = DEGRADATIONS["deblur"].bind_pair(never)
+    with_it = blur_from(motion).bind_pair(replace(never, recorded=1.0))
+    assert drawn is not None and with_it is not None
+    one, other = (make(photo, np.random.default_rng(5), 0)[0] for make in (drawn, with_it))
+    assert one.shape == other.shape and not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"homographies": [[1, 2]]}', '{"homographies": [1]}', "[]"])
+def test_a_recording_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "odd.json"
+    file.write_text(text, "utf-8")
+    with pytest.raises(MotionError, match=r"odd\.json"):
+        Motion.read(file)
+
+
+def test_a_recipe_names_its_recording(tmp_path: Path) -> None:
+    recording(tmp_path)
+    recipe = TrainRecipe(task="deblur", motion="DATA/motion.json")
+    assert resolve_file(recipe.motion, (tmp_path,)) == tmp_path / "motion.json"
+    with pytest.raises(RecipeError, match=r"gone.json: no such file"):
+        resolve_file("DATA/gone.json", (tmp_path,))
+    with pytest.raises(RecipeError, match="movement makes blur"):
+        TrainRecipe(task="derain", motion="DATA/motion.json")
+    assert "motion" not in TrainRecipe(task="deblur").as_dict()["data"]
+
+
+def test_white_balance_makes_red_and_blue_noisier() -> None:
+    grey = np.full((96, 96, 3), 0.5, np.float32)
+    params = replace(
+        BlurParams(), untouched=1.0, noise=1.0, dark=0.0, tone=0.0, sharpened=0.0, jpeg=0.0,
+        balance=Bounds(2.0, 2.0), shot_noise=Bounds(0.002, 0.002), highlights=Bounds(1.0, 1.0),
+    )  # fmt: skip
+    noisy, _ = blur_pair(grey, np.random.default_rng(2), params)
+    red, green, blue = noisy.reshape(-1, 3).std(0)
+    assert min(red, blue) > 1.1 * green

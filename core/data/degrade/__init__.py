@@ -23,7 +23,7 @@ import numpy as np
 
 from core.cv import cv2
 from core.data.degrade.base import Bounds, as_stored, parameter, smooth_field
-from core.data.degrade.blur import MARGIN_PX, BlurParams, blur_pair, resized
+from core.data.degrade.blur import MARGIN_PX, BlurParams, Motion, blur_pair, resized
 from core.data.degrade.shadow import ShadowParams, find_shadow, shadow
 
 
@@ -356,6 +356,17 @@ class RegisteredDegradation:
         if pair is None:
             return None
         return lambda clean, rng, margin_px: pair(clean, rng, params, margin_px)
+
+
+def blur_from(motion: Motion) -> RegisteredDegradation:
+    """Blur as :data:`DEGRADATIONS` has it, a share of it along pieces of a recorded movement."""
+
+    def made(
+        clean: np.ndarray, rng: np.random.Generator, params: BlurParams, margin_px: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return blur_pair(clean, rng, params, margin_px, motion)
+
+    return replace(DEGRADATIONS["deblur"], make_pair=made)
 
 
 DEGRADATIONS: Mapping[str, RegisteredDegradation] = {

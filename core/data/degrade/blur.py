@@ -5,7 +5,8 @@ of the picture runs along a path of its own; the photo is the mean of the sharp 
 
     blurred(x) = sum_k  w_k * sharp(A_k x),     sum_k w_k = 1
 
-The path is two turns out of the picture's plane, one in it and a little forward motion, of which A_k is the affine
+The path is drawn, or a piece of one that a real hand made (:class:`Motion`), played at another speed, turned and mirrored.
+It is two turns out of the picture's plane, one in it and a little forward motion, of which A_k is the affine
 part about the middle of the crop, as seen from where the crop lies in the photo. Samples are a step of
 at most :data:`_SPACING_PX` apart along the path, weighed by the time spent there, so that no ghosts show. The truth
 is what is seen at the mean of the path. Measured on a hand-held clip at 240 frames a second: paths of 8 to 32 frames are nearly straight
@@ -16,7 +17,7 @@ A thing may move before a still background, the other way round, or both: two la
 a soft outline, are composed at every moment and then averaged, so that edges cover and uncover as they do. A layer, or all, may be out of focus.
 
 Then the camera, alike on both sides, because it is not the damage: light beyond what the sensor holds is averaged first
-and clipped then; shot and read noise, which demosaicing has smeared and the camera has smoothed, is one and the
+and clipped then; shot and read noise, stronger where white balance amplifies red and blue, which demosaicing has smeared and the camera has smoothed, is one and the
 same on both sides and spares what is saturated; a tone curve, sharpening, JPEG. Rim et al., "Realistic Blur Synthesis for Learning Image
 Deblurring" (ECCV 2022, arXiv 2202.08771) found noise and saturation to decide whether networks that learn from
 synthetic blur undo real blur. A share of the pictures is sharp: with noise or without, they are to come back as they are.
@@ -27,9 +28,11 @@ Linear light is taken as the stored value to the power of 2.2.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
 
 import numpy as np
 
+from core import foreign_text
 from core.cv import cv2
 from core.data.degrade.base import Bounds, parameter
 
@@ -78,6 +81,9 @@ class BlurParams:
     focus_px: Bounds = parameter(
         Bounds(0.7, 3.0), "Focus", "Radius of a point that is out of focus", 0.3, 12.0, "px"
     )
+    recorded: float = parameter(
+        0.5, "Recorded paths", "Share of paths that a real hand has made, where a recording is given"
+    )
     nearly: float = parameter(
         0.15, "Nearly sharp", "Share of blurred photos with less than the shortest smear", basic=True
     )
@@ -99,24 +105,79 @@ class BlurParams:
     read_noise: Bounds = parameter(
         Bounds(0.000001, 0.0001), "Read noise", "Variance of noise without light", 0.0000001, 0.001
     )
+    balance: Bounds = parameter(
+        Bounds(1.0, 2.2),
+        "White balance",
+        "How many times red and blue are amplified, and their noise",
+        1.0,
+        4.0,
+    )
     tone: float = parameter(0.3, "Tone curve", "Share of photos of more or less contrast")
     sharpened: float = parameter(0.2, "Sharpened", "Share of photos that the camera has sharpened")
     jpeg: float = parameter(0.3, "JPEG", "Share of photos compressed afterwards")
 
     def __post_init__(self) -> None:
         for name in (
-            "straight", "moving", "unfocused", "nearly", "untouched", "dark", "noise", "tone", "sharpened", "jpeg",
+            "straight", "moving", "unfocused", "recorded", "nearly", "untouched", "dark", "noise", "tone", "sharpened", "jpeg",
         ):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} {value}: need a share from 0 to 1")
         for name, low, high in (
             ("length_px", 0.0, 200.0), ("roll", -1e-9, 4.0), ("forward", -1e-9, 4.0), ("focus_px", 0.0, 30.0),
-            ("highlights", 0.999, 100.0), ("shot_noise", 0.0, 1.0), ("read_noise", 0.0, 1.0),
+            ("highlights", 0.999, 100.0), ("balance", 0.999, 16.0), ("shot_noise", 0.0, 1.0), ("read_noise", 0.0, 1.0),
         ):  # fmt: skip
             value = getattr(self, name)
             if value.low <= low or value.high > high:
                 raise ValueError(f"{name} {value}: need values above {max(low, 0):g}, up to {high:g}")
+
+
+class MotionError(ValueError):
+    """A file of a camera's movement cannot be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How a camera moved from frame to frame while somebody held it.
+
+    ``speeds``: (N, 4) float64, what :func:`random_path` draws otherwise: turns to the side and up, in the plane, ahead.
+    """
+
+    speeds: np.ndarray
+
+    @staticmethod
+    def read(file: FilePath) -> Motion:
+        """From JSON: ``homographies``, each nine numbers row by row, x from -1 to 1 over the width and y alike.
+
+        Raises MotionError, OSError.
+        """
+        try:
+            rows = np.asarray(foreign_text.read_json(file)["homographies"], np.float64).reshape(-1, 3, 3)
+        except (KeyError, TypeError, ValueError) as error:
+            raise MotionError(f"{file.name}: need homographies of nine numbers each: {error}") from error
+        if len(rows) < 2 or not np.isfinite(rows).all():
+            raise MotionError(f"{file.name}: need at least two homographies of finite numbers")
+        half, away = _PHOTO_PX[0] / 2, 500.0
+        side, up = rows[:, 0, 2] * half, rows[:, 1, 2] * half
+        roll = (rows[:, 1, 0] - rows[:, 0, 1]) / 2 * away
+        ahead = ((rows[:, 0, 0] + rows[:, 1, 1]) / 2 - 1) * away
+        return Motion(np.stack((side, up, roll, ahead), 1))
+
+    def piece(self, rng: np.random.Generator) -> np.ndarray:
+        """(4, _MOMENTS): some of it, at another speed, forwards or backwards, turned and mirrored."""
+        most = min(len(self.speeds), 48)
+        count = int(np.clip(np.exp(rng.uniform(np.log(3.0), np.log(most))), 2, most))
+        first = int(rng.integers(0, len(self.speeds) - count + 1))
+        some = self.speeds[first : first + count]
+        if rng.random() < 0.5:
+            some = -some[::-1]
+        moments = np.linspace(0, count - 1, _MOMENTS)
+        side, up, roll, ahead = (np.interp(moments, np.arange(count), some[:, i]) for i in range(4))
+        if rng.random() < 0.5:
+            side, roll = -side, -roll
+        turn = float(rng.uniform(0, 2 * np.pi))
+        side, up = np.cos(turn) * side - np.sin(turn) * up, np.sin(turn) * side + np.cos(turn) * up
+        return np.stack((side, up, roll, ahead))
 
 
 def resized(params: BlurParams, by: float) -> BlurParams:
@@ -148,13 +209,18 @@ def blur(clean: np.ndarray, rng: np.random.Generator, params: BlurParams | None 
 
 
 def blur_pair(
-    clean: np.ndarray, rng: np.random.Generator, params: BlurParams | None = None, margin_px: int = 0
+    clean: np.ndarray,
+    rng: np.random.Generator,
+    params: BlurParams | None = None,
+    margin_px: int = 0,
+    motion: Motion | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A blurred picture, and the sharp one that the same camera would have taken.
 
     Args:
         clean: (H, W, 3) float32 in 0..1.
         margin_px: how much of ``clean`` on each side is only there to move in.
+        motion: how a real hand moved, to play pieces of.
 
     Returns:
         Blurred and sharp, (H - 2 * margin_px, W - 2 * margin_px, 3) float32, rounded to 8-bit levels.
@@ -162,7 +228,7 @@ def blur_pair(
     p = params or BlurParams()
     # what there is is decided first, of how it looks later: with another share, other photos stay as they were
     sharpness, nearly, moves, defocused, is_dark = rng.random(5)
-    how, camera = rng.spawn(2)
+    how, camera, balance = rng.spawn(3)
     light = _scene_light(clean, is_dark < p.dark, how, p)
     if sharpness < p.untouched:
         sharp = light[margin_px : light.shape[0] - margin_px, margin_px : light.shape[1] - margin_px]
@@ -174,13 +240,13 @@ def blur_pair(
         if is_nearly:
             focus = min(focus, 1.0)
         if moves < p.moving:
-            blurred, sharp = _layers(light, length, focus, how, p, margin_px)
+            blurred, sharp = _layers(light, length, focus, how, p, margin_px, motion)
         else:
-            path = random_path(length, how, p)
+            path = random_path(length, how, p, motion)
             seen = _unfocus(light, focus)
             sharp = light[margin_px : light.shape[0] - margin_px, margin_px : light.shape[1] - margin_px]
             blurred = average(seen, path, margin_px)
-    return _camera(blurred, sharp, camera, p)
+    return _camera(blurred, sharp, camera, p, _gains(balance, p))
 
 
 # --- light ---------------------------------------------------------------------------------------------------
@@ -203,9 +269,13 @@ def _scene_light(clean: np.ndarray, dark: bool, rng: np.random.Generator, p: Blu
 # --- paths ---------------------------------------------------------------------------------------------------
 
 
-def random_path(length_px: float, rng: np.random.Generator, p: BlurParams | None = None) -> Path:
+def random_path(
+    length_px: float, rng: np.random.Generator, p: BlurParams | None = None, motion: Motion | None = None
+) -> Path:
     """A path whose smear in the middle of the picture is about ``length_px`` long; none for 0."""
     p = p or BlurParams()
+    if motion is not None and rng.random() < p.recorded:
+        return _path(motion.piece(rng), length_px, rng)
     is_straight = rng.random() < p.straight
     # turns to the side and up (in px), in the plane and ahead (px at 500 px from the photo's middle)
     smooth = float(np.exp(rng.uniform(np.log(4.0), np.log(20.0))))
@@ -218,6 +288,11 @@ def random_path(length_px: float, rng: np.random.Generator, p: BlurParams | None
     speed = speed + drift
     speed[2] *= p.roll.draw(rng)
     speed[3] *= p.forward.draw(rng)
+    return _path(speed, length_px, rng)
+
+
+def _path(speed: np.ndarray, length_px: float, rng: np.random.Generator) -> Path:
+    """From speeds (4, _MOMENTS) of any unit, made so long, seen from somewhere in the photo."""
     way = np.concatenate((np.zeros((4, 1)), np.cumsum(speed, axis=1)), axis=1).T  # (T, 4)
     at = rng.uniform(-0.5, 0.5, 2) * _PHOTO_PX  # the crop's middle, seen from the photo's
     moves = np.stack([_seen_from(step, at) for step in way])  # (T, 2, 3), per px of the path
@@ -303,6 +378,7 @@ def _layers(
     rng: np.random.Generator,
     p: BlurParams,
     margin_px: int,
+    motion: Motion | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A thing before a background, each on its way; blurred and sharp, (h, w, 3) linear light."""
     height, width = light.shape[:2]
@@ -311,8 +387,8 @@ def _layers(
         light if rng.random() < 0.5 else np.ascontiguousarray(light[:, ::-1])
     )  # the same scene, or another
     which = rng.random()
-    near = random_path(0.0 if which < 0.35 else length_px, rng, p)
-    far = random_path(0.0 if which > 0.7 else length_px * float(rng.uniform(0.1, 1.0)), rng, p)
+    near = random_path(0.0 if which < 0.35 else length_px, rng, p, motion)
+    far = random_path(0.0 if which > 0.7 else length_px * float(rng.uniform(0.1, 1.0)), rng, p, motion)
     near, far = _in_step(near, far)
     focused = rng.random()
     seen_near, seen_far = light, behind
@@ -387,7 +463,11 @@ def _unfocus(light: np.ndarray, radius_px: float) -> np.ndarray:
 
 
 def _camera(
-    blurred: np.ndarray, sharp: np.ndarray, rng: np.random.Generator, p: BlurParams
+    blurred: np.ndarray,
+    sharp: np.ndarray,
+    rng: np.random.Generator,
+    p: BlurParams,
+    gains: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both sides, linear light in, stored levels out; what is drawn at random is the same for both."""
     height, width = sharp.shape[:2]
@@ -401,7 +481,10 @@ def _camera(
     for light in (blurred, sharp) if blurred is not sharp else (sharp,):
         seen = np.ascontiguousarray(light)
         if grain is not None:
-            deviation = cv2.sqrt(np.maximum(seen, 0) * np.float32(shot) + np.float32(read))
+            by = (
+                np.float32(1) if gains is None else gains
+            )  # white balance amplifies what the sensor saw, noise and all
+            deviation = cv2.sqrt(np.maximum(seen, 0) * (np.float32(shot) * by) + np.float32(read) * by * by)
             seen = seen + grain * deviation * (seen < 1)  # a full sensor shows no noise
         stored = np.asarray(cv2.pow(np.clip(seen, 0, 1), bend / _GAMMA))
         if sharpens:
@@ -409,6 +492,11 @@ def _camera(
             stored = np.asarray(cv2.addWeighted(stored, 1 + amount, soft, -amount, 0))
         found.append(_stored(stored, quality))
     return found[0], found[-1].copy() if len(found) == 1 else found[1]
+
+
+def _gains(rng: np.random.Generator, p: BlurParams) -> np.ndarray:
+    """(3,) float32, what white balance multiplies the channels by; that of green is 1."""
+    return np.array([p.balance.draw_log(rng), 1.0, p.balance.draw_log(rng)], np.float32)
 
 
 def _grain(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
