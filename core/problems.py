@@ -186,6 +186,9 @@ _WORDS: dict[str, Callable[[BaseException], Words | None]] = {
     "core.data.degrade.blur.MotionError": _plain(
         "The recorded movement cannot be read.", "Choose another file, or none."
     ),
+    "core.model.slot_names.SlotNamesError": _plain(
+        "The names of the memory's slots cannot be read or kept.", "Correct or remove their file."
+    ),
     "core.restoring.which.NotSure": _plain(
         "It cannot be said what is to be taken out of this photo.", "Choose the task; nothing was done."
     ),
