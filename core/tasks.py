@@ -97,6 +97,9 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 """By name, in the order in which they are offered."""
 
 
+AUTO = "auto"
+"""What stands for a task where each photo is to say it (:mod:`core.restoring.which`)."""
+
 OTHERS_SUFFIX = "restored"
 """Of names of photos restored by a person's own task, or for several tasks one after the other."""
 
@@ -106,7 +109,7 @@ _LONGEST_NAME = 30
 
 def is_name(task: str) -> bool:
     """Whether a task may be called so: small letters, digits and single hyphens between them, 30 at most."""
-    return len(task) <= _LONGEST_NAME and _OWN_NAME.fullmatch(task) is not None
+    return len(task) <= _LONGEST_NAME and task != AUTO and _OWN_NAME.fullmatch(task) is not None
 
 
 def of(name: str) -> Task:

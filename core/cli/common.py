@@ -87,6 +87,11 @@ def task_type(text: str) -> str:
     return text
 
 
+def task_or_auto_type(text: str) -> str:
+    """As :func:`task_type`, or "auto": the photo says it."""
+    return text if text == tasks.AUTO else task_type(text)
+
+
 def device_type(text: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"need auto, cpu, cuda:N or mps, got {text!r}")
@@ -175,11 +180,16 @@ def _whole(text: str, low: int, high: int, unit: str = "") -> int:
     return value
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every command with a network shares."""
+def add_model_options(parser: argparse.ArgumentParser, auto: bool = False) -> None:
+    """The options that every command with a network shares. ``auto``: a photo may say its task by itself."""
+    itself = (
+        "; auto: what each photo shows, one after the other, and nothing where that is not sure"
+        if auto
+        else ""
+    )
     parser.add_argument(
-        "--task", type=task_type, metavar="TASK",
-        help=f"what to remove: {tasks.names()} [the model's own task, else {tasks.DEFAULT}]",
+        "--task", type=task_or_auto_type if auto else task_type, metavar="TASK",
+        help=f"what to remove: {tasks.names()}{itself} [the model's own task, else {tasks.DEFAULT}]",
     )  # fmt: skip
     parser.add_argument(
         "--model",

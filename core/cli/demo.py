@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core import tasks
 from core.cli import common
 from core.events import TileDone
 from core.problems import describe
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         f"{model.name} on {restored.device} in {restored.precision}: {restored.seconds:.2f} s, "
         f"{restored.megapixels_per_s:.2f} megapixels/s"
     )
-    protocol = catalog.TASKS[task].protocol
+    protocol = tasks.of(task).protocol
     for side, pixels in (("input", picture.pixels), ("restored", restored.pixels)):
         score = metrics.score(pixels, truth, protocol)
         print(f"  {protocol} {side:9} PSNR {score.psnr_db:.3f} dB  SSIM {score.ssim or 0:.4f}")

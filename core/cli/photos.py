@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from core.cli import common
 from core.events import LadderStep, Notice, PassTile, TileDone
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from core.images.io import PassedOver, UnreadableFile
     from core.jobs import Emit
-    from core.model.checkpoint import LoadedModel
     from core.model.memory_edit import MemoryEdit
     from core.restoring.records import RestoreRequest
 
@@ -60,11 +59,22 @@ class Item:
     def as_dict(self) -> dict[str, Any]:
         return {
             "input": str(self.source),
-            "output": str(self.target) if self.is_done else None,
+            "output": str(self.target) if self.is_done and self.target is not None else None,
             "status": self.status,
             "error": describe(self.error).sentence if self.error is not None else None,
             **self.facts,
         }
+
+
+class Named(Protocol):
+    """What is told of a model, as of :class:`core.model.checkpoint.LoadedModel`."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
 
 
 class Batch(abc.ABC):
@@ -74,7 +84,7 @@ class Batch(abc.ABC):
     step_word: ClassVar[str]  # what the progress of one photo counts
     stopped_words: ClassVar[str]  # what holds for the photos that were done when the run was stopped
 
-    def __init__(self, args: argparse.Namespace, model: LoadedModel, control: JobControl) -> None:
+    def __init__(self, args: argparse.Namespace, model: Named, control: JobControl) -> None:
         self.args, self.model, self.control = args, model, control
         self.items: list[Item] = []
         self.passed_over: list[PassedOver] = []

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core import tasks
 from core.cli import common, photos
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.images.io import PassedOver, Receipt, UnreadableFile, WriteOptions
+    from core.images.io import PassedOver, Picture, Receipt, UnreadableFile, WriteOptions
     from core.jobs import JobControl
     from core.model.checkpoint import LoadedModel
     from core.model.memory_edit import MemoryEdit
@@ -32,6 +33,7 @@ examples:
   memorynet restore storm.jpg --thoroughness 1.5  where rain is left over
   memorynet restore wall.jpg --task deshadow --save-mask    guesses where the shadow is
   memorynet restore wall.jpg --task deshadow --mask wall.mask.png   corrected by hand
+  memorynet restore photos/ --task auto           what each photo shows; where that is not sure, nothing
   memorynet restore near.jpg --scale 1/8          where the drops are larger than it thought
   memorynet restore beach.jpg --memory-edit calm.json
 
@@ -65,7 +67,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a photo or a folder of photos")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results [beside each photo]")
-    common.add_model_options(parser)
+    common.add_model_options(parser, auto=True)
     parser.add_argument(
         "--strength", type=common.strength_type, default=1.0, metavar="0..1",
         help="blend with the original: 0.0 leaves it, 1.0 restores fully [1.0]",
@@ -117,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
     photos.check_out(args)
     edit = common.memory_edit(args)  # before torch is loaded: a slip of the pen is quick to find
     with common.interruptible() as control:
+        if args.task == tasks.AUTO:
+            return _AutoBatch(args, *_models_of_all(args, edit, control), edit, control).run()
         task, model, path = common.load_model(args, control)
         common.check_memory_edit(args, edit, model.network.config)
         return _Batch(args, task, model, path, edit, control).run()
@@ -136,9 +140,20 @@ class _Batch(photos.Batch):
         edit: MemoryEdit | None,
         control: JobControl,
     ) -> None:
+        super().__init__(args, model, control)
+        self._begin(task)
+        if isinstance(args.mask, Path):
+            common.check_takes_masks(model)
+        guess = common.guesses(args.mask, model)
+        mask = _mask(args.mask if isinstance(args.mask, Path) else None, self.items, "--mask")
+        only = _mask(args.only, self.items, "--only")
+        self.request = photos.request(args, task, path, mask, edit, guess, only)
+        self._plan_targets()
+
+    def _begin(self, task: str) -> None:
         from core.images.io import WriteOptions
 
-        super().__init__(args, model, control)
+        args = self.args
         self.task = task
         self.verdicts: dict[Path, Verdict] = {}
         self.options: WriteOptions = WriteOptions(
@@ -149,13 +164,6 @@ class _Batch(photos.Batch):
             overwrite=args.overwrite,
         )
         self.take(*_collect(args))
-        if isinstance(args.mask, Path):
-            common.check_takes_masks(model)
-        guess = common.guesses(args.mask, model)
-        mask = _mask(args.mask if isinstance(args.mask, Path) else None, self.items, "--mask")
-        only = _mask(args.only, self.items, "--only")
-        self.request = photos.request(args, task, path, mask, edit, guess, only)
-        self._plan_targets()
 
     # --- what there is to do ------------------------------------------------------------------------
 
@@ -183,7 +191,6 @@ class _Batch(photos.Batch):
 
     def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
         from core.images import io as image_io
-        from core.restoring import outputs
         from core.restoring.restore import restore
 
         assert item.target is not None
@@ -195,6 +202,19 @@ class _Batch(photos.Batch):
         picture = image_io.read(item.source)
         restored = restore(picture, self.request, watch, self.control)
         self.control.checkpoint()
+        self._save(item, picture, restored, options, notes)
+
+    def _save(
+        self,
+        item: photos.Item,
+        picture: Picture,
+        restored: Restored,
+        options: WriteOptions,
+        notes: Sequence[str],
+    ) -> None:
+        from core.restoring import outputs
+
+        assert item.target is not None
         receipt = outputs.save(restored, picture, item.target, self.args.strength, options)
         item.target = receipt.path
         saved_mask = None
@@ -276,6 +296,119 @@ class _Batch(photos.Batch):
                 yield f"    failed: {source}"
             if len(failed) > _SCREENFUL:
                 yield f"    and {len(failed) - _SCREENFUL:,} more"
+
+
+class _AutoBatch(_Batch):
+    """Each photo for what it shows, by the models' own looks (:mod:`core.restoring.which`)."""
+
+    done_words = ("restored", "skipped", "untouched", "undecided")
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        paths: Mapping[str, Path],
+        models: Mapping[str, LoadedModel],
+        edit: MemoryEdit | None,
+        control: JobControl,
+    ) -> None:
+        photos.Batch.__init__(self, args, _Several(tuple(models.values())), control)
+        self.models, self.edit = models, edit
+        self.paths = paths
+        self.targets: dict[Path, Path] = {}  # target -> source
+        self.said: dict[Path, str] = {}
+        self._begin(tasks.AUTO)
+        self.only = _mask(args.only, self.items, "--only")
+
+    def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
+        from core.images import io as image_io
+        from core.restoring import outputs, which
+
+        args = self.args
+        watch, notes = self.watch(index, item, progress)
+        picture = image_io.read(item.source)
+        seen = which.look(picture, self.paths, self.control, device=args.device, precision=args.precision)
+        item.facts = seen.as_dict()
+        self.said[item.source] = seen.words
+        if not seen.is_sure or not seen.tasks:
+            item.status = "undecided" if not seen.is_sure else "untouched"
+            return
+        requests = [
+            photos.request(
+                args, task, self.paths[task], None, self.edit, common.guesses(args.mask, self.models[task]), self.only
+            )
+            for task in seen.tasks
+        ]  # fmt: skip
+        # what the name, the verdict and --resume go by; several at once are made anew
+        self.task = seen.tasks[0] if len(seen.tasks) == 1 else "several"
+        self.request, self.model = requests[-1], _Several([self.models[task] for task in seen.tasks])
+        item.target = outputs.output_path(item.source, args.out, item.root, self.task, args.format)
+        first = self.targets.setdefault(item.target, item.source)
+        if first is not item.source:
+            raise FileExistsError(17, f"{first} goes to the same name already", str(item.target))
+        options = self._options_for(item.source, item.target)
+        if options is None:
+            item.status = "skipped"
+            return
+        restored = which.restore_each(picture, requests, watch, self.control)
+        self.control.checkpoint()
+        told = dict(item.facts)
+        self._save(item, picture, restored, options, notes)
+        item.facts = {**told, **item.facts}
+
+    def lines(self, item: photos.Item) -> Iterator[str]:
+        if item.status == "undecided":
+            yield f"{item.source}: {self.said[item.source].lower()}; nothing was done, name it with --task"
+        elif item.status == "untouched":
+            yield f"{item.source}: {self.said[item.source].lower()}; nothing was written"
+        else:
+            yield from super().lines(item)
+            if item.status == "restored":
+                yield f"    {self.said[item.source]}"
+
+    def settings(self) -> dict[str, Any]:
+        args = self.args
+        return {
+            "task": tasks.AUTO,
+            "model": ", ".join(model.name for model in self.models.values()),
+            "model_sha256": ", ".join(model.sha256 for model in self.models.values()),
+            "only": str(args.only) if args.only else None,
+            "strength": args.strength,
+            "scale": args.scale,
+        }
+
+
+class _Several:
+    """Models as one, to be told of."""
+
+    def __init__(self, models: Sequence[LoadedModel]) -> None:
+        self.task = ", ".join(model.task for model in models)
+        self.name = ", ".join(model.name for model in models)
+        self.sha256 = ", ".join(model.sha256 for model in models)
+
+
+def _models_of_all(
+    args: argparse.Namespace, edit: MemoryEdit | None, control: JobControl
+) -> tuple[Mapping[str, Path], Mapping[str, LoadedModel]]:
+    """Every task's own model, where it lies and as it is. Raises UsageError for options that speak of one model."""
+    if args.model:
+        raise common.UsageError("--task auto: each task takes its own model, not with --model")
+    if isinstance(args.mask, Path):
+        raise common.UsageError(f"--task auto: not with --mask {args.mask}; a mask says that it is a shadow")
+    common.import_aside(control, "core.restoring.restore")
+    from core.model.checkpoint import CheckpointError
+    from core.restoring import which
+    from core.restoring.restore import load_model
+
+    found, paths = {}, which.models()
+    try:
+        for task, path in paths.items():
+            found[task] = load_model(path, "cpu", "fp32")
+            common.check_memory_edit(args, edit, found[task].network.config)
+    except CheckpointError as error:
+        raise common.UsageError(str(error)) from error
+    if not found:
+        raise common.UsageError("--task auto: no model is at hand")
+    return paths, found
 
 
 def _mask(path: Path | None, items: Sequence[photos.Item], option: str) -> np.ndarray | None:

@@ -128,7 +128,7 @@ def load_model(path: Path, device: str, precision: str) -> checkpoint.LoadedMode
     return _load(path, stat.st_mtime_ns + measured_ns, stat.st_size, device, precision)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)  # one for each task, for --task auto
 def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str) -> checkpoint.LoadedModel:
     model = checkpoint.load(path, device)
     model.network.to(dtype_of(precision))

@@ -172,6 +172,8 @@ class Made:
             told["found"] = self.verdict.found
         if self.verdict.gone is not None:
             told["gone"] = f"{self.verdict.gone:.2f}"
+        if self.verdict.smear_px is not None and self.verdict.smear_deg is not None:
+            told["smear"] = f"{self.verdict.smear_px:.0f} px, {self.verdict.smear_deg:.0f} degrees"
         return told
 
     @staticmethod

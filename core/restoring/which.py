@@ -24,7 +24,6 @@ from core.restoring.restore import Network, Restored, RestoreRequest
 from core.restoring.verdict import NO_VERDICT, words
 from core.tasks import TASKS
 
-AUTO = "auto"  # what stands for a task where the photo is to say it
 SURE, UNLIKELY = 0.7, 0.4  # from and up to here a probability decides
 LOOKED_AT_PX = (
     384  # the middle of a photo that is restored in its own size; what falls over all of it is seen there

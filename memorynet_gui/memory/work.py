@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core import tasks
 from core.events import TileDone
 from core.jobs import Emit, JobControl
 from core.model import slot_names
 from core.model.memory_edit import LEAST_THOROUGH, MemoryEdit, thorough
 from core.model.slot_names import SlotKey, SlotNote
 from core.restoring.scales import AUTO
-from core.tasks import TASKS
 
 if TYPE_CHECKING:
     from core.images.io import Picture
@@ -326,7 +326,7 @@ def _carried(bench: Bench, region: Region, after: np.ndarray) -> np.ndarray:
         bench.seen.pixels[y : y + h, x : x + w],
         after,
         bench.by,
-        light=TASKS[bench.subject.choice.task].changes_light,
+        light=tasks.of(bench.subject.choice.task).changes_light,
     )
     left, top, width, height = bench.in_photo(region)
     return correction.put(
@@ -463,6 +463,6 @@ def _gain_db(before: np.ndarray, after: np.ndarray, truth: np.ndarray, task: str
     """PSNR of the changed against that of the untouched, by the task's protocol; None where one equals the truth."""
     from core.images import metrics
 
-    protocol = TASKS[task].protocol
+    protocol = tasks.of(task).protocol
     was, is_now = (metrics.psnr_db(each, truth, protocol) for each in (before, after))
     return is_now - was if np.isfinite(was) and np.isfinite(is_now) else None

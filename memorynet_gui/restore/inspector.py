@@ -15,11 +15,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core import tasks
 from core.model.memory_edit import LEAST_THOROUGH
 from core.problems import Problem
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import advice, words
-from core.tasks import TASKS
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.restore.choices import Choices
@@ -304,7 +304,7 @@ class Inspector(QWidget):
         """No reference; the numbers; a sentence why there are none; or neither yet: they are being measured."""
         from core.images.metrics import PROTOCOLS
 
-        protocol = quality.before.protocol if quality else TASKS[task].protocol
+        protocol = quality.before.protocol if quality else tasks.of(task).protocol
         for row, name, what in ((self.psnr, "PSNR", "psnr_db"), (self.ssim, "SSIM", "ssim")):
             row.name.setText(f"{name} ({protocol})")
             row.setToolTip(PROTOCOLS[protocol])

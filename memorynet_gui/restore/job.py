@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core import tasks
 from core.events import LadderStep, Notice, PassTile, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
 from core.restoring.records import GUESSED_TASK, Choice, Restored
-from core.tasks import TASKS
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.restore.mask_store import MaskStore
@@ -171,7 +171,7 @@ def measure(item: Item, reference: Path, task: str, store: ResultStore) -> Quali
             f"{reference.name} has {truth.info.width}×{truth.info.height} px, "
             f"{item.name} {picture.info.width}×{picture.info.height} px"
         )
-    protocol = TASKS[task].protocol
+    protocol = tasks.of(task).protocol
     before = metrics.score(picture.pixels, truth.pixels, protocol)
     pixels = store.get(item.id) if item.result is not None else None
     if pixels is None or pixels.shape != picture.pixels.shape:
