@@ -151,6 +151,7 @@ class _Batch(photos.Batch):
         from core.model.exemplars import load_beside
 
         super().__init__(args, model, control)
+        self.network = model.network
         self.take(items, passed_over)
         self.request = photos.request(args, model.task, path, mask, edit)
         self.memory_note = memory_edit.note(edit, args.no_memory)
@@ -316,7 +317,7 @@ class _Batch(photos.Batch):
 
         from core.model.health import health, silent_share
 
-        memory = self.model.network.memory
+        memory = self.network.memory
         if not self.usages or memory is None:
             return None
         usage, silent = np.mean(self.usages, axis=0), silent_share(*self.heard)

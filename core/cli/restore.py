@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from core import tasks
 from core.cli import common, photos
@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Batch(photos.Batch):
-    done_words = ("restored", "skipped")
+    done_words: ClassVar[tuple[str, ...]] = ("restored", "skipped")
     step_word = "tile"
     stopped_words = "restored and kept, the one at hand left nothing behind. --resume goes on from here."
 
