@@ -7,10 +7,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"onnx": ("onnx", "onnxscript", "onnxruntime"), "tensorboard": ("tensorboard",)}
+    {
+        "onnx": ("onnx", "onnxscript", "onnxruntime"),
+        "tensorboard": ("tensorboard",),
+        "heic": ("pillow_heif",),
+        "raw": ("rawpy",),
+    }
 )
 """Extra of pyproject.toml -> the modules it brings, which are named as their packages."""
-_PURPOSE = {"onnx": "ONNX files", "tensorboard": "TensorBoard files"}
+_PURPOSE = {
+    "onnx": "ONNX files",
+    "tensorboard": "TensorBoard files",
+    "heic": "HEIC pictures",
+    "raw": "Camera raw files",
+}
 
 
 class MissingExtra(Exception):
@@ -22,6 +32,11 @@ def missing(extra: str) -> tuple[str, ...]:
     return tuple(module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None)
 
 
+def command(extra: str) -> str:
+    """What brings the extra: ``python -m pip install pillow-heif``."""
+    return f"python -m pip install {' '.join(EXTRAS[extra])}".replace("_", "-")
+
+
 def require(extra: str) -> None:
     """Raises :class:`MissingExtra` unless everything of ``extra`` is installed."""
     absent = missing(extra)
@@ -30,5 +45,5 @@ def require(extra: str) -> None:
         are = "are" if len(absent) > 1 else "is"
         raise MissingExtra(
             f"{_PURPOSE[extra]} need {names}, which {are} not installed; "
-            f"python -m pip install {' '.join(EXTRAS[extra])} brings what is missing"
+            f"{command(extra)} brings what is missing"
         )

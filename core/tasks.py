@@ -28,6 +28,7 @@ class Task:
         changes_light: whether the damage lies in the light of large parts of the photo, not in detail.
         nothing: what is said where none of the damage is found; empty: "No rain found".
         smears: whether the damage has a length and a direction that the photo tells (:mod:`core.restoring.smear`).
+        takes_masks: whether a mask of the damage guides its models.
         has_layers: whether published layers of the damage can be laid over clean photos.
     """
 
@@ -43,6 +44,7 @@ class Task:
     also: tuple[str, ...] = ()
     recipes: Mapping[str, str] = field(default_factory=dict)
     changes_light: bool = False
+    takes_masks: bool = False
     has_layers: bool = False
     nothing: str = ""
     smears: bool = False
@@ -79,6 +81,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 recipes={"fine-tune": "fine-tune-shadow", "standard": "deshadow"},
                 changes_light=True,
                 nothing="No cast shadow found",
+                takes_masks=True,
             ),
             Task(
                 "deblur", "Sharpen blur", "blur", "blur", "deblurred",
@@ -140,3 +143,8 @@ def names(last: str = "or") -> str:
 def damage(task: str) -> str:
     """What the task takes away, as a word for a place; "damage" for a task that is unknown here."""
     return TASKS[task].damage if task in TASKS else "damage"
+
+
+def takes_masks(task: str) -> bool:
+    """Whether a mask of the damage guides the task; never for one that is unknown here."""
+    return task in TASKS and TASKS[task].takes_masks

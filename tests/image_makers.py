@@ -8,8 +8,13 @@ import zlib
 from typing import Any
 
 import numpy as np
+import pytest
 import tifffile
 from PIL import Image
+
+from core import extras
+from core.images import find
+from core.images import io as image_io
 
 XMP = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -241,3 +246,9 @@ def cmyk_profile() -> bytes:
     table += bytes(range(256)) * 3
     tags = {b"desc": _text("Ink test"), b"wtpt": _xyz(0.9642, 1.0, 0.8249), b"A2B0": bytes(table)}
     return _profile(b"CMYK", b"Lab ", b"prtr", tags)
+
+
+def without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where neither HEIC nor camera raw can be read."""
+    monkeypatch.setattr(extras, "missing", lambda extra: extras.EXTRAS[extra])
+    monkeypatch.setattr(find, "EXTENSIONS", frozenset(image_io.EXTENSION_FORMAT))

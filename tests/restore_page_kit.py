@@ -78,8 +78,7 @@ class Desk:
         self.loaded = False
         self.page.session.loaded.connect(self._loaded)
         wait(lambda: self.loaded)
-        self.panel.choices.tile.add(f"{TILE_PX} px", "", TILE_PX)
-        self.panel.choices.tile.setCurrentIndex(self.panel.choices.tile.findData(TILE_PX))
+        self.settings.tile_px = TILE_PX
 
     def _say(
         self, text: str, action: str | None = None, callback: Callable[[], object] | None = None

@@ -194,6 +194,7 @@ class Settings(QObject):
     scale = _Value("auto", _text)
     look_automatically = _Value(True, _flag)  # at every dropped photo, before anything is restored
     strip_gps = _Value(False, _flag)
+    save_as_they_finish = _Value(False, _flag)  # of more than one photo
     output_folder = _Value[Path | None](None, _or_none(_path), _dump_path)  # None: beside the original
     save_format = _Value[str | None](None, _or_none(_format))  # None: as the original
     save_quality = _Value(95, _whole(1, 100))

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 from memorynet_gui.compare import overlay
 from memorynet_gui.compare.canvas import MODES, CompareCanvas
 from memorynet_gui.compare.scene import DIFFERENCE, DIFFERENCE_GAIN, ORIGINAL, RESTORED
+from memorynet_gui.widgets.drop_glow import DropGlow, files_from_outside
 
 __all__ = ["MODES", "CompareView"]
 
@@ -88,6 +89,7 @@ class CompareView(CompareCanvas):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setAcceptDrops(True)
+        self._glow = DropGlow(self)
 
     # --- what lies over the photo ----------------------------------------------------------------
 
@@ -347,8 +349,9 @@ class CompareView(CompareCanvas):
     # --- drops -----------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.source() is not self and _local_paths(event):
+        if files_from_outside(event):
             event.acceptProposedAction()
+            self._glow.light(True)
         else:
             event.ignore()
 
@@ -356,11 +359,7 @@ class CompareView(CompareCanvas):
         event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        paths = _local_paths(event)
+        paths = files_from_outside(event)
         if paths:
             event.acceptProposedAction()
             self.files_dropped.emit(paths)
-
-
-def _local_paths(event: QDropEvent) -> list[str]:
-    return [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]

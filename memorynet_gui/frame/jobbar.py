@@ -127,7 +127,7 @@ class JobBar(QWidget):
         set_surface(self, "bar")
         self.setFixedHeight(HEIGHT_PX)
         self.device = _caption("Starting…")
-        self.device.setToolTip("Where photos are restored, and in which precision")
+        self.device.setToolTip("Where photos are restored")
         self.memory = _caption("")
         self.memory.setToolTip("Memory this program uses")
         self.text = Elided()
@@ -162,7 +162,9 @@ class JobBar(QWidget):
 
     def set_devices(self, devices: Sequence[Device]) -> None:
         """Best first; the first is the one ``auto`` takes."""
-        self.device.setText(device_text(devices[0]) if devices else "No device")
+        self.device.setText(devices[0].title.partition(", ")[0] if devices else "No device")
+        if devices:
+            self.device.setToolTip(f"Where photos are restored: {device_text(devices[0])}")
         self.measure_memory()
         self._poll.start()
 

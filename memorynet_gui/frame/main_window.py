@@ -34,9 +34,11 @@ from memorynet_gui.base.page import AppContext, Page, PageLater
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.frame.banner import Banner
 from memorynet_gui.frame.jobbar import JobBar
+from memorynet_gui.frame.placing import DEFAULT_SIZE, FRAME_PX, first_size, kept_inside
 from memorynet_gui.frame.rail import Rail
 from memorynet_gui.frame.toolbar import Toolbar
 from memorynet_gui.look.theme import Theme, set_surface
+from memorynet_gui.widgets.drop_glow import DropGlow, files_from_outside
 from memorynet_gui.widgets.glyph import GlyphButton
 
 if TYPE_CHECKING:
@@ -45,10 +47,11 @@ if TYPE_CHECKING:
     from memorynet_gui.frame.settings_view import SettingsDialog
     from memorynet_gui.frame.shortcuts import ShortcutsSheet
 
-MIN_SIZE = QSize(1000, 600)  # below it the toolbar's words would be cut
-DEFAULT_SIZE = QSize(1440, 900)
+MIN_SIZE = QSize(
+    1000, 560
+)  # narrower, the toolbar's words would be cut; taller, it would not fit below a title bar
 INSPECTOR_PX = 300
-_SHARE_OF_SCREEN = 0.8  # of a large one, the first time
+_FRAMED_MS = 250  # after the first paint the window manager has put its frame around the window
 _INSPECTOR_MIN_PX = 248
 _TOOL = QSize(32, 28)
 _PANEL = "window"
@@ -91,6 +94,7 @@ class MainWindow(QWidget):
         self._current = ""
         self._painted = self._closing = self._asks = False
         self._is_down: bool | None = None
+        self._given_size = QSize()
         self._menu: QMenu | None = None
         self._sheet: ShortcutsSheet | None = None
         self._settings_dialog: SettingsDialog | None = None
@@ -150,6 +154,7 @@ class MainWindow(QWidget):
         layout.addWidget(self.toolbar)
         layout.addLayout(body, 1)
         layout.addWidget(self.job_bar)
+        self.glow = DropGlow(self)
 
     def _connect(self) -> None:
         self.devices_found.connect(self._on_devices, Qt.ConnectionType.QueuedConnection)
@@ -214,6 +219,20 @@ class MainWindow(QWidget):
     def open_paths(self, paths: list[Path]) -> None:
         """Hand files or folders to the page that shows."""
         self.page.open_paths(paths)
+
+    def take_over(self, paths: list[Path], wants_sample: bool) -> bool:
+        """Another start hands its files to this window, which comes to the front. False when it is closing."""
+        if self._closing:
+            return False
+        if paths:
+            self.open_paths(paths)
+        if wants_sample:
+            self.open_sample()
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+        return True
 
     def open_sample(self) -> None:
         """Load a bundled photo that has its truth, if this page takes photos."""
@@ -427,11 +446,12 @@ class MainWindow(QWidget):
     # --- drops -----------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        if files_from_outside(event):
             event.acceptProposedAction()
+            self.glow.light(True)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        paths = [Path(name) for name in files_from_outside(event)]
         if paths:
             event.acceptProposedAction()
             self.open_paths(paths)
@@ -443,13 +463,28 @@ class MainWindow(QWidget):
         if not self._painted:
             self._painted = True
             QTimer.singleShot(0, self.first_painted.emit)
+            QTimer.singleShot(_FRAMED_MS, self, self._keep_on_screen)
+
+    def _keep_on_screen(self) -> None:
+        """Title bar and job bar are in sight, whatever frame the window has got."""
+        free = (
+            Qt.WindowState.WindowMaximized | Qt.WindowState.WindowFullScreen | Qt.WindowState.WindowMinimized
+        )
+        if self.windowState() & free or self.size() != self._given_size:  # somebody has decided already
+            return
+        place = kept_inside(
+            self.geometry(), self.frameGeometry(), self.screen().availableGeometry(), self.minimumSize()
+        )
+        if place != self.geometry():
+            self.setGeometry(place)
 
     def _restore_sizes(self) -> None:
         geometry = self.settings.window_geometry
         if not geometry or not self.restoreGeometry(QByteArray(geometry)):
             screen = QGuiApplication.primaryScreen()
-            room = screen.availableSize() if screen else DEFAULT_SIZE
-            self.resize(DEFAULT_SIZE.expandedTo(room * _SHARE_OF_SCREEN).boundedTo(room))
+            room = screen.availableSize() if screen else DEFAULT_SIZE + FRAME_PX
+            self.resize(first_size(room, MIN_SIZE))
+        self._given_size = self.size()
         self.inspectors.setVisible(self.settings.inspector_shown)
         self._place_panel()
 

@@ -127,7 +127,7 @@ class SettingsDialog(QDialog):
         form.addRow("Device", self.device)
         form.addRow("Precision", self.precision)
         form.addRow("Tile", self.tile)
-        form.addRow("", _caption("The same choices stand in the inspector."))
+        form.addRow("", _caption("These change how long restoring takes, not what comes of it."))
         return _tab(form)
 
     def _saving(self) -> QWidget:

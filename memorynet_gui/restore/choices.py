@@ -1,26 +1,33 @@
-"""What the next restoration will do: task, model, thoroughness, scale, device, precision, tile."""
+"""What the next restoration will do: task, model, thoroughness, scale."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from core.restoring.records import Choice
 from memorynet_gui.restore.scale import Scale
 from memorynet_gui.restore.thoroughness import Thoroughness
-from memorynet_gui.widgets.parts import DetailCombo, column, heading
+from memorynet_gui.widgets.parts import DetailCombo, column, labelled
 
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry
-    from core.model.tensors import Device
 
-TILES_PX = (256, 384, 512, 768, 1024, 1536)
 OPEN_MODEL = "open…"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What changes how long a restoration takes, not what comes of it."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile_px: int | None = None  # None: as free memory allows
 
 
 class Choices(QWidget):
@@ -33,7 +40,7 @@ class Choices(QWidget):
         super().__init__(parent)
         self._entries: tuple[ModelEntry, ...] = ()
         self._opened: tuple[ModelEntry, ...] = ()
-        self._devices: tuple[Device, ...] = ()
+        self.machine = Machine()
         self._last_model = ""
         self.remembered: Mapping[str, str] = MappingProxyType({})  # the model chosen last, by task
         self.task = DetailCombo("Task", "What to take out of the photo")
@@ -44,41 +51,21 @@ class Choices(QWidget):
         self.model_error.hide()
         self.thoroughness = Thoroughness()
         self.scale = Scale()
-        self.device = DetailCombo("Device", "Where the network runs; auto takes the fastest")
-        self.precision = DetailCombo(
-            "Precision", "auto takes bf16 where the hardware has it (twice as fast), fp32 elsewhere"
-        )
-        self.tile = DetailCombo(
-            "Tile", "Edge of the pieces the photo is restored in; auto follows the free memory"
-        )
-        self.tile.add("auto", "", None)
-        for edge in TILES_PX:
-            self.tile.add(f"{edge} px", "", edge)
-        self.set_devices(())
-        layout = column(8, heading("Task"), self.task)
-        layout.addSpacing(8)
-        for widget in (heading("Model"), self.model, self.model_error):
-            layout.addWidget(widget)
-        layout.addSpacing(8)
+        layout = column(8)
+        layout.addLayout(labelled("Task", self.task))
+        layout.addLayout(labelled("Model", self.model))
+        layout.addWidget(self.model_error)
+        layout.addSpacing(4)
         layout.addWidget(between)
-        layout.addSpacing(8)
+        layout.addSpacing(4)
         layout.addWidget(self.thoroughness)
-        layout.addSpacing(8)
+        layout.addSpacing(4)
         layout.addWidget(self.scale)
-        layout.addSpacing(8)
-        layout.addWidget(heading("How"))
-        how = column(4)
-        for title, combo in (("Device", self.device), ("Precision", self.precision), ("Tile", self.tile)):
-            how.addLayout(_labelled(title, combo))
-        layout.addLayout(how)
         self.setLayout(layout)
         self.task.currentIndexChanged.connect(self._task_picked)
         self.model.activated.connect(self._model_picked)
         self.thoroughness.changed.connect(self.changed)
         self.scale.changed.connect(self.changed)
-        self.device.currentIndexChanged.connect(self._device_picked)
-        for combo in (self.precision, self.tile):
-            combo.currentIndexChanged.connect(lambda _row: self.changed.emit())
 
     def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
         """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
@@ -114,14 +101,12 @@ class Choices(QWidget):
                 if entry.error is None and entry.task != task:
                     continue
                 name = self._argument(entry)
-                size = f"{entry.parameters / 1e6:.1f} M" if entry.parameters else ""
-                origin = "bundled" if entry.bundled else "yours"
-                detail = " · ".join(part for part in (size, origin) if part)
+                size = f"{entry.parameters / 1e6:.1f} million parameters" if entry.parameters else ""
                 self.model.add(
                     entry.name,
-                    "cannot be used" if entry.error else detail,
+                    "cannot be used" if entry.error else "built in" if entry.bundled else "yours",
                     name,
-                    tooltip=f"{entry.path}\n{entry.error or ''}".strip(),
+                    tooltip="\n".join(part for part in (str(entry.path), size, entry.error or "") if part),
                 )
             self.model.add("Open a model file…", "", OPEN_MODEL)
             names = [self._argument(entry) for entry in self._usable(task)]
@@ -142,30 +127,11 @@ class Choices(QWidget):
         # as catalog.default_model: the small bundled one first
         return sorted(found, key=lambda entry: (not entry.bundled, entry.name != f"{task}-s"))
 
-    def set_devices(self, devices: Sequence[Device]) -> None:
-        """What the machine has; empty while torch is still loading: then only "auto" is there."""
-        before = self.choice() if self.device.count() else None
-        self._devices = tuple(devices)
-        with QSignalBlocker(self.device):
-            self.device.clear()
-            self.device.add("auto", _kind(devices[0]) if devices else "", "auto")
-            for device in devices:
-                self.device.add(device.name, _kind(device), device.name, tooltip=device.title)
-            row = self.device.findData(before.device) if before else 0
-            self.device.setCurrentIndex(max(row, 0))
-        self._fill_precisions(before.precision if before else "auto")
-
-    def _fill_precisions(self, wanted: str) -> None:
-        name = self.device.currentData()
-        chosen = next((device for device in self._devices if device.name == name), None)
-        chosen = chosen or (self._devices[0] if self._devices else None)
-        with QSignalBlocker(self.precision):
-            self.precision.clear()
-            best = chosen.precisions[0] if chosen else ""
-            self.precision.add("auto", best, "auto")
-            for precision in chosen.precisions if chosen else ("fp32", "bf16"):
-                self.precision.add(precision, "", precision)
-            self.precision.setCurrentIndex(max(self.precision.findData(wanted), 0))
+    def set_machine(self, machine: Machine) -> None:
+        """Where and how the next run is computed; chosen in the settings."""
+        if machine != self.machine:
+            self.machine = machine
+            self.changed.emit()
 
     def choice(self) -> Choice:
         """What is chosen now; ``model`` is empty when none can be used."""
@@ -173,9 +139,9 @@ class Choices(QWidget):
         return Choice(
             self.task.currentData() or "derain",
             "" if model in (None, OPEN_MODEL) or self.model_error.isVisibleTo(self) else model,
-            self.device.currentData() or "auto",
-            self.precision.currentData() or "auto",
-            self.tile.currentData(),
+            self.machine.device,
+            self.machine.precision,
+            self.machine.tile_px,
             1.0 if self.task.currentData() == "deshadow" else self.thoroughness.percent / 100,
             self.scale.value,
         )
@@ -196,19 +162,13 @@ class Choices(QWidget):
 
     def set_choice(self, choice: Choice) -> None:
         """As far as it can be had here: a device or model that is gone leaves the present one."""
-        for combo, value in ((self.task, choice.task), (self.device, choice.device)):
-            row = combo.findData(value)
-            if row >= 0 and combo.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled:
-                combo.setCurrentIndex(row)
+        row = self.task.findData(choice.task)
+        if row >= 0 and self.task.model().index(row, 0).flags() & Qt.ItemFlag.ItemIsEnabled:
+            self.task.setCurrentIndex(row)
         if self.model.findData(choice.model) >= 0 and choice.model:
             self.model.setCurrentIndex(self.model.findData(choice.model))
             self._model_picked(self.model.currentIndex())
-        self.precision.setCurrentIndex(max(self.precision.findData(choice.precision), 0))
-        row = self.tile.findData(choice.tile_px)
-        if row < 0 and choice.tile_px is not None:
-            self.tile.add(f"{choice.tile_px} px", "", choice.tile_px)
-            row = self.tile.count() - 1
-        self.tile.setCurrentIndex(max(row, 0))
+        self.machine = Machine(choice.device, choice.precision, choice.tile_px)
         self.thoroughness.set_wanted(round(100 * choice.thoroughness))
         self.scale.set_value(choice.scale)
         self.changed.emit()
@@ -222,10 +182,6 @@ class Choices(QWidget):
 
     def _task_picked(self, _row: int) -> None:
         self._fill_models(self.remembered.get(self.task.currentData(), self._last_model))
-
-    def _device_picked(self, _row: int) -> None:
-        self._fill_precisions(self.precision.currentData() or "auto")
-        self.changed.emit()
 
     def _model_picked(self, row: int) -> None:
         name = self.model.itemData(row)
@@ -251,20 +207,3 @@ class Choices(QWidget):
     def _model_problem(self, text: str) -> None:
         self.model_error.setText(text)
         self.model_error.setVisible(bool(text))
-
-
-def _kind(device: Device) -> str:
-    """ "CPU" of "CPU, 2 threads" """
-    return device.title.partition(", ")[0]
-
-
-def _labelled(name: str, combo: QWidget) -> QHBoxLayout:
-    label = QLabel(name)
-    label.setProperty("role", "secondary")
-    label.setBuddy(combo)
-    label.setMinimumWidth(72)
-    row = QHBoxLayout()
-    row.setSpacing(8)
-    row.addWidget(label)
-    row.addWidget(combo, 1)
-    return row

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.restoring.records import Choice
 from memorynet_gui.base.page import AppContext
-from memorynet_gui.restore.choices import Choices
+from memorynet_gui.restore.choices import Choices, Machine
 from memorynet_gui.restore.models import entry_of, trained_entries
 from memorynet_gui.restore.saves import Saver
 
@@ -31,8 +31,10 @@ class Chooser(QObject):
         self._is_filling = False
         choices.changed.connect(self._remember)
         choices.open_model_requested.connect(self.ask_for_model)
+        context.devices_ready.connect(
+            self._take_machine
+        )  # only then is a device chosen last time known to be here
         context.settings.changed.connect(self._setting_changed)
-        context.devices_ready.connect(self._recall)  # only then can a device chosen last time be chosen again
 
     def fill(self) -> None:
         """List the models and choose as last time."""
@@ -56,6 +58,8 @@ class Chooser(QObject):
         if name == "trained_models":  # one may be in the trash by now
             self._opened = tuple(entry for entry in self._opened if entry.path.exists())
             self._list_models()
+        elif name in ("device", "precision", "tile_px"):
+            self._take_machine()
 
     def _list_models(self) -> None:
         from core.model import catalog
@@ -66,22 +70,37 @@ class Chooser(QObject):
 
     def _recall(self) -> None:
         settings = self._context.settings
-        wanted = settings.choice
+        device, precision, tile_px = self._machine()
+        wanted = replace(settings.choice, device=device, precision=precision, tile_px=tile_px)
         self._choices.remembered = settings.models
         self._is_filling = True
         try:
-            self._choices.set_devices(self._context.devices())
             self._choices.set_choice(wanted)
         finally:
             self._is_filling = False
         self.task_changed.emit(self._choices.choice().task)
 
+    def _machine(self) -> tuple[str, str, int | None]:
+        """Device, precision and tile of the settings, as far as they can be had here; before torch is there: automatic."""
+        settings, devices = self._context.settings, self._context.devices()
+        named = next((device for device in devices if device.name == settings.device), None)
+        runs_on = named or next(iter(devices), None)
+        can = runs_on is not None and settings.precision in runs_on.precisions
+        return named.name if named else "auto", settings.precision if can else "auto", settings.tile_px
+
+    def _take_machine(self) -> None:
+        self._choices.set_machine(Machine(*self._machine()))
+
     def _remember(self) -> None:
         if self._is_filling:
             return
-        choice, settings = self._choices.remembered_choice, self._context.settings
-        if not self._context.devices():  # the list holds "auto" alone and means nothing
-            choice = replace(choice, device=settings.device, precision=settings.precision)
+        settings = self._context.settings
+        choice = replace(
+            self._choices.remembered_choice,  # the machine is chosen in the settings themselves
+            device=settings.device,
+            precision=settings.precision,
+            tile_px=settings.tile_px,
+        )
         settings.choice = choice
         self._choices.remembered = settings.models
         self.task_changed.emit(choice.task)

@@ -49,8 +49,10 @@ from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
 from memorynet_gui.restore.queue_item import Item, ItemState
 from memorynet_gui.restore.session import Session
+from memorynet_gui.widgets.parts import elided_within
 
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
+STATUS_ROLE = Qt.ItemDataRole.UserRole + 3  # the few words under the thumbnail
 FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made
 THUMB = QSize(120, 68)
 PAD = 4
@@ -82,6 +84,9 @@ class FilmstripModel(QAbstractListModel):
         super().__init__(parent)
         self.session = session
         self._thumbnails = thumbnails
+        self.batch = (
+            ""  # what every photo that waits is being restored with, in words; empty: nothing runs by itself
+        )
         session.about_to_insert.connect(lambda first, last: self.beginInsertRows(QModelIndex(), first, last))
         session.inserted.connect(self.endInsertRows)
         session.about_to_remove.connect(lambda first, last: self.beginRemoveRows(QModelIndex(), first, last))
@@ -109,9 +114,13 @@ class FilmstripModel(QAbstractListModel):
         if role == FAILED_ROLE:
             return self._thumbnails.has_failed(item.path)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{item.path}\n{spoken_state(item)}"
+            return f"{item.path}\n{spoken_state(item, self.batch)}"
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{item.name}, {spoken_state(item)}"
+            return f"{item.name}, {spoken_state(item, self.batch)}"
+        if role == STATUS_ROLE:
+            if item.state is ItemState.DONE and item.is_saved:
+                return "✓ saved"
+            return "waiting" if self.batch and item.state is ItemState.WAITING else item.status
         return None
 
     def _row_changed(self, row: int) -> None:
@@ -126,11 +135,11 @@ class FilmstripModel(QAbstractListModel):
             self.dataChanged.emit(index, index, [Qt.ItemDataRole.DecorationRole])
 
 
-def spoken_state(item: Item) -> str:
-    """The state in words, for the tooltip and for screen readers."""
+def spoken_state(item: Item, batch: str = "") -> str:
+    """The state in words, for the tooltip and for screen readers; ``batch``: what photos that wait are restored with."""
     match item.state:
         case ItemState.RUNNING:
-            return f"restoring, tile {item.tile} of {item.tile_count}" if item.tile_count else "starting"
+            return f"restoring, piece {item.tile} of {item.tile_count}" if item.tile_count else "starting"
         case ItemState.DONE:
             kept = (
                 f"restored and saved as {item.saved.path.name}" if item.saved else "restored, not saved yet"
@@ -142,7 +151,8 @@ def spoken_state(item: Item) -> str:
         case ItemState.CANCELLED:
             return "cancelled; restore it again whenever you like"
     told = words(item.look.verdict, item.look.choice.task, restored=False) if item.look is not None else ""
-    return f"{told}; waiting" if told else "waiting"
+    state = f"waits its turn: {batch}" if batch else "not restored yet"
+    return f"{told}; {state}" if told else state
 
 
 class FilmstripDelegate(QStyledItemDelegate):
@@ -206,9 +216,7 @@ class FilmstripDelegate(QStyledItemDelegate):
         painter.setFont(font)
         metrics = painter.fontMetrics()
         caption = QRect(photo.left() + 1, photo.bottom() + 1, photo.width() - 2, CAPTION_PX)
-        status = item.status
-        if item.state is ItemState.DONE and item.is_saved:
-            status = "✓ saved"
+        status = str(index.data(STATUS_ROLE))
         # a name that is only dots says nothing: it keeps some room
         status = metrics.elidedText(status, Qt.TextElideMode.ElideRight, caption.width() - _NAME_PX)
         width = metrics.horizontalAdvance(status)
@@ -220,7 +228,7 @@ class FilmstripDelegate(QStyledItemDelegate):
         painter.setPen(bright if current else secondary)
         name = item.name
         if metrics.horizontalAdvance(name) > name_rect.width():  # the number matters more than ".JPG"
-            name = metrics.elidedText(item.path.stem, Qt.TextElideMode.ElideMiddle, name_rect.width())
+            name = elided_within(metrics, item.path.stem, name_rect.width())
         painter.drawText(name_rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
         painter.restore()
 
@@ -393,18 +401,30 @@ class Filmstrip(QWidget):
         rows = sorted(index.row() for index in self.list.selectedIndexes())
         return [self._session.at(row).id for row in rows]
 
+    def set_batch(self, words: str) -> None:
+        """What every photo that waits, and every one that is added, is restored with; empty: nothing runs by itself."""
+        if words != self.model.batch:
+            self.model.batch = words
+            self.list.viewport().update()
+
     def set_time_left(self, text: str) -> None:
         self.time_left.setText(text)
 
     def set_unsaved(self, count: int) -> None:
-        self.save_all.setVisible(count > 1)
+        self._show_button(self.save_all, count > 1)
         self.save_all.setText(f"Save all {count:,}")
+
+    def _show_button(self, button: QPushButton, shown: bool) -> None:
+        """A button that goes once it has done its work leaves the keys to the photos, not to what comes after it."""
+        if not shown and button.hasFocus():
+            self.list.setFocus()
+        button.setVisible(shown)
 
     def _summarise(self) -> None:
         summary = self._session.summary
         self.summary.setText(summary.text)
         again = summary.failed + summary.cancelled
-        self.retry.setVisible(again > 0)
+        self._show_button(self.retry, again > 0)
         self.retry.setText(f"Retry {again:,}")
 
     def _view_moved(self, index: QModelIndex) -> None:

@@ -1,13 +1,14 @@
 """Runs the queue: one photo at a time through the runner, what comes back goes into the session.
 
-A batch's choices are frozen when it starts; photos added while it runs join it. One photo that fails becomes a
-row with a sentence, and the batch goes on. What would fail every photo alike (model, device) stops it.
+A batch's choices are frozen when it starts; photos added while it runs join it. A photo asked for by name is restored
+with what was chosen when it was asked for. One photo that fails becomes a row with a sentence, and the batch goes on.
+What would fail every photo alike (model, device) stops it. Where there is no room for another result, the batch is held.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,17 +16,22 @@ from PySide6.QtCore import QObject, Signal
 
 from core.events import LadderStep, Notice, PassTile, RestoreStarted
 from core.restoring.records import Choice
+from core.restoring.scales import AUTO
+from memorynet_gui.base import pace
 from memorynet_gui.base.jobs import JobRunner
+from memorynet_gui.base.pace import Pace
 from memorynet_gui.base.problems import describe
 from memorynet_gui.restore.job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
 from memorynet_gui.restore.mask_store import MaskStore
-from memorynet_gui.restore.queue_item import Item, ItemState
+from memorynet_gui.restore.queue_item import Item, ItemState, choice_words
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.session import Session
 
 Region = tuple[int, int, int, int]
 
 FIRST_GUESS_BYTES = 72_000_000  # a 24-megapixel photo
+_USUAL_PX = (4000, 3000)
+_COUNTED_S = 1.0
 _SAME_FOR_ALL = frozenset(
     {
         ("core.model.checkpoint", "CheckpointError"),
@@ -46,7 +52,7 @@ class RestoreFlow(QObject):
     cancelled = Signal(str)  # item id
     told = Signal(str)  # a sentence for the banner
     stopped_by = Signal(object)  # Problem that ended the whole batch
-    out_of_room = Signal()  # unsaved results fill their budget; the batch waits
+    out_of_room = Signal()  # unsaved results fill their budget; the batch is held until go_on()
     progressed = Signal()  # text(), share() or seconds_left() have changed
     idle = Signal()  # nothing runs any more
 
@@ -61,13 +67,19 @@ class RestoreFlow(QObject):
         super().__init__(parent)
         self._session, self._runner, self._store, self._focus = session, runner, store, focus
         self.masks: MaskStore | None = None
-        self._choice: Choice | None = None
+        self.size_of: Callable[[Item], tuple[int, int] | None] = lambda _item: None  # of a photo that waits
+        self._choice: Choice | None = None  # of the batch; of what was asked for first, where that is all
+        self._running_choice: Choice | None = None
         self._all = False
-        self._first: dict[str, None] = {}  # asked for by name, in this order
+        self._first: dict[str, Choice] = {}  # asked for by name, in this order
+        self._held = False
         self._running_id: str | None = None
         self._tiles: list[TileShown] = []
-        self._began = self._item_began = 0.0
+        self._item_began = 0.0
         self._done_count = 0
+        self._done_effort = 0.0  # of this batch, in megapixels; see memorynet_gui.base.pace
+        self._pace = Pace()
+        self._to_do: tuple[float, float] = (0.0, 0.0)  # effort of what waits, and until when that counts
         self._closing = self._ours = self._skipping = False
         self._last_bytes = FIRST_GUESS_BYTES
         runner.event.connect(self._event)
@@ -87,51 +99,105 @@ class RestoreFlow(QObject):
         """From the start of a batch to its end, also between two photos."""
         return self._choice is not None
 
+    @property
+    def held(self) -> bool:
+        """Whether the batch waits for room: nothing runs, and :meth:`go_on` goes on."""
+        return self._held
+
+    @property
+    def batch_choice(self) -> Choice | None:
+        """What every photo that waits is restored with, also one that is added now; None: nothing runs by itself."""
+        return self._choice if self._all else None
+
+    @property
+    def running_choice(self) -> Choice | None:
+        """What the present photo is restored with."""
+        return self._running_choice if self._running_id is not None else None
+
     def tiles(self, item_id: str) -> tuple[TileShown, ...]:
         """What has arrived of the photo being restored, for a canvas that comes to it late."""
         return tuple(self._tiles) if item_id == self._running_id else ()
 
     def text(self) -> str:
-        """ "Restoring picos.jpg · 2 of 6 · tile 8 of 20" """
+        """ "Remove rain · thoroughness +50 % · picos.jpg · 2 of 6" """
+        if self._held:
+            return f"Paused: save results to go on · {self.to_do:,} to do"
         item = self._session.get(self._running_id)
-        if item is None:
+        if item is None or self._running_choice is None:
             return ""
-        parts = [f"Restoring {item.name}"]
-        total = self._done_count + 1 + self._still_to_do()
+        parts = [choice_words(self._running_choice), item.name]
+        total = self._done_count + 1 + self.to_do
         if total > 1:
             parts.append(f"{self._done_count + 1} of {total}")
-        parts.append(f"tile {item.tile} of {item.tile_count}" if item.tile_count else "reading")
+        if not item.tile_count:
+            parts.append("reading")
         return " · ".join(parts)
 
     def share(self) -> float | None:
-        """0..1 of the whole batch; None until the first tile."""
+        """0..1 of the whole batch, by what it costs; None until the first tile."""
         item = self._session.get(self._running_id)
-        if item is None or not item.tile_count:
-            return None if not self._done_count else self._done_count / self._total()
-        return (self._done_count + item.tile / item.tile_count) / self._total()
+        here, to_do = self._effort_here(), self._effort_to_do()
+        done = self._done_effort
+        if item is not None and item.tile_count:
+            done += here * item.tile / item.tile_count
+        elif not self._held and not self._done_count:
+            return None
+        return done / max(self._done_effort + here + to_do, 1e-9)
 
     def seconds_left(self) -> float | None:
-        """For the whole batch; from the photos done so far, else from the present one."""
+        """For the whole batch: what the present photo says, and what the others cost at the pace of those done."""
         item = self._session.get(self._running_id)
         if item is None:
             return None
+        gone = time.monotonic() - self._item_began
+        here, to_do = item.seconds_left, self._effort_to_do()
+        if here is None:
+            whole = self._pace.seconds(self._effort_here())
+            if whole is None:
+                return None
+            here = max(0.0, whole - gone)
+        others = self._pace.with_present(self._effort_here(), gone + here).seconds(to_do)
+        return here + (others or 0.0)
+
+    def _effort_here(self) -> float:
+        item = self._session.get(self._running_id)
+        if item is None or self._running_choice is None:
+            return 0.0
+        return self._effort(item, self._running_choice)
+
+    def _effort(self, item: Item, choice: Choice) -> float:
+        """What the photo costs; one whose size is not known counts as 12 megapixels."""
+        width, height = self.size_of(item) or _USUAL_PX
+        scale = choice.scale
+        if scale == AUTO and item.look is not None:
+            scale = item.look.verdict.scale
+        return pace.effort(width, height, scale)
+
+    def _effort_to_do(self) -> float:
+        """Of all that waits; counted at most once a second, for ten thousand photos take a while."""
+        effort, until = self._to_do
         now = time.monotonic()
-        here = item.seconds_left
-        if self._done_count:
-            each = (self._item_began - self._began) / self._done_count
-            if here is None:
-                here = max(0.0, each - (now - self._item_began))
-        elif here is None:
-            return None
-        else:
-            each = now - self._item_began + here
-        return here + each * self._still_to_do()
+        if now > until:
+            effort = sum(self._effort(item, choice) for item, choice in self._waiting())
+            self._to_do = (effort, now + _COUNTED_S)
+        return effort
 
-    def _still_to_do(self) -> int:
+    def _waiting(self) -> Iterator[tuple[Item, Choice]]:
+        """What is still to be restored, with what."""
+        if self._all and self._choice is not None:
+            for item in self._session.items():
+                if item.state is ItemState.WAITING:
+                    yield item, self._first.get(item.id, self._choice)
+            return
+        for item_id, choice in self._first.items():
+            found = self._session.get(item_id)
+            if found is not None:
+                yield found, choice
+
+    @property
+    def to_do(self) -> int:
+        """How many photos come after the present one."""
         return self._session.summary.waiting if self._all else len(self._first)
-
-    def _total(self) -> int:
-        return self._done_count + 1 + self._still_to_do()
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -154,18 +220,24 @@ class RestoreFlow(QObject):
             return False
         self._session.set_waiting(wanted)
         items = [item for item in map(self._session.get, wanted) if item is not None]
-        self._first.update({item.id: None for item in items if item.state is ItemState.WAITING})
+        self._first.update({item.id: choice for item in items if item.state is ItemState.WAITING})
         return bool(self._first) and self._begin(choice, everything=False)
 
     def _begin(self, choice: Choice, everything: bool) -> bool:
         if self.busy:
-            self._all = self._all or everything
+            if everything and not self._all:
+                self._all, self._choice = True, choice
+            elif everything and choice != self._choice:
+                self.told.emit(
+                    "The photos that wait are restored as the rest of them. Cancel first to change that."
+                )
             self.progressed.emit()
             return True
         self._choice = choice
         self._all = everything
-        self._began = time.monotonic()
         self._done_count = 0
+        self._done_effort = 0.0
+        self._pace = Pace()
         self._next()
         return self.busy
 
@@ -178,10 +250,19 @@ class RestoreFlow(QObject):
 
     def cancel(self) -> None:
         """Stop the present photo and the batch; what was finished is kept."""
-        if self.busy:
+        if self._held:
+            self._forget_asked()
+            self._end()
+        elif self.busy:
             self._skipping = False
             self._forget_asked()
             self._runner.cancel()
+
+    def go_on(self) -> None:
+        """A held batch tries again; it stays held while there is no room, or while other work has the runner."""
+        if self._held and not self._runner.busy:
+            self._held = False
+            self._next()
 
     def skip(self) -> None:
         """Stop the present photo only; the batch goes on with the next."""
@@ -192,24 +273,23 @@ class RestoreFlow(QObject):
     # --- one after the other ---------------------------------------------------------------------
 
     def _next(self) -> None:
-        item = self._take()
-        if item is None or self._choice is None:
-            self._all = False
-            self._choice = None
-            self.idle.emit()
+        item, choice = self._take()
+        if item is None or choice is None:
+            self._end()
             return
         if not self._store.has_room(self._last_bytes):
-            self._forget_asked()
-            self._choice = None
+            self._first = {item.id: choice, **self._first}
+            self._held = True
             self.out_of_room.emit()
-            self.idle.emit()
+            self.progressed.emit()
             return
-        order = RestoreOrder(item, self._choice, self._focus(item), self._store, self.masks)
-        self._running_id = item.id
+        order = RestoreOrder(item, choice, self._focus(item), self._store, self.masks)
+        self._running_id, self._running_choice = item.id, choice
         self._skipping = False
         self._ours = True
         self._tiles = []
         self._item_began = time.monotonic()
+        self._to_do = (0.0, 0.0)
         self._session.update(
             item.id, state=ItemState.RUNNING, tile=0, tile_count=0, seconds_left=None, problem=None
         )
@@ -217,14 +297,19 @@ class RestoreFlow(QObject):
         self.started.emit(item.id)
         self.progressed.emit()
 
-    def _take(self) -> Item | None:
+    def _end(self) -> None:
+        self._all = self._held = False
+        self._choice = None
+        self.idle.emit()
+
+    def _take(self) -> tuple[Item | None, Choice | None]:
         while self._first:
             item_id = next(iter(self._first))
-            del self._first[item_id]
+            choice = self._first.pop(item_id)
             item = self._session.get(item_id)
             if item is not None and item.state is ItemState.WAITING:
-                return item
-        return self._session.next_waiting() if self._all else None
+                return item, choice
+        return (self._session.next_waiting() if self._all else None), self._choice
 
     def _event(self, event: Any) -> None:
         if self._running_id is None:
@@ -259,6 +344,9 @@ class RestoreFlow(QObject):
     def _finished(self, outcome: Any) -> None:
         if not isinstance(outcome, RestoreOutcome) or outcome.item_id != self._running_id:
             return
+        effort, seconds = self._effort_here(), time.monotonic() - self._item_began
+        self._pace.measured(effort, seconds)
+        self._done_effort += effort
         item_id = self._release()
         assert item_id is not None
         before = self._session.get(item_id)
@@ -284,6 +372,7 @@ class RestoreFlow(QObject):
         self.finished.emit(outcome)
 
     def _failed(self, error: Any) -> None:
+        effort = self._effort_here()
         item_id = self._release()
         if item_id is None:
             return
@@ -305,6 +394,7 @@ class RestoreFlow(QObject):
                 item_id, state=ItemState.FAILED, problem=problem, tile=0, tile_count=0, seconds_left=None
             )
             self._done_count += 1
+            self._done_effort += effort
             self.failed.emit(item_id)
 
     def _cancelled(self) -> None:

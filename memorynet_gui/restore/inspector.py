@@ -6,11 +6,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, QSize, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Signal, SignalInstance
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,9 +24,12 @@ from core.problems import Problem
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import advice, words
 from memorynet_gui.base.actions import ACTIONS
+from memorynet_gui.base.words import clock, short_folder
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.restore.batch.outdated import made_with
 from memorynet_gui.restore.choices import Choices
-from memorynet_gui.restore.queue_item import Item, ItemState
+from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words, thoroughness_words
+from memorynet_gui.widgets.ends import SliderWithEnds
 from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import (
     ChangeRow,
@@ -42,8 +48,6 @@ if TYPE_CHECKING:
     from core.images.io import PictureInfo
     from core.images.metrics import Score
     from memorynet_gui.restore.job import Quality
-
-GLYPH = QSize(32, 28)
 
 
 class Inspector(QWidget):
@@ -66,10 +70,11 @@ class Inspector(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._item: Item | None = None
-
+        self._restore_word = "Restore"
+        self._batch: Choice | None = None
         self._build_problem()
         self.choices = Choices(self._build_strength())
-        self.choices.changed.connect(self._say_thoroughness)
+        self.choices.changed.connect(self._say_outdated)
         self._build_verdict()
         self._build_quality()
         self._build_receipt()
@@ -77,7 +82,14 @@ class Inspector(QWidget):
         inside_layout = QVBoxLayout(inside)
         inside_layout.setContentsMargins(16, 16, 16, 8)
         inside_layout.setSpacing(16)
-        for part in (self.problem_box, self._verdict, self.choices, self._quality, self._receipt):
+        for part in (
+            self.problem_box,
+            self.outdated,
+            self._verdict,
+            self.choices,
+            self._quality,
+            self._receipt,
+        ):
             inside_layout.addWidget(part)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -102,6 +114,11 @@ class Inspector(QWidget):
         self.verdict_note = QLabel()
         self.verdict_note.setProperty("role", "caption")
         self.verdict_note.setWordWrap(True)
+        self.outdated = QLabel()
+        self.outdated.setProperty("role", "warning")
+        self.outdated.setWordWrap(True)
+        self.outdated.setAccessibleName("Settings have changed")
+        self.outdated.hide()
         self._verdict = QWidget()
         self._verdict.setLayout(column(4, self.verdict_words, self.verdict_note))
 
@@ -127,15 +144,12 @@ class Inspector(QWidget):
         self.strength = DirectSlider()
         self.strength.setRange(0, 100)
         self.strength.setPageStep(10)
-        self.strength.setAccessibleName("Strength")
         self.strength.setToolTip(
-            "How much of the restored photo is blended over the original. Takes effect at once, nothing is run again."
+            "From the original to the restored photo. Takes effect at once, nothing is run again."
         )
-        self.strength_row = Row("Blend with the original", "100 %")
+        self.strength_row = SliderWithEnds("Strength", self.strength, "Original", "Restored")
         self.strength.valueChanged.connect(self._strength_moved)
-        box = QWidget()
-        box.setLayout(column(8, heading("Strength"), self.strength, self.strength_row))
-        return box
+        return self.strength_row
 
     def _build_quality(self) -> None:
         self.psnr, self.ssim = ChangeRow("PSNR"), ChangeRow("SSIM")
@@ -180,22 +194,29 @@ class Inspector(QWidget):
         self.save = _button("Save", "Save the result beside the original (Ctrl+S)")
         set_role(self.save, "primary")
         self.save_as = _button("Save as…", "Choose name, format, quality and bit depth (Ctrl+Shift+S)")
-        self.copy = _glyph("Copy the result to the clipboard", "mdi6.content-copy", "copy")
-        self.comparison = _glyph(
-            "Save one picture with the photo before and after", "mdi6.compare", "save_comparison"
+        self.more = QToolButton()
+        self.more.setText("More")
+        self.more.setAccessibleName("More to do with the result")
+        self.more.setToolTip(
+            "Copy the result, save it with the original in one picture, copy it as a command"
         )
-        self.command = _glyph("Copy the command line that does exactly this", "mdi6.console", "copy_command")
-        self.drag = DragHandle("Drag the result out", GLYPH)
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.more)
+        self.copy = _entry(menu, "copy", self.copy_requested)
+        self.comparison = _entry(menu, "save_comparison", self.comparison_requested)
+        self.command = _entry(menu, "copy_command", self.command_requested)
+        menu.setToolTipsVisible(True)
+        self.more.setMenu(menu)
+        self.drag = DragHandle("Drag out", "Drag the result out")
         self.drag.setToolTip("Drag from here into another program or folder to hand the result over")
         first, second = QHBoxLayout(), QHBoxLayout()
         for row in (first, second):
             row.setSpacing(8)
         first.addWidget(self.restore, 1)
-        for glyph in (self.comparison, self.command, self.drag):
-            first.addWidget(glyph)
+        first.addWidget(self.drag)
         second.addWidget(self.save, 1)
         second.addWidget(self.save_as)
-        second.addWidget(self.copy)
+        second.addWidget(self.more)
         box = QWidget()
         layout = column(8)
         layout.setContentsMargins(16, 8, 16, 16)
@@ -205,9 +226,6 @@ class Inspector(QWidget):
         self.restore.clicked.connect(self._restore_or_cancel)
         self.save.clicked.connect(self.save_requested)
         self.save_as.clicked.connect(self.save_as_requested)
-        self.copy.clicked.connect(self.copy_requested)
-        self.comparison.clicked.connect(self.comparison_requested)
-        self.command.clicked.connect(self.command_requested)
         self.drag.pressed.connect(self.drag_prepare_requested)
         self.drag.drag_started.connect(self.drag_requested)
         return box
@@ -237,19 +255,15 @@ class Inspector(QWidget):
         )
         self.strength_row.setEnabled(not baked)
         self._show_verdict(item)
-        self._say_thoroughness()
+        self._say_outdated()
         self._quality.setEnabled(item is not None)
         self._show_receipt(item, info)
 
         failed = item is not None and item.state is ItemState.FAILED
-        self.restore.setText(
+        self._restore_word = (
             "Cancel" if running else "Restore again" if done else "Try again" if failed else "Restore"
         )
-        self.restore.setToolTip(
-            "Stop; what was finished before is kept (Esc)"
-            if running
-            else "Restore this photo with the choices above"
-        )
+        self.set_wanted(1, done)
         set_role(self.restore, "primary" if item is not None and not (done or running) else "")
         set_role(self.save, "primary" if done and item is not None and not item.is_saved else "")
         self.restore.setEnabled(item is not None)
@@ -259,12 +273,33 @@ class Inspector(QWidget):
             self.save.setToolTip(f"Saved as {item.saved.path}. Click to show it in its folder.")
         else:
             self.save.setToolTip("Save the result beside the original (Ctrl+S)")
-        for widget in (self.save_as, self.copy):
-            widget.setEnabled(done and not saving and can_blend)
+        self.save_as.setEnabled(done and not saving and can_blend)
+        self.copy.setEnabled(done and not saving and can_blend)
         for widget in (self.save, self.drag):
             widget.setEnabled(done and not saving and (can_blend or saved))
         self.comparison.setEnabled(done and can_blend)
         self.command.setEnabled(done)
+        self.more.setEnabled(done)
+
+    def set_batch(self, choice: Choice | None) -> None:
+        """What the batch that runs was started with, None when none runs."""
+        if choice != self._batch:
+            self._batch = choice
+            self._say_outdated()
+
+    def set_wanted(self, count: int, all_done: bool) -> None:
+        """How many photos the button restores, the shown one among them, and whether all of them have been before."""
+        running = self._item is not None and self._item.state is ItemState.RUNNING
+        if running or count < 2:
+            self.restore.setText(self._restore_word)
+        else:
+            self.restore.setText(f"Restore {count:,} again" if all_done else f"Restore {count:,}")
+        if running:
+            self.restore.setToolTip("Stop; what was finished before is kept (Esc)")
+        elif count < 2:
+            self.restore.setToolTip("Restore this photo with the choices above")
+        else:
+            self.restore.setToolTip(f"Restore the {count:,} selected photos with the choices above")
 
     def _restore_or_cancel(self) -> None:
         if self._item is not None and self._item.state is ItemState.RUNNING:
@@ -277,11 +312,21 @@ class Inspector(QWidget):
         self.strength_changed.emit(percent)
 
     def _say_strength(self) -> None:
-        self.strength_row.set_value(f"{self.strength.value()} %")
+        self.strength_row.value.setText(f"{self.strength.value()} %")
 
-    def _say_thoroughness(self) -> None:
-        """Unlike the strength, it shows only once the network has run again."""
+    def _say_outdated(self) -> None:
+        """Unlike the strength, what is chosen shows only once the network has run again."""
         item = self._item
+        choice = self.choices.choice()
+        old = made_with(item, choice) if item is not None and choice.model else ""
+        if self._batch is not None and choice_words(self._batch) != choice_words(choice):
+            text = f"What runs goes on with: {choice_words(self._batch)}. Below is chosen for what you restore after it."
+        else:
+            text = (
+                f"Still the result of before: {old}. Restore again to see what is chosen now." if old else ""
+            )
+        self.outdated.setText(text)
+        self.outdated.setVisible(bool(text))
         note = item.result if item is not None and item.state is ItemState.DONE else None
         self.choices.show_outdated(None if note is None else note.choice)
 
@@ -343,7 +388,9 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
     note = item.result
     if note is not None and item.state is ItemState.DONE:
         made, verdict = note.made, note.made.verdict
-        rows.append(("Time", f"{made.seconds:.1f} s · {made.megapixels_per_s:.2g} MP/s", ""))
+        speed = f"{made.megapixels_per_s:.2g} megapixels a second"
+        ran = f"on {made.device} in {made.precision}, in pieces of {made.tile_px} px"
+        rows.append(("Time", _seconds(made.seconds), f"{speed}, {ran}"))
         found = words(verdict, made.task)
         if found:
             number = "" if verdict.gone is None else f"About {verdict.gone:.0%} of it is gone"
@@ -351,21 +398,25 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
         used = "full size" if verdict.scale == WHOLE else verdict.scale
         asked = f"{used} (automatic)" if made.scale == AUTO else used
         rows.append(("Scale", asked, verdict.why))
-        ran = f"{made.device} · {made.precision} · {made.tile_px} px"
-        rows.append(("Ran on", ran, f"Device, precision and tile: {ran}"))
         rows.append(("Model", made.model_name, f"sha256 {made.model_sha256}"))
         if made.mask != "none":
             origin = "guessed" if made.mask == "auto" else "as painted"
             rows.append(("Mask", origin, f"Where the damage is: {made.mask}"))
         if made.only != "none":
             rows.append(("Restored", "only where painted", f"The mask of what may change: {made.only}"))
-        if note.choice.thoroughness != LEAST_THOROUGH:
-            tooltip = "How strongly the memory of damage was read"
-            rows.append(("Thoroughness", f"{note.choice.thoroughness:.0%}".replace("%", " %"), tooltip))
+        thoroughness = note.choice.thoroughness
+        if thoroughness != LEAST_THOROUGH:
+            tooltip = f"The memory of damage was read {thoroughness:.3g} times as strongly"
+            rows.append(("Thoroughness", thoroughness_words(thoroughness), tooltip))
         rows.extend(("Note", text, text) for text in made.notes)
     if item.saved is not None:
         rows.append(("Saved as", item.saved.path.name, str(item.saved.path)))
+        rows.append(("In folder", short_folder(item.saved.path.parent), str(item.saved.path.parent)))
     return rows
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
 
 
 def _number(score: Score | None, what: str) -> str:
@@ -380,11 +431,14 @@ def _number(score: Score | None, what: str) -> str:
     return "equal" if math.isinf(value) else f"{value:.2f} dB"
 
 
-def _glyph(tooltip: str, icon: str, action_id: str) -> GlyphButton:
-    button = GlyphButton(tooltip, icon, GLYPH, filled=True)
-    keys = ACTIONS[action_id].shortcut_text
-    button.setToolTip(f"{tooltip} ({keys})" if keys else tooltip)
-    return button
+def _entry(menu: QMenu, action_id: str, wish: SignalInstance) -> QAction:
+    """The action in words, with its keys beside it; the keys themselves are the window's."""
+    known = ACTIONS[action_id]
+    action = QAction(f"{known.text}\t{known.shortcut_text}", menu)
+    action.setToolTip(known.full_tooltip)
+    action.triggered.connect(lambda: wish.emit())  # noqa: PLW0108  # without the "checked" of the menu
+    menu.addAction(action)
+    return action
 
 
 def _button(text: str, tooltip: str) -> QPushButton:

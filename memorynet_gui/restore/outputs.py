@@ -30,7 +30,7 @@ class ResultsOut(QObject):
     """The words and dialogs around :class:`Saver`."""
 
     changed = Signal()  # something was saved, or is being saved
-    go_on = Signal()  # everything is saved that stood in the way of the queue
+    elsewhere_wanted = Signal(list)  # ids of photos to save into another folder
 
     def __init__(
         self,
@@ -44,9 +44,8 @@ class ResultsOut(QObject):
         super().__init__(over)
         self._context, self._session, self._stage = context, session, stage
         self._flow, self._saver, self._over = flow, saver, over
-        self._go_on = False
         self._written: list[Path] = []  # by the saves under way, told in one go when the last has ended
-        self._unwritten: list[tuple[str, Problem]] = []
+        self._unwritten: list[tuple[str, str, Problem]] = []  # id, name, why
         self.masks_dir: Path | None = None
         self.drag_path: Path | None = None
         saver.saved.connect(self._saved)
@@ -69,18 +68,6 @@ class ResultsOut(QObject):
     def save_all(self) -> None:
         if not self._saver.save_all():
             self._context.banner("Every result is saved already.")
-
-    def ask_for_room(self, budget_bytes: int) -> None:
-        self._context.banner(
-            f"Results that are not saved fill {budget_bytes / 1e9:.1f} GB. Save them to go on.",
-            "Save all and go on",
-            self.save_all_and_go_on,
-        )
-
-    def save_all_and_go_on(self) -> None:
-        self._go_on = True
-        if not self._saver.save_all():
-            self._idle()
 
     def save_as(self) -> None:
         item, shown = self._session.current, self._stage.shown
@@ -109,8 +96,7 @@ class ResultsOut(QObject):
 
     def _save_failed(self, item_id: str, problem: Problem) -> None:
         item = self._session.get(item_id)
-        self._go_on = False
-        self._unwritten.append((item.name if item is not None else "The photo", problem))
+        self._unwritten.append((item_id, item.name if item is not None else "The photo", problem))
         self.changed.emit()
 
     def _progressed(self) -> None:
@@ -124,9 +110,6 @@ class ResultsOut(QObject):
         if not self._flow.busy:
             self._context.job_bar.clear_job()
         self._say_what_was_saved()
-        if self._go_on:
-            self._go_on = False
-            self.go_on.emit()
 
     def _say_what_was_saved(self) -> None:
         """One banner for what was written, one for what was not; a single save shows on its button."""
@@ -140,15 +123,20 @@ class ResultsOut(QObject):
             )
         if not unwritten:
             return
-        name, problem = unwritten[0]
+        _, name, problem = unwritten[0]
         if len(unwritten) == 1:
-            self.say(f"{name} was not saved.", problem)
-            return
-        details = "\n\n".join(f"{name}\n{problem.details}" for name, problem in unwritten)
-        self.say(
-            f"{len(unwritten):,} photos were not saved. The first is {name}:",
-            replace(problem, details=details),
-        )
+            what = f"{name} was not saved."
+        else:
+            what = f"{len(unwritten):,} photos were not saved. The first is {name}:"
+            details = "\n\n".join(f"{name}\n{problem.details}" for _, name, problem in unwritten)
+            problem = replace(problem, details=details)
+        ids = [item_id for item_id, _, _ in unwritten]
+        if self._saver.place_refused.isdisjoint(ids):
+            self.say(what, problem)
+        else:
+            self._context.banner(
+                f"{what} {problem.sentence}", "Another folder…", lambda: self.elsewhere_wanted.emit(ids)
+            )
 
     # --- clipboard -------------------------------------------------------------------------------
 

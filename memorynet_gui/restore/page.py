@@ -19,6 +19,9 @@ from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.compare.view import CompareView
+from memorynet_gui.restore.batch.desk import BatchDesk
+from memorynet_gui.restore.batch.outdated import outdated
+from memorynet_gui.restore.batch.sizes import Sizes
 from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
@@ -29,7 +32,7 @@ from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.masks.desk import MaskDesk
 from memorynet_gui.restore.menu import photo_menu
 from memorynet_gui.restore.outputs import ResultsOut
-from memorynet_gui.restore.queue_item import Item, ItemState
+from memorynet_gui.restore.queue_item import Item, ItemState, choice_words
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.saves import Saver, sweep_dragged
 from memorynet_gui.restore.session import Session
@@ -81,10 +84,13 @@ class RestorePage(Page):
             self,
         )
         self.flow.masks = self.masks.store
+        self.sizes = Sizes(self.session, self)
+        self.flow.size_of = self.sizes.of
         self.results_out.masks_dir = self.place.masks_dir
         self.looker = Looker(self.session, self._inspector.choices, context.runner, settings, self)
         self.stage.preview = self.looker.preview
         self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
+        self.batch = BatchDesk(settings, self.session, self.store, self.flow, self.saver, self)
         self.work = QueueWork(
             context, self.session, self.flow, self.chooser, self.filmstrip.selected_ids, self
         )
@@ -92,10 +98,11 @@ class RestorePage(Page):
         self._shut = False
         self._samples: tuple[Sample, ...] = ()
         self._knows_queue = False
+        self._again = 0  # restored photos that were made with other settings than those chosen now
+        self._count = QTimer(self, singleShot=True, interval=_COUNT_MS)
+        self._count.timeout.connect(self._count_done)
         self._build()
         self._connect()
-        self._count = QTimer(self, singleShot=True, interval=_COUNT_MS)
-        self._count.timeout.connect(self._count_unsaved)
         self.canvas.set_mode(settings.compare_mode)
         self.toolbar.set_mode(settings.compare_mode)
         self.toolbar.set_recent(settings.recent_files)
@@ -120,6 +127,7 @@ class RestorePage(Page):
         column.setSpacing(0)
         column.addWidget(self.masks.bar)
         column.addWidget(self._middle, 1)
+        column.addWidget(self.batch.bar)
         column.addWidget(self.filmstrip)
         self.filmstrip.setProperty("surface", "panel")
         self.filmstrip.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -140,6 +148,7 @@ class RestorePage(Page):
         session.summary_changed.connect(self._summary_changed)
         session.notice.connect(context.banner)
         session.loaded.connect(self._queue_loaded)
+        session.adding_finished.connect(self._say_what_joins)
         self.photos_in.recent_changed.connect(lambda: self.toolbar.set_recent(context.settings.recent_files))
         self.photos_in.reference_set.connect(self.stage.ask_quality)
         self.stage.changed.connect(self._refresh)
@@ -150,21 +159,22 @@ class RestorePage(Page):
         flow.started.connect(lambda _id: self.work.started())
         flow.finished.connect(lambda _outcome: self._refresh())
         flow.finished.connect(self._first_finished)
+        flow.finished.connect(lambda outcome: self.work.ended(outcome.item_id))
         flow.failed.connect(self.stage.stopped)
+        flow.failed.connect(self.work.ended)
         flow.told.connect(context.banner)
         flow.stopped_by.connect(lambda problem: out.say("Nothing more was restored.", problem))
-        flow.out_of_room.connect(lambda: out.ask_for_room(self.store.budget_bytes))
         flow.progressed.connect(self.work.say_progress)
         flow.cancelled.connect(self.work.stopped)
         flow.idle.connect(self.work.idle)
         out.changed.connect(self._refresh)
+        out.elsewhere_wanted.connect(self.batch.ask_for_folder)
         self.work.changed.connect(self._refresh)
         self.work.afresh.connect(self._read_anew)
         self.work.stopped_at.connect(self.stage.stopped)
         self.work.time_left.connect(self.filmstrip.set_time_left)
         self.masks.changed.connect(self._refresh)
         flow.started.connect(lambda _id: self.masks.stop())
-        out.go_on.connect(self.work.run_all)
         self.canvas.mode_changed.connect(self._mode_changed)
         self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
         self.canvas.drag_out_requested.connect(out.drag_out)
@@ -175,10 +185,12 @@ class RestorePage(Page):
         self.filmstrip.remove_requested.connect(lambda _ids: self._do("remove"))
         self.filmstrip.retry_requested.connect(self.work.retry)
         self.filmstrip.save_all_requested.connect(lambda: self._do("save_all"))
+        self.filmstrip.list.selectionModel().selectionChanged.connect(lambda *_: self._tell_selection())
         self.filmstrip.menu_requested.connect(lambda at: photo_menu(self, self.session.current).popup(at))
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
         HoldOriginal(self.canvas, self, panel)
+        panel.choices.changed.connect(self._count.start)
         panel.strength_changed.connect(self.stage.set_strength)
         panel.strength_changed.connect(lambda _percent: self.work.spread_strength())
         panel.restore_requested.connect(lambda: self._do("run"))
@@ -266,7 +278,7 @@ class RestorePage(Page):
             "paint_mask": lambda: shown and not self.flow.busy,
             "retry": lambda: summary.failed + summary.cancelled > 0,
             "run": lambda: item is not None and item.state is not ItemState.RUNNING,
-            "run_all": lambda: summary.waiting + summary.cancelled > 0,
+            "run_all": lambda: summary.waiting + summary.cancelled > 0 or self._again > 0,
             "cancel": lambda: self.flow.busy,
             "toggle_filmstrip": lambda: True,
         }
@@ -312,8 +324,8 @@ class RestorePage(Page):
 
     def close_blockers(self) -> str | None:
         texts = []
-        if self.flow.busy:
-            waiting = self.session.summary.waiting
+        if self.flow.running_id is not None:
+            waiting = self.flow.to_do
             more = f" and {waiting:,} more wait{'s' if waiting == 1 else ''}" if waiting else ""
             texts.append(f"A photo is being restored{more}. The list is kept for the next start.")
         lost = self.store.in_memory_only() & {item.id for item in self.saver.unsaved()}
@@ -332,6 +344,7 @@ class RestorePage(Page):
         self.work.shut_down()
         self.looker.shut_down()
         self.masks.shut_down()
+        self.sizes.shut_down()
         self.flow.shut_down()
         self.photos_in.shut_down()
         self.stage.shut_down()
@@ -385,6 +398,7 @@ class RestorePage(Page):
         saving = item is not None and item.id in self.saver.saving_ids
         info = stage.shown.info if stage.shown is not None else None
         self._inspector.show_item(item, info, stage.can_blend, problem, saving)
+        self._tell_selection()
         self._show_quality()
         self._toolbar_state()
         self.context.photo = self._at_hand()
@@ -420,8 +434,12 @@ class RestorePage(Page):
 
     def _toolbar_state(self) -> None:
         waiting = self.session.summary.waiting + self.session.summary.cancelled
-        self.toolbar.set_running(self.flow.busy, waiting)
-        self.toolbar.run.setEnabled(self.flow.busy or waiting > 0)
+        again = self._again if self.session.summary.done else 0
+        self.toolbar.set_running(self.flow.busy, waiting, again)
+        self.toolbar.run.setEnabled(self.flow.busy or waiting + again > 0)
+        batch = self.flow.batch_choice
+        self._inspector.set_batch(batch)
+        self.filmstrip.set_batch("" if batch is None else choice_words(batch))
         shown = self.stage.shown is not None
         for button in (*self.toolbar.modes.values(), self.toolbar.fit, self.toolbar.actual):
             button.setEnabled(shown)
@@ -429,8 +447,32 @@ class RestorePage(Page):
         self.toolbar.paint.setChecked(self.masks.active)
         self._count.start()
 
-    def _count_unsaved(self) -> None:
-        self.filmstrip.set_unsaved(len(self.saver.unsaved()) if self.session.summary.done else 0)
+    def _count_done(self) -> None:
+        """How many results are not saved, and how many are of other settings: a look at every photo, so not at once."""
+        done = self.session.summary.done > 0
+        self.filmstrip.set_unsaved(len(self.saver.unsaved()) if done else 0)
+        before = self._again
+        self._again = len(outdated(self.session.items(), self._inspector.choices.choice())) if done else 0
+        if self._again != before:
+            self._toolbar_state()
+            self.status_changed.emit()
+
+    def _say_what_joins(self, added: int, _known: int) -> None:
+        """Photos dropped while a batch runs are restored with what it was started with."""
+        batch = self.flow.batch_choice
+        if added and batch is not None and self._knows_queue:
+            what = "1 photo joins" if added == 1 else f"{added:,} photos join"
+            self.context.banner(f"{what} what runs: {choice_words(batch)}.")
+
+    def _tell_selection(self) -> None:
+        """The button that restores says of how many photos it will."""
+        chosen = [self.session.get(item_id) for item_id in self.filmstrip.selected_ids()]
+        current = self.session.current
+        if current not in chosen:
+            chosen = [current]
+        self._inspector.set_wanted(
+            len(chosen), all(item is not None and item.state is ItemState.DONE for item in chosen)
+        )
 
     def _row_changed(self, row: int) -> None:
         item = self.session.at(row)

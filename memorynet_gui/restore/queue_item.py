@@ -20,8 +20,9 @@ from core.images.types import ReceiptLine, WriteOptions
 from core.model import memory_edit
 from core.problems import Problem
 from core.restoring.records import Choice, Made
-from core.restoring.scales import WHOLE
+from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import Verdict
+from core.tasks import TASKS
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,28 @@ class Origin(StrEnum):
     FILE = "file"
     PASTED = "pasted"  # a clipboard picture, written to the data folder
     SAMPLE = "sample"  # ships with the program, possibly where nothing may be written
+
+
+def thoroughness_words(thoroughness: float) -> str:
+    """Of 1 to 2: "normal", "+50 %"; 100 % would read as all of it, beside a strength where it is."""
+    return "normal" if thoroughness == memory_edit.LEAST_THOROUGH else f"{100 * (thoroughness - 1):+.0f} %"
+
+
+def task_words(choice: Choice) -> str:
+    """What a restoration does, in words: "Remove rain"."""
+    return TASKS[choice.task].verb if choice.task in TASKS else choice.task
+
+
+def choice_words(choice: Choice) -> str:
+    """The same with what is not as usual: "Remove rain · my-model · thoroughness +50 % · scale 1/2"."""
+    parts = [task_words(choice)]
+    if choice.task not in TASKS or choice.model != TASKS[choice.task].default_model:
+        parts.append(Path(choice.model).name)
+    if choice.thoroughness != memory_edit.LEAST_THOROUGH:
+        parts.append(f"thoroughness {thoroughness_words(choice.thoroughness)}")
+    if choice.scale != AUTO:
+        parts.append("full size" if choice.scale == WHOLE else f"scale {choice.scale}")
+    return " · ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +136,7 @@ class Item:
         if self.state is ItemState.RUNNING:
             return f"{self.tile}/{self.tile_count}" if self.tile_count else "starting"
         return {
-            ItemState.WAITING: self.look.verdict.short(self.look.choice.task) if self.look else "waiting",
+            ItemState.WAITING: self.look.verdict.short(self.look.choice.task) if self.look else "to do",
             ItemState.DONE: self.result.made.verdict.short(self.result.made.task, "✓")
             if self.result
             else "✓",

@@ -52,6 +52,7 @@ class Saver(QObject):
         self._background = Background(self)
         self.saving_ids: set[str] = set()
         self.done_count = 0
+        self.place_refused: set[str] = set()  # ids of photos whose folder took nothing: another one may
 
     # --- saving ----------------------------------------------------------------------------------
 
@@ -76,6 +77,7 @@ class Saver(QObject):
         if not self.saving_ids:
             self.done_count = 0
         self.saving_ids.add(item.id)
+        self.place_refused.discard(item.id)
         settings = _Wanted.of(self._settings)
         self._background.call(
             lambda: _write(item, self._store, settings, target, options),
@@ -100,6 +102,10 @@ class Saver(QObject):
         self._ended()
 
     def _not_done(self, item: Item, error: Exception) -> None:
+        from core.images.types import WriteFailed
+
+        if isinstance(error, WriteFailed | OSError):
+            self.place_refused.add(item.id)
         self.saving_ids.discard(item.id)
         self.failed.emit(item.id, describe(error))
         self._ended()

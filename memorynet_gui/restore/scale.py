@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from core.restoring.scales import AUTO, WHOLE
-from memorynet_gui.widgets.parts import DetailCombo, column, heading
+from memorynet_gui.widgets.parts import DetailCombo, labelled
 
 SCALES = (
-    (AUTO, "Automatic", "from the photo"),
+    (AUTO, "Automatic", ""),
     (WHOLE, "Full size", "fine rain"),
     ("1/2", "1/2", ""),
     ("1/4", "1/4", ""),
     ("1/8", "1/8", "large drops"),
     ("1/16", "1/16", "very large ones"),
 )
-_CAPTION = "How large the damage is in the photo. The photo itself keeps all its pixels."
 _OUTDATED = "Restore again to see it"
 
 
@@ -29,15 +28,19 @@ class Scale(QWidget):
         super().__init__(parent)
         self.combo = DetailCombo(
             "Scale",
-            "Large drops are recognised in a smaller copy of the photo; what is found there is taken out of the "
-            "photo's own pixels, so that its detail and grain stay",
+            "How large the damage is in the photo. Large drops are recognised in a smaller copy of it; what is found "
+            "there is taken out of the photo's own pixels, so that its detail and grain stay",
         )
         for value, text, detail in SCALES:
             self.combo.add(text, detail, value)
-        self.caption = QLabel(_CAPTION)
+        self.caption = QLabel(_OUTDATED)
         self.caption.setProperty("role", "caption")
-        self.caption.setWordWrap(True)
-        self.setLayout(column(8, heading("Scale"), self.combo, self.caption))
+        self.caption.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(labelled("Scale", self.combo))
+        layout.addWidget(self.caption)
         self.combo.currentIndexChanged.connect(lambda _row: self.changed.emit())
 
     @property
@@ -53,4 +56,4 @@ class Scale(QWidget):
 
     def set_outdated(self, outdated: bool) -> None:
         """Whether the result in sight was made with another choice."""
-        self.caption.setText(_OUTDATED if outdated else _CAPTION)
+        self.caption.setVisible(outdated)

@@ -6,13 +6,15 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from memorynet_gui.widgets.parts import DirectSlider, Row, column, heading
+from memorynet_gui.restore.queue_item import thoroughness_words
+from memorynet_gui.widgets.ends import SliderWithEnds
+from memorynet_gui.widgets.parts import DirectSlider, column
 
 LEAST_PERCENT, MOST_PERCENT, STEP_PERCENT = 100, 200, 5
-_CAPTION, _OUTDATED = "How firmly damage is taken out", "Restore again to see it"
+_ENDS, _OUTDATED = ("As learnt", "Takes more"), "Restore again to see it"
 _TOOLTIP = (
-    "Reads the memory of damage more strongly: takes more of heavy rain, and sooner or later fine detail with it. "
-    "Holds for the next run."
+    "Takes more of heavy rain, and sooner or later fine detail with it. Holds for the next run. "
+    "Exactly: how strongly the memory of damage is read, from 1 to 2 times."
 )
 _UNAVAILABLE = "This model has no memory of damage to read more strongly"
 
@@ -29,10 +31,8 @@ class Thoroughness(QWidget):
         self.slider.setRange(LEAST_PERCENT, MOST_PERCENT)
         self.slider.setSingleStep(STEP_PERCENT)
         self.slider.setPageStep(2 * STEP_PERCENT)
-        self.slider.setAccessibleName("Thoroughness")
-        self.row = Row(_CAPTION)
-        self.row.name.setProperty("role", "caption")
-        self.setLayout(column(8, heading("Thoroughness"), self.slider, self.row))
+        self.ends = SliderWithEnds("Thoroughness", self.slider, *_ENDS)
+        self.setLayout(column(0, self.ends))
         self.slider.valueChanged.connect(self._moved)
         self.slider.sliderReleased.connect(self._show)  # the handle comes to rest on a step
         self.set_available(True)
@@ -55,14 +55,14 @@ class Thoroughness(QWidget):
     def set_available(self, available: bool) -> None:
         """Whether the chosen model has what is read more strongly."""
         self.slider.setEnabled(available)
-        self.row.setEnabled(available)
-        for widget in (self.slider, self.row):
+        self.ends.setEnabled(available)
+        for widget in (self.slider, self.ends):
             widget.setToolTip(_TOOLTIP if available else _UNAVAILABLE)
         self._show()
 
     def set_outdated(self, outdated: bool) -> None:
         """Whether the result in sight was made with another thoroughness."""
-        self.row.name.setText(_OUTDATED if outdated else _CAPTION)
+        self.ends.set_ends(*(_OUTDATED, "") if outdated else _ENDS)
 
     def _moved(self, value: int) -> None:
         percent = _on_step(value)  # the handle itself follows the pointer smoothly
@@ -78,7 +78,7 @@ class Thoroughness(QWidget):
         self._say()
 
     def _say(self) -> None:
-        self.row.set_value(f"{self.percent} %")
+        self.ends.value.setText(thoroughness_words(self.percent / 100))
 
 
 class _Slider(DirectSlider):

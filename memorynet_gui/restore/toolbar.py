@@ -16,10 +16,13 @@ from PySide6.QtWidgets import (
 )
 
 from memorynet_gui.base.actions import ACTIONS
+from memorynet_gui.base.words import short_folder
 from memorynet_gui.compare.controls import mode_segments
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.widgets.parts import elided_within
 
 _MIDDLE = Qt.TextElideMode.ElideMiddle
+_NAME_PX, _FOLDER_PX = 320, 240  # of a recent file, in the menu
 
 
 class RestoreToolbar(QWidget):
@@ -70,11 +73,24 @@ class RestoreToolbar(QWidget):
     def set_mode(self, mode: str) -> None:
         self.modes[mode].setChecked(True)
 
-    def set_running(self, running: bool, waiting: int) -> None:
-        """The one accent button starts the queue, and stops it while it runs."""
-        self.run.setText("Cancel" if running else "Restore all" if waiting != 1 else "Restore")
+    def set_running(self, running: bool, waiting: int, again: int = 0) -> None:
+        """The one accent button starts the queue, and stops it while it runs.
+
+        ``again`` counts photos whose results are of other settings: once none waits, those are offered.
+        """
+        offers_again = not running and not waiting and again > 0
+        if offers_again:
+            word = f"Restore {again:,} again" if again > 1 else "Restore again"
+        else:
+            word = "Cancel" if running else "Restore all" if waiting != 1 else "Restore"
+        self.run.setText(word)
         set_role(self.run, "" if running else "primary")
         self._describe(self.run, "cancel" if running else "run_all")
+        if offers_again:
+            self.run.setToolTip(
+                "The settings have changed since these were restored: make them anew"
+                f" ({ACTIONS['run_all'].shortcut_text})"
+            )
 
     def set_recent(self, paths: Sequence[Path]) -> None:
         self.menu.clear()
@@ -82,7 +98,10 @@ class RestoreToolbar(QWidget):
         if paths:
             self.menu.addSeparator()
         for path in paths:
-            action = QAction(self.menu.fontMetrics().elidedText(path.name, _MIDDLE, 320), self.menu)
+            metrics = self.menu.fontMetrics()
+            name = elided_within(metrics, path.name, _NAME_PX)
+            folder = metrics.elidedText(short_folder(path.parent), _MIDDLE, _FOLDER_PX)
+            action = QAction(f"{name}\t{folder}", self.menu)
             action.setToolTip(str(path))
             action.triggered.connect(lambda _on=False, path=path: self.recent_wanted.emit(path))
             self.menu.addAction(action)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.restoring.records import GUESSED_TASK, Choice
+from core.restoring.records import Choice
+from core.tasks import takes_masks
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.words import clock
+from memorynet_gui.restore.batch.outdated import outdated
 from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.queue_item import ItemState
@@ -38,7 +40,7 @@ class QueueWork(QObject):
         super().__init__(parent)
         self._context, self._session, self._flow, self._chooser = context, session, flow, chooser
         self._selected_ids = selected_ids
-        self._removing: set[str] = set()
+        self._removing: dict[str, int] = {}  # a photo that goes once it has stopped -> how many went with it
         self._take_back_offer: Callable[[], None] = lambda: None  # the banner with "Undo"
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK_MS)
@@ -52,20 +54,25 @@ class QueueWork(QObject):
         self._spread.stop()
 
     def run_all(self) -> None:
-        """Everything that is neither done nor in need of a look; what was cancelled is wanted again."""
+        """Everything that is neither done nor in need of a look; what was cancelled is wanted again. Where all is done,
+        what was done with other settings."""
         choice = self._chooser.choice_or_say()
-        if choice is not None:
-            if not self._flow.busy:
-                cancelled = [item.id for item in self._session.items() if item.state is ItemState.CANCELLED]
-                self._session.set_waiting(cancelled)
-                self._warn_of_guesses(choice)
-            self._flow.run_all(choice)
+        if choice is None:
+            return
+        if not self._flow.busy:
+            cancelled = [item.id for item in self._session.items() if item.state is ItemState.CANCELLED]
+            self._session.set_waiting(cancelled)
+            if not self._session.summary.waiting:
+                self._flow.run_these(outdated(self._session.items(), choice), choice)
+                return
+            self._warn_of_guesses(choice)
+        self._flow.run_all(choice)
 
     def _warn_of_guesses(self, choice: Choice) -> None:
         """Before a batch: the shadows of photos that nobody has marked are guessed."""
         waiting = [item for item in self._session.items() if item.state is ItemState.WAITING]
         count = sum(not item.mask for item in waiting)
-        if choice.task == GUESSED_TASK and count and len(waiting) > 1:
+        if takes_masks(choice.task) and count and len(waiting) > 1:
             what = "1 photo has" if count == 1 else f"{count:,} photos have"
             self._context.banner(
                 f"{what} no mask: the shadow is guessed, and a photo stays as it is where none is found."
@@ -99,10 +106,15 @@ class QueueWork(QObject):
 
     def stopped(self, item_id: str) -> None:
         if item_id in self._removing:
-            self._removing.discard(item_id)
-            self._session.remove([item_id])
+            self.ended(item_id)
         else:
             self.stopped_at.emit(item_id)
+
+    def ended(self, item_id: str) -> None:
+        """One way or the other: a photo that was to go once it had stopped goes now."""
+        before = self._removing.pop(item_id, None)
+        if before is not None:
+            self._tell_removed(before, self._session.remove([item_id]))
 
     def idle(self) -> None:
         self._tick.stop()
@@ -136,17 +148,27 @@ class QueueWork(QObject):
         current = self._session.current
         if not wanted and current is not None:
             wanted = [current.id]
-        if self._flow.running_id in wanted:  # it goes as soon as it has stopped
-            self._removing.add(self._flow.running_id)
-            self._flow.skip()
+        running = self._flow.running_id
         count = self._session.remove(wanted)
-        if count:
-            noun = "photo" if count == 1 else "photos"
-            self._take_back_offer()
-            self._take_back_offer = self._context.banner(
-                f"{count:,} {noun} taken off the list; the files stay.", "Undo", self.undo
-            )
+        if running is not None and running in wanted:  # it goes as soon as it has stopped
+            self._removing[running] = count
+            self._flow.skip()
+        else:
+            self._tell_removed(count)
 
-    def undo(self) -> None:
+    def _tell_removed(self, *counts: int) -> None:
+        """One banner, whose "Undo" brings back what went at once and what went after it had stopped."""
+        total = sum(counts)
+        if not total:
+            return
+        steps = sum(count > 0 for count in counts)
+        noun = "photo" if total == 1 else "photos"
+        self._take_back_offer()
+        self._take_back_offer = self._context.banner(
+            f"{total:,} {noun} taken off the list; the files stay.", "Undo", lambda: self.undo(steps)
+        )
+
+    def undo(self, steps: int = 1) -> None:
         self._take_back_offer()  # it would undo something else now
-        self._session.undo()
+        for _ in range(steps):
+            self._session.undo()

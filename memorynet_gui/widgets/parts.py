@@ -18,6 +18,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
+    QFontMetrics,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -45,7 +46,6 @@ from PySide6.QtWidgets import (
 )
 
 from core.problems import Problem
-from memorynet_gui.widgets.glyph import GlyphButton
 
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 7
 
@@ -64,6 +64,19 @@ def wrapped(role: str = "secondary") -> QLabel:
     label.setProperty("role", role)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def labelled(name: str, combo: QWidget) -> QHBoxLayout:
+    """A line of a form: the name before what it names."""
+    label = QLabel(name)
+    label.setProperty("role", "secondary")
+    label.setBuddy(combo)
+    label.setMinimumWidth(72)
+    row = QHBoxLayout()
+    row.setSpacing(8)
+    row.addWidget(label)
+    row.addWidget(combo, 1)
+    return row
 
 
 class DirectSlider(QSlider):
@@ -101,6 +114,24 @@ class DirectSlider(QSlider):
                     )
                 )
         super().mousePressEvent(event)  # the handle lies below the pointer now and follows it
+
+
+_END_SHARE = 0.7
+
+
+def elided_within(metrics: QFontMetrics, text: str, width_px: int) -> str:
+    """``text`` shortened so that most of what is left is its end: a camera's photos differ in their last digits."""
+    if metrics.horizontalAdvance(text) <= width_px:
+        return text
+    room = width_px - metrics.horizontalAdvance("…")
+    end = next(
+        (text[i:] for i in range(len(text)) if metrics.horizontalAdvance(text[i:]) <= room * _END_SHARE), ""
+    )
+    room -= metrics.horizontalAdvance(end)
+    start = next(
+        (text[:i] for i in range(len(text), 0, -1) if metrics.horizontalAdvance(text[:i]) <= room), ""
+    )
+    return f"{start}…{end}"
 
 
 class Elided(QLabel):
@@ -315,13 +346,14 @@ class DropButton(QPushButton):
             self.dropped.emit(local[0])
 
 
-class DragHandle(GlyphButton):
+class DragHandle(QPushButton):
     """Drag it out of the window to hand the result over. ``pressed`` is the moment to get it ready."""
 
     drag_started = Signal()
 
-    def __init__(self, name: str, size: QSize) -> None:
-        super().__init__(name, "mdi6.drag", size, filled=True)
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.setAccessibleName(name)
         self._press: QPoint | None = None
         self.setCursor(Qt.CursorShape.OpenHandCursor)
 

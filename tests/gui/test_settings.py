@@ -32,6 +32,7 @@ SAMPLES = {
     "thoroughness": 1.35,
     "scale": "1/4",
     "look_automatically": False,
+    "save_as_they_finish": True,
     "strip_gps": True,
     "output_folder": Path("/photos/Ærø 2024"),
     "save_format": "TIFF",

@@ -295,7 +295,8 @@ def test_keys_go_in_steps_of_five(slider: Thoroughness) -> None:
         (Qt.Key.Key_Left, 100),
     ):
         QTest.keyClick(slider.slider, key)
-        assert (slider.percent, slider.row.value.full) == (expected, f"{expected} %")
+        word = "normal" if expected == 100 else f"+{expected - 100} %"
+        assert (slider.percent, slider.ends.value.text()) == (expected, word)
     assert found == [105, 115, 110, 200, 100]
 
 
@@ -332,7 +333,7 @@ def test_a_model_without_it_has_a_hundred_and_the_wish_is_kept(slider: Thoroughn
     slider.set_available(False)
     assert (slider.percent, slider.slider.value(), slider.wanted_percent) == (100, 100, 165)
     assert not slider.slider.isEnabled() and "no memory of damage" in slider.slider.toolTip()
-    assert slider.row.toolTip() == slider.slider.toolTip()
+    assert slider.ends.toolTip() == slider.slider.toolTip()
     slider.set_available(True)
     assert (slider.percent, slider.slider.value()) == (165, 165)
     assert "fine detail" in slider.slider.toolTip()
@@ -353,7 +354,7 @@ def wet(tmp_path: Path) -> Path:
 
 
 def caption(at: Desk) -> str:
-    return at.panel.choices.thoroughness.row.name.text()
+    return at.panel.choices.thoroughness.ends.left.text()
 
 
 def receipt(at: Desk) -> dict[str, str]:
@@ -366,7 +367,7 @@ def test_it_needs_the_network_again_and_says_so(at: Desk, wet: Path) -> None:
     plain = at.page.store.get(item.id)
     assert plain is not None and item.result is not None
     assert item.result.choice.thoroughness == 1 and "Thoroughness" not in receipt(at)
-    assert "How firmly" in caption(at)
+    assert caption(at) == "As learnt"
     slider = at.panel.choices.thoroughness.slider
     for _ in range(5):
         QTest.keyClick(slider, Qt.Key.Key_PageUp)
@@ -377,11 +378,11 @@ def test_it_needs_the_network_again_and_says_so(at: Desk, wet: Path) -> None:
     at.wait_idle()
     strong = at.page.store.get(item.id)
     assert strong is not None and not np.array_equal(strong, plain)
-    assert "How firmly" in caption(at) and receipt(at)["Thoroughness"] == "150 %"
+    assert caption(at) == "As learnt" and receipt(at)["Thoroughness"] == "+50 %"
     again = at.item(wet)
     assert item_from_json(json.loads(json.dumps(item_as_json(again)))) == again
     QTest.keyClick(slider, Qt.Key.Key_Home)
-    assert caption(at) == "Restore again to see it" and receipt(at)["Thoroughness"] == "150 %"
+    assert caption(at) == "Restore again to see it" and receipt(at)["Thoroughness"] == "+50 %"
     QTest.mouseClick(at.panel.restore, Qt.MouseButton.LeftButton)
     at.wait_idle()
     assert np.array_equal(at.page.store.get(item.id), plain) and "Thoroughness" not in receipt(at)
@@ -424,7 +425,7 @@ def test_it_is_remembered(qapp: QApplication, tmp_path: Path, wet: Path) -> None
         at.wait_shown(wet)
         result = at.item(wet).result
         assert result is not None and result.choice.thoroughness == 1.3
-        assert receipt(at)["Thoroughness"] == "130 %" and caption(at) == "Restore again to see it"
+        assert receipt(at)["Thoroughness"] == "+30 %" and caption(at) == "Restore again to see it"
 
 
 def test_models_without_a_memory_have_none_in_the_window(at: Desk, wet: Path, plain_model: Path) -> None:
@@ -436,7 +437,7 @@ def test_models_without_a_memory_have_none_in_the_window(at: Desk, wet: Path, pl
     assert not part.slider.isEnabled() and at.panel.choices.choice().thoroughness == 1
     result = at.restored(wet).result
     assert result is not None and result.made.model_name == "plain" and result.choice.thoroughness == 1
-    assert at.settings.thoroughness == 1.5 and "How firmly" in caption(at)
+    assert at.settings.thoroughness == 1.5 and caption(at) == "As learnt"
     model = at.panel.choices.model
     model.setCurrentIndex(model.findData(usual))
     model.activated.emit(model.currentIndex())
@@ -451,7 +452,6 @@ def test_tab_comes_from_strength_to_thoroughness_and_on(at: Desk, wet: Path) -> 
     found: list[Callable[[], bool]] = [
         at.panel.choices.thoroughness.slider.hasFocus,
         at.panel.choices.scale.combo.hasFocus,
-        at.panel.choices.device.hasFocus,
     ]
     for has_focus in found:
         focused = QApplication.focusWidget()

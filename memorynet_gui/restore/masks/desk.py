@@ -11,7 +11,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.restoring.records import GUESSED_TASK, Choice
+from core.restoring.records import Choice
+from core.tasks import takes_masks
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
@@ -129,7 +130,7 @@ class MaskDesk(QObject):
             self.changed.emit()
 
     def _takes_masks(self) -> bool:
-        return self._choices.choice().task == GUESSED_TASK
+        return takes_masks(self._choices.choice().task)
 
     def _take(self) -> bool:
         """Have the masks of the photo that is shown at hand."""

@@ -176,7 +176,7 @@ def test_states_are_said_in_words(strip: Filmstrip, photos: list[Path]) -> None:
     session.update(c.id, state=ItemState.DONE, saved=SaveNote(Path("/out/c.png"), 100))
     said = [model.index(row).data(Qt.ItemDataRole.AccessibleTextRole) for row in range(3)]
     assert said == [
-        "photo 0.png, restoring, tile 8 of 20",
+        "photo 0.png, restoring, piece 8 of 20",
         "photo 1.png, The picture is damaged. Copy it again.",
         "photo 2.png, restored and saved as c.png",
     ]

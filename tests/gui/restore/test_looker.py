@@ -67,7 +67,7 @@ def test_nothing_is_looked_at_when_turned_off(
     at.add(path)
     at.wait_shown(path)
     wait(lambda: not at.page.looker._soon.isActive())
-    assert not looks and at.item(path).status == "waiting"
+    assert not looks and at.item(path).status == "to do"
 
 
 def test_a_photo_that_cannot_be_looked_at_is_left_to_the_run(at: Desk, tmp_path: Path) -> None:

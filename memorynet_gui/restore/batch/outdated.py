@@ -1,0 +1,50 @@
+"""Whether what is shown of a photo was made with other settings than those chosen now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.restoring.records import Choice
+from core.restoring.scales import AUTO, WHOLE
+from core.tasks import TASKS, takes_masks
+from memorynet_gui.restore.queue_item import Item, ItemState, thoroughness_words
+
+
+def is_outdated(item: Item, choice: Choice) -> bool:
+    """Whether restoring it again with ``choice`` would make another picture. Only of restored photos."""
+    return bool(_differing(item, choice))
+
+
+def outdated(items: Iterable[Item], choice: Choice) -> list[str]:
+    """Ids of the restored photos that :func:`is_outdated`, in their order; none while no model can be used."""
+    return [item.id for item in items if _differing(item, choice)] if choice.model else []
+
+
+def made_with(item: Item, choice: Choice) -> str:
+    """What of the old settings differs, in words: "thoroughness normal, full size"; empty when nothing does."""
+    return ", ".join(_differing(item, choice))
+
+
+def _differing(item: Item, choice: Choice) -> list[str]:
+    """Device, precision and tile are left out: they change how long it takes, not what comes."""
+    note = item.result
+    if item.state is not ItemState.DONE or note is None:
+        return []
+    then = note.choice
+    if then.task != choice.task:
+        return [TASKS[then.task].verb if then.task in TASKS else then.task]
+    found = []
+    if then.model != choice.model:
+        found.append(f"model {note.made.model_name}")
+    if then.thoroughness != choice.thoroughness:
+        found.append(f"thoroughness {thoroughness_words(then.thoroughness)}")
+    if then.scale != choice.scale:
+        found.append(_SCALES.get(then.scale, f"scale {then.scale}"))
+    if takes_masks(then.task) and note.mask_name != item.mask:
+        found.append("another mask" if note.mask_name else "no mask of yours")
+    if note.only_name != item.only:
+        found.append("another mask of what may change" if note.only_name else "no limit to what may change")
+    return found
+
+
+_SCALES = {AUTO: "automatic scale", WHOLE: "full size"}
