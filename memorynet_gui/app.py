@@ -29,16 +29,21 @@ EXIT_AFTER_PAINT = "MEMORYNET_EXIT_AFTER_PAINT"
 """Environment variable: 1 prints the milliseconds from the process's start to the first paint, then quits."""
 
 SAMPLE_OPTION = "--sample"
+NEW_WINDOW_OPTION = "--new-window"
+_WINDOW_OPTIONS = (SAMPLE_OPTION, NEW_WINDOW_OPTION)
 _NATIVE_PLATFORMS = ("xcb", "wayland")  # of Qt: those that need a display to be there
 
 log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Open the window (no words, photos, folders, ``--sample``) or run a command; returns the exit code."""
+    """Open the window (no words, photos, folders, ``--sample``, ``--new-window``) or run a command; returns the exit code.
+
+    Where a window is open already it gets the photos and comes to the front, unless a new one is asked for.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     first = words[0] if words else ""
-    if first and first != SAMPLE_OPTION and not _is_path(first):
+    if first and first not in _WINDOW_OPTIONS and not _is_path(first):
         try:
             from core.cli import program as cli
         except KeyboardInterrupt:  # afterwards the command line deals with it
@@ -49,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return cli.main(words)
         return _unknown(first, cli.COMMANDS)
     wants_sample = SAMPLE_OPTION in words
-    names = [word for word in words if word not in (SAMPLE_OPTION, "--")]
+    names = [word for word in words if word not in (*_WINDOW_OPTIONS, "--")]
     for name in names:
         if not _is_path(name):
             return _unknown(name, ())
@@ -61,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return EXIT_USAGE
-    return _open_window([Path(name).absolute() for name in names], wants_sample)
+    paths = [Path(name).absolute() for name in names]
+    return _open_window(paths, wants_sample, is_alone=NEW_WINDOW_OPTION in words)
 
 
 def _is_path(word: str) -> bool:
@@ -78,7 +84,7 @@ def _is_path(word: str) -> bool:
 
 
 def _unknown(word: str, commands: Sequence[str]) -> int:
-    close = difflib.get_close_matches(word, [*commands, SAMPLE_OPTION, "--help", "--version"], n=1)
+    close = difflib.get_close_matches(word, [*commands, *_WINDOW_OPTIONS, "--help", "--version"], n=1)
     hint = f'; did you mean "{close[0]}"?' if close else ""
     if word.startswith("-"):
         line = f'there is no option "{word}"{hint}'
@@ -116,17 +122,22 @@ def make_application() -> QApplication:
     return app
 
 
-def _open_window(paths: list[Path], wants_sample: bool) -> int:
+def _open_window(paths: list[Path], wants_sample: bool, is_alone: bool) -> int:
+    """``is_alone``: whatever other window is open."""
     app = make_application()
-    from memorynet_gui.base import logs
+    from memorynet_gui.base import logs, one_window
     from memorynet_gui.base.settings import Settings
     from memorynet_gui.frame.main_window import MainWindow
     from memorynet_gui.look.theme import Theme
 
     settings = Settings()
+    is_alone = is_alone or bool(os.environ.get(EXIT_AFTER_PAINT))
+    if not is_alone and one_window.hand_over(settings.data_dir, paths, wants_sample):
+        return EXIT_OK
     logging_set_up = logs.set_up(settings.log_dir)
     window = MainWindow(settings, Theme(app, settings.theme))
     window.log_file = logging_set_up.file
+    listener = None if is_alone else one_window.OneWindow(settings.data_dir, window.take_over, window)
     logging_set_up.uncaught.happened.connect(window.show_error)
     interrupted = _close_on_interrupt(window)
     threads: list[threading.Thread] = []
@@ -141,6 +152,8 @@ def _open_window(paths: list[Path], wants_sample: bool) -> int:
     if paths:
         window.first_painted.connect(lambda: window.open_paths(paths))
     code = app.exec()
+    if listener is not None:
+        listener.close()
     is_down = window.shut_down()
     logging_set_up.stop()
     code = EXIT_INTERRUPTED if interrupted() else code if is_down else EXIT_FAILED

@@ -45,12 +45,13 @@ DEBUG_VARIABLE = "MEMORYNET_DEBUG"
 """Set to 1 to see the traceback of an error nobody foresaw."""
 
 _USAGE = """\
-memorynet [--sample] [PHOTO|FOLDER ...]
+memorynet [--sample] [--new-window] [PHOTO|FOLDER ...]
        memorynet COMMAND ..."""
 _DESCRIPTION = """\
 Restore photos spoiled by rain, shadow or blur.
 
-Without a command the window opens, with the photos given or a sample photo in it."""
+Without a command the window opens, with the photos given or a sample photo in it. Photos go to a window that
+is open already, unless a new one is asked for."""
 _EPILOG = """\
 memorynet COMMAND --help says more about each command.
 exit codes: 0 all went well, 1 something failed, 2 bad arguments, 130 stopped with Ctrl+C"""

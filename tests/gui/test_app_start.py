@@ -90,7 +90,9 @@ def test_a_folder_named_like_a_command_needs_a_path(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     opened: list[tuple[list[Path], bool]] = []
     monkeypatch.setattr(cli, "main", lambda words: 7)
-    monkeypatch.setattr(app, "_open_window", lambda paths, sample: opened.append((paths, sample)) or 0)
+    monkeypatch.setattr(
+        app, "_open_window", lambda paths, sample, is_alone: opened.append((paths, sample)) or 0
+    )
     assert app.main(["restore"]) == 7
     assert app.main(["./restore"]) == 0
     assert opened == [([tmp_path / "restore"], False)]
@@ -102,7 +104,9 @@ def test_photos_folders_and_the_sample_open_the_window(
     photo = tmp_path / "a photo.png"
     photo.touch()
     opened: list[tuple[list[Path], bool]] = []
-    monkeypatch.setattr(app, "_open_window", lambda paths, sample: opened.append((paths, sample)) or 0)
+    monkeypatch.setattr(
+        app, "_open_window", lambda paths, sample, is_alone: opened.append((paths, sample)) or 0
+    )
     assert app.main([]) == 0
     assert app.main(["--sample"]) == 0
     assert app.main([str(photo), str(tmp_path)]) == 0
