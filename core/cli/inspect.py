@@ -70,8 +70,8 @@ def add(commands: Any) -> None:
         "inspect",
         help="show what the memory sees in photos",
         description="Restore photos and show what the network's memory sees in them, before and after.\n"
-        "Originals are never changed. Pictures in a folder of kinds that cannot be read (HEIC, camera raw,\n"
-        "GIF, Photoshop, HDR, ...) are passed over: they are named at the end and count as no failure.",
+        "Originals are never changed. Pictures in a folder of kinds that cannot be read (animations,\n"
+        "Photoshop, HDR, ...) are passed over: they are named at the end and count as no failure.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("inputs", nargs="+", metavar="IMAGE", help="a photo or a folder of photos")

@@ -61,8 +61,8 @@ def add(commands: Any) -> None:
         "restore",
         help="restore photos or folders of photos",
         description="Restore photos. Originals are never changed; results carry the model and settings\n"
-        "that made them. Pictures in a folder of kinds that cannot be read (HEIC, camera raw, GIF,\n"
-        "Photoshop, HDR, ...) are passed over: they are named at the end and count as no failure.",
+        "that made them. Pictures in a folder of kinds that cannot be read (animations, HEIC and\n"
+        "camera raw without their extras, ...) are passed over: they are named at the end and count as no failure.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a photo or a folder of photos")

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from core.images import foreign
 from core.images.colour import cmyk_to_srgb, row_bands, srgb_profile
 from core.images.sniff import ByteSource, unreadable
 from core.images.types import DamagedImage, Header, ImageError
@@ -76,6 +77,8 @@ def decode(source: ByteSource, header: Header, about_px: int | None = None) -> C
     Raises DamagedImage, UnsupportedImage, UnreadableFile.
     """
     try:
+        if header.format in ("HEIC", "RAW"):
+            return _decode_foreign(source, header, about_px)
         if header.format == "TIFF" and header.bit_depth == 16:
             return _decode_tiff16(source, header)
         if header.format == "WEBP" or header.bit_depth == 16:
@@ -91,6 +94,16 @@ def decode(source: ByteSource, header: Header, about_px: int | None = None) -> C
         # Decoders fail on nonsense in any way they like (struct.error, IndexError, SyntaxError,
         # zlib.error, cv2.error); for whoever opens the file it is all the same.
         raise DamagedImage(source.path, f"pixel data: {type(error).__name__}: {error}") from error
+
+
+def _decode_foreign(source: ByteSource, header: Header, about_px: int | None) -> Canvas:
+    canvas = Canvas(0, 0, np.uint8, False, 1)
+    if header.format == "HEIC":
+        canvas.pixels, canvas.alpha = foreign.decode_heic(source, header)
+    else:
+        canvas.pixels = foreign.decode_raw(source, header, about_px)
+    canvas.stored, canvas.stored_alpha = canvas.pixels, canvas.alpha
+    return canvas
 
 
 # --- Pillow --------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.images.sniff import RAW_EXTENSIONS, detect, opened, unreadable
-from core.images.types import EXTENSIONS, ImageError, NotAnImage, UnreadableFile
+from core import extras
+from core.images.sniff import detect, opened, unreadable
+from core.images.types import EXTENSIONS, RAW_EXTENSIONS, ImageError, NotAnImage, UnreadableFile
 
 _KIND = {
     **dict.fromkeys(RAW_EXTENSIONS, "camera raw"),
@@ -142,7 +143,14 @@ def passed_over_line(found: Sequence[PassedOver]) -> str:
     if count > _SHOWN_NAMES:
         names[-1] += f" and {count - _SHOWN_NAMES:,} more"
     subject = "1 file is a picture" if count == 1 else f"{count:,} files are pictures"
-    return f"{subject} MemoryNet cannot read: {', '.join(names)}."
+    said = f"{subject} MemoryNet cannot read: {', '.join(names)}."
+    kinds = {one.kind for one in found}
+    remedies = [
+        f"{kind} opens once {extras.command(extra)} has been run."
+        for kind, extra in (("HEIC", "heic"), ("camera raw", "raw"))
+        if kind in kinds and extras.missing(extra)
+    ]
+    return " ".join([said, *(remedy[0].upper() + remedy[1:] for remedy in remedies)])
 
 
 def _shortened(name: str) -> str:

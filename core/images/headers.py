@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from core.images import exif as image_exif
+from core.images import foreign
 from core.images.headers_boxes import avif, jpeg2000
 from core.images.headers_tiff import tiff
 from core.images.sniff import ByteSource, check_size, detect
@@ -46,7 +47,7 @@ def read_header(source: ByteSource, thorough: bool) -> Header:
         raise source.damaged(f"claims a size of {header.width} x {header.height} px")
     if header.width * header.height > MAX_PIXELS:
         raise ImageTooLarge(source.path, header.width, header.height)
-    if header.format not in ("AVIF", "TIFF"):
+    if header.format not in ("AVIF", "TIFF", "HEIC", "RAW"):
         header.orientation = image_exif.orientation(header.exif)
     return header
 
@@ -397,4 +398,6 @@ _READERS: dict[str, Callable[[ByteSource, bool], Header]] = {
     "AVIF": avif,
     "BMP": _bmp,
     "JPEG2000": jpeg2000,
+    "HEIC": foreign.heic,
+    "RAW": foreign.raw,
 }

@@ -24,7 +24,10 @@ def tiff(source: ByteSource, thorough: bool) -> Header:
     kinds = [reader.number(page, 254, 0) for page in pages]
     for page in pages:
         if _is_raw(reader, page):
-            raise source.unsupported("is a camera raw file; develop it to TIFF or JPEG first", kind="raw")
+            raise source.unsupported(
+                "is a camera raw file named as a TIFF; give it its own name (.dng), or develop it first",
+                kind="raw",
+            )
     full = [page for page, kind in zip(pages, kinds, strict=True) if not kind & 5]
     if len(full) > 1:
         raise source.unsupported(f"is a TIFF with {len(full)} pages", kind="pages", pages=len(full))

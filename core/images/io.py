@@ -32,7 +32,10 @@ from core.images.types import (
     EXTENSION_FORMAT,
     EXTENSIONS,
     FORMAT_EXTENSION,
+    HEIC_EXTENSIONS,
     MAX_PIXELS,
+    RAW_EXTENSIONS,
+    WRITTEN_AS,
     DamagedImage,
     EmptyFile,
     Header,
@@ -55,6 +58,7 @@ __all__ = [
     "EXTENSION_FORMAT",
     "FORMAT_EXTENSION",
     "MAX_PIXELS",
+    "WRITTEN_AS",
     "DamagedImage",
     "EmptyFile",
     "ImageError",
@@ -229,7 +233,7 @@ def read_provenance(path: str | os.PathLike[str], thorough: bool = False) -> dic
     with opened(path) as source:
         header = read_header(source, thorough)
     found = image_xmp.read_provenance(header.xmp)
-    if found is None and not CAPABILITIES[header.format].metadata:
+    if found is None and header.format in CAPABILITIES and not CAPABILITIES[header.format].metadata:
         found = _read_sidecar(sidecar_path(path))
     return found
 
@@ -269,7 +273,11 @@ def write(
     """
     target = Path(path)
     named = EXTENSION_FORMAT.get(target.suffix.lower())
-    format_name = options.format or named or picture.info.format
+    format_name = options.format or named or WRITTEN_AS.get(picture.info.format, picture.info.format)
+    if target.suffix.lower() in HEIC_EXTENSIONS | RAW_EXTENSIONS:
+        raise UnsupportedImage(
+            target, "pictures of this kind are read but not written; choose JPEG, PNG or TIFF"
+        )
     if named is not None and named != format_name:
         raise ValueError(f"{target.name}: the extension says {named}, the options say {format_name}")
     pixels, alpha = picture.pixels, picture.alpha

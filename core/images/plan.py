@@ -147,7 +147,7 @@ def _plan_exif(
         lines.append(ReceiptLine("EXIF", True, "held nothing but the orientation, which is applied"))
         return None
     detail = "kept, thumbnail renewed" if has_thumbnail else "kept"
-    moved = format_name == "TIFF" or picture.info.format == "TIFF"
+    moved = format_name == "TIFF" or picture.info.format in ("TIFF", "RAW")
     if moved and image_exif.has_maker_note(exif):
         detail += "; the maker's private notes moved and may be unreadable"
     lines.append(ReceiptLine("EXIF", True, detail))

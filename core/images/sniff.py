@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from core import extras
 from core.images.types import (
     MAX_PIXELS,
+    RAW_EXTENSIONS,
     DamagedImage,
     EmptyFile,
     ImageError,
@@ -19,8 +21,8 @@ from core.images.types import (
     UnsupportedImage,
 )
 
-_RAW = "a camera raw file; develop it to TIFF or JPEG first"
-_HEIC = "a HEIC picture; export it as JPEG, PNG or TIFF first"
+_RAW = "a camera raw file"
+_HEIC = "a HEIC picture"
 
 _UNSUPPORTED_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "a GIF, animated or not"),
@@ -33,13 +35,6 @@ _UNSUPPORTED_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
     (b"II\xbc", "a JPEG XR picture"),
-    (b"FUJIFILMCCD-RAW", _RAW),
-    (b"IIRO", _RAW),
-    (b"IIRS", _RAW),
-    (b"MMOR", _RAW),
-    (b"IIU\0", _RAW),
-    (b"FOVb", _RAW),
-    (b"\0MRM", _RAW),
     (b"%PDF", "a PDF document"),
     (b"\0\0\1\0", "an icon file"),
     (b"qoif", "a QOI picture"),
@@ -50,6 +45,8 @@ _UNSUPPORTED_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"SIMPLE  =", "a FITS picture"),
     *((b"P%d%c" % (kind, space), "a PNM picture") for kind in range(1, 8) for space in b"\n\r\t "),
 )
+_RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
+_DEVELOP = "develop it to TIFF or JPEG"
 _NOT_IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -60,34 +57,6 @@ _NOT_IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"\x1aE\xdf\xa3", "a video"),
     (b"ID3", "an audio file"),
     (b"OggS", "an audio or video file"),
-)
-RAW_EXTENSIONS = frozenset(
-    [
-        ".3fr",
-        ".arw",
-        ".cr2",
-        ".cr3",
-        ".dcr",
-        ".dng",
-        ".erf",
-        ".iiq",
-        ".kdc",
-        ".mef",
-        ".mos",
-        ".mrw",
-        ".nef",
-        ".nrw",
-        ".orf",
-        ".pef",
-        ".raf",
-        ".raw",
-        ".rw2",
-        ".rwl",
-        ".sr2",
-        ".srf",
-        ".srw",
-        ".x3f",
-    ]
 )
 _AVIF_BRANDS = frozenset([b"avif"])
 _HEIC_BRANDS = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"])
@@ -167,10 +136,40 @@ def detect(source: ByteSource) -> str:
     head = source.at(0, min(source.size, 4096))
     for name, test in _TESTS:
         if test(head):
-            if name == "TIFF":
-                _refuse_raw_tiff(source, head)
-            return name
-    raise _refusal(source, head)
+            return "RAW" if name == "TIFF" and _is_raw_tiff(source, head) else name
+    foreign = _foreign(source, head)
+    if foreign is None:
+        raise _refusal(source, head)
+    return foreign
+
+
+def _foreign(source: ByteSource, head: bytes) -> str | None:
+    """ "HEIC" or "RAW" where what reads it is installed. Raises UnsupportedImage, which says how to get it, where not."""
+    if head[4:8] == b"ftyp":
+        brands = _brands(head)
+        if b"avis" not in brands and (brands & _HEIC_BRANDS or b"mif1" in brands or b"msf1" in brands):
+            return need(source, "heic", _HEIC, "export it as JPEG, PNG or TIFF")
+        return need(source, "raw", _RAW, _DEVELOP) if b"crx " in brands else None
+    if any(head.startswith(start) for start in _RAW_STARTS):
+        return need(source, "raw", _RAW, _DEVELOP)
+    known = any(head.startswith(start) for start, _ in (*_UNSUPPORTED_STARTS, *_NOT_IMAGES))
+    if not known and len(head) >= 18 and _as_text(head) is None and _is_named_raw(source):
+        return need(source, "raw", _RAW, _DEVELOP)
+    return None
+
+
+def need(source: ByteSource, extra: str, what: str, otherwise: str) -> str:
+    """The format that ``extra`` reads. Raises UnsupportedImage where it is not installed: what to do about it."""
+    if extras.missing(extra):
+        remedy = (
+            f'it opens once the extra "{extra}" is there ({extras.command(extra)}); else {otherwise} first'
+        )
+        raise source.unsupported(f"is {what}; {remedy}", kind=extra)
+    return extra.upper()
+
+
+def _is_named_raw(source: ByteSource) -> bool:
+    return os.path.splitext(os.fspath(source.path))[1].lower() in RAW_EXTENSIONS  # noqa: PTH122
 
 
 def _is_avif(head: bytes) -> bool:
@@ -203,10 +202,11 @@ def _brands(head: bytes) -> set[bytes]:
     return {body[:4]} | {body[i : i + 4] for i in range(8, len(body) - 3, 4)}
 
 
-def _refuse_raw_tiff(source: ByteSource, head: bytes) -> None:
-    extension = os.path.splitext(os.fspath(source.path))[1].lower()  # noqa: PTH122
-    if head[8:10] == b"CR" or extension in RAW_EXTENSIONS:
-        raise source.unsupported(f"is {_RAW}", kind="raw")
+def _is_raw_tiff(source: ByteSource, head: bytes) -> bool:
+    if head[8:10] != b"CR" and not _is_named_raw(source):
+        return False
+    need(source, "raw", _RAW, _DEVELOP)
+    return True
 
 
 def _refusal(source: ByteSource, head: bytes) -> ImageError:
@@ -217,10 +217,6 @@ def _refusal(source: ByteSource, head: bytes) -> ImageError:
         brands = _brands(head)
         if b"avis" in brands:
             return source.unsupported("is an animated AVIF", kind="animation")
-        if brands & _HEIC_BRANDS or b"mif1" in brands or b"msf1" in brands:
-            return source.unsupported(f"is {_HEIC}", kind="heic")
-        if b"crx " in brands:
-            return source.unsupported(f"is {_RAW}", kind="raw")
         return NotAnImage(source.path, "is a video or another media file, not a picture", kind="media")
     for start in _STARTS:
         if len(head) < 18 and (start.startswith(head) or head.startswith(start)):
@@ -236,9 +232,6 @@ def _refusal(source: ByteSource, head: bytes) -> ImageError:
         if lower.startswith(("<!doctype html", "<html")):
             return NotAnImage(source.path, "is a web page, not a picture", kind="html")
         return NotAnImage(source.path, "is a text file, not a picture", kind="text")
-    extension = os.path.splitext(os.fspath(source.path))[1].lower()  # noqa: PTH122
-    if extension in RAW_EXTENSIONS:
-        return source.unsupported(f"is {_RAW}", kind="raw")
     return NotAnImage(
         source.path, f"is of no known picture format (starts with {head[:8].hex(' ')})", kind="unknown"
     )

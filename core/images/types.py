@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core import extras
+
 MAX_PIXELS = 400_000_000
 """A picture with more pixels than this is refused before anything is decoded."""
 
@@ -49,7 +51,52 @@ FORMAT_EXTENSION = {
     "JPEG2000": ".jp2",
 }
 
-EXTENSIONS: frozenset[str] = frozenset(EXTENSION_FORMAT)
+HEIC_EXTENSIONS = frozenset([".heic", ".heif", ".hif"])
+RAW_EXTENSIONS = frozenset(
+    [
+        ".3fr",
+        ".arw",
+        ".cr2",
+        ".cr3",
+        ".dcr",
+        ".dng",
+        ".erf",
+        ".iiq",
+        ".kdc",
+        ".mef",
+        ".mos",
+        ".mrw",
+        ".nef",
+        ".nrw",
+        ".orf",
+        ".pef",
+        ".raf",
+        ".raw",
+        ".rw2",
+        ".rwl",
+        ".sr2",
+        ".srf",
+        ".srw",
+        ".x3f",
+    ]
+)
+_SHARED_NAMES = frozenset([".raw", ".mos", ".dcr", ".srf"])
+"""Of other things, too: such a file is opened where it is named, but a folder is not searched for it."""
+
+WRITTEN_AS = {"HEIC": "JPEG", "RAW": "TIFF"}
+"""Formats that are read alone -> the format of what is made of them."""
+
+
+def _searched() -> frozenset[str]:
+    found = set(EXTENSION_FORMAT)
+    if not extras.missing("heic"):
+        found |= HEIC_EXTENSIONS
+    if not extras.missing("raw"):
+        found |= RAW_EXTENSIONS - _SHARED_NAMES
+    return frozenset(found)
+
+
+EXTENSIONS: frozenset[str] = _searched()
 
 
 class ImageError(Exception):
@@ -123,7 +170,7 @@ class PictureInfo:
     """What a file's header says; nothing was decoded for it."""
 
     path: Path
-    format: str  # "PNG" "JPEG" "TIFF" "WEBP" "AVIF" "BMP" "JPEG2000"
+    format: str  # "PNG" "JPEG" "TIFF" "WEBP" "AVIF" "BMP" "JPEG2000"; "HEIC" "RAW"
     width: int  # as displayed: EXIF orientation already applied
     height: int
     mode: str  # "grey" "rgb" "palette" "cmyk"

@@ -75,6 +75,7 @@ def _extension(source: Path, format: str | None) -> str:
     written = source.suffix
     if format is None:
         format = image_io.sniff(source) or EXTENSION_FORMAT.get(written.lower(), "PNG")
+        format = image_io.WRITTEN_AS.get(format, format)
     if EXTENSION_FORMAT.get(written.lower()) == format and written.lower() not in _BARE_CODESTREAMS:
         return written
     return FORMAT_EXTENSION[format]

@@ -24,6 +24,7 @@ from core.cli import restore as cli_restore
 from core.images import io as image_io
 from core.model import catalog
 from core.training.recipe import TrainRecipe
+from tests.image_makers import without_extras
 from tests.run_makers import make_run
 from tests.small import photo, save_small_model
 
@@ -255,8 +256,13 @@ def test_one_bad_file_never_stops_the_rest(
 
 
 def test_pictures_that_cannot_be_read_are_named_and_count_as_no_failure(
-    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str],
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    without_extras(monkeypatch)
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
     out_dir = photos / "out"
     for path in (photos / "a.heic", photos / "deeper/c.heic", out_dir / "old.heic"):
@@ -265,7 +271,8 @@ def test_pictures_that_cannot_be_read_are_named_and_count_as_no_failure(
     (photos / "b.gif").write_bytes(b"GIF89a" + bytes(20))
     (photos / "notes.txt").write_text("rain")
     words = ("restore", photos, "--model", model, "--out", out_dir, "--overwrite")
-    line = "2 files are pictures MemoryNet cannot read: a.heic (HEIC), b.gif (GIF).\n"
+    remedy = "HEIC opens once python -m pip install pillow-heif has been run."
+    line = f"2 files are pictures MemoryNet cannot read: a.heic (HEIC), b.gif (GIF). {remedy}\n"
     code, out, err = run(capsys, *words)
     assert code == 0 and "2 photos" in out and "heic" not in out
     assert err == line

@@ -35,6 +35,7 @@ from tests.image_makers import (
     png_chunk,
     rgb_profile,
     tifffile_bytes,
+    without_extras,
 )
 
 RGB, DEEP = photo(80, 66), photo(80, 66, np.uint16)
@@ -186,7 +187,8 @@ UNSUPPORTED: dict[str, tuple[str, Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("case", UNSUPPORTED)
-def test_unsupported_kinds_say_which(tmp_path: Path, case: str) -> None:
+def test_unsupported_kinds_say_which(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_extras(monkeypatch)
     name, make, word = UNSUPPORTED[case]
     path = tmp_path / name
     path.write_bytes(make())
