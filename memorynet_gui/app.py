@@ -235,8 +235,14 @@ def _close_on_interrupt(window: MainWindow) -> Callable[[], bool]:
     notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read, window)
     notifier.activated.connect(wake)
     signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    for name in ("SIGINT", "SIGTERM"):
-        signal.signal(getattr(signal, name), on_signal)
+    for name in (
+        "SIGINT",
+        "SIGTERM",
+        "SIGHUP",
+    ):  # the last one where there is one, and nobody said to ignore it
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, on_signal)
     window.sockets = (reading, writing)  # type: ignore[attr-defined]  # as long as the window lives
     return lambda: bool(hit)
 

@@ -467,9 +467,29 @@ def leave_if_importing(code: int) -> None:
         os._exit(code)
 
 
+_stopped_by: list[int] = []  # the signal that stopped this command last
+
+
+def forget_signals() -> None:
+    """A command begins."""
+    _stopped_by.clear()
+
+
+def exit_code(code: int) -> int:
+    """What the shell is told: of a command that a signal stopped, 128 and its number."""
+    return 128 + _stopped_by[-1] if code == EXIT_INTERRUPTED and _stopped_by else code
+
+
+def _stopping_signals() -> list[int]:
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]  # Windows has no SIGHUP
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[JobControl]:
-    """A control that Ctrl+C (or SIGTERM) cancels; a second Ctrl+C breaks off wherever the program is."""
+    """A control that Ctrl+C (or SIGTERM, or a terminal that closes) cancels; a second Ctrl+C breaks off wherever the
+    program is. Who was started with ``nohup`` goes on without its terminal."""
     control = JobControl()
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield control
@@ -478,9 +498,10 @@ def interruptible() -> Iterator[JobControl]:
     def stop(number: int, _frame: FrameType | None) -> None:
         if control.cancelled and number == signal.SIGINT:
             raise KeyboardInterrupt
+        _stopped_by[:] = [number]
         control.cancel()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in _stopping_signals()}
     try:
         yield control
     finally:

@@ -82,14 +82,16 @@ def build_parser() -> common.Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 all well, 1 something failed, 2 bad arguments, 130 stopped.
+    """Run one command and return its exit code: 0 all well, 1 something failed, 2 bad arguments, 130 stopped (143 by
+    SIGTERM, 129 by a terminal that closed).
 
     Prints to stdout what was asked for and to stderr everything else; never a traceback.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     common.forgiving_streams()
+    common.forget_signals()
     try:
-        return _run(words)
+        return common.exit_code(_run(words))
     except SystemExit as leaving:  # argparse: --help, --version, bad arguments
         return leaving.code if isinstance(leaving.code, int) else common.EXIT_OK
     except common.UsageError as error:
@@ -98,8 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return common.EXIT_USAGE
     except (KeyboardInterrupt, Cancelled):
         print("Stopped. What was finished before is kept.", file=sys.stderr)
-        common.leave_if_importing(common.EXIT_INTERRUPTED)
-        return common.EXIT_INTERRUPTED
+        code = common.exit_code(common.EXIT_INTERRUPTED)
+        common.leave_if_importing(code)
+        return code
     except BrokenPipeError:  # the reader of our output has left; nobody is there to be told
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

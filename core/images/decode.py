@@ -18,7 +18,7 @@ from PIL import Image
 from core.images import foreign
 from core.images.colour import cmyk_to_srgb, row_bands, srgb_profile
 from core.images.sniff import ByteSource, unreadable
-from core.images.types import DamagedImage, Header, ImageError
+from core.images.types import MAX_METADATA_BYTES, DamagedImage, Header, ImageError
 
 _BAND_PIXELS = 2_000_000
 _PACKBITS, _LZW = 32773, 5
@@ -129,6 +129,9 @@ def _open_pillow(source: ByteSource, header: Header) -> Any:
         "BMP": BmpImagePlugin.BmpImageFile,
         "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     }[header.format]
+    if header.format == "PNG":
+        # Pillow refuses a profile of more than 1 MB, which the header was read past already: we write such, too.
+        PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, MAX_METADATA_BYTES)
     source.file.seek(0)
     file: Any = _WithoutExif(source.file, header.exif_at) if header.exif_at else source.file
     image: Any = plugin(file)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +24,7 @@ import numpy as np
 
 from core import foreign_text
 from core.images import xmp as image_xmp
-from core.images.colour import profile_name, to_srgb
+from core.images.colour import profile_name, row_bands, to_srgb
 from core.images.decode import Canvas, decode
 from core.images.encode import CAPABILITIES, EncodeJob, encode
 from core.images.find import PassedOver, find_images, natural_key, passed_over_line
@@ -89,7 +92,17 @@ __all__ = [
     "write",
 ]
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nobody can remove a file that is being written
+    fcntl = None  # type: ignore[assignment]
+
 _DEFAULTS = WriteOptions()
+MOST_DECODED_BACK_PX = 64_000_000
+"""Larger pictures are not decoded again after they were written."""
+_EXACT = frozenset({"PNG", "TIFF", "BMP"})  # what they hold is what they were given
+_LITTER = re.compile(r"\.writing-[0-9a-f]{16}\.part")
+_LITTER_AGE_S = 60.0
 
 # --- reading -------------------------------------------------------------------------------------
 
@@ -301,6 +314,7 @@ def write(
     job, lines = plan(format_name, picture, options, provenance, sidecar)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _tidy(target.parent)
         with _temporary(target) as image_file:
             encode(job, image_file.file)
             image_file.finish()
@@ -371,12 +385,42 @@ def _temporary(target: Path) -> Iterator[_TemporaryFile]:
     path = target.with_name(f".writing-{secrets.token_hex(8)}.part")
     try:
         with _create(path) as file:
+            _hold(file)
             with contextlib.suppress(OSError, AttributeError):  # a file that is replaced passes on its rights
                 os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield _TemporaryFile(path, file)
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def remove_litter(folder: Path) -> None:
+    """Remove what writers that were killed have left right in ``folder``; a file somebody writes to now stays.
+
+    Only where the system lets files be held (POSIX), for only there can the two be told apart.
+    """
+    if fcntl is None:
+        return
+    for path in folder.glob(".writing-*.part"):
+        if not _LITTER.fullmatch(path.name) or path.is_symlink():
+            continue
+        with contextlib.suppress(OSError), path.open("rb") as file:  # held: it is being written
+            if time.time() - path.stat().st_mtime > _LITTER_AGE_S:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+
+def _hold(file: BinaryIO) -> None:
+    """For as long as it is open; the system lets go of it however the program ends."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # some network disks cannot
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+
+@lru_cache(maxsize=256)
+def _tidy(folder: Path) -> None:
+    """Once per folder: a batch writes thousands of files into one."""
+    remove_litter(folder)
 
 
 def _create(path: Path) -> BinaryIO:
@@ -415,9 +459,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _read_back(path: Path, job: EncodeJob) -> None:
-    """The header of what was written must say what was meant. Raises WriteFailed."""
+    """What was written must say what was meant, and decode to it. Raises ValueError, DamagedImage.
+
+    Pictures of more than :data:`MOST_DECODED_BACK_PX` are looked at from end to end only: decoded they would take their
+    memory a second time.
+    """
+    is_large = job.pixels.shape[0] * job.pixels.shape[1] > MOST_DECODED_BACK_PX
     with opened(path) as source:
-        header = read_header(source, thorough=False)
+        header = read_header(source, thorough=True)
+        canvas = None if is_large else decode(source, header)
     height, width = job.pixels.shape[:2]
     meant = (job.format, width, height, job.depth, job.alpha is not None)
     found = (header.format, header.width, header.height, header.bit_depth, header.has_alpha)
@@ -427,3 +477,17 @@ def _read_back(path: Path, job: EncodeJob) -> None:
         wanted, written = getattr(job, what), getattr(header, what)
         if wanted and not written:
             raise ValueError(f"the written file has lost its {what.upper()} block")
+    if canvas is not None and job.format in _EXACT and not _is_same(job, canvas):
+        raise ValueError("the written file decodes to other pixels")
+
+
+def _is_same(job: EncodeJob, canvas: Canvas) -> bool:
+    for rows in row_bands(job.pixels):
+        meant = job.band(rows)
+        colour = meant if meant.ndim == 2 else meant[..., : 1 if job.grey else 3]
+        found = canvas.pixels[rows]
+        if not (found == (colour[..., None] if colour.ndim == 2 else colour)).all():
+            return False
+        if job.alpha is not None and (canvas.alpha is None or (canvas.alpha[rows] != meant[..., -1]).any()):
+            return False
+    return True

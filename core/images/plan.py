@@ -87,12 +87,19 @@ def _plan_colour(format_name: str, picture: Picture, lines: list[ReceiptLine]) -
     return grey
 
 
+LEAST_PROFILE_BYTES = 132
+"""The header of a profile and its number of tags; less makes a file that others cannot open."""
+
+
 def _plan_profile(format_name: str, picture: Picture, grey: bool, lines: list[ReceiptLine]) -> bytes | None:
     if not picture.icc:
         return None
     name = profile_name(picture.icc) or ""
     if not CAPABILITIES[format_name].metadata:
         lines.append(ReceiptLine("Colour profile", False, f"{name}: {format_name} has no place for it"))
+        return None
+    if len(picture.icc) < LEAST_PROFILE_BYTES:
+        lines.append(ReceiptLine("Colour profile", False, "damaged: too short to be one"))
         return None
     if profile_space(picture.icc) == "GRAY" and not grey:
         lines.append(ReceiptLine("Colour profile", False, f"{name} is for grey pictures, written as RGB"))

@@ -6,8 +6,10 @@ import io
 import os
 import struct
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -911,3 +913,68 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "sub" / "a.png").touch()
     (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)
     assert len(list(image_io.find_images(tmp_path, True))) == 1
+
+
+# --- what is written is whole ------------------------------------------------------------------------
+
+
+def test_a_png_with_a_large_profile_is_read_again(tmp_path: Path) -> None:
+    icc = rgb_profile() + np.random.default_rng(1).bytes(1_500_000)
+    picture = replace(image_io.from_array(photo(16, 12)), icc=icc)
+    image_io.write(tmp_path / "a.png", picture)
+    found = image_io.read(tmp_path / "a.png")
+    assert found.icc == icc and (found.pixels == picture.pixels).all()
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "JPEG2000"])
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_profile_too_short_to_be_one_is_left_out_and_said(tmp_path: Path, format: str, size: int) -> None:
+    picture = replace(image_io.from_array(photo(16, 12)), icc=b"x" * size)
+    path = tmp_path / f"a{EXTENSIONS[format]}"
+    receipt = image_io.write(path, picture)
+    assert lines(receipt)["Colour profile"] == (False, "damaged: too short to be one")
+    assert image_io.read(path).icc is None
+
+
+@pytest.mark.parametrize("extension", [".png", ".tif"])
+def test_what_does_not_decode_is_not_taken_for_written(
+    tmp_path: Path, extension: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk or an encoder that spoils what lies between a good header and a good end."""
+    path = tmp_path / f"a{extension}"
+    image_io.write(path, image_io.from_array(photo(64, 48, seed=1)))
+    before = path.read_bytes()
+    encode = image_io.encode
+
+    def spoil(job: Any, file: BinaryIO) -> None:
+        encode(job, file)
+        at = file.seek(0, 2) // 2
+        file.seek(at)
+        file.write(bytes(200))
+
+    monkeypatch.setattr(image_io, "encode", spoil)
+    with pytest.raises((image_io.WriteFailed, image_io.DamagedImage)):
+        image_io.write(path, image_io.from_array(photo(64, 48, seed=2)), WriteOptions(overwrite=True))
+    assert path.read_bytes() == before and not list(tmp_path.glob(".writing*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="where files can be held")
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_nothing_else(tmp_path: Path) -> None:
+    import fcntl
+
+    old = time.time() - 3600
+    names = {
+        "dead": f".writing-{'0' * 16}.part",
+        "alive": f".writing-{'1' * 16}.part",
+        "young": f".writing-{'2' * 16}.part",
+        "a person's": ".writing-notes.part",
+    }
+    for name in names.values():
+        (tmp_path / name).write_bytes(b"x")
+        if name != names["young"]:
+            os.utime(tmp_path / name, (old, old))
+    with (tmp_path / names["alive"]).open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        image_io.write(tmp_path / "a.png", image_io.from_array(photo(16, 12)))
+        found = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert found == {"a.png", names["alive"], names["young"], names["a person's"]}
