@@ -26,6 +26,8 @@ _PURPOSE = {
 class MissingExtra(Exception):
     """Packages that are not installed by default are needed; the message says which and how to get them."""
 
+    problem_key = "extra"
+
 
 def missing(extra: str) -> tuple[str, ...]:
     """The modules of ``extra`` that are not installed. Imports none of them."""

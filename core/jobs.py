@@ -17,6 +17,8 @@ Emit = Callable[[object], None]
 class Cancelled(Exception):
     """The job was asked to stop. What it had finished before then is kept."""
 
+    problem_key = "cancelled"
+
 
 class JobControl:
     """Thread-safe switch shared between a job and whoever started it.

@@ -1,10 +1,11 @@
 """From an exception to what a person needs: what happened, why, and what to do.
 
-The core raises with values in the message; nobody but this module turns that into sentences. The command
-line prints :attr:`Problem.sentence`, the window shows the parts and offers ``details`` for copying.
+The core raises with values in the message; nobody but this module turns that into sentences. An exception of ours
+carries a ``problem_key``, by which its words are found here; one of somebody else's is known by the name of its class,
+so that knowing about torch or safetensors does not mean importing them.
 
-Classes are looked up by their qualified name, so that knowing about torch, safetensors or the checkpoint
-module does not mean importing them.
+What to do is said here as far as it is the same everywhere. Whoever speaks to people (the command line, the window)
+gives advice of its own by the same keys: the one names options, the other controls.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import errno
 import platform
 import re
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from core import __version__
 
@@ -28,6 +30,7 @@ class Problem:
     todo: str  # "Open it elsewhere and save it again."; may be empty
     details: str  # traceback and versions, for a bug report
     expected: bool = True  # False: nobody foresaw this exception, it is a bug of ours
+    key: str = ""  # of the kind of problem, for advice and for whoever decides by it
 
     @property
     def sentence(self) -> str:
@@ -49,6 +52,11 @@ def _message(exc: BaseException) -> str:
     if isinstance(exc, KeyError) and len(exc.args) == 1:
         return str(exc.args[0])
     return str(exc)
+
+
+def _said(what: str, todo: str) -> Callable[[BaseException], Words]:
+    """Where the exception's own message adds nothing."""
+    return lambda _exc: (what, "", todo)
 
 
 def _plain(what: str, todo: str = "") -> Callable[[BaseException], Words]:
@@ -93,26 +101,11 @@ def _image(what: str, todo: str = "") -> Callable[[BaseException], Words]:
     return words
 
 
-def _would_overwrite(exc: BaseException) -> Words:
-    original = getattr(exc, "is_source", False)  # nothing allows that
-    todo = "Choose another name or folder" + ("." if original else ", or allow it with --overwrite.")
-    return _image("{} was not written.", todo)(exc)
-
-
 def _as_sentence(reason: str) -> str:
     """Reasons are written to follow a name ("is a text file"); alone they need a subject or a capital."""
     if re.match(r"(is|has|holds|ends|starts|exists|does|cannot|was|were|could|lacks|contains)\b", reason):
         return f"It {reason}"
     return reason[:1].upper() + reason[1:]
-
-
-def _out_of_memory(exc: BaseException) -> Words:
-    first_line = _message(exc).splitlines()[0] if _message(exc) else ""
-    return (
-        "There was not enough memory.",
-        first_line,
-        "Close other programs, choose a smaller tile (--tile 256) or the CPU (--device cpu).",
-    )
 
 
 def speaks_of_short_memory(text: str) -> bool:
@@ -121,130 +114,153 @@ def speaks_of_short_memory(text: str) -> bool:
     return any(sign in text.lower() for sign in signs)
 
 
-def _runtime_error(exc: BaseException) -> Words | None:
+def _first_line(exc: BaseException) -> str:
+    return _message(exc).splitlines()[0] if _message(exc) else ""
+
+
+def _of_the_device(what: str, todo: str) -> Callable[[BaseException], Words]:
+    return lambda exc: (what, _first_line(exc), todo)
+
+
+def _runtime_key(exc: BaseException) -> str | None:
     """torch reports most of what goes wrong as a bare RuntimeError; its text says which."""
     text = _message(exc).lower()
     if speaks_of_short_memory(text):
-        return _out_of_memory(exc)
-    if "cuda" in text or "hip error" in text or "mps backend" in text:
-        first_line = _message(exc).splitlines()[0]
-        return "The graphics device reported an error.", first_line, "Try again with --device cpu."
-    return None
+        return "memory"
+    return "graphics" if "cuda" in text or "hip error" in text or "mps backend" in text else None
 
 
-_WORDS: dict[str, Callable[[BaseException], Words | None]] = {
-    "core.jobs.Cancelled": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
-    "builtins.KeyboardInterrupt": lambda _exc: ("Cancelled.", "", "What was finished before is kept."),
-    # pictures
-    "core.images.types.EmptyFile": _image("{} cannot be opened.", "Copy it again from where it came from."),
-    "core.images.types.DamagedImage": _image("{} is damaged.", "Copy it again from where it came from."),
-    "core.images.types.NotAnImage": _image("{} cannot be opened.", "Choose a photo instead."),
-    "core.images.types.UnsupportedImage": _image(
-        "{} is of a kind that is not supported.", "Use PNG, TIFF or JPEG instead."
-    ),
-    "core.images.types.ImageTooLarge": _image("{} is too large.", "Restore a smaller part of it."),
-    "core.images.types.UnreadableFile": _image(
-        "{} could not be read.", "Check that it exists and that you may read it."
-    ),
-    "core.images.types.WouldOverwrite": _would_overwrite,
-    "core.images.types.WriteFailed": _image(
-        "{} could not be written.", "Check the free space and permissions of its folder."
-    ),
-    "core.images.types.ImageError": _image("{} could not be opened or saved."),
-    "core.cli.photos.NoPhotos": _image("{} holds no photos."),
-    # models
-    "core.model.checkpoint.CheckpointError": _plain(
-        "The model could not be loaded.", "Choose another model; memorynet info lists those at hand."
-    ),
-    "core.model.tensors.NotFinite": _plain(
-        "The photo could not be restored.", "Choose another model, or copy this one again."
-    ),
-    "core.restoring.calibration.CalibrationError": _plain("The model could not be measured."),
-    "core.data.source.DataSourceError": _plain("A source of training photos cannot be used."),
-    "core.restoring.scales.ScaleError": _plain("The photo cannot be restored at this scale."),
-    "core.model.exemplars.SampleError": _plain(
-        "The sample memory cannot be used.",
-        "Photos are restored without it; it can be filled anew from clean photos.",
-    ),
-    "core.model.catalog.CatalogError": _plain(
-        "The model, recipe or task was not found.", "memorynet info lists what is at hand."
-    ),
-    "safetensors._safetensors_rust.SafetensorError": _plain("The model file is damaged.", "Copy it again."),
-    # data
-    "core.data.dataset.PairingError": _plain(
-        "The folder's pictures could not be paired.", "Give both pictures of a pair the same name."
-    ),
-    "core.training.recipe.RecipeError": _plain("The recipe cannot be used.", "Correct that, then try again."),
-    "core.training.recipe.FolderMissing": _plain(
-        "A folder of photos is not there.", "Bring it back, or choose where the photos are now."
-    ),
-    "tomllib.TOMLDecodeError": _plain("The recipe is not valid TOML.", "Correct the line named above."),
-    "json.decoder.JSONDecodeError": _plain("A settings file is not valid JSON.", "Correct or remove it."),
-    "core.data.degrade.DegradationError": _plain(
-        "The degradation is not valid.", "Correct the value named above."
-    ),
-    "core.data.degrade.blur.MotionError": _plain(
-        "The recorded movement cannot be read.", "Choose another file, or none."
-    ),
-    "core.model.slot_names.SlotNamesError": _plain(
-        "The names of the memory's slots cannot be read or kept.", "Correct or remove their file."
-    ),
-    "core.restoring.which.NotSure": _plain(
-        "It cannot be said what is to be taken out of this photo.", "Choose the task; nothing was done."
-    ),
-    "core.restoring.records.RestoreError": _plain("This cannot be restored as asked."),
-    "core.model.memory_edit.MemoryEditError": _plain(
-        "The memory edit is not valid.", "Correct the value named above."
-    ),
-    "core.data.guidance.MaskError": _plain(
-        "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
-    ),
-    "core.training.steering.StopAsked": lambda _exc: ("Stopped.", "", "What was learned before is kept."),
-    "core.training.run_folder.TrainingError": _plain("The training run cannot start or go on."),
-    "core.training.run_folder.RunBusy": _plain(
-        "The run is being trained elsewhere.", "Wait until it ends, or stop it in the other program."
-    ),
-    "core.training.run_folder.RunDamaged": _plain("The run's record cannot be read."),
-    "core.training.runs.NotARun": _plain(
-        "This is no training run.", "Choose the folder that a run was written to."
-    ),
-    "core.training.runs.NoTrash": _plain(
-        "The run could not be moved to the trash.", "Delete its folder for good if you are sure."
-    ),
-    "core.extras.MissingExtra": _plain("An optional part is not installed."),
-    "core.export.folder.ExportError": _plain("The model was not exported."),
-    "core.export.import_weights.ImportFailed": _plain("The weights were not imported."),
-    "core.images.metrics.MetricError": _plain("The pictures cannot be compared."),
-    # the machine
-    "builtins.MemoryError": _out_of_memory,
-    "torch.OutOfMemoryError": _out_of_memory,
-    "torch.cuda.OutOfMemoryError": _out_of_memory,
-    "core.model.tensors.DeviceError": _plain(
-        "The device cannot be used.", "memorynet info lists the devices."
-    ),
-    "builtins.RuntimeError": _runtime_error,
-    "builtins.OSError": _os_error,
-}
+_CANCELLED = _said("Cancelled.", "What was finished before is kept.")
+_COPY = "Copy it again from where it came from."
+
+_WORDS: Mapping[str, Callable[[BaseException], Words]] = MappingProxyType(
+    {
+        "cancelled": _CANCELLED,
+        "stopped": _said("Stopped.", "What was learned before is kept."),
+        # pictures
+        "image": _image("{} could not be opened or saved."),
+        "image-empty": _image("{} cannot be opened.", _COPY),
+        "image-damaged": _image("{} is damaged.", _COPY),
+        "image-none": _image("{} cannot be opened.", "Choose a photo instead."),
+        "image-unsupported": _image(
+            "{} is of a kind that is not supported.", "Use PNG, TIFF or JPEG instead."
+        ),
+        "image-too-large": _image("{} is too large.", "Restore a smaller part of it."),
+        "image-unreadable": _image("{} could not be read.", "Check that it exists and that you may read it."),
+        "would-overwrite": _image("{} was not written.", "Choose another name or folder."),
+        "over-original": _image("{} was not written.", "Choose another name or folder."),
+        "image-unwritten": _image(
+            "{} could not be written.", "Check the free space and permissions of its folder."
+        ),
+        "no-photos": _image("{} holds no photos."),
+        "metric": _plain("The pictures cannot be compared."),
+        "mask": _plain(
+            "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
+        ),
+        # models
+        "model": _plain("The model could not be loaded.", "Choose another model."),
+        "model-file": _plain("The model file is damaged.", "Copy it again."),
+        "catalog": _plain("The model, recipe or task was not found.", "Check its name."),
+        "not-finite": _plain(
+            "The photo could not be restored.", "Choose another model, or copy this one again."
+        ),
+        "request": _plain("This cannot be restored as asked."),
+        "scale": _plain("The photo cannot be restored at this scale."),
+        "which": _plain(
+            "It cannot be said what is to be taken out of this photo.", "Choose the task; nothing was done."
+        ),
+        "memory-edit": _plain("The memory edit is not valid.", "Correct the value named above."),
+        "slot-names": _plain(
+            "The names of the memory's slots cannot be read or kept.", "Correct or remove their file."
+        ),
+        "calibration": _plain("The model could not be measured."),
+        "samples": _plain(
+            "The sample memory cannot be used.",
+            "Photos are restored without it; it can be filled anew from clean photos.",
+        ),
+        "export": _plain("The model was not exported."),
+        "import": _plain("The weights were not imported."),
+        "extra": _plain("An optional part is not installed."),
+        # training
+        "pairs": _plain(
+            "The folder's pictures could not be paired.", "Give both pictures of a pair the same name."
+        ),
+        "source": _plain("A source of training photos cannot be used."),
+        "degradation": _plain("The degradation is not valid.", "Correct the value named above."),
+        "motion": _plain("The recorded movement cannot be read.", "Choose another file, or none."),
+        "recipe": _plain("The recipe cannot be used.", "Correct that, then try again."),
+        "data-not-named": _plain("The recipe cannot be used.", "Say which folder holds the photos."),
+        "folder-missing": _plain(
+            "A folder of photos is not there.", "Bring it back, or choose where the photos are now."
+        ),
+        "toml": _plain("The recipe is not valid TOML.", "Correct the line named above."),
+        "json": _plain("A settings file is not valid JSON.", "Correct or remove it."),
+        "training": _plain("The training run cannot start or go on."),
+        "run-exists": _plain(
+            "The training run cannot start or go on.", "Go on with that run, or choose another folder."
+        ),
+        "run-busy": _plain(
+            "The run is being trained elsewhere.", "Wait until it ends, or stop it in the other program."
+        ),
+        "run-damaged": _plain("The run's record cannot be read."),
+        "no-run": _plain("This is no training run.", "Choose the folder that a run was written to."),
+        "no-trash": _plain(
+            "The run could not be moved to the trash.", "Delete its folder for good if you are sure."
+        ),
+        # the machine
+        "memory": _of_the_device(
+            "There was not enough memory.", "Close other programs, or use smaller tiles."
+        ),
+        "graphics": _of_the_device("The graphics device reported an error.", "Try again with the processor."),
+        "device": _plain("The device cannot be used.", "Choose another device."),
+        "os": _os_error,
+    }
+)
+KEYS = frozenset(_WORDS)
+
+_FOREIGN: Mapping[str, Callable[[BaseException], str | None]] = MappingProxyType(
+    {
+        "builtins.KeyboardInterrupt": lambda _exc: "cancelled",
+        "builtins.MemoryError": lambda _exc: "memory",
+        "builtins.RuntimeError": _runtime_key,
+        "builtins.OSError": lambda _exc: "os",
+        "torch.OutOfMemoryError": lambda _exc: "memory",
+        "torch.cuda.OutOfMemoryError": lambda _exc: "memory",
+        "safetensors._safetensors_rust.SafetensorError": lambda _exc: "model-file",
+        "tomllib.TOMLDecodeError": lambda _exc: "toml",
+        "json.decoder.JSONDecodeError": lambda _exc: "json",
+    }
+)
+"""Of classes that are not ours, by their qualified names: the key of what they tell of."""
 
 
-def _known(exc: BaseException) -> Words | None:
+def key_of(exc: BaseException) -> str | None:
+    """What kind of problem it is; None: nobody foresaw it."""
     for cls in type(exc).__mro__:
-        find = _WORDS.get(f"{cls.__module__}.{cls.__qualname__}")
-        words = find(exc) if find else None
-        if words:
-            return words
+        own = vars(cls).get("problem_key")
+        if isinstance(own, str):
+            return "over-original" if own == "would-overwrite" and getattr(exc, "is_source", False) else own
+        find = _FOREIGN.get(f"{cls.__module__}.{cls.__qualname__}")
+        key = find(exc) if find else None
+        if key:
+            return key
     return None
 
 
-def describe(exc: BaseException) -> Problem:
-    """What ``exc`` means to a person. Never raises, whatever it is given."""
+def describe(exc: BaseException, advice: Mapping[str, str] = MappingProxyType({})) -> Problem:
+    """What ``exc`` means to a person. Never raises, whatever it is given.
+
+    ``advice`` is what to do in the words of whoever speaks, by key, in place of what is said everywhere.
+    """
     details = (
         f"MemoryNet {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         + "".join(traceback.format_exception(exc)).rstrip()
     )
-    words = _known(exc)
-    if words is not None:
-        return Problem(*words, details)
+    key = key_of(exc)
+    if key in _WORDS:
+        assert key is not None
+        problem = Problem(*_WORDS[key](exc), details, key=key)
+        return replace(problem, todo=advice[key]) if key in advice else problem
     name = type(exc).__name__
     return Problem(
         "Something went wrong that should not have.",
@@ -252,4 +268,5 @@ def describe(exc: BaseException) -> Problem:
         "Please report it with the details.",
         details,
         expected=False,
+        key=key or "",
     )

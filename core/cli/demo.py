@@ -11,8 +11,8 @@ from typing import Any
 
 from core import tasks
 from core.cli import common
+from core.cli.words import describe
 from core.events import TileDone
-from core.problems import describe
 
 _WINDOW_TIMEOUT_S = 180.0
 _OWN_FOLDER = Path("output/demo")  # pictures of an earlier demo are replaced here, and nowhere else

@@ -32,8 +32,8 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from core.cli.words import describe
     from core.data.dataset import PairingError, find_pairs
-    from core.problems import describe
     from core.restoring import pair_masks
 
     if not args.pairs.is_dir():

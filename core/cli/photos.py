@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from core.cli import common
+from core.cli.words import describe
 from core.events import LadderStep, Notice, PassTile, TileDone
 from core.jobs import Cancelled, JobControl
-from core.problems import describe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,8 @@ FAILED, WAITING = "failed", "waiting"
 
 class NoPhotos(Exception):
     """A folder without a photo to work on."""
+
+    problem_key = "no-photos"
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: no photos{'; ' if reason else ''}{reason}")

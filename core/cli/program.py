@@ -23,8 +23,8 @@ from core.cli import (
     samples,
     train,
 )
+from core.cli.words import describe
 from core.jobs import Cancelled
-from core.problems import describe
 
 COMMANDS = (
     "restore",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import extras
 from core.cli import common
+from core.cli.words import message
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, Emit, ignore
 
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
             except (training.TrainingError, RecipeError, RunBusy) as error:
                 if teller.started:  # the run itself failed, not what was asked for
                     raise
-                raise common.UsageError(str(error)) from error
+                raise common.UsageError(message(error)) from error
             except Cancelled:
                 if not training_ranks.is_first_here():  # the first process says it for all
                     return common.EXIT_INTERRUPTED
@@ -165,7 +166,7 @@ def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, .
             raise common.UsageError(f"--out {args.out}: holds no run to go on with")
         resolve_folders(recipe.all_folders(), data)
     except (catalog.CatalogError, RecipeError, RunDamaged) as error:
-        raise common.UsageError(str(error)) from error
+        raise common.UsageError(message(error)) from error
     return recipe, data
 
 

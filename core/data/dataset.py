@@ -54,6 +54,8 @@ def few_photos(count: int) -> str:
 class PairingError(ValueError):
     """The folder has no known layout, or pictures in it have no partner: ``unpaired`` names them all."""
 
+    problem_key = "pairs"
+
     def __init__(self, message: str, unpaired: Sequence[Path] = ()) -> None:
         super().__init__(message)
         self.unpaired = tuple(unpaired)

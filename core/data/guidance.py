@@ -24,6 +24,8 @@ _GREY_LEVELS = 8  # lossy formats colour a grey picture by this much of 255
 class MaskError(ValueError):
     """The mask cannot be used; the message names it and says why."""
 
+    problem_key = "mask"
+
 
 def read_mask(path: Path) -> np.ndarray:
     """(H, W) uint8 of a grey picture, upright; 0 no damage, 255 damage.

@@ -21,6 +21,8 @@ _TAKES: Mapping[str, frozenset[str]] = {
 class DataSourceError(ValueError):
     """A source cannot be used; the message names the field, its value and what is allowed."""
 
+    problem_key = "source"
+
 
 BUNDLED: Mapping[str, bool] = MappingProxyType({"SAMPLES/train": False, "SAMPLES/validation": True})
 """Folders of a recipe that mean the photos that ship -> whether those kept apart for validation."""

@@ -34,6 +34,8 @@ _LARGEST_HALF = float(torch.finfo(torch.float16).max)
 class ExportError(Exception):
     """The model cannot be exported as asked; the message says why. Nothing was left behind."""
 
+    problem_key = "export"
+
 
 def export_model(model: Path, target: Path, emit: Emit, control: JobControl) -> Path:
     """Write ``model`` into the new folder ``target``: weights in half precision, configuration and card.

@@ -26,6 +26,8 @@ they are what restores best, so they come first."""
 class ImportFailed(Exception):
     """The file does not hold the weights of a network of ours; the message says what is amiss."""
 
+    problem_key = "import"
+
 
 def import_state_dict(
     file: Path,

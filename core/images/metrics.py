@@ -53,6 +53,8 @@ _SSIM_RADIUS = SSIM_MIN_PX // 2
 class MetricError(ValueError):
     """The two pictures cannot be compared: shape, type, size or protocol. The message holds the values."""
 
+    problem_key = "metric"
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

@@ -102,6 +102,8 @@ EXTENSIONS: frozenset[str] = _searched()
 class ImageError(Exception):
     """Something about one image file. ``path``, ``reason`` and ``facts`` say what."""
 
+    problem_key = "image"
+
     def __init__(self, path: str | os.PathLike[str], reason: str, **facts: object) -> None:
         self.path = Path(path)
         self.reason = reason
@@ -112,21 +114,31 @@ class ImageError(Exception):
 class UnsupportedImage(ImageError):
     """A whole, healthy file of a kind this project does not open (or cannot write)."""
 
+    problem_key = "image-unsupported"
+
 
 class DamagedImage(ImageError):
     """The file starts like an image, but it is cut short or its content makes no sense."""
+
+    problem_key = "image-damaged"
 
 
 class NotAnImage(UnsupportedImage):
     """The content is no image at all, whatever the name says."""
 
+    problem_key = "image-none"
+
 
 class EmptyFile(ImageError):
     """The file holds zero bytes."""
 
+    problem_key = "image-empty"
+
 
 class ImageTooLarge(ImageError):
     """More pixels than :data:`MAX_PIXELS`; nothing was decoded."""
+
+    problem_key = "image-too-large"
 
     def __init__(self, path: str | os.PathLike[str], width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -143,6 +155,8 @@ class ImageTooLarge(ImageError):
 class UnreadableFile(ImageError):
     """The system would not hand the file over: missing, a folder, no permission, a failing disk."""
 
+    problem_key = "image-unreadable"
+
     def __init__(self, path: str | os.PathLike[str], reason: str, errno: int | None = None) -> None:
         self.errno = errno
         super().__init__(path, reason, errno=errno)
@@ -150,6 +164,8 @@ class UnreadableFile(ImageError):
 
 class WouldOverwrite(ImageError):
     """The target exists (``is_source``: it is the picture's own file) and stays untouched."""
+
+    problem_key = "would-overwrite"
 
     def __init__(self, path: str | os.PathLike[str], is_source: bool) -> None:
         self.is_source = is_source
@@ -159,6 +175,8 @@ class WouldOverwrite(ImageError):
 
 class WriteFailed(ImageError):
     """Writing did not finish; no half-written file remains and an existing target is untouched."""
+
+    problem_key = "image-unwritten"
 
     def __init__(self, path: str | os.PathLike[str], reason: str, errno: int | None = None) -> None:
         self.errno = errno

@@ -32,6 +32,8 @@ HOME_VARIABLE = "MEMORYNET_HOME"
 class CatalogError(ValueError):
     """No model, recipe or task of that name; the message lists what there is."""
 
+    problem_key = "catalog"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:

@@ -38,6 +38,8 @@ CHECKSUM = "memorynet-sha256"
 class CheckpointError(Exception):
     """The file is not a usable MemoryNet model; the message says what was expected and what was found."""
 
+    problem_key = "model"
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:

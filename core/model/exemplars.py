@@ -47,6 +47,8 @@ _LONGEST_NAME = 200
 class SampleError(Exception):
     """The sample memory is missing, damaged or made with other weights, or cannot be filled as asked."""
 
+    problem_key = "samples"
+
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:

@@ -36,6 +36,8 @@ UNCHANGED, MUTED = "unchanged", "muted"
 class MemoryEditError(ValueError):
     """The edit cannot be used; the message names the place in it, its value and what is allowed."""
 
+    problem_key = "memory-edit"
+
 
 @dataclass(frozen=True, slots=True)
 class Slots:

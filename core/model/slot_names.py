@@ -28,6 +28,8 @@ SlotKey = tuple[str, str, int]
 class SlotNamesError(ValueError):
     """The file is not one of names, or a name cannot be kept; the message says why."""
 
+    problem_key = "slot-names"
+
 
 @dataclass(frozen=True, slots=True)
 class SlotNote:

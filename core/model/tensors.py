@@ -14,6 +14,8 @@ from torch import Tensor
 class DeviceError(ValueError):
     """The device or precision asked for is not to be had on this machine."""
 
+    problem_key = "device"
+
 
 _MOST = 1e4
 """Black is 0 and white 1: a network that comes near this has computed nonsense, if not yet infinities."""
@@ -21,6 +23,8 @@ _MOST = 1e4
 
 class NotFinite(ArithmeticError):
     """What a network made of a picture is no picture."""
+
+    problem_key = "not-finite"
 
 
 @dataclass(frozen=True, slots=True)

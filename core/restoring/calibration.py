@@ -41,6 +41,8 @@ _JPEG_QUALITY = 92
 class CalibrationError(ValueError):
     """There is nothing to measure on, or no folder to keep what was measured."""
 
+    problem_key = "calibration"
+
 
 @dataclass(frozen=True, slots=True)
 class _Trial:

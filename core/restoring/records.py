@@ -30,6 +30,8 @@ SMALLEST_TILE_PX = 64
 class RestoreError(ValueError):
     """The request cannot be carried out; the message says why."""
 
+    problem_key = "request"
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

@@ -20,6 +20,8 @@ SMALLEST = 64  # a scale of 1/64 makes a copy of 300 px of 400 megapixels
 class ScaleError(ValueError):
     """A scale that is none; the message says which there are."""
 
+    problem_key = "scale"
+
 
 def divisor(scale: str) -> int:
     """``"1"`` -> 1, ``"1/4"`` -> 4. Raises :class:`ScaleError` for anything else, ``"auto"`` included."""

@@ -96,6 +96,8 @@ class Which:
 class NotSure(ValueError):
     """Which damage a photo shows cannot be said by itself; ``which`` has what was seen."""
 
+    problem_key = "which"
+
     def __init__(self, which: Which) -> None:
         super().__init__(f"{which.words}; name the task")
         self.which = which

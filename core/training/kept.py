@@ -28,7 +28,15 @@ from core.training.guard import Guard
 from core.training.learner import Learner
 from core.training.ranks import CANCEL, FAIL, STOP, Ranks
 from core.training.recipe import TrainRecipe
-from core.training.run_folder import PAUSED, RUNNING, RunDamaged, RunFolder, RunState, TrainingError
+from core.training.run_folder import (
+    PAUSED,
+    RUNNING,
+    RunDamaged,
+    RunExists,
+    RunFolder,
+    RunState,
+    TrainingError,
+)
 from core.training.state import Checkpoints
 from core.training.steering import Disk, Steering, StopAsked
 from core.training.validation import Scores
@@ -222,9 +230,7 @@ class KeptRun:
             self.disk.write(lambda: atomic.write_text(stored, self.recipe.to_toml()))
             return
         if not resume:
-            raise TrainingError(
-                f"{out}: already holds a run; go on with it (--resume) or choose another folder"
-            )
+            raise RunExists(f"{out}: already holds a run")
         if TrainRecipe.from_toml(stored).sha256() != self.recipe.sha256():
             raise TrainingError(
                 f"{out}: holds a run of another recipe; a run goes on with its own recipe only"

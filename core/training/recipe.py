@@ -24,9 +24,19 @@ from core.training.recipe_check import degradation_problem, find_problems, sourc
 class RecipeError(ValueError):
     """The recipe cannot be used; the message names the field, its value and what is allowed."""
 
+    problem_key = "recipe"
+
+
+class DataNotNamed(RecipeError):
+    """A folder below DATA is needed, and nothing says which folder that is."""
+
+    problem_key = "data-not-named"
+
 
 class FolderMissing(RecipeError):
     """A folder that the recipe names does not exist; the message names it."""
+
+    problem_key = "folder-missing"
 
 
 def _spec(
@@ -505,7 +515,7 @@ def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[P
         if folder == "DATA" or folder.startswith("DATA/"):
             rest = folder[5:]
             if not data:
-                raise RecipeError(f"{folder}: say where DATA is (--data DIR)")
+                raise DataNotNamed(f"{folder}: say where DATA is")
             options = [base / rest for base in data]
         else:
             options = [Path(folder).expanduser()]

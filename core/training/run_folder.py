@@ -34,9 +34,19 @@ _ASKING_S, _ASKING_POLL_S = 0.03, 0.005
 class TrainingError(Exception):
     """The run cannot start or go on; the message says why."""
 
+    problem_key = "training"
+
+
+class RunExists(TrainingError):
+    """The folder of a new run holds one already."""
+
+    problem_key = "run-exists"
+
 
 class RunBusy(Exception):
     """Another program writes to this run."""
+
+    problem_key = "run-busy"
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"{folder}: another program is training here")
@@ -45,6 +55,8 @@ class RunBusy(Exception):
 
 class RunDamaged(Exception):
     """The folder's record cannot be read; the message says what is wrong with it."""
+
+    problem_key = "run-damaged"
 
 
 @dataclass(frozen=True, slots=True)

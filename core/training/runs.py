@@ -46,6 +46,8 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')  # by one system or another
 class NotARun(Exception):
     """The folder holds no training run."""
 
+    problem_key = "no-run"
+
     def __init__(self, folder: Path) -> None:
         super().__init__(f"{folder}: holds no training run")
         self.folder = folder
@@ -53,6 +55,8 @@ class NotARun(Exception):
 
 class NoTrash(Exception):
     """The folder could not be moved to the trash; it is where it was. :func:`delete_for_good` needs no trash."""
+
+    problem_key = "no-trash"
 
     def __init__(self, folder: Path, reason: str) -> None:
         super().__init__(f"{folder.name}: {reason}")

@@ -25,6 +25,8 @@ T = TypeVar("T")
 class StopAsked(Exception):
     """The run is to end now, as finished and not as cancelled."""
 
+    problem_key = "stopped"
+
 
 def is_full(error: BaseException) -> bool:
     """Whether there was no room on the disk, or in this person's share of it."""

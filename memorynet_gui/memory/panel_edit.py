@@ -79,7 +79,9 @@ class EditPanel(QWidget):
         self.reset = QPushButton("Reset")
         self.reset.setToolTip("Take back every change")
         self.save, self.load = QPushButton("Save…"), QPushButton("Load…")
-        self.save.setToolTip("Write the changes as the file that memorynet restore --memory-edit takes")
+        self.save.setToolTip(
+            "Write the changes to a file, which can be opened here again or given to the command line"
+        )
         self.load.setToolTip("Read changes from such a file")
         self._build()
         self._connect()

@@ -32,14 +32,7 @@ Region = tuple[int, int, int, int]
 FIRST_GUESS_BYTES = 72_000_000  # a 24-megapixel photo
 _USUAL_PX = (4000, 3000)
 _COUNTED_S = 1.0
-_SAME_FOR_ALL = frozenset(
-    {
-        ("core.model.checkpoint", "CheckpointError"),
-        ("core.model.catalog", "CatalogError"),
-        ("core.model.tensors", "DeviceError"),
-        ("core.restoring.records", "RestoreError"),
-    }
-)
+_SAME_FOR_ALL = frozenset({"model", "catalog", "device", "request"})  # keys of problems
 
 
 class RestoreFlow(QObject):
@@ -377,8 +370,7 @@ class RestoreFlow(QObject):
         if item_id is None:
             return
         problem = describe(error)
-        kind = type(error)
-        if (kind.__module__, kind.__qualname__) in _SAME_FOR_ALL:
+        if problem.key in _SAME_FOR_ALL:
             self._forget_asked()
             self._session.update(
                 item_id,

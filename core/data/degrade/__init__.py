@@ -277,6 +277,8 @@ PairDegradation = Callable[[np.ndarray, np.random.Generator, int], tuple[np.ndar
 class DegradationError(ValueError):
     """A parameter of a degradation is unknown or out of range."""
 
+    problem_key = "degradation"
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDegradation:

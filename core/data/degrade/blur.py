@@ -135,6 +135,8 @@ class BlurParams:
 class MotionError(ValueError):
     """A file of a camera's movement cannot be read; the message says why."""
 
+    problem_key = "motion"
+
 
 @dataclass(frozen=True, slots=True)
 class Motion:
