@@ -4,8 +4,8 @@
 
 Each photo of ``DATA/clean_val`` is shown as it is, with seeded rain, a seeded shadow and seeded blur (from the models'
 own recipes, as ``memorynet calibrate`` draws them), and every third with rain and blur. Real photos of
-``DATA/real`` have no truth but the folder they lie in. ``--signs`` keeps what was seen, to go on from there; ``--fit``
-prints the numbers of :data:`core.restoring.which.RIGHT` that suit it: only for photos that nothing is reported on.
+``DATA/real`` have no truth but the folder they lie in. ``--signs`` keeps what was seen in a file, to go on from
+there. The numbers of :mod:`core.restoring.which` were found on ``--photos clean``, which nothing is reported on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--real", type=int, default=1000, help="at most so many photos of each real folder")
     parser.add_argument("--signs", type=Path, help="a JSON file to keep what was seen in")
-    parser.add_argument("--fit", action="store_true")
     parser.add_argument("--model", action="append", default=[], metavar="TASK=PATH")
     options = parser.parse_args()
     models = which.models()
@@ -56,9 +55,9 @@ def main() -> int:
             kept[name] = {task: float(sign) for task, sign in seen.signs.items()}
             if options.signs is not None:
                 options.signs.write_text(json.dumps(kept), "utf-8")
+        elif which.FINENESS not in kept[name]:
+            kept[name][which.FINENESS] = which.fineness(pixels())
         rows.append((truth, Which(kept[name])))
-    if options.fit:
-        fit([row for row in rows if not row[0].startswith("real ")])
     table(rows)
     return 0
 
@@ -116,27 +115,6 @@ def table(rows: list[tuple[str, Which]]) -> None:
         clean = [told for truth, told in four if truth == NONE]
         taken = sum(told not in (NONE, "unsure") for told in clean)
         print(f"clean taken for damaged: {100 * taken / max(1, len(clean)):.0f} % ({taken} of {len(clean)})")
-
-
-def fit(rows: list[tuple[str, Which]]) -> None:
-    """Logistic regression of each task's presence on its own sign, by Newton's method with a little ridge."""
-    for task in TASKS:
-        pairs = [
-            (max(seen.signs[task], -3.0), truth == task or (truth == "several" and task != "deshadow"))
-            for truth, seen in rows
-            if task in seen.signs and np.isfinite(seen.signs[task])
-        ]
-        if len(pairs) < 8:
-            continue
-        x = np.stack([np.ones(len(pairs)), [sign for sign, _there in pairs]], 1)
-        y = np.array([there for _sign, there in pairs], float)
-        weights = np.zeros(2)
-        for _ in range(50):
-            chance = 1 / (1 + np.exp(-x @ weights))
-            slope = x.T @ (y - chance) - 0.1 * weights * [0, 1]
-            curve = (x * (chance * (1 - chance))[:, None]).T @ x + np.diag([1e-6, 0.1])
-            weights = weights + np.linalg.solve(curve, slope)
-        print(f'"{task}": ({-weights[0] / weights[1]:.2f}, {weights[1]:.1f}),')
 
 
 if __name__ == "__main__":

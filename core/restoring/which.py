@@ -1,9 +1,11 @@
 """Which damage a photo shows: rain, shadows, blur, several, none, or it cannot be said.
 
 Each task's own model looks at reduced copies of the photo (:func:`core.restoring.scaled.preview`); how far what it sees
-lies above what its own measures call nothing is its *sign*. Shadows are what a guess finds. A sign is turned into a
-probability by how often such signs were right on seeded photos (:data:`RIGHT`; ``benchmarks/which_task.py`` measures
-and ``docs/auto.md`` tells). Where the probabilities do not decide, nothing is decided: somebody has to say.
+lies above what its own measures call nothing is its *sign*. Shadows are what a guess finds. A network that knows one damage
+takes another for its own: blur looks like rain to the one, rain like blur to the other. So what the photo itself
+says, how fine its detail is, speaks with them, and the damage that is seen best explains some of the other signs away
+(:func:`_weighed`). The numbers were found on seeded photos that nothing is reported on; ``benchmarks/which_task.py``
+measures and ``docs/auto.md`` tells. Where the chances do not decide, nothing is decided: somebody has to say.
 """
 
 from __future__ import annotations
@@ -16,15 +18,18 @@ from typing import Any
 
 import numpy as np
 
+from core.cv import cv2
 from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
 from core.model import catalog
-from core.restoring import restore, scaled, scales
-from core.restoring.restore import Network, Restored, RestoreRequest
-from core.restoring.verdict import NO_VERDICT, words
+from core.restoring import copies, restore, scaled, scales
+from core.restoring.passes import Network, load_model
+from core.restoring.records import Choice, Restored, RestoreRequest
+from core.restoring.verdict import NO_VERDICT, NOTHING, Verdict, words
 from core.tasks import TASKS
 
 SURE, UNLIKELY = 0.7, 0.4  # from and up to here a probability decides
+MOST_SURE = 0.97  # of any sign: about one in thirty was wrong, however strong
 LOOKED_AT_PX = (
     384  # the middle of a photo that is restored in its own size; what falls over all of it is seen there
 )
@@ -32,24 +37,32 @@ NO_SHADOW, LEAST_SHARE = (
     -3.0,
     0.01,
 )  # the sign of no shadow; the share of the photo from which a shadow counts
+FINENESS = (
+    "fineness"  # beside the tasks' signs: how much finer the finest detail is than that twice as coarse, log
+)
 RIGHT: Mapping[str, tuple[float, float]] = {
-    # task: the sign at which it is as likely as not, and how steep the probability is there
-    "derain": (0.35, 4.0),
-    "deshadow": (0.0, 1.5),
-    "deblur": (0.1, 5.0),
+    # task: the weighed sign at which it is as likely as not, and how steep the chance is there
+    "derain": (0.75, 4.0),
+    "deshadow": (0.0, 2.5),
+    "deblur": (0.36, 6.0),
 }
+_UNSEEN = -1.0  # the sign of blur where no model looks for it
+_BY_FINENESS = 2.0  # of blur: what is blurred has little fine detail
+_RAIN_OF_BLUR, _BLUR_OF_RAIN, _SHADOW_OF_BLUR = 1.2, 0.25, 2.0  # how much of one sign the other explains
 
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """What was seen. ``signs``: natural logarithms, 0 where a model begins to see its damage."""
+    """What was seen. ``signs``: by task and :data:`FINENESS`, natural logarithms; 0 where a model begins to see its
+    damage."""
 
     signs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def chances(self) -> dict[str, float]:
         """Task -> probability that its damage is there, in the order in which damages are taken."""
-        return {task: _chance(task, self.signs[task]) for task in TASKS if task in self.signs}
+        weighed = _weighed(self.signs)
+        return {task: _chance(task, weighed[task]) for task in TASKS if task in weighed}
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -84,6 +97,18 @@ class Which:
         nouns = [TASKS[task].noun for task in self.tasks]
         said = ", then ".join(nouns)
         return f"{said[0].upper()}{said[1:]} ({100 * self.confidence:.0f} % sure)"
+
+    @property
+    def short(self) -> str:
+        """Two or three words for under a thumbnail."""
+        if not self.is_sure:
+            return "not sure"
+        return ", ".join(TASKS[task].noun for task in self.tasks) or "nothing found"
+
+    @property
+    def behind(self) -> str:
+        """The numbers behind :attr:`words`."""
+        return ", ".join(f"{TASKS[task].noun} {100 * chance:.0f} %" for task, chance in self.chances.items())
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -127,7 +152,7 @@ def look(
 
     Raises what :func:`core.restoring.restore.restore` raises.
     """
-    signs = {}
+    signs = {FINENESS: fineness(picture.pixels)}
     for task, model in models.items():
         control.checkpoint()
         request = RestoreRequest(task=task, model=model, device=device, precision=precision)
@@ -151,6 +176,33 @@ def _sign(picture: Picture, request: RestoreRequest, control: JobControl) -> flo
     return math.log(max(seen.amount, 1e-4) / thresholds.nothing_below)
 
 
+def fineness(pixels: np.ndarray) -> float:
+    """Of a photo (H, W, 3) uint8 | uint16, where it is no longer than those that models learn from: the logarithm of the
+    finest band's root mean square over the next one's. 0 to 0.4 in sharp photos, below -0.1 in most blurred ones."""
+    height, width = pixels.shape[:2]
+    part = _middle(copies.reduced(pixels, scales.learned(width, height))).astype(np.float32) / 257
+    grey = part @ np.array([0.299, 0.587, 0.114], np.float32)
+    soft, softer = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in (0.7, 1.4))
+    fine, coarse = (float(np.sqrt(np.mean(np.square(band)))) for band in (grey - soft, soft - softer))
+    return math.log((fine + 1e-3) / (coarse + 1e-3))
+
+
+def _weighed(signs: Mapping[str, float]) -> dict[str, float]:
+    """Each task's sign with what the others explain of it taken off."""
+    blur = signs.get("deblur", _UNSEEN) - _BY_FINENESS * signs.get(FINENESS, 0.0)
+    if "deblur" not in signs:
+        blur = min(blur, 0.0)
+    rain = signs.get("derain", 0.0)
+    found = dict(signs)
+    if "deblur" in signs:
+        found["deblur"] = blur - _BLUR_OF_RAIN * max(0.0, rain - 1)
+    if "derain" in signs:
+        found["derain"] = rain - _RAIN_OF_BLUR * max(0.0, blur)
+    if "deshadow" in signs:
+        found["deshadow"] = signs["deshadow"] - _SHADOW_OF_BLUR * max(0.0, blur)
+    return found
+
+
 def _middle(pixels: np.ndarray) -> np.ndarray:
     top, left = (max(0, (edge - LOOKED_AT_PX) // 2) for edge in pixels.shape[:2])
     return np.ascontiguousarray(pixels[top : top + LOOKED_AT_PX, left : left + LOOKED_AT_PX])
@@ -159,7 +211,64 @@ def _middle(pixels: np.ndarray) -> np.ndarray:
 def _chance(task: str, sign: float) -> float:
     middle, steep = RIGHT.get(task, (0.0, 4.0))
     at = max(-50.0, min(50.0, steep * (sign - middle)))
-    return 1 / (1 + math.exp(-at))
+    return min(MOST_SURE, max(1 - MOST_SURE, 1 / (1 + math.exp(-at))))
+
+
+def choice_of(choice: Choice, task: str, models: Mapping[str, Path]) -> Choice:
+    """What is chosen, for one task and its own model."""
+    path = models[task]
+    try:
+        is_known = catalog.resolve(path.name) == path
+    except catalog.CatalogError:
+        is_known = False
+    return replace(choice, task=task, model=path.name if is_known else str(path))
+
+
+def restore_auto(
+    picture: Picture, choice: Choice, emit: Emit, control: JobControl, **of_the_photo: Any
+) -> tuple[Restored, Choice]:
+    """Restore a photo for what it shows, and the choice that comes to: that of the last task taken.
+
+    A photo that shows nothing comes back as it is. Raises NotSure, CatalogError where no model is at hand, and what
+    :func:`core.restoring.restore.restore` raises.
+    """
+    paths = models()
+    if not paths:
+        raise catalog.CatalogError("no model is at hand")
+    seen = look(picture, paths, control, device=choice.device, precision=choice.precision)
+    if not seen.is_sure:
+        raise NotSure(seen)
+    if not seen.tasks:
+        likeliest = max(seen.chances, key=lambda task: seen.chances[task])
+        return _untouched(picture, choice_of(choice, likeliest, paths), seen), choice_of(
+            choice, likeliest, paths
+        )
+    chosen = [choice_of(choice, task, paths) for task in seen.tasks]
+    requests = [restore.guessing(each.request(**of_the_photo)) for each in chosen]
+    restored = restore_each(picture, requests, emit, control)
+    return replace(restored, notes=(f"Seen: {seen.behind}", *restored.notes)), chosen[-1]
+
+
+def _untouched(picture: Picture, choice: Choice, seen: Which) -> Restored:
+    told = choice.request().record()
+    model = load_model(choice.model_path, "cpu", "fp32")
+    return Restored(
+        task=choice.task,
+        model_name=model.name,
+        model_sha256=model.sha256,
+        device="cpu",
+        precision="fp32",
+        tile_px=0,
+        seconds=0.0,
+        megapixels_per_s=0.0,
+        notes=(seen.words, f"Seen: {seen.behind}"),
+        memory=told["memory"],
+        mask=told["mask"],
+        only=told["only"],
+        scale=told["scale"],
+        verdict=Verdict(NOTHING, why="no model sees its damage in it", unchanged=True),
+        pixels=picture.pixels,
+    )
 
 
 def restore_each(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QLabel, QWidget
 
+from core import tasks
 from core.restoring.records import Choice
 from memorynet_gui.restore.scale import Scale
 from memorynet_gui.restore.thoroughness import Thoroughness
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from core.model.catalog import ModelEntry
 
 OPEN_MODEL = "open…"
+_AUTO_HELP = (
+    "Looks which damage each photo shows and takes it out; where that is not sure, it asks. Several are taken one "
+    "after the other: rain, shadows, blur."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,6 @@ class Choices(QWidget):
 
     def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
         """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
-        from core import tasks
         from core.tasks import TASKS
 
         before = self.choice()
@@ -78,6 +82,8 @@ class Choices(QWidget):
         usable = {entry.task for entry in self._entries if entry.error is None}
         with QSignalBlocker(self.task):
             self.task.clear()
+            if len(usable) > 1:
+                self.task.add("Auto", "by photo", tasks.AUTO, True, _AUTO_HELP)
             for key in (*TASKS, *sorted(usable - set(TASKS))):  # those of a person's own at the end
                 info, able = tasks.of(key), key in usable
                 self.task.add(
@@ -88,13 +94,38 @@ class Choices(QWidget):
                     key if able else f"{key}: no model for this task is at hand",
                 )
             wanted = (
-                before.task if before.task in usable else next((key for key in TASKS if key in usable), None)
+                before.task
+                if before.task in usable or (before.task == tasks.AUTO and len(usable) > 1)
+                else next((key for key in TASKS if key in usable), None)
             )
             self.task.setCurrentIndex(-1 if wanted is None else self.task.findData(wanted))
         self._fill_models(before.model)
 
+    @property
+    def usable_tasks(self) -> tuple[str, ...]:
+        """Those with a model, in the order in which they are offered."""
+        usable = {entry.task for entry in self._entries if entry.error is None}
+        return tuple(key for key in (*tasks.TASKS, *sorted(usable - set(tasks.TASKS))) if key in usable)
+
+    def choice_of(self, task: str) -> Choice:
+        """What is chosen, for a task and the model that is taken for it."""
+        names = [self._argument(entry) for entry in self._usable(task)]
+        wanted = self.remembered.get(task, "")
+        return replace(self.choice(), task=task, model=wanted if wanted in names else next(iter(names), ""))
+
     def _fill_models(self, wanted: str) -> None:
         task = self.task.currentData()
+        if task == tasks.AUTO:
+            with QSignalBlocker(self.model):
+                self.model.clear()
+                self.model.add("each task's own", "", tasks.AUTO)
+            self.model.setEnabled(False)
+            self._last_model = tasks.AUTO
+            self._model_problem("")
+            self._follow_model()
+            self.changed.emit()
+            return
+        self.model.setEnabled(True)
         with QSignalBlocker(self.model):
             self.model.clear()
             for entry in self._entries:
@@ -142,7 +173,7 @@ class Choices(QWidget):
             self.machine.device,
             self.machine.precision,
             self.machine.tile_px,
-            1.0 if self.task.currentData() == "deshadow" else self.thoroughness.percent / 100,
+            1.0 if self.task.currentData() in ("deshadow", tasks.AUTO) else self.thoroughness.percent / 100,
             self.scale.value,
         )
 
@@ -202,7 +233,7 @@ class Choices(QWidget):
         chosen = next((entry for entry in self._entries if self._argument(entry) == name), None)
         self.thoroughness.set_available(chosen is None or chosen.reads_damage)
         # read more strongly, the memory of shadows spoils what is lit
-        self.thoroughness.setVisible(self.task.currentData() != "deshadow")
+        self.thoroughness.setVisible(self.task.currentData() not in ("deshadow", tasks.AUTO))
 
     def _model_problem(self, text: str) -> None:
         self.model_error.setText(text)

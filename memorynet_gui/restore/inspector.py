@@ -23,9 +23,11 @@ from core.model.memory_edit import LEAST_THOROUGH
 from core.problems import Problem
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import advice, words
+from core.tasks import AUTO as AUTO_TASK
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.base.words import clock, short_folder
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.restore.auto.row import SaidRow
 from memorynet_gui.restore.batch.outdated import made_with
 from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words, thoroughness_words
@@ -66,6 +68,7 @@ class Inspector(QWidget):
     reference_chosen = Signal(object)  # Path, or None to take it away
     reference_browse_requested = Signal()
     details_requested = Signal(str)  # text for the clipboard
+    task_said = Signal(str)  # what the shown photo needs; "": the photo is to say it again
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -119,18 +122,31 @@ class Inspector(QWidget):
         self.outdated.setWordWrap(True)
         self.outdated.setAccessibleName("Settings have changed")
         self.outdated.hide()
+        self.said = SaidRow()
+        self.said.said.connect(self.task_said)
         self._verdict = QWidget()
-        self._verdict.setLayout(column(4, self.verdict_words, self.verdict_note))
+        self._verdict.setLayout(column(4, self.verdict_words, self.verdict_note, self.said))
 
     def _show_verdict(self, item: Item | None) -> None:
         """What was found, before and after it is restored; hidden where nothing can be said."""
         verdict, task, done = None, "", False
+        is_auto = item is not None and self.choices.task.currentData() == AUTO_TASK
+        self.said.setVisible(is_auto)
+        if item is not None and is_auto:
+            self.said.set_tasks(self.choices.usable_tasks)
+            self.said.show_said(item.said)
+            self.said.setEnabled(item.state is not ItemState.RUNNING)
+            if item.state is not ItemState.DONE and not item.said:
+                self._show_which(item)
+                return
         if item is not None and item.state is ItemState.DONE and item.result is not None:
             verdict, task, done = item.result.made.verdict, item.result.made.task, True
         elif item is not None and item.state is ItemState.WAITING and item.look is not None:
             verdict, task = item.look.verdict, item.look.choice.task
         told = words(verdict, task, restored=done) if verdict is not None else ""
-        self._verdict.setVisible(bool(told))
+        self._verdict.setVisible(bool(told) or is_auto)
+        self.verdict_words.setVisible(bool(told))
+        self.verdict_note.setVisible(False)
         if verdict is None or not told:
             return
         self.verdict_words.setText(told)
@@ -139,6 +155,22 @@ class Inspector(QWidget):
         note = advice(verdict, task) if done or verdict.found == "nothing" else "Preview. Restore to keep it."
         self.verdict_note.setText(note)
         self.verdict_note.setVisible(bool(note))
+
+    def _show_which(self, item: Item) -> None:
+        """What the photo itself says that it needs."""
+        seen = item.look.which if item.look is not None else None
+        self._verdict.setVisible(True)
+        self.verdict_words.setVisible(True)
+        self.verdict_words.setText(seen.words if seen is not None else "What it shows is seen first")
+        self.verdict_words.setToolTip(seen.behind if seen is not None else "")
+        if seen is None or (seen.is_sure and not seen.tasks):
+            note = "Or say yourself what is to go:"
+        elif not seen.is_sure:
+            note = "Say what it is; nothing is done otherwise:"
+        else:
+            note = "Preview. Restore to keep it. If it is something else:"
+        self.verdict_note.setText(note)
+        self.verdict_note.setVisible(True)
 
     def _build_strength(self) -> QWidget:
         self.strength = DirectSlider()

@@ -87,8 +87,19 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
 
     mask = order.mask(item.mask) if choice.task == GUESSED_TASK else None
     only = order.mask(item.only)
-    request = choice.request(focus=order.focus, mask=mask, only=only)
-    restored = restore.restore(picture, restore.guessing(request), forward, control)
+    restored: Restored | None = None
+    if choice.task == tasks.AUTO:
+        from core.restoring import which
+
+        if item.said:
+            choice = which.choice_of(choice, item.said, which.models())
+        else:
+            restored, choice = which.restore_auto(
+                picture, choice, forward, control, focus=order.focus, only=only
+            )
+    if restored is None:
+        request = choice.request(focus=order.focus, mask=mask, only=only)
+        restored = restore.restore(picture, restore.guessing(request), forward, control)
     note = ResultNote(
         choice=choice,
         made=restored.made,

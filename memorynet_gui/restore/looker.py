@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from core import tasks
 from core.jobs import Cancelled, JobControl
 from core.restoring.records import Choice
-from core.restoring.verdict import NOTHING
+from core.restoring.verdict import LITTLE, NOTHING, Verdict
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.settings import Settings
@@ -86,7 +87,7 @@ class Looker(QObject):
 
     def preview(self, item: Item) -> np.ndarray | None:
         """What is at hand of a photo that waits, for the present choice."""
-        return self._previews.get((item.id, self._key()))
+        return self._previews.get((item.id, self._key(item)))
 
     def _turn(self) -> None:
         """The person looks elsewhere: what is being looked at may no longer be what matters."""
@@ -95,11 +96,14 @@ class Looker(QObject):
             self.stop()
         self.wake()
 
-    def _key(self) -> Choice:
-        return self._choices.choice().as_looked
+    def _key(self, item: Item) -> Choice:
+        choice = self._choices.choice()
+        if choice.task == tasks.AUTO and item.said:
+            choice = self._choices.choice_of(item.said)
+        return choice.as_looked
 
     def _wants(self, item: Item) -> bool:
-        key = self._key()
+        key = self._key(item)
         if item.state is not ItemState.WAITING or not key.model or (item.id, key) in self._failed:
             return False
         is_current = self._session.current is not None and self._session.current.id == item.id
@@ -118,7 +122,7 @@ class Looker(QObject):
             item = next((each for each in reversed(self._session.items()) if self._wants(each)), None)
         if item is None:
             return
-        control, key, item_id = JobControl(), self._key(), item.id
+        control, key, item_id = JobControl(), self._key(item), item.id
         self._control, self._looking_at = control, item_id
         want_pixels = current is not None and current.id == item_id
         path = item.path
@@ -142,7 +146,7 @@ class Looker(QObject):
             while len(self._previews) > PREVIEWS_KEPT:
                 self._previews.popitem(last=False)
         self._session.update(sight.item_id, look=sight.note)
-        if sight.rgb is not None and key == self._key():
+        if sight.rgb is not None and key == self._key(item):
             self.previewed.emit(sight.item_id, sight.rgb)
 
     def _not_seen(self, key: Choice, item_id: str, error: Exception) -> None:
@@ -163,8 +167,18 @@ def look_at(item_id: str, path: Path, key: Choice, want_pixels: bool, control: J
     control.checkpoint()
     from core.restoring import restore
 
-    request = restore.guessing(key.request())
-    verdict, pixels = restore.preview(picture, request, control, want_pixels)
+    seen, asked = None, key
+    if key.task == tasks.AUTO:
+        from core.restoring import which
+
+        paths = which.models()
+        seen = which.look(picture, paths, control, device=key.device, precision=key.precision)
+        if not seen.is_sure or not seen.tasks:
+            return Sight(item_id, LookNote(key, Verdict(NOTHING), seen), None)
+        asked = which.choice_of(key, seen.tasks[0], paths)
+        if not want_pixels:
+            return Sight(item_id, LookNote(key, Verdict(LITTLE), seen), None)
+    verdict, pixels = restore.preview(picture, restore.guessing(asked.request()), control, want_pixels)
     control.checkpoint()
     rgb = None if pixels is picture.pixels else image_io.to_srgb(pixels, picture.icc)
-    return Sight(item_id, LookNote(key, verdict), rgb)
+    return Sight(item_id, LookNote(key, verdict, seen), rgb)

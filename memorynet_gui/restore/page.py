@@ -13,6 +13,7 @@ from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from core.restoring import verdict
+from core.tasks import AUTO, DEFAULT
 from memorynet_gui.base import warm_up
 from memorynet_gui.base.own_place import OwnPlace
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
@@ -191,6 +192,8 @@ class RestorePage(Page):
         panel = self._inspector
         HoldOriginal(self.canvas, self, panel)
         panel.choices.changed.connect(self._count.start)
+        panel.task_said.connect(self._task_said)
+        panel.choices.task.currentIndexChanged.connect(lambda _row: self._refresh())
         panel.strength_changed.connect(self.stage.set_strength)
         panel.strength_changed.connect(lambda _percent: self.work.spread_strength())
         panel.restore_requested.connect(lambda: self._do("run"))
@@ -404,12 +407,25 @@ class RestorePage(Page):
         self.context.photo = self._at_hand()
         self.status_changed.emit()
 
+    def _task_said(self, task: str) -> None:
+        """Somebody says what the shown photo needs, instead of the photo."""
+        item = self.session.current
+        if item is None or item.state is ItemState.RUNNING:
+            return
+        state = ItemState.WAITING if item.state is ItemState.FAILED else item.state
+        problem = None if item.state is ItemState.FAILED else item.problem
+        self.session.update(item.id, said=task, look=None, state=state, problem=problem)
+        self.looker.wake()
+
     def _at_hand(self) -> PhotoAtHand | None:
         """The photo that is shown, for other pages."""
         item, shown = self.session.current, self.stage.shown
         if item is None or shown is None or shown.item_id != item.id:
             return None
         choice, store = self._inspector.choices.choice(), self.store
+        if choice.task == AUTO:
+            seen = item.look.which.tasks if item.look is not None and item.look.which is not None else ()
+            choice = self._inspector.choices.choice_of(item.said or next(iter(seen), DEFAULT))
         note = item.result if item.state is ItemState.DONE and store.has(item.id) else None
         found = ""
         if note is not None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import atomic, foreign_text
 from core.images.types import ReceiptLine, WriteOptions
@@ -22,7 +22,11 @@ from core.problems import Problem
 from core.restoring.records import Choice, Made
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import Verdict
+from core.restoring.verdict import words as verdict_words
 from core.tasks import TASKS
+
+if TYPE_CHECKING:
+    from core.restoring.which import Which
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +102,21 @@ class LookNote:
 
     choice: Choice  # as far as a look depends on it
     verdict: Verdict
+    which: Which | None = None  # what the photo shows, where it is to say that itself
+
+    @property
+    def short(self) -> str:
+        """For under the thumbnail."""
+        return self.which.short if self.which is not None else self.verdict.short(self.choice.task)
+
+    @property
+    def words(self) -> str:
+        """One sentence; empty where nothing can be said."""
+        return (
+            self.which.words
+            if self.which is not None
+            else verdict_words(self.verdict, self.choice.task, restored=False)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +138,8 @@ class Item:
     reference: Path | None = None
     mask: str = ""  # where the damage is: a name in the mask store; "": none
     only: str = ""  # where it may be restored, likewise
-    look: LookNote | None = None  # of this start only
+    look: LookNote | None = None  # of this start only, like what follows
+    said: str = ""  # the task that a person said it needs, where the photo is to say that itself
 
     @property
     def name(self) -> str:
@@ -136,7 +156,7 @@ class Item:
         if self.state is ItemState.RUNNING:
             return f"{self.tile}/{self.tile_count}" if self.tile_count else "starting"
         return {
-            ItemState.WAITING: self.look.verdict.short(self.look.choice.task) if self.look else "to do",
+            ItemState.WAITING: self.look.short if self.look else "to do",
             ItemState.DONE: self.result.made.verdict.short(self.result.made.task, "✓")
             if self.result
             else "✓",

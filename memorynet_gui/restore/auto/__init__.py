@@ -1,0 +1,1 @@
+"""What the photo itself says it needs, and the person instead of it."""

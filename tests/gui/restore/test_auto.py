@@ -1,0 +1,101 @@
+"""The task "Auto" in the window: photos say what they need, and a click overrules them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from core import tasks
+from core.cv import cv2
+from core.images.io import Picture
+from core.restoring import which
+from core.restoring.which import RIGHT, Which
+from memorynet_gui.restore.queue_item import ItemState
+from tests.restore_page_kit import Desk, desk, wait
+from tests.small import photo
+
+SIGNS = {
+    "rain": {"derain": 9.0, "deshadow": -9.0},
+    "both": {"derain": 9.0, "deshadow": 9.0},
+    "none": {"derain": -9.0, "deshadow": -9.0},
+    "odd": {"derain": RIGHT["derain"][0], "deshadow": -9.0},
+}
+
+
+@pytest.fixture
+def at(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    def look(picture: Picture, *_given: object, **_more: object) -> Which:
+        return Which(SIGNS[picture.info.path.stem])
+
+    monkeypatch.setattr(which, "look", look)
+    with desk(qapp, tmp_path / "own") as made:
+        choices = made.panel.choices
+        choices.task.setCurrentIndex(choices.task.findData(tasks.AUTO))
+        yield made
+
+
+def make(folder: Path, *names: str) -> list[Path]:
+    found = []
+    for number, name in enumerate(names):
+        found.append(folder / f"{name}.png")
+        cv2.imwrite(str(found[-1]), photo(96 + 8 * number, 72, number))
+    return found
+
+
+def test_photos_get_what_they_show_and_an_unsure_one_asks(at: Desk, tmp_path: Path) -> None:
+    choice = at.panel.choices.choice()
+    assert choice.task == tasks.AUTO and choice.model and not at.panel.choices.model.isEnabled()
+    rain, both, none, odd = make(tmp_path, "rain", "both", "none", "odd")
+    at.add(rain, both, none, odd)
+    at.run_all()
+    first = at.item(rain)
+    assert first.state is ItemState.DONE and first.result is not None
+    assert first.result.made.task == "derain" and first.result.choice.task == "derain"
+    second = at.item(both).result
+    assert second is not None and second.made.task == "derain, deshadow"
+    third = at.item(none).result
+    assert third is not None and third.made.verdict.unchanged
+    assert "Nothing to take out was found" in third.made.notes
+
+    asked = at.item(odd)
+    assert asked.state is ItemState.FAILED and asked.problem is not None
+    assert "Choose the task" in asked.problem.sentence or "Choose the task" in asked.problem.todo
+    at.page.session.set_current(asked.id)
+    wait(at.panel.said.isVisible)
+    assert list(at.panel.said.buttons)[:2] == ["derain", "deshadow"]
+    QTest.mouseClick(at.panel.said.buttons["deshadow"], Qt.MouseButton.LeftButton)
+    assert at.item(odd).said == "deshadow" and at.item(odd).state is ItemState.WAITING
+    at.page.handle("run")
+    at.wait_idle()
+    done = at.item(odd).result
+    assert done is not None and done.made.task == "deshadow"
+
+
+def test_a_look_says_what_it_shows(at: Desk, tmp_path: Path) -> None:
+    at.settings.look_automatically = True
+    rain, odd = make(tmp_path, "rain", "odd")
+    at.add(rain, odd)
+    wait(lambda: all(at.item(path).look is not None for path in (rain, odd)), 240)
+    assert at.item(rain).status == "rain" and at.item(odd).status == "not sure"
+    at.page.session.set_current(at.item(odd).id)
+    wait(lambda: at.panel.verdict_words.text() == "Not sure whether it is rain")
+    assert "Say what it is" in at.panel.verdict_note.text()
+    QTest.mouseClick(at.panel.said.buttons["derain"], Qt.MouseButton.LeftButton)
+    wait(lambda: at.item(odd).look is not None and at.item(odd).look.which is None, 240)  # type: ignore[union-attr]
+    assert at.item(odd).look.choice.task == "derain"  # type: ignore[union-attr]
+    QTest.mouseClick(at.panel.said.buttons["derain"], Qt.MouseButton.LeftButton)
+    assert at.item(odd).said == ""
+
+
+def test_one_task_of_the_list_is_as_ever(at: Desk, tmp_path: Path) -> None:
+    choices = at.panel.choices
+    choices.task.setCurrentIndex(choices.task.findData("derain"))
+    assert choices.model.isEnabled() and choices.choice().model == "derain-s"
+    (rain,) = make(tmp_path, "rain")
+    at.add(rain)
+    assert not at.panel.said.isVisible()
