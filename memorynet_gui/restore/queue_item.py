@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import atomic, foreign_text
+from core import atomic, foreign_text, tasks
 from core.images.types import ReceiptLine, WriteOptions
 from core.model import memory_edit
 from core.problems import Problem
@@ -23,7 +23,6 @@ from core.restoring.records import Choice, Made
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import Verdict
 from core.restoring.verdict import words as verdict_words
-from core.tasks import TASKS
 
 if TYPE_CHECKING:
     from core.restoring.which import Which
@@ -55,13 +54,13 @@ def thoroughness_words(thoroughness: float) -> str:
 
 def task_words(choice: Choice) -> str:
     """What a restoration does, in words: "Remove rain"."""
-    return TASKS[choice.task].verb if choice.task in TASKS else choice.task
+    return "Take out what each shows" if choice.task == tasks.AUTO else tasks.of(choice.task).verb
 
 
 def choice_words(choice: Choice) -> str:
     """The same with what is not as usual: "Remove rain · my-model · thoroughness +50 % · scale 1/2"."""
     parts = [task_words(choice)]
-    if choice.task not in TASKS or choice.model != TASKS[choice.task].default_model:
+    if choice.task != tasks.AUTO and choice.model != tasks.of(choice.task).default_model:
         parts.append(Path(choice.model).name)
     if choice.thoroughness != memory_edit.LEAST_THOROUGH:
         parts.append(f"thoroughness {thoroughness_words(choice.thoroughness)}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from core import tasks
 from core.restoring.records import Choice
 from core.restoring.scales import AUTO, WHOLE
-from core.tasks import TASKS, takes_masks
+from core.tasks import takes_masks
 from memorynet_gui.restore.queue_item import Item, ItemState, thoroughness_words
 
 
@@ -31,10 +32,11 @@ def _differing(item: Item, choice: Choice) -> list[str]:
     if item.state is not ItemState.DONE or note is None:
         return []
     then = note.choice
-    if then.task != choice.task:
-        return [TASKS[then.task].verb if then.task in TASKS else then.task]
+    is_auto = choice.task == tasks.AUTO  # what the photo showed, or what was said of it
+    if then.task != ((item.said or then.task) if is_auto else choice.task):
+        return [tasks.of(then.task).verb]
     found = []
-    if then.model != choice.model:
+    if then.model != choice.model and not is_auto:
         found.append(f"model {note.made.model_name}")
     if then.thoroughness != choice.thoroughness:
         found.append(f"thoroughness {thoroughness_words(then.thoroughness)}")
