@@ -7,7 +7,12 @@ orientation. So a rotated picture costs no further copy, and a band at a time is
 from __future__ import annotations
 
 import logging
+import lzma
+import math
 import os
+import threading
+import zlib
+from collections import ChainMap
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +28,8 @@ from core.images.types import MAX_METADATA_BYTES, DamagedImage, Header, ImageErr
 _BAND_PIXELS = 2_000_000
 _PACKBITS, _LZW = 32773, 5
 _TIFFFILE_COMPRESSIONS = frozenset([1, 8, 32946, 34925, _PACKBITS])
+_LZMA = 34925
+_UNPACKED_HERE = frozenset([8, 32946, _LZMA])
 _CV2_COMPRESSIONS = frozenset([_LZW, _PACKBITS])  # tifffile alone has no LZW, and a slow PackBits
 
 
@@ -317,6 +324,35 @@ def _tifffile() -> Any:
     return tifffile
 
 
+_swapping = threading.Lock()
+
+
+def _bounded(page: Any) -> None:
+    """Let nothing of a page unpack to more than twice what its strips or tiles hold: 3 MB of zeros made gigabytes.
+
+    tifffile asks once per page what unpacks it, which is when it is told of ours.
+    """
+    most = 2 * math.prod(page.chunks) * page.bitspersample // 8 + (1 << 20)
+
+    def unpack(data: Any, *_others: Any, **_more: Any) -> bytes:
+        machine: Any = zlib.decompressobj() if page.compression != _LZMA else lzma.LZMADecompressor()
+        out: bytes = machine.decompress(bytes(data), most)
+        if len(out) >= most:
+            raise ValueError(f"a strip unpacks to more than {most:,} bytes")
+        if not machine.eof:
+            raise ValueError("a strip is cut short")
+        return out
+
+    table: Any = _tifffile().TIFF
+    with _swapping:
+        before = table.DECOMPRESSORS
+        table.DECOMPRESSORS = ChainMap(dict.fromkeys(_UNPACKED_HERE, unpack), before)
+        try:
+            page.decode  # noqa: B018  # kept by the page from now on
+        finally:
+            table.DECOMPRESSORS = before
+
+
 def _decode_tifffile(source: ByteSource, header: Header) -> Canvas:
     layout = header.tiff
     assert layout is not None
@@ -325,6 +361,8 @@ def _decode_tifffile(source: ByteSource, header: Header) -> Canvas:
     source.file.seek(0)
     with _tifffile().TiffFile(source.file, name=Path(source.path).name) as file:
         page: Any = file.pages[0]
+        if page.compression in _UNPACKED_HERE:
+            _bounded(page)
         for data, (sample, _, y, x, _), shape in page.segments():
             if data is None:
                 raise source.damaged(f"TIFF strip at row {y} cannot be decoded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import struct
 import time
 import zlib
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from core.images import io as image_io
@@ -92,3 +94,33 @@ def test_a_tiff_of_millions_of_strips(tmp_path: Path) -> None:
     at = data.index(struct.pack("<HHI", 273, 4, 1))
     struct.pack_into("<I", data, at + 4, 14_000_000)
     refused_at_once(put(tmp_path / "a.tif", bytes(data)))
+
+
+@pytest.mark.parametrize("compression", [8, 32946, 34925])
+def test_a_tiff_strip_that_unpacks_to_far_more_than_the_picture(tmp_path: Path, compression: int) -> None:
+    path = tmp_path / "a.tif"
+    pixels = photo(64, 48, np.uint16)
+    image_io.write(path, image_io.from_array(pixels))
+    with tifffile.TiffFile(path) as file:
+        tags = file.pages[0].tags  # type: ignore[union-attr]
+        at = {code: tags[code].valueoffset for code in (259, 273, 279)}
+    whole = path.read_bytes()
+
+    def with_strip(packed: bytes) -> None:
+        data = bytearray(whole) + packed
+        struct.pack_into("<H", data, at[259], compression)
+        struct.pack_into("<I", data, at[273], len(whole))
+        struct.pack_into("<I", data, at[279], len(packed))
+        path.write_bytes(bytes(data))
+
+    pack = zlib.compress if compression != 34925 else lzma.compress
+    rows = pixels.astype(np.int32)
+    rows[:, 1:] -= pixels[:, :-1]
+    with_strip(pack((rows % 65536).astype("<u2").tobytes()))
+    assert (image_io.read(path).pixels == pixels).all(), "this is how such a strip is made"
+    with_strip(pack(bytes(64 << 20)))
+    with pytest.raises(DamagedImage, match="unpacks to more"):
+        image_io.read(path)
+    with_strip(pack(bytes(1000))[:-6])
+    with pytest.raises(DamagedImage):
+        image_io.read(path)
