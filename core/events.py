@@ -177,6 +177,8 @@ class ContrastDrawn:
     step: int
     groups: tuple[tuple[ContrastSample, ...], ...]
     task: Task = "derain"
+    weights: tuple[float, ...] = ()
+    """How much each anchor counts in the term, by the damage there, in means over all places."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,12 @@ def draw(step: int, task: str, compared: Compared, bank: Bank, album: Album) -> 
 
     ``bank`` is to hold what it held when the term was made.
     """
-    cells = torch.from_numpy(_anchors(compared.weight.float().cpu().numpy(), step))
+    weight = compared.weight.float()  # (B, h, w)
+    differs = (compared.truth_picture - compared.given_picture).abs().flatten(1).amax(1) > 0
+    weight = torch.where(
+        differs[:, None, None], weight, 0.0
+    )  # of a pair that is equal there is nothing to see
+    cells = torch.from_numpy(_anchors(weight.cpu().numpy(), step))
     if not len(cells):
         return None
     number, row, column = cells.to(compared.anchor.device).unbind(1)
@@ -136,7 +141,8 @@ def draw(step: int, task: str, compared: Compared, bank: Bank, album: Album) -> 
         )
         for index in range(len(cells))
     )
-    return ContrastDrawn(step, groups, task)
+    counts = weight[number, row, column] / weight.mean().clamp(min=1e-12)
+    return ContrastDrawn(step, groups, task, tuple(counts.cpu().tolist()))
 
 
 def _anchors(weight: np.ndarray, step: int) -> np.ndarray:

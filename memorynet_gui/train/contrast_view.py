@@ -50,7 +50,8 @@ _EMPTY = (
     "contrastive term pulls them towards, and what it pushes them away from."
 )
 _WORDS = (
-    "The squares mark what is compared. Training pulls what is restored towards the truth and the clean sample most "
+    "A square frames the 8 × 8 pixels that one place of the memory stands for; × says how much that place counts, by its "
+    "damage, in means over all places. Training pulls what is restored towards the truth and the clean sample most "
     "like it, and pushes it away from the input and from the damaged samples and earlier results most like it. "
     "Numbers are cosine similarities to what is restored: 1.00 is alike, 0.00 unrelated."
 )
@@ -77,6 +78,11 @@ def number(similarity: float) -> str:
         return "–"
     text = f"{similarity:.2f}"
     return "0.00" if text == "-0.00" else text.replace("-", "−")
+
+
+def weight_text(weight: float) -> str:
+    """ "× 3.2": beside the mean place."""
+    return f"× {weight:.1f}" if math.isfinite(weight) else "–"
 
 
 class ContrastView(QWidget):
@@ -268,6 +274,7 @@ class AnchorRow(QWidget):
         self._theme, self._group_of = theme, rows
         self._group: tuple[ContrastSample, ...] = ()
         self._images: list[QImage] = []
+        self._weight: float | None = None
         self._task = ""
         self._columns = (
             0,
@@ -285,9 +292,11 @@ class AnchorRow(QWidget):
     def show_group(self, drawn: ContrastDrawn, index: int, columns: tuple[int, int]) -> None:
         group = drawn.groups[index]
         self._group, self._task, self._columns = group, drawn.task, columns
+        self._weight = drawn.weights[index] if index < len(drawn.weights) else None
         self._images = [image_from_rgb(each.picture) if each.picture.size else QImage() for each in group]
         self.setAccessibleName(f"Place {index + 1} of {len(drawn.groups)}, step {drawn.step:,}")
-        self.setAccessibleDescription(spoken(group, drawn.task))
+        said = "" if self._weight is None else f"Counts {weight_text(self._weight)}. "
+        self.setAccessibleDescription(said + spoken(group, drawn.task))
         self._place()
         self.update()
 
@@ -394,6 +403,10 @@ class AnchorRow(QWidget):
             below = QRect(left, top + 4 + _BAR_PX, width, _NUMBER_PX)
             self._write(painter, below, number(sample.similarity), "text", app_font())
             top = below.top() + below.height() - 2
+        elif self._weight is not None:
+            below = QRect(left, top + 4 + _BAR_PX, width, _NUMBER_PX)
+            self._write(painter, below, weight_text(self._weight), "text", app_font())
+            top = below.top() + below.height() - 6
         caption = QRect(left - 4, top + (4 if sample.kind == "anchor" else 0), width + 8, _CAPTION_PX)
         self._write(painter, caption, caption_of(sample.kind, self._task), "secondary", caption_font())
 

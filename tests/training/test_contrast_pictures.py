@@ -15,7 +15,7 @@ from core.jobs import TrainControl
 from core.model.bank import NO_TAG, Bank
 from core.model.config import STRIDE_PX
 from core.training import memory as memory_training
-from core.training.contrast_pictures import PICTURE_PX, Album, shots
+from core.training.contrast_pictures import PICTURE_PX, Album, draw, shots
 from core.training.memory import MemoryShaper
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import read_curve
@@ -106,7 +106,7 @@ def test_what_is_drawn_is_what_the_term_compared(eager: None) -> None:
     assert drawn is not None
     assert (drawn.step, drawn.task) == (2, "derain")
     assert shaper.take_drawn() is None  # once
-    assert len(drawn.groups) == 4
+    assert len(drawn.groups) == 4 == len(drawn.weights) and min(drawn.weights) > 0
     where = {"anchor": output.restored.detach(), "truth": y, "input": x}
     for group in drawn.groups:
         kinds = [sample.kind for sample in group]
@@ -261,3 +261,15 @@ def test_a_run_tells_what_it_compares_and_how_silent_its_read_is(tmp_path: Path)
     assert all(sample.picture.shape == (32, 32, 3) for group in drawn[0].groups for sample in group)
     (validation,) = (line for line in read_curve(tmp_path / "run") if line["kind"] == "validation")
     assert 0 <= validation["memory_silent"] <= 1
+
+
+def test_pairs_that_are_equal_are_not_drawn(eager: None) -> None:
+    shaper = MemoryShaper(small_network(1).train(), RECIPE, "cpu")
+    assert one_step(shaper, 0) is not None
+    x, y = crops(2)
+    shaper.terms(2, x, y, shaper.network(x), {})
+    compared = shaper._compared
+    assert compared is not None
+    equal = replace(compared, given_picture=compared.truth_picture)
+    assert draw(2, "derain", compared, shaper.bank, shaper.album) is not None
+    assert draw(2, "derain", equal, shaper.bank, shaper.album) is None

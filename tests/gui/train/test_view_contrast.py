@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def drawn(step: int = 1240, rows: int = 4, task: str = "derain", lost: bool = Fa
         sample(kind, index, cosine, lost and kind in ("positive", "degraded", "wrong"))
         for index, (kind, cosine) in enumerate(zip(KINDS, cosines, strict=True))
     )
-    return ContrastDrawn(step, (group,) * rows, task)
+    return ContrastDrawn(step, (group,) * rows, task, tuple(3.24 / (row + 1) for row in range(rows)))
 
 
 @pytest.fixture(params=["dark", "light"])
@@ -107,7 +108,7 @@ def test_it_says_in_words_what_it_shows(view: ContrastView) -> None:
     row = rows_of(view)[1]
     assert row.accessibleName() == "Place 2 of 4, step 1,240"
     assert row.accessibleDescription() == (
-        "Pulled towards: truth 0.97, clean, nearest 0.81. Pushed away from: input −0.31, rain, nearest 0.42, "
+        "Counts × 1.6. Pulled towards: truth 0.97, clean, nearest 0.81. Pushed away from: input −0.31, rain, nearest 0.42, "
         "rain, nearest 0.40, earlier result 0.20, earlier result 0.10."
     )
     texts = [about(cell.sample, "derain") for cell in row.cells]
@@ -219,3 +220,16 @@ def test_it_follows_the_theme(qapp: QApplication) -> None:
     assert seen == ["#e8934c", "#a85510"]
     view.deleteLater()
     settle()
+
+
+def test_each_place_says_how_much_it_counts(theme: Theme) -> None:
+    view = ContrastView(theme)
+    view.resize(900, 600)
+    view.show_drawn(drawn(rows=2))
+    view.show()
+    rows = view.findChildren(AnchorRow)
+    said = [row.accessibleDescription()[:13] for row in rows if row.isVisible()]
+    assert said == ["Counts × 3.2.", "Counts × 1.6."]
+    view.show_drawn(replace(drawn(rows=2), weights=()))  # of a run before they were told
+    assert rows[0].accessibleDescription().startswith("Pulled towards")
+    view.close()
