@@ -157,6 +157,10 @@ _WORDS: Mapping[str, Callable[[BaseException], Words]] = MappingProxyType(
         "mask": _plain(
             "The mask cannot be used.", "Give a grey picture of the photo's size, white where the damage is."
         ),
+        "taught": _plain(
+            "What is taught cannot be used.",
+            "Give a grey picture of the photo's size: black denies damage, white asserts it, middle grey says nothing.",
+        ),
         # models
         "model": _plain("The model could not be loaded.", "Choose another model."),
         "model-file": _plain("The model file is damaged.", "Copy it again."),

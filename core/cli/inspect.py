@@ -53,15 +53,15 @@ what is written for each photo:
 photos of one name (a.jpg and a.png; with --out also those of two folders) get folders of their
 own: a, a-2, a-3, ... in the order the photos come in.
 
---place X,Y may be given several times (pixels, from the upper left; X,Y,W,H for a region). It tells all slot weights
-there, how much of what is read was learned and how much is the photo's own, what the memory does
-to the pixels around it (restored with and without, in levels of 255), and the learned samples most
-like it beside the similarity that any place of the photo has.
+--place X,Y may be given several times (pixels, from the upper left; X,Y,W,H for a region). It
+tells all slot weights there, how much of what is read was learned and how much is the photo's own,
+what the memory does to the pixels around it (restored with and without, in levels of 255), and the
+learned samples most like it beside the similarity that any place of the photo has.
 
---no-memory, --memory-edit and --thoroughness change what restoring reads from the slots, so they
-show in negative-after.png and its numbers alone. Where the photo looks in the memory, and so every
-other picture, stays as it is; a slot that is muted is still looked up. memorynet restore --help
-explains the memory and how to edit it.
+--no-memory, --memory-edit, --taught and --thoroughness change what restoring reads from the slots,
+so they show in negative-after.png and its numbers alone. Where the photo looks in the memory, and
+so every other picture, stays as it is; a slot that is muted is still looked up. memorynet restore
+--help explains the memory and how to edit it.
 """
 
 
@@ -85,6 +85,7 @@ def add(commands: Any) -> None:
         "--mask", type=Path, metavar="FILE",
         help="where the damage is: a grey picture of the photo's size, white on damage; for one photo",
     )  # fmt: skip
+    photos.add_taught(parser)
     parser.add_argument(
         "--place", type=_place_type, action="append", default=[], metavar="X,Y[,W,H]",
         help="tell everything about this place or region, in pixels; may be given several times",
@@ -153,7 +154,8 @@ class _Batch(photos.Batch):
         super().__init__(args, model, control)
         self.network = model.network
         self.take(items, passed_over)
-        self.request = photos.request(args, model.task, path, mask, edit)
+        taught = photos.read_taught(args, items)
+        self.request = photos.request(args, model.task, path, mask, edit, taught=taught)
         self.memory_note = memory_edit.note(edit, args.no_memory)
         self.samples: SampleMemory | None
         self.samples, self.without_samples = load_beside(path)

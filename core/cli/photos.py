@@ -268,11 +268,44 @@ def request(
     edit: MemoryEdit | None,
     guess: bool = False,
     only: np.ndarray | None = None,
+    taught: np.ndarray | None = None,
 ) -> RestoreRequest:
     """What is asked of :func:`core.restoring.restore.restore` for each photo; ``path`` is the model's."""
     return common.choice(args, task).request(
-        edit, path, mute_memory=args.no_memory, mask=mask, guess=guess, only=only
+        edit, path, mute_memory=args.no_memory, mask=mask, guess=guess, only=only, taught=taught
     )
+
+
+def add_taught(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--taught", type=Path, metavar="FILE",
+        help="what is damage and what is not, for one photo: a grey picture of its size, white where damage is asserted, "
+        "black where it is denied (there the photo stays as it is), middle grey where nothing is said",
+    )  # fmt: skip
+
+
+def read_taught(args: argparse.Namespace, items: Sequence[Item]) -> np.ndarray | None:
+    """What --taught names, of the size of the one photo there is. Raises UsageError."""
+    path: Path | None = args.taught
+    if path is None:
+        return None
+    from core.data import guidance, taught
+    from core.images import io as image_io
+
+    if len(items) != 1:
+        raise common.UsageError(f"--taught {path}: goes with one photo, {len(items)} were given")
+    if args.no_memory:
+        raise common.UsageError(f"--taught {path}: not with --no-memory, which leaves out what is taught")
+    try:
+        values = guidance.read_mask(path)
+        if items[0].status != FAILED:
+            info = image_io.read_info(items[0].source)
+            taught.check(values, info.width, info.height, str(path))
+    except (guidance.MaskError, taught.TaughtError) as error:
+        raise common.UsageError(f"--taught {error}") from error
+    except image_io.ImageError as error:
+        raise common.UsageError(f"--taught {path}: {describe(error).sentence}") from error
+    return values
 
 
 def read_mask(path: Path | None, items: Sequence[Item], option: str = "--mask") -> np.ndarray | None:

@@ -33,9 +33,10 @@ examples:
   memorynet restore storm.jpg --thoroughness 1.5  where rain is left over
   memorynet restore wall.jpg --task deshadow --save-mask    guesses where the shadow is
   memorynet restore wall.jpg --task deshadow --mask wall.mask.png   corrected by hand
-  memorynet restore photos/ --task auto           what each photo shows; where that is not sure, nothing
+  memorynet restore photos/ --task auto           what each photo shows; where not sure, nothing
   memorynet restore near.jpg --scale 1/8          where the drops are larger than it thought
   memorynet restore beach.jpg --memory-edit calm.json
+  memorynet restore beach.jpg --taught beach.taught.png    as it was taught on the Memory page
 
 the three memories:
   The positive memory holds what clean pictures are made of, learned from many of them. A
@@ -62,7 +63,8 @@ def add(commands: Any) -> None:
         help="restore photos or folders of photos",
         description="Restore photos. Originals are never changed; results carry the model and settings\n"
         "that made them. Pictures in a folder of kinds that cannot be read (animations, HEIC and\n"
-        "camera raw without their extras, ...) are passed over: they are named at the end and count as no failure.",
+        "camera raw without their extras, ...) are passed over: they are named at the end and count as no\n"
+        "failure.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a photo or a folder of photos")
@@ -84,6 +86,7 @@ def add(commands: Any) -> None:
         "--only", type=Path, metavar="FILE",
         help="restore only here: a grey picture of the photo's size; where it is black not a bit changes",
     )  # fmt: skip
+    photos.add_taught(parser)
     parser.add_argument(
         "--save-mask",
         action="store_true",
@@ -120,6 +123,8 @@ def run(args: argparse.Namespace) -> int:
     edit = common.memory_edit(args)  # before torch is loaded: a slip of the pen is quick to find
     with common.interruptible() as control:
         if args.task == tasks.AUTO:
+            if args.taught is not None:
+                raise common.UsageError(f"--taught {args.taught}: name the task whose damage it speaks of")
             return _AutoBatch(args, *_models_of_all(args, edit, control), edit, control).run()
         task, model, path = common.load_model(args, control)
         common.check_memory_edit(args, edit, model.network.config)
@@ -147,7 +152,8 @@ class _Batch(photos.Batch):
         guess = common.guesses(args.mask, model)
         mask = _mask(args.mask if isinstance(args.mask, Path) else None, self.items, "--mask")
         only = _mask(args.only, self.items, "--only")
-        self.request = photos.request(args, task, path, mask, edit, guess, only)
+        taught = photos.read_taught(args, self.items)
+        self.request = photos.request(args, task, path, mask, edit, guess, only, taught)
         self._plan_targets()
 
     def _begin(self, task: str) -> None:
@@ -272,6 +278,7 @@ class _Batch(photos.Batch):
     def settings(self) -> dict[str, Any]:
         return {
             "only": str(self.args.only) if self.args.only else None,
+            "taught": str(self.args.taught) if self.args.taught else None,
             "strength": self.args.strength,
             "scale": self.args.scale,
             "memory": self.request.record()["memory"],

@@ -21,6 +21,7 @@ from core.model.memory import (
     PlainRead,
     PrototypeMemory,
     RowEdit,
+    overruled,
 )
 
 
@@ -129,6 +130,7 @@ class MemoryNet(nn.Module):
         edit: RowEdit | None = None,
         mute_memory: bool = False,
         keep_actual: Tensor | None = None,
+        said: Tensor | None = None,
         between: Between = _nothing,
     ) -> NetworkOutput:
         """Restore ``image`` (B, 3, H, W), float in 0..1.
@@ -141,6 +143,7 @@ class MemoryNet(nn.Module):
             edit: read other contents of the memory than those held.
             mute_memory: leave the memory out (to see what it is worth).
             keep_actual: (B, R) in 0..1, how much of the photo's own content is left in each slot. None: all of it.
+            said: (B, 1, H/8, W/8), what a person says is damage and is not: see :func:`core.model.memory.overruled`.
             between: called between blocks; may raise to stop.
 
         Raises:
@@ -152,6 +155,8 @@ class MemoryNet(nn.Module):
         address: Address | None = None
         if self.memory is not None and not mute_memory:
             address = self.memory.address(quarter)
+            if said is not None:
+                address = overruled(address, said)
             if summary is None and self.memory.actual:
                 summary = self.memory.summarise(address, _reduced(guidance), group)
                 summary = summary.repeat_interleave(group, 0)
@@ -181,6 +186,7 @@ class MemoryNet(nn.Module):
         edit: RowEdit | None = None,
         *,
         mute_memory: bool = False,
+        said: Tensor | None = None,
         between: Between = _nothing,
     ) -> Tensor:
         """(B, 3, H, W) float32, what :meth:`forward` restores, from features of :meth:`encode`, which stay as they are.
@@ -188,12 +194,16 @@ class MemoryNet(nn.Module):
         Args:
             image: what was encoded, or the same part of it as the features.
             summary: (B, R, D) from :meth:`summarise`.
+            said: as of :meth:`forward`.
         """
         full, half, quarter = encoded
         read = None
         if not mute_memory:
             memory = self._memory()
-            read = memory.read(memory.address(quarter), summary, edit).effect
+            address = memory.address(quarter)
+            if said is not None:
+                address = overruled(address, said)
+            read = memory.read(address, summary, edit).effect
         return self._decode(image, full, half, quarter, read, between)
 
     def _decode(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.data import taught as taughts
 from core.images.io import Picture
 from core.jobs import JobControl
 from core.model import catalog
@@ -23,7 +24,14 @@ from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import tiling
 from core.restoring.inspection import check_memory
-from core.restoring.passes import given_actual, load_model, network_input
+from core.restoring.passes import (
+    SUMMARY_WHOLE_PX,
+    given_actual,
+    load_model,
+    network_input,
+    said_of,
+    summary_address,
+)
 from core.restoring.records import RestoreRequest
 
 LARGEST_PX = 250_000
@@ -110,6 +118,7 @@ class Probe:
         self._pixels, self._mask = picture.pixels, request.mask
         self.height, self.width = picture.pixels.shape[:2]
         self._own = None if actual is None or not actual.size else self._summary(actual)
+        self._taught: tuple[np.ndarray, np.ndarray, Tensor | None] | None = None
         self._encoded: OrderedDict[tiling.Region, _Encoded] = OrderedDict()
         self._results: OrderedDict[tuple[tiling.Region, MemoryEdit | None, bool], np.ndarray] = OrderedDict()
 
@@ -125,6 +134,7 @@ class Probe:
         *,
         actual: np.ndarray | None = None,
         mute_memory: bool = False,
+        taught: np.ndarray | None = None,
         control: JobControl | None = None,
     ) -> np.ndarray:
         """A region x, y, w, h restored, (h, w, 3) in the photo's depth, read only: the same pixels as of the whole photo restored
@@ -134,6 +144,8 @@ class Probe:
             region: within the photo; x and y are multiples of 8.
             actual: (R, D) to hold instead of the photo's own content.
             mute_memory: without the memory; an edit has no effect then.
+            taught: uint8, of the size of the photo or of one that this is a reduced copy of, see
+                :mod:`core.data.taught`; where it denies damage the caller puts the photo's own pixels back.
 
         Raises:
             ValueError: a region that is not within the photo or does not start on the grid.
@@ -147,21 +159,31 @@ class Probe:
             )
         key = region, edit, mute_memory
         if (
-            actual is None and key in self._results
+            actual is None and taught is None and key in self._results
         ):  # what a change is compared with is asked for at every change
             self._results.move_to_end(key)
             return self._results[key]
         between = (control or JobControl()).checkpoint
         network = self._model.network
         rows = edit.rows(network.config) if edit is not None and edit.changes(network.config) else None
-        summary = self._own if actual is None else self._summary(actual)
         with torch.inference_mode():
+            summary = self._own if actual is None else self._summary(actual)
+            told = None
+            if taught is not None:
+                told, own = self._told(taught, between)
+                summary = own if actual is None else summary
             held = self._encode(region, between)
             restored = network.decode(
-                held.image, held.features, summary, rows, mute_memory=mute_memory, between=between
+                held.image,
+                held.features,
+                summary,
+                rows,
+                mute_memory=mute_memory,
+                said=said_of(told, held.window, self.device),
+                between=between,
             )
             found = to_pixels(restored[..., held.rows, held.columns], self._pixels.dtype)
-        if actual is None:
+        if actual is None and taught is None:
             self._results[key] = found
             while len(self._results) > _RESULTS_KEPT:
                 self._results.popitem(last=False)
@@ -169,6 +191,20 @@ class Probe:
 
     def _summary(self, actual: np.ndarray) -> Tensor:
         return given_actual(actual, self._model, self.device)
+
+    def _told(self, taught: np.ndarray, between: Callable[[], None]) -> tuple[np.ndarray, Tensor | None]:
+        """What is taught in the size that is restored, and the photo's own content with it; asked for again and again."""
+        if self._taught is None or self._taught[0] is not taught:
+            network = self._model.network
+            here, own = taughts.reduced(taught, self.width, self.height), self._own
+            if own is not None:
+                assert network.memory is not None
+                address, told = summary_address(
+                    network, self._pixels, self._mask, SUMMARY_WHOLE_PX, self.device, between, here
+                )
+                own = network.memory.summarise(address, told)
+            self._taught = taught, here, own
+        return self._taught[1:]
 
     def _encode(self, region: tiling.Region, between: Callable[[], None]) -> _Encoded:
         if region in self._encoded:
@@ -190,7 +226,9 @@ class Probe:
 
         full, half, quarter = features
         own_rows, own_columns = tiling.owned(tile, inner)
-        held = _Encoded(cut(image, 1), (cut(full, 1), cut(half, 2), cut(quarter, 4)), own_rows, own_columns)
+        held = _Encoded(
+            cut(image, 1), (cut(full, 1), cut(half, 2), cut(quarter, 4)), own_rows, own_columns, inner
+        )
         self._encoded[region] = held
         while len(self._encoded) > _KEPT:
             self._encoded.popitem(last=False)
@@ -205,3 +243,4 @@ class _Encoded:
     features: tuple[Tensor, Tensor, Tensor]
     rows: slice  # of the region within it
     columns: slice
+    window: tiling.Region  # of the photo, what is decoded

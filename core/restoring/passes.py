@@ -19,11 +19,12 @@ import torch
 from torch.nn import functional
 
 from core.cv import cv2
+from core.data import taught as taughts
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
 from core.model import catalog, checkpoint
 from core.model.config import STRIDE_PX
-from core.model.memory import Address, RowEdit
+from core.model.memory import Address, RowEdit, overruled
 from core.model.network import MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
@@ -80,7 +81,10 @@ class Network:
         self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
     ) -> tuple[np.ndarray, Measure]:
         """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen."""
-        request = replace(self.request, mask=mask, focus=focus)
+        taught = self.request.taught
+        if taught is not None:
+            taught = taughts.reduced(taught, pixels.shape[1], pixels.shape[0])
+        request = replace(self.request, mask=mask, focus=focus, taught=taught)
         job = _Job(pixels, request, self.model, self.device, self.precision, emit, self.control)
         out = job.run()
         self.model, self.device, self.precision, self.tile_px = (
@@ -227,6 +231,8 @@ class _Job:
         memory = self.model.network.memory
         if self.request.mute_memory or memory is None or not memory.actual:
             return False
+        if self.request.taught is not None:  # which has a say in what is collected
+            return True
         return (tile.width, tile.height) != (self.width, self.height) or is_reduced(self.width, self.height)
 
     def _summarise(self) -> torch.Tensor:
@@ -242,6 +248,7 @@ class _Job:
                 self.tile_px,
                 self.device,
                 self.control.checkpoint,
+                self.request.taught,
             )
             return memory.summarise(address, told)
 
@@ -255,6 +262,7 @@ class _Job:
                 None if self.summary is None else self.summary.to(x.device),
                 edit=self.edit,
                 mute_memory=self.request.mute_memory,
+                said=said_of(self.request.taught, region, x.device),
                 between=self.control.checkpoint,
             )
             owned = tiling.owned(tile, region)
@@ -320,6 +328,7 @@ def summary_address(
     tile_px: int,
     device: str,
     between: Callable[[], None],
+    taught: np.ndarray | None = None,
 ) -> tuple[Address, torch.Tensor | None]:
     """Where the places of a photo (H, W, 3) look that its actual memory is collected from, and what its mask (H, W)
     says of them: both as :meth:`core.model.memory.PrototypeMemory.summarise` takes them, on the grid of :func:`reduced_copy`.
@@ -348,13 +357,31 @@ def summary_address(
                 size = -(-height // STRIDE_PX), -(-width // STRIDE_PX)
                 canvas[name] = values.new_empty((1, values.shape[1], *size))
             _put(canvas[name], values, tile, region)
-    whole = Address(
+    address = Address(
         query=canvas["query"],
         value=canvas["value"],
         weights=canvas["weights"].flatten(2).transpose(1, 2).contiguous(),
         polarity_logit=canvas["logit"][:, 0],
     )
-    return whole, canvas.get("told")
+    if taught is not None:
+        taught = taughts.reduced(taught, width, height)
+        said = said_of(
+            taught, (0, 0, address.query.shape[-1] * STRIDE_PX, address.query.shape[-2] * STRIDE_PX), device
+        )
+        assert said is not None
+        address = overruled(address, said)
+    return address, canvas.get("told")
+
+
+def said_of(
+    taught: np.ndarray | None, region: tiling.Region, device: str | torch.device
+) -> torch.Tensor | None:
+    """(1, 1, h, w) on the memory's grid of a region, as :func:`core.model.memory.overruled` takes it."""
+    if taught is None:
+        return None
+    cells = region[3] // STRIDE_PX, region[2] // STRIDE_PX
+    told = taughts.said(taughts.on_grid(tiling.cut(taught[..., None], region)[..., 0], *cells, STRIDE_PX))
+    return torch.from_numpy(told)[None, None].to(device)
 
 
 class _Tally:

@@ -97,6 +97,8 @@ class RestoreRequest:
             much between them.
         actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
             photo of the same place, from :attr:`core.restoring.memory_look.MemoryLook.actual`.
+        taught: (H, W) uint8 of the picture's size, what a person says is damage (255) and is not (0), 128 where nothing is
+            said: see :mod:`core.data.taught`. Not together with ``mute_memory``.
         scale: at which the damage is looked for: ``"auto"``, ``"1"`` (the photo itself), ``"1/2"``, ``"1/4"``, ...
 
     Raises:
@@ -116,6 +118,7 @@ class RestoreRequest:
     scale: str = scales.AUTO
     guess: bool = False
     only: np.ndarray | None = field(default=None, compare=False, repr=False)
+    taught: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:
@@ -124,7 +127,9 @@ class RestoreRequest:
             raise RestoreError("a muted memory cannot be edited: ask for one of both")
         if self.mute_memory and self.actual is not None:
             raise RestoreError("a muted memory holds no photo: ask for one of both")
-        for mask in (self.mask, self.only):
+        if self.mute_memory and self.taught is not None:
+            raise RestoreError("a muted memory cannot be taught: ask for one of both")
+        for mask in (self.mask, self.only, self.taught):
             if mask is not None and (mask.ndim != 2 or mask.dtype != "uint8"):
                 raise RestoreError(f"mask of {mask.shape} {mask.dtype}: need (height, width) uint8")
         if self.guess and self.task != GUESSED_TASK:
@@ -143,6 +148,7 @@ class RestoreRequest:
             "memory": memory if self.actual is None else f"{memory}, holding another photo",
             "mask": guidance.GUESSED if self.guess and self.mask is None else guidance.note(self.mask),
             "only": guidance.note(self.only),
+            "taught": guidance.note(self.taught),
             "scale": self.scale,
         }
 
@@ -164,11 +170,13 @@ class Made:
     mask: str  # what told where the damage is, and what it was restricted to: see core.data.guidance.note
     only: str
     scale: str  # "auto" or the scale that was asked for
+    taught: str = "none"  # what a person said of the damage: see core.data.guidance.note
     verdict: Verdict = NO_VERDICT  # what was found, at which scale, and how much of it is gone
 
     def record(self) -> dict[str, str]:
         """What every output records of it, beside who made it and how strongly it was blended."""
-        told = {"memory": self.memory, "mask": self.mask, "only": self.only, "scale": self.scale}
+        told = {"memory": self.memory, "mask": self.mask, "only": self.only, "taught": self.taught}
+        told["scale"] = self.scale
         told["scale_used"] = self.verdict.scale
         if self.verdict.found is not None:
             told["found"] = self.verdict.found

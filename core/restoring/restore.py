@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data import guidance
+from core.data import guidance, taught
 from core.events import Looked
 from core.images.blend import blend, within
 from core.images.io import Picture
@@ -55,6 +55,8 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
     if request.only is not None:
         guidance.check_size(request.only, width, height, "the mask of what to restore")
         guidance.check_marks(request.only, "the mask of what to restore")
+    if request.taught is not None:
+        taught.check(request.taught, width, height)
     began = time.monotonic() - control.waited_s
     asked = request
     found_mask: shadow_guess.Guess | None = None
@@ -63,6 +65,8 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         request = replace(request, mask=None if found_mask is None else found_mask.mask)
         if found_mask is not None:
             network.notes.append(f"a shadow was found over {_percent(found_mask.share)} of the photo")
+    if request.taught is not None:
+        request = _amended(request, asked, width, height)
     if asked.guess and request.mask is None:
         network.notes.append("no cast shadow found, nothing changed")
         emit(Looked(NOTHING, scales.WHOLE, _NO_SHADOW.why))
@@ -72,8 +76,10 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         if asked.guess and found_mask is not None:
             found = replace(found, verdict=_with_share(found.verdict, found_mask))
     pixels = found.pixels
-    if request.only is not None:
-        pixels = within(picture.pixels, pixels, request.only)
+    kept = None if request.taught is None else taught.kept(request.taught)
+    for where in (request.only, kept):
+        if where is not None:
+            pixels = within(picture.pixels, pixels, where)
     seconds = max(time.monotonic() - control.waited_s - began, 1e-9)
     return Restored(
         task=request.task,
@@ -90,6 +96,18 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         pixels=pixels,
         guide=request.mask,
     )
+
+
+def _amended(request: RestoreRequest, asked: RestoreRequest, width: int, height: int) -> RestoreRequest:
+    """What is known of a shadow's place, with what is taught of it."""
+    assert request.taught is not None
+    mask = request.mask
+    if mask is None and asked.guess:  # none was found: what is asserted is all there is
+        mask = np.zeros((height, width), np.uint8)
+    if mask is None:
+        return request
+    mask = taught.amended(mask, request.taught)
+    return replace(request, mask=mask if mask.any() else None)
 
 
 def guess(

@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from core import tasks
+from core.data import taught
 from core.events import Looked, PassTile, TileDone
 from core.jobs import Emit, JobControl, ignore
 from core.model.config import STRIDE_PX
@@ -56,6 +57,8 @@ class Request(Protocol):
     def scale(self) -> str: ...
     @property
     def mask(self) -> np.ndarray | None: ...
+    @property
+    def taught(self) -> np.ndarray | None: ...
     @property
     def focus(self) -> tiling.Region | None: ...
 
@@ -233,7 +236,7 @@ class _Run:
         why = _why(seen)
         name = scales.name(seen.best)
         self.emit(Looked(found, name, why))
-        if found == NOTHING:
+        if found == NOTHING and not self._insists:
             verdict = Verdict(NOTHING, None, name, why, unchanged=True)
             return Found(self.pixels, verdict, seen.measure)
         if seen.before is not None and seen.after is not None and seen.best == seen.levels[0][0]:
@@ -258,13 +261,18 @@ class _Run:
             why += f"; more was found at {' and '.join(finer)}"
         return Found(out, self._verdict(out, measure, seen.best, why), measure)
 
+    @property
+    def _insists(self) -> bool:
+        """Whether a person says that there is damage, whatever is seen."""
+        return self.request.taught is not None and taught.asserts(self.request.taught)
+
     def _small(self) -> Found:
         """A photo so small that only its own size is tried: the pass is the look."""
         why = SMALL
         self.smear = _smear(self.pixels, self.request)
         out, measure = self._seen(*self._pass(self.pixels, 1))
         thresholds = self.network.thresholds
-        if thresholds is not None and thresholds.found(measure) == NOTHING:
+        if thresholds is not None and thresholds.found(measure) == NOTHING and not self._insists:
             return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True), measure)
         return Found(out, self._verdict(out, measure, 1, why), measure)
 

@@ -157,6 +157,15 @@ _TABLE: tuple[Action, ...] = (
         "mdi6.brush-variant",
         page="restore",
     ),
+    Action(
+        "teach",
+        "Teach",
+        "Paint over the photo what is damage and what is not",
+        WORK,
+        ("T",),
+        "mdi6.brush-variant",
+        page="memory",
+    ),
     Action("pause", "Pause", "Pause or go on", WORK, ("Ctrl+P",), "mdi6.pause", GLOBAL, checkable=True),
     Action(
         "cancel",

@@ -130,7 +130,8 @@ class MemoryCanvas(CompareView):
 
     # --- painting --------------------------------------------------------------------------------
 
-    def _paint_overlays(self, painter: QPainter) -> None:
+    def paint_tints(self, painter: QPainter) -> None:
+        """What lies over the photo, without marks and words: while something is painted over it."""
         ratio = self.devicePixelRatioF()
         for pane in self._panes():
             photo = self._photo_rect(pane)
@@ -139,6 +140,10 @@ class MemoryCanvas(CompareView):
                 part = photo.intersected(QRectF(x0 / ratio, photo.top(), (x1 - x0) / ratio, photo.height()))
                 if held is not None and kind != DIFFERENCE and not part.isEmpty():
                     self._paint_tint(painter, pane, part, *held)
+
+    def _paint_overlays(self, painter: QPainter) -> None:
+        ratio = self.devicePixelRatioF()
+        self.paint_tints(painter)
         super()._paint_overlays(painter)
         font = badges.caption_font(self.font())
         accent = self.palette().color(QPalette.ColorRole.Highlight)

@@ -14,15 +14,17 @@ from memorynet_gui.memory.plots.map import MapView
 from memorynet_gui.memory.plots.moves import MovesView
 from memorynet_gui.memory.slots.browser import SlotBrowser
 from memorynet_gui.memory.slots.health import HealthView
+from memorynet_gui.memory.slots.twins import TwinView
 from memorynet_gui.widgets.parts import DetailCombo
 from memorynet_gui.widgets.segments import Segments
 
-SLOTS, HEALTH, MOVES, MAP = "slots", "health", "moves", "map"
+SLOTS, HEALTH, MOVES, MAP, TWINS = "slots", "health", "moves", "map", "twins"
 VIEWS = (
     (SLOTS, "Slots", "Every slot: what answers to it, how much it is used, what muting it changes"),
     (MOVES, "Before → after", "How pinned places and the photo moved from damage to clean structure"),
     (MAP, "Map", "Stored samples and slots side by side: what lies close is alike"),
     (HEALTH, "Health", "Dead slots, duplicates, how evenly the work is shared"),
+    (TWINS, "Two models", "Another model beside this one, on the same photo"),
 )
 HERE, FOLDER, OTHER_FOLDER = "here", "folder", "other"
 
@@ -40,11 +42,13 @@ class Drawer(QWidget):
         self.health = HealthView(colours)
         self.moves = MovesView(colours)
         self.map = MapView(colours)
+        self.twins = TwinView(colours)
         self.pages: dict[str, QWidget] = {
             SLOTS: self.browser,
             MOVES: self.moves,
             MAP: self.map,
             HEALTH: self.health,
+            TWINS: self.twins,
         }
         self.over = DetailCombo("Used in", "Over what it is told how much each slot is used")
         self.over.setMaximumWidth(240)

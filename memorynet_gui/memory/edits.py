@@ -6,6 +6,7 @@ slider which moves does not pile up steps.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,12 +20,14 @@ UNDO_DEPTH = 100
 
 @dataclass(frozen=True)
 class Changes:
-    """All that is changed. The photo that is held instead compares by its name."""
+    """All that is changed. The photo that is held instead and what is taught compare by their names."""
 
     steps: tuple[Step, ...] = ()
     contents: str = "both"  # what steps change: "both" "learned" "actual"
     other_name: str = ""  # of the photo whose content is held instead of this one's own
     other: np.ndarray | None = None
+    taught: np.ndarray | None = None  # (H, W) uint8, see core.data.taught
+    taught_name: str = ""  # a sum of it
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Changes) and self._key() == other._key()
@@ -33,13 +36,18 @@ class Changes:
         return hash(self._key())
 
     def _key(self) -> tuple[object, ...]:
-        return self.steps, self.contents, self.other_name
+        return self.steps, self.contents, self.other_name, self.taught_name
 
     def edit(self) -> MemoryEdit:
         return MemoryEdit(self.steps, self.contents)
 
     def trial(self) -> Trial:
-        return Trial(self.edit() if self.steps else None, self.other, self.other_name)
+        return Trial(self.edit() if self.steps else None, self.other, self.other_name, self.taught)
+
+
+def name_of(taught: np.ndarray | None) -> str:
+    """A sum of what is taught, "" of nothing."""
+    return "" if taught is None else hashlib.sha256(np.ascontiguousarray(taught).tobytes()).hexdigest()[:16]
 
 
 class Edits(QObject):
@@ -112,6 +120,19 @@ class Edits(QObject):
     def hold_photo(self, name: str, content: np.ndarray | None) -> None:
         """Hold another photo's content instead of this one's own; None goes back to it."""
         self._put(replace(self._now, other_name=name if content is not None else "", other=content))
+
+    def teach(self, taught: np.ndarray | None) -> None:
+        """What a person says is damage and is not; None: nothing any more."""
+        self._put(replace(self._now, taught=taught, taught_name=name_of(taught)))
+
+    def begin_with(self, taught: np.ndarray | None) -> None:
+        """What was taught of a photo earlier is there from the start: it is no step that undo takes back."""
+        self._past.clear()
+        self._future.clear()
+        changes = Changes(taught=taught, taught_name=name_of(taught))
+        if changes != self._now:
+            self._now = changes
+            self.changed.emit()
 
     def reset(self) -> None:
         self._put(Changes())

@@ -45,9 +45,17 @@ class MemoryFiles(QObject):
         except OSError as error:
             self._context.banner(f"The changes could not be written. {describe(error).sentence}")
             return
-        has_other = self._edits.now.other is not None
-        held = " The photo that is held instead is not part of the file." if has_other else ""
-        self._context.banner(f"Changes written to {path.name}.{held}")
+        now = self._edits.now
+        left = [
+            words
+            for words, there in (
+                ("the photo that is held instead", now.other is not None),
+                ("what you taught (Teach saves it)", now.taught is not None),
+            )
+            if there
+        ]
+        more = f" Not part of the file: {' and '.join(left)}." if left else ""
+        self._context.banner(f"Changes written to {path.name}.{more}")
 
     def load(self, path: Path) -> None:
         """Take changes from a file; one that does not fit the model says so and changes nothing."""

@@ -16,6 +16,7 @@ from core.model.memory_edit import LEAST_THOROUGH, Slots
 from core.restoring.scales import AUTO
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.problems import Problem, describe
+from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.look.theme import set_surface
@@ -33,8 +34,10 @@ from memorynet_gui.memory.pins import Pins, Spot
 from memorynet_gui.memory.plots_desk import PlotsDesk
 from memorynet_gui.memory.slots_desk import SlotsDesk
 from memorynet_gui.memory.stage import MemoryStage
+from memorynet_gui.memory.teaching import TeachDesk
 from memorynet_gui.memory.tints import on_photo, sample_tint, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
+from memorynet_gui.memory.twins_desk import TwinsDesk
 from memorynet_gui.memory.words import verdict
 from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
 
@@ -61,7 +64,8 @@ class MemoryPage(Page):
         self.edits = Edits(self)
         self.canvas = MemoryCanvas()
         self.flow = MemoryFlow(context.runner, self)
-        self.stage = MemoryStage(self.flow, self.canvas, self.edits, self)
+        store = TaughtStore(context.settings.data_dir)
+        self.stage = MemoryStage(self.flow, self.canvas, self.edits, store, self)
         self.files = MemoryFiles(context, self.stage, self.edits, self)
         self.panel = MemoryPanel(self.edits, context.theme.token)
         self.toolbar = MemoryToolbar(self)
@@ -70,6 +74,7 @@ class MemoryPage(Page):
         self.browser = self.drawer.browser
         self.slots = SlotsDesk(context, self.stage, self.flow, self.drawer, self.panel.note, self)
         self.pins = Pins(self)
+        self.teach = TeachDesk(context, self.stage, self.canvas, self.edits, self)
         self._effects: dict[Spot, PlaceEffect] = {}
         self._hot_slot = -1
         self._own_photo = False  # dropped here, so the Restore page's does not take its place
@@ -97,6 +102,7 @@ class MemoryPage(Page):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
         self._column.addWidget(self.words)
+        self._column.addWidget(self.teach.bar)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.setHandleWidth(1)
         self.split.setChildrenCollapsible(False)
@@ -136,6 +142,8 @@ class MemoryPage(Page):
         self.drawer.health.slot_chosen.connect(self.choose_slot)
         self.slots.progressed.connect(self._say_job)
         self.plots = PlotsDesk(self.stage, self.drawer, self.pins, self.slots.name_of, self)
+        self.twins = TwinsDesk(self.context, self.stage, self.flow, self.drawer, self)
+        self.twins.changed.connect(self._show_tints)
         self.plots.slot_hovered.connect(self.light_slot)
         self.plots.slot_chosen.connect(self.choose_slot)
         self.plots.sample_hovered.connect(self._light_sample)
@@ -163,6 +171,7 @@ class MemoryPage(Page):
         self.toolbar.export.clicked.connect(self.files.ask_export)
         panel.edit.photo_dropped.connect(lambda name: self.hold_photo(Path(name)))
         self.edits.changed.connect(self.status_changed.emit)
+        self.teach.changed.connect(self._teach_changed)
         self.context.theme.changed.connect(self._show_tints)
 
     def _after_first_paint(self) -> None:
@@ -228,10 +237,17 @@ class MemoryPage(Page):
         subject = Subject(at_hand.path, at_hand.choice, at_hand.state, at_hand.found)
         self._open(subject, at_hand, at_hand.reference)
 
+    def _teach_changed(self) -> None:
+        self.words.setVisible(not self.teach.active)  # the bar has words of its own
+        self.toolbar.teach.setChecked(self.teach.active)
+        self._show_tints()
+        self.status_changed.emit()
+
     def _open(self, subject: Subject, at_hand: PhotoAtHand | None, reference: Path | None) -> None:
         same_photo = self.stage.subject is not None and self.stage.subject.path == subject.path
         if not same_photo:
             self.pins.clear()
+        self.teach.drop()
         self._effects.clear()
         self.panel.problem.show_problem(None)
         self.stage.open(
@@ -246,8 +262,9 @@ class MemoryPage(Page):
         shown = self.stage.rgb is not None
         answers: dict[str, Callable[[], bool]] = {
             "open": lambda: True,
-            "undo": lambda: self.edits.can_undo,
-            "redo": lambda: self.edits.can_redo,
+            "undo": lambda: self.teach.active or self.edits.can_undo,
+            "redo": lambda: self.teach.active or self.edits.can_redo,
+            "teach": lambda: self.teach.can_start,
             "save": lambda: bool(self.edits.now.steps),
             "remove": lambda: self.pins.chosen >= 0,
             "next": lambda: len(self.pins.places) > 1,
@@ -261,12 +278,14 @@ class MemoryPage(Page):
     def handle(self, action_id: str) -> None:
         canvas = self.canvas
         if action_id.startswith("mode_"):
+            self.teach.stop()
             canvas.set_mode(action_id.removeprefix("mode_"))
             return
         handlers: dict[str, Callable[[], object]] = {
             "open": self.files.ask_photo,
-            "undo": self.edits.undo,
-            "redo": self.edits.redo,
+            "undo": self.teach.tool.undo if self.teach.active else self.edits.undo,
+            "redo": self.teach.tool.redo if self.teach.active else self.edits.redo,
+            "teach": self.teach.toggle,
             "save": self.files.ask_save,
             "remove": self.pins.unpin,
             "next": lambda: self.pins.step(1),
@@ -296,6 +315,7 @@ class MemoryPage(Page):
         self.panel.note.keep()
         self.flow.shut_down()
         self.files.shut_down()
+        self.teach.shut_down()
         self.thumbnails.shut_down()
 
     def _do(self, action_id: str) -> None:
@@ -311,6 +331,7 @@ class MemoryPage(Page):
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Other pages get the worker; what was asked is done when this one shows again."""
+        self.teach.stop()
         self.flow.rest()
         self._clear_job()
         super().hideEvent(event)
@@ -428,13 +449,16 @@ class MemoryPage(Page):
             height = self.split.height()
             self.split.setSizes([max(120, height - _DRAWER_PX), _DRAWER_PX])
             self.plots.refresh()
+            self.twins.refresh()
 
     # --- what lies over the photo ----------------------------------------------------------------
 
     def _show_tints(self) -> None:
         at = self.pins.place
         within = at if at is not None and self._is_within(at) else None
-        self.canvas.set_tints(*tints(self.stage, self.panel, self._hot_slot, within))
+        painting = self.teach.active
+        said = self.teach.values if painting else None
+        self.canvas.set_tints(*tints(self.stage, self.panel, self._hot_slot, within, said, painting))
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -475,6 +499,7 @@ class MemoryPage(Page):
         bench = stage.bench
         self.panel.set_open(bench is not None)
         self.toolbar.explore.setEnabled(bench is not None)
+        self.toolbar.teach.setEnabled(bench is not None)
         self.toolbar.export.setEnabled(bench is not None)
         if bench is not None:
             scale = "" if bench.by == 1 else f" · at 1/{bench.by} of its size"

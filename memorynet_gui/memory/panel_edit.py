@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
@@ -10,6 +12,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, 
 
 from core.model.config import GRANULARITIES, POLARITIES
 from core.model.memory_edit import MAX_GAIN, MemoryEditError, Slots
+from core.tasks import damage
 from memorynet_gui.look.theme import inset
 from memorynet_gui.memory import words
 from memorynet_gui.memory.edits import Edits
@@ -43,6 +46,7 @@ class EditPanel(QWidget):
         self._look: MemoryLook | None = None
         self._is_dragging = self._is_merging = False
         self._swap_first: Slots | None = None
+        self._told = ("", "")  # name of what is taught, and its words
         self.target = DetailCombo("What to change", "Which slots of the memory to change")
         self.mute = QPushButton("Mute")
         self.mute.setCheckable(True)
@@ -237,7 +241,7 @@ class EditPanel(QWidget):
         self._show_steps()
         self.undo.setEnabled(edits.can_undo)
         self.redo.setEnabled(edits.can_redo)
-        is_changed = bool(now.steps) or now.other is not None
+        is_changed = now.trial().changes
         self.reset.setEnabled(is_changed)
         self.save.setEnabled(bool(now.steps))
         if not is_changed:
@@ -250,20 +254,28 @@ class EditPanel(QWidget):
             if widget is not None:
                 widget.deleteLater()
         self._step_buttons = []
-        for index, step in enumerate(self.edits.now.steps):
-            line = QWidget()
-            row = QHBoxLayout(line)
-            row.setContentsMargins(0, 0, 0, 0)
-            label = QLabel(words.step_words(step))
-            label.setProperty("role", "secondary")
-            label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setWordWrap(True)
-            button = GlyphButton(f"Take back: {words.step_words(step)}", "mdi6.close", _REMOVE)
-            button.clicked.connect(lambda _on=False, index=index: self.edits.remove(index))
-            row.addWidget(label, 1)
-            row.addWidget(button)
-            self._step_buttons.append(button)
-            self.steps.addWidget(line)
+        now = self.edits.now
+        for index, step in enumerate(now.steps):
+            self._add_step(words.step_words(step), partial(self.edits.remove, index))
+        if now.taught is not None and self._look is not None:
+            if self._told[0] != now.taught_name:  # counting a large photo's pixels takes its time
+                self._told = now.taught_name, words.taught_words(now.taught, damage(self._look.task))
+            self._add_step(self._told[1], lambda: self.edits.teach(None))
+
+    def _add_step(self, text: str, take_back: Callable[[], object]) -> None:
+        line = QWidget()
+        row = QHBoxLayout(line)
+        row.setContentsMargins(0, 0, 0, 0)
+        label = QLabel(text)
+        label.setProperty("role", "secondary")
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        button = GlyphButton(f"Take back: {text}", "mdi6.close", _REMOVE)
+        button.clicked.connect(lambda _on=False: take_back())
+        row.addWidget(label, 1)
+        row.addWidget(button)
+        self._step_buttons.append(button)
+        self.steps.addWidget(line)
 
     def show_result(self, tried: Tried | None, problem: str = "") -> None:
         """What the change does; a sentence instead where it cannot be done."""

@@ -11,10 +11,11 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.events import LookProgress, PassTile
+from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.memory import work
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.flow import MemoryFlow
-from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject, TileArrived, Tried
+from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject, TileArrived, Tried, Twin
 
 if TYPE_CHECKING:
     from core.restoring.inspection import Response
@@ -37,9 +38,18 @@ class MemoryStage(QObject):
     progressed = Signal(str, object, object)  # words, share or None, seconds left or None
 
     def __init__(
-        self, flow: MemoryFlow, canvas: MemoryCanvas, edits: Edits, parent: QObject | None = None
+        self,
+        flow: MemoryFlow,
+        canvas: MemoryCanvas,
+        edits: Edits,
+        store: TaughtStore,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self.taught_store = store
+        self._paints = False
+        self.twin_model: Twin | None = None  # the photo with another model
+        self._shows_twin = False
         self._flow, self._canvas, self._edits = flow, canvas, edits
         self.subject: Subject | None = None
         self.bench: Bench | None = None
@@ -68,13 +78,15 @@ class MemoryStage(QObject):
         """Another photo or another model; what is decoded already shows at once."""
         self._flow.drop()
         self.subject, self.bench, self.base, self.after_look = subject, None, None, None
-        self.twin = None
+        self.twin = self.twin_model = None
+        self._shows_twin = False
         self.rgb, self.restored_rgb = rgb, restored_rgb
         self._edits.forget()
         self._show_pictures(fresh=True)
+        store = self.taught_store
         self._flow.want(
             "open",
-            lambda emit, control: work.open_photo(subject, result, reference, emit, control),
+            lambda emit, control: work.open_photo(subject, result, reference, store, emit, control),
             self._opened,
         )
         self.changed.emit()
@@ -100,7 +112,32 @@ class MemoryStage(QObject):
             self._want_after()
         else:
             self._want_base()
+        self._edits.begin_with(bench.taught)
         self.changed.emit()
+
+    def set_twin_model(self, twin: Twin | None) -> None:
+        """What another model sees and makes of the photo; None: no other."""
+        self.twin_model = twin
+        if twin is None:
+            self.show_twin_model(False)
+
+    def show_twin_model(self, on: bool) -> None:
+        """Compare what both models make of the photo, instead of before and after."""
+        on = on and self.twin_model is not None and self.base is not None
+        if on != self._shows_twin:
+            self._shows_twin = on
+            self._show_pictures(fresh=False)
+
+    @property
+    def shows_twin_model(self) -> bool:
+        """Whether the canvas compares two models; a change that is tried goes before."""
+        return self._shows_twin and not self._shows_change and not self._paints
+
+    def set_painting(self, on: bool) -> None:
+        """While something is painted over it, the photo itself shows, whatever is tried."""
+        if on != self._paints:
+            self._paints = on
+            self._show_pictures(fresh=False)
 
     def _want_base(self) -> None:
         bench, focus = self.bench, self.focus
@@ -220,15 +257,20 @@ class MemoryStage(QObject):
         canvas = self._canvas
         title = self.subject.path.name if self.subject is not None else ""
         left = self.rgb
-        if self._shows_change:
+        if self._shows_change and not self._paints:
             left = self.twin.rgb if self.twin is not None else self.restored_rgb
             left = self.rgb if left is None else left
-        canvas.words = CHANGED if self._shows_change else AS_IS
+        right = None if self._shows_change or left is None else self.restored_rgb
+        words = CHANGED if self._shows_change else AS_IS
+        if self.shows_twin_model and self.twin_model is not None and self.base is not None:
+            left, right = self.base.rgb, self.twin_model.base.rgb
+            words = "This model", "The other model", "The other model"
+        canvas.words = words
         if fresh:
             canvas.set_original(left, None, title)
         else:
             canvas.exchange_original(left, title)
-        canvas.set_restored(None if self._shows_change or left is None else self.restored_rgb)
+        canvas.set_restored(right)
 
     def _event(self, kind: str, event: Any) -> None:
         if isinstance(event, PhotoOpened) and kind == "open":
@@ -240,11 +282,15 @@ class MemoryStage(QObject):
                 self.restored_rgb = event.restored_rgb
                 self._show_pictures(fresh=False)
         elif isinstance(event, TileArrived):
-            shown = (kind == "base" and not self._shows_change) or (kind == "whole" and self._shows_change)
+            shown = (kind == "base" and not self._shows_change and not self._shows_twin) or (
+                kind == "whole" and self._shows_change
+            )
             if shown:
                 self._canvas.update_tile(event.x, event.y, event.rgb)
             text = (
-                "Restoring to compare" if kind in ("base", "twin") else "Trying the change on the whole photo"
+                "Restoring to compare"
+                if kind in ("base", "twin", "model")
+                else "Trying the change on the whole photo"
             )
             self.progressed.emit(
                 f"{text} · tile {event.index} of {event.count}", event.index / event.count, event.seconds_left

@@ -26,11 +26,20 @@ def on_photo(polarity: str) -> QColor:
     return QColor(DARK[polarity])
 
 
-def tints(stage: MemoryStage, panel: MemoryPanel, hot_slot: int, place: Spot | None) -> Both:
+def tints(
+    stage: MemoryStage,
+    panel: MemoryPanel,
+    hot_slot: int,
+    place: Spot | None,
+    taught: np.ndarray | None,
+    is_painting: bool,
+) -> Both:
     """What the panel asks for; a slot under the pointer (row of the table, -1: none) goes first.
 
     Args:
         place: what is looked at of the photo.
+        taught: what a person says is damage and is not, (H, W) uint8.
+        is_painting: whether they are saying it just now.
     """
     bench = stage.bench
     if bench is None:
@@ -42,10 +51,22 @@ def tints(stage: MemoryStage, panel: MemoryPanel, hot_slot: int, place: Spot | N
     if panel.overlay == "sources" and place is not None:
         tint = source_tint(bench, place, opacity)
         return tint, tint
+    threshold = panel.threshold.value() / 100
+    values = bench.look.before.values
+    if is_painting:
+        if taught is not None:
+            from core.data.taught import overruled
+
+            values = overruled(values, taught, bench.cell_px)
+        before = damage_tint(bench, values, threshold, opacity)
+        return before, before
+    twin = stage.twin_model
+    if panel.overlay == "damage" and stage.shows_twin_model and twin is not None:
+        other = damage_tint(bench, twin.look.before.values, threshold, opacity)
+        return damage_tint(bench, values, threshold, opacity), other
     if panel.overlay != "damage" or stage.shows_change:  # what a change is to be judged by is the photo
         return None, None
-    threshold = panel.threshold.value() / 100
-    before = damage_tint(bench, bench.look.before.values, threshold, opacity)
+    before = damage_tint(bench, values, threshold, opacity)
     if stage.after is not None:
         return before, damage_tint(bench, stage.after.values, threshold, opacity)
     # while nothing is restored the original shows everywhere

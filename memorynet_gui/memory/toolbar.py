@@ -26,6 +26,8 @@ class MemoryToolbar(QWidget):
             "The picture, the slots as a table, the pinned places or the whole record, as a file"
         )
         self.export.setAccessibleName("Export what the memory sees")
+        self.teach = self._button("Teach", "teach")
+        self.teach.setCheckable(True)
         self.explore = QPushButton("Explore")
         self.explore.setCheckable(True)
         self.explore.setToolTip(
@@ -46,7 +48,7 @@ class MemoryToolbar(QWidget):
 
     def widgets(self) -> dict[str, list[QWidget]]:
         return {
-            "left": [self.open, self.from_restore, self.export],
+            "left": [self.open, self.from_restore, self.export, self.teach],
             "centre": [self.segments],
             "right": [self.explore, self.zoom, self.fit, self.actual],
         }

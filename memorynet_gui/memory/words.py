@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.model.memory_edit import Slots, Step
 from core.tasks import damage
 
@@ -179,6 +181,19 @@ def move_words(move: Move, title: str, damage: str) -> str:
     else:
         end = "hardly moved"
     return f"{name} looked {before:.2f} like {damage} and now {verb} {after:.2f}: {end}."
+
+
+def taught_words(taught: np.ndarray, what: str) -> str:
+    """ "You say: 3 % of the photo is not rain, 1 % is." """
+    from core.data import taught as taughts
+
+    denied, asserted = (float((part > 127).mean()) for part in taughts.parts(taught))
+    told = []
+    if denied or not asserted:
+        told.append(f"{percent(denied)} of the photo is not {what}")
+    if asserted:
+        told.append(f"{percent(asserted)} is" if told else f"{percent(asserted)} of the photo is {what}")
+    return f"You say: {', '.join(told)}."
 
 
 def slots_words(slots: Slots) -> str:

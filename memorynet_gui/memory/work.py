@@ -21,6 +21,7 @@ from core.model import slot_names
 from core.model.memory_edit import LEAST_THOROUGH, MemoryEdit, thorough
 from core.model.slot_names import SlotKey, SlotNote
 from core.restoring.scales import AUTO
+from memorynet_gui.base.taught_store import TaughtStore
 
 if TYPE_CHECKING:
     from core.images.io import Picture
@@ -80,6 +81,8 @@ class Bench:
     health: MemoryHealth  # as this photo uses it
     names: Mapping[SlotKey, SlotNote]  # what a person calls slots of this model
     map: MemoryMap
+    key: str  # of what is taught about this photo, see TaughtStore
+    taught: np.ndarray | None  # (H, W), what was taught earlier
     restored: np.ndarray | None  # (H, W, 3) in the file's depth, with the memory as it is
     restored_rgb: np.ndarray | None
     truth: np.ndarray | None = field(default=None, repr=False)  # (H, W, 3), the photo undamaged
@@ -134,6 +137,16 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """The same photo with another model, looked at on the same scale."""
+
+    look: MemoryLook
+    health: MemoryHealth
+    base: Base
+    after: MemoryLook  # of the photo as this model restores it
+
+
+@dataclass(frozen=True, slots=True)
 class TileArrived:
     """An event: a tile of a restoration, ready for the screen."""
 
@@ -181,10 +194,12 @@ class Trial:
     edit: MemoryEdit | None = None
     other: np.ndarray | None = field(default=None, repr=False)  # (R, D): another photo's content
     other_name: str = ""
+    taught: np.ndarray | None = field(default=None, repr=False)  # (H, W): what is damage and what is not
 
     @property
     def changes(self) -> bool:
-        return self.other is not None or bool(self.edit is not None and self.edit.steps)
+        changed = self.edit is not None and bool(self.edit.steps)
+        return changed or self.other is not None or self.taught is not None
 
     def full_edit(self, thoroughness: float) -> MemoryEdit | None:
         """With what the photo is restored with anyway. Raises MemoryEditError where the two do not go together."""
@@ -195,6 +210,7 @@ def open_photo(
     subject: Subject,
     result: Callable[[], np.ndarray | None] | None,
     reference: Path | None,
+    store: TaughtStore,
     emit: Emit,
     control: JobControl,
 ) -> Bench:
@@ -236,6 +252,7 @@ def open_photo(
     seen = copies.reduced_picture(picture, by)
     look = memory_look.look(seen, request, emit, control)
     samples, without = exemplars.load_beside(model)
+    key, known = _taught(subject.path, store, rgb.shape[:2])
     return Bench(
         subject,
         picture,
@@ -252,6 +269,8 @@ def open_photo(
         memory_usage.health_of(look),
         _names(look),
         memory_map.memory_map(look, samples),
+        key,
+        known,
         restored,
         restored_rgb,
         _truth(reference, picture),
@@ -264,6 +283,16 @@ def _names(look: MemoryLook) -> dict[SlotKey, SlotNote]:
     except slot_names.SlotNamesError as error:  # no reason not to look
         log.warning("names of slots: %s", error)
         return {}
+
+
+def _taught(photo: Path, store: TaughtStore, size: tuple[int, ...]) -> tuple[str, np.ndarray | None]:
+    """What was taught about a photo, and the key under which it is kept; "" where it cannot be kept."""
+    try:
+        key = store.key(photo)
+    except OSError:
+        return "", None
+    known = store.get(key)
+    return key, known if known is not None and known.shape == size else None
 
 
 def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
@@ -300,6 +329,21 @@ def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobContr
     return memory_look.look(picture, bench.request, emit, control)
 
 
+def look_with(bench: Bench, model: Path, focus: Region | None, emit: Emit, control: JobControl) -> Twin:
+    """The photo as another model of the task sees and restores it. Emits LookProgress and TileArrived.
+
+    Raises RestoreError, CheckpointError, Cancelled.
+    """
+    from core.restoring import copies, memory_look, memory_usage
+
+    other = replace(bench, request=replace(bench.request, model=model))
+    look = memory_look.look(bench.seen, other.request, emit, control)
+    base = restore_base(other, focus, emit, control)
+    restored = base.pixels if bench.by == 1 else copies.reduced(base.pixels, bench.by)
+    after = memory_look.look(replace(bench.picture, pixels=restored), other.request, emit, control)
+    return Twin(look, memory_usage.health_of(look), base, after)
+
+
 def try_region(bench: Bench, trial: Trial, region: Region, _emit: Emit, control: JobControl) -> Tried:
     """A part of the photo as it would be with the memory read so.
 
@@ -311,8 +355,19 @@ def try_region(bench: Bench, trial: Trial, region: Region, _emit: Emit, control:
     before = _probed(bench, Trial(), region, control)
     after = _probed(bench, trial, region, control)
     whole = bench.in_photo(region)
-    was, is_now = (_carried(bench, region, each) for each in (before, after))
+    was = _carried(bench, region, before)
+    is_now = _with_taught(bench, trial, whole, _carried(bench, region, after))
     return _tried(bench, whole, was, is_now, image_io.to_srgb(is_now, bench.picture.icc), False)
+
+
+def _with_taught(bench: Bench, trial: Trial, region: Region, after: np.ndarray) -> np.ndarray:
+    """The photo's own pixels where damage is denied; ``region`` in pixels of the photo."""
+    from core.data import taught
+    from core.images.blend import within
+
+    x, y, w, h = region
+    kept = None if trial.taught is None else taught.kept(trial.taught[y : y + h, x : x + w])
+    return after if kept is None else within(bench.picture.pixels[y : y + h, x : x + w], after, kept)
 
 
 def _carried(bench: Bench, region: Region, after: np.ndarray) -> np.ndarray:
@@ -419,7 +474,7 @@ def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) ->
 
 def _probed(bench: Bench, trial: Trial, region: Region, control: JobControl) -> np.ndarray:
     edit = trial.full_edit(bench.subject.choice.thoroughness)
-    return bench.probe.restore(region, edit, actual=trial.other, control=control)
+    return bench.probe.restore(region, edit, actual=trial.other, taught=trial.taught, control=control)
 
 
 def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control: JobControl) -> Base:
@@ -439,6 +494,7 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
         bench.request,
         memory_edit=trial.full_edit(bench.subject.choice.thoroughness),
         actual=trial.other,
+        taught=trial.taught,
         focus=focus,
     )
     found = restore.restore(bench.picture, request, pass_on, control)

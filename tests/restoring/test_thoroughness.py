@@ -25,8 +25,8 @@ from core.model import catalog, checkpoint
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step, note, thorough
 from core.model.network import MemoryNet, with_memory
 from core.restoring.restore import RestoreError, RestoreRequest, restore
+from memorynet_gui.base.models import entry_of
 from memorynet_gui.restore.command import arguments
-from memorynet_gui.restore.models import entry_of
 from memorynet_gui.restore.queue_item import item_as_json, item_from_json
 from memorynet_gui.restore.thoroughness import Thoroughness
 from tests.restore_page_kit import Desk, desk, rainy, wait, write

@@ -141,6 +141,14 @@ class MaskBar(QFrame):
     def set_tool(self, tool: str) -> None:
         self.tools.choose(tool)
 
+    def name_use(self, use: str, words: str, tooltip: str) -> None:
+        """What a mask is for, in words that depend on what is at hand."""
+        button = self.uses.buttons[use]
+        button.setText(words)
+        button.setAccessibleName(words)
+        button.setToolTip(tooltip)
+        self._tips[use] = tooltip
+
     def set_possible(self, use: str, possible: bool, why: str) -> None:
         """Whether masks of a use can be used at all."""
         button = self.uses.buttons[use]

@@ -6,6 +6,7 @@ It listens to the canvas without being one: zooming, panning with the middle but
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +52,7 @@ class MaskTool(QObject):
         self.tool = "brush"
         self.shown = True
         self.colour = QColor("#e0483e")
+        self.under: Callable[[QPainter], None] | None = None  # paints over the photo, below the mask
         self._lut = np.zeros(256, np.uint32)
         self._last: QPointF | None = None  # of the stroke at hand, in the photo
         self._ended: QPointF | None = None  # where the last one ended: Shift goes on from there
@@ -298,6 +300,8 @@ class MaskTool(QObject):
     def _paint(self, painter: QPainter, exposed: QRect) -> None:
         if self.mask is None:
             return
+        if self.under is not None:
+            self.under(painter)
         if self.shown:
             self._paint_mask(painter, exposed, self.mask.values)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core.cli import program
 from core.images import io as image_io
 from core.model import checkpoint, exemplars
 from core.model.config import NetworkConfig
@@ -23,6 +24,7 @@ from core.training.exemplar_fill import fill
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext, PhotoAtHand
 from memorynet_gui.base.settings import Settings
+from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.memory import work
 from memorynet_gui.memory.page import MemoryPage
@@ -670,4 +672,110 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     assert plot.point_of_slot(row) != before
     QTest.mouseDClick(plot, Qt.MouseButton.LeftButton)
     assert plot.point_of_slot(row) == before
+    assert unnamed_focusable(page.drawer) == []
+
+
+def test_teaching_overrules_the_photo_is_kept_with_it_and_serves_the_command_line(
+    desk: Desk, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.open(source)
+    page, canvas, teach = desk.page, desk.page.canvas, desk.page.teach
+    desk.idle()
+    before = shown(desk)
+    QTest.mouseClick(page.toolbar.teach, Qt.MouseButton.LeftButton)
+    assert teach.active and not teach.bar.isHidden() and page.words.isHidden()
+    assert teach.bar.uses.buttons["denied"].text() == "This is not rain"
+    assert unnamed_focusable(teach.bar) == []
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    teach.tool.set_brush(Brush(size_px=48, feather=0.0))
+    QTest.mousePress(canvas, left, none, desk.at(40, 40))
+    QTest.mouseMove(canvas, desk.at(80, 40))
+    QTest.mouseRelease(canvas, left, none, desk.at(80, 40))
+    tint, _after = canvas.tints
+    assert tint is not None and (tint.values[4:6, 4:10] == 0).all() and page.pins.places == []
+    teach.bar.uses.buttons["asserted"].click()
+    QTest.mouseClick(canvas, left, none, desk.at(120, 90))
+    tint, _after = canvas.tints
+    assert tint is not None and tint.values[11, 15] == pytest.approx(1)
+    assert "of the photo is not rain" in teach.bar.says.text()
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert not teach.active and page.stage.shows_change
+    desk.idle()
+    now = shown(desk)
+    photo_ = page.stage.rgb
+    assert photo_ is not None
+    assert np.array_equal(now[30:50, 40:80], photo_[30:50, 40:80])
+    assert not np.array_equal(before[30:50, 40:80], photo_[30:50, 40:80])
+    assert "You say:" in desk.panel.edit._step_buttons[-1].accessibleName()
+    # as the command line does it
+    page.teach.start()
+    page.teach.save(tmp_path / "street.taught.png")
+    page.teach.stop()
+    argv = [
+        "restore",
+        str(source),
+        "--model",
+        desk.settings.choice.model,
+        "--out",
+        str(tmp_path / "out"),
+        "--scale",
+        "1",
+    ]
+    assert program.main([*argv, "--precision", "fp32", "--taught", str(tmp_path / "street.taught.png")]) == 0
+    capsys.readouterr()
+    made = image_io.read(tmp_path / "out" / "street.derained.png")
+    assert np.abs(made.pixels.astype(int) - now).max() <= 2  # bf16 and tiles aside
+    assert image_io.read_provenance(tmp_path / "out" / "street.derained.png")["taught"] != "none"
+    # undone, done again, and there again under another name
+    page.handle("undo")
+    assert not page.stage.shows_change
+    page.handle("redo")
+    moved = tmp_path / "moved.png"
+    teach._background._pool.waitForDone()
+    source.rename(moved)
+    desk.open(moved)
+    assert page.edits.now.taught is not None and not page.can("undo")
+    page.edits.reset()
+    teach._background._pool.waitForDone()
+    desk.open(moved)
+    assert page.edits.now.taught is None
+
+
+def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path) -> None:
+    run = tmp_path / "mist-3"
+    other = save_small_model(run / "model", seed=5)
+    (run / "recipe.toml").write_text("", "utf-8")
+    desk.open(source)
+    desk.idle()
+    page, view = desk.page, desk.page.drawer.twins
+    first = shown(desk)
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["twins"].click()
+    assert view.table.item(0, 1).text().endswith("%") and view.table.item(0, 2).text() == ""
+    assert not view.show_both.isEnabled()
+    page.twins.open(tmp_path)
+    assert "holds no model" in desk.said[-1].text
+    page.twins.open(run)
+    wait(lambda: page.stage.twin_model is not None)
+    desk.idle()
+    assert view.model.currentText() == "mist-3" and view.show_both.isChecked()
+    assert view.table.horizontalHeaderItem(2).text() == "mist-3"
+    assert all(view.table.item(row, 2).text() for row in range(view.table.rowCount()))
+    twin = page.stage.twin_model
+    assert twin is not None and twin.look.model == other
+    assert np.array_equal(shown(desk), twin.base.rgb) and not np.array_equal(shown(desk), first)
+    before, after = page.canvas.tints
+    assert before is not None and after is not None
+    assert np.array_equal(after.values, twin.look.before.values)
+    assert page.canvas.words[0] == "This model"
+    page.edits.set_gain(Slots("negative"), 0)  # a change goes before
+    assert page.canvas.words[0] == "Memory as it is"
+    page.edits.reset()
+    view.show_both.click()
+    assert np.array_equal(shown(desk), first) and page.canvas.words[0] == "Original"
+    view.show_both.click()
+    desk.open(write(tmp_path / "again.png", photo(96, 80, 3)))
+    assert page.stage.twin_model is None and not view.show_both.isChecked()
+    page.twins.look_with(tmp_path / "nowhere")
+    wait(lambda: "cannot be used" in desk.said[-1].text)
     assert unnamed_focusable(page.drawer) == []

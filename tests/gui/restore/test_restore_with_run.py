@@ -7,11 +7,11 @@ from pathlib import Path
 from PySide6.QtWidgets import QApplication
 
 from core.training.recipe import TrainRecipe
+from memorynet_gui.base.models import name_of, trained_entries
 from memorynet_gui.base.page import Page
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.frame.main_window import MainWindow
 from memorynet_gui.look.theme import Theme
-from memorynet_gui.restore.models import name_of, trained_entries
 from memorynet_gui.restore.queue_item import ItemState
 from tests.restore_page_kit import desk, rainy, wait, write
 from tests.small import save_small_model
