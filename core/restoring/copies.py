@@ -18,6 +18,8 @@ _STRIP_PX = 4_000_000  # of the photo, worked on at a time
 _MARGIN = 2  # pixels of the copy around a region, for the bicubic kernel
 _LIGHT_RADIUS_PX = 4  # of the copy
 _LIGHT_EPS = 1e-3  # of squared luminance in 0..1
+_STREAK_RADIUS_PX = 1  # of the copy
+_STREAK_EPS = 16.0  # of squared luminance in levels of 255: what varies less is grain
 _DARKEST = 1 / 64  # of full scale; below, a gain says nothing
 
 
@@ -71,6 +73,10 @@ class Correction:
         light: the change is one of light (a shadow's): smooth but for the photo's own edges, and a factor. It is
             fitted to the copy's luminance place by place (a guided filter, He et al. 2013) and applied by that of the
             photo, so that the light ends where the photo's edge is and not where a pixel of the copy ended.
+
+    Anything else that was changed is added, enlarged. Streaks have edges sharper than a copy shows, so what of the photo's
+    luminance the copy does not resolve is taken away as far as the copy's own is: place by place the slope of the change by
+    luminance, between none and all of it. Where nothing was changed the slope is 0, and detail and grain stay.
     """
 
     def __init__(self, before: np.ndarray, after: np.ndarray, by: int, light: bool = False) -> None:
@@ -78,7 +84,7 @@ class Correction:
         if light:
             self._maps = _light_maps(before, after)
         else:
-            self._maps = after.astype(np.float32) - before
+            self._maps = _streak_maps(before, after)
 
     def put(self, photo: np.ndarray, region: tiling.Region) -> np.ndarray:
         """The photo's pixels of a region (x, y, width, height in its own pixels), corrected, in its depth."""
@@ -90,9 +96,9 @@ class Correction:
             guide = _luminance(pixels.astype(np.float32) / top)[..., None]
             here = pixels * np.exp(here[..., :3] * guide + here[..., 3:])
         else:
-            if photo.dtype == np.uint8:
-                here /= 257
-            here += pixels
+            level = np.float32(np.iinfo(photo.dtype).max / 255)  # of the photo's depth to one of 255
+            unresolved = _luminance(pixels.astype(np.float32)) - level * here[..., 6]
+            here = pixels + level * here[..., :3] + here[..., 3:6] * unresolved[..., None]
         np.rint(here, out=here)
         np.clip(here, 0, np.iinfo(photo.dtype).max, out=here)
         return here.astype(photo.dtype)
@@ -134,7 +140,7 @@ def _resized(part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         cv2.resize(np.ascontiguousarray(part[..., first : first + 3]), size, interpolation=cv2.INTER_CUBIC)
         for first in range(0, part.shape[2], 3)
     ]
-    return planes[0] if len(planes) == 1 else np.concatenate(planes, 2)
+    return np.concatenate([plane.reshape(*plane.shape[:2], -1) for plane in planes], 2)
 
 
 def _luminance(rgb: np.ndarray) -> np.ndarray:
@@ -142,23 +148,40 @@ def _luminance(rgb: np.ndarray) -> np.ndarray:
     return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
+def _streak_maps(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(h, w, 7) float32: the change of each channel in levels of 255, its slope by luminance in -1..0, the luminance."""
+    change = (after.astype(np.float32) - before) / 257
+    guide = _luminance(before.astype(np.float32)) / 257
+    slopes, _offsets = _fitted(change, guide, _STREAK_RADIUS_PX, _STREAK_EPS, (-1.0, 0.0))
+    return np.concatenate((change, slopes, guide[..., None]), 2)
+
+
 def _light_maps(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(h, w, 6) float32: slope and offset of each channel's log gain by luminance."""
     dark = _DARKEST * 65535
     gain = np.log((after.astype(np.float32) + dark) / (before.astype(np.float32) + dark))  # (h, w, 3)
     guide = _luminance(before.astype(np.float32) / 65535)
-    size = (2 * _LIGHT_RADIUS_PX + 1,) * 2
+    slopes, offsets = _fitted(gain, guide, _LIGHT_RADIUS_PX, _LIGHT_EPS)
+    return np.concatenate((slopes, offsets), 2)
 
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.blur(values, size, borderType=cv2.BORDER_REFLECT_101), np.float32)
+
+def _fitted(
+    values: np.ndarray,
+    guide: np.ndarray,
+    radius_px: int,
+    eps: float,
+    slopes_within: tuple[float, float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and offset of (h, w, 3) ``values`` by (h, w) ``guide`` around each place, as a guided filter fits them."""
+    size = (2 * radius_px + 1,) * 2
+
+    def mean(of: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.blur(of, size, borderType=cv2.BORDER_REFLECT_101), np.float32).reshape(of.shape)
 
     centre = mean(guide)
     spread = mean(guide * guide) - centre * centre
-    slopes, offsets = [], []
-    for channel in range(3):
-        values = np.ascontiguousarray(gain[..., channel])
-        middle = mean(values)
-        slope = (mean(values * guide) - centre * middle) / (spread + _LIGHT_EPS)
-        slopes.append(mean(slope))
-        offsets.append(mean(middle - slope * centre))
-    return np.stack([*slopes, *offsets], -1)
+    middle = mean(values)
+    slope = (mean(values * guide[..., None]) - centre[..., None] * middle) / (spread + eps)[..., None]
+    if slopes_within is not None:
+        slope = np.clip(slope, *slopes_within)
+    return mean(slope), mean(middle - slope * centre[..., None])
