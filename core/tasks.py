@@ -50,6 +50,11 @@ class Task:
     smears: bool = False
 
     @property
+    def correction(self) -> str:
+        """How a change made in a copy goes up to the photo: a ``kind`` of :class:`core.restoring.copies.Correction`."""
+        return "light" if self.changes_light else "streaks" if self.has_layers else "plain"
+
+    @property
     def default_model(self) -> str:
         """Name of the bundled model that is taken when none is named."""
         return f"{self.name}-s"

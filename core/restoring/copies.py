@@ -70,35 +70,39 @@ class Correction:
     Args:
         before, after: the copy and its restoration, (h, w, 3) uint16.
         by: the copy's divisor.
-        light: the change is one of light (a shadow's): smooth but for the photo's own edges, and a factor. It is
+        kind: ``"plain"``: the change is enlarged and added. ``"light"``: it is one of light (a shadow's): smooth but for the photo's own edges, and a factor. It is
             fitted to the copy's luminance place by place (a guided filter, He et al. 2013) and applied by that of the
             photo, so that the light ends where the photo's edge is and not where a pixel of the copy ended.
-
-    Anything else that was changed is added, enlarged. Streaks have edges sharper than a copy shows, so what of the photo's
-    luminance the copy does not resolve is taken away as far as the copy's own is: place by place the slope of the change by
-    luminance, between none and all of it. Where nothing was changed the slope is 0, and detail and grain stay.
+            ``"streaks"``: what was taken away is brighter than what it hides and has edges sharper than a copy shows. So what
+            of the photo's luminance the copy does not resolve goes as far as what it resolves went: by the slope of the change by
+            luminance, place by place, between none and all of it. Where nothing was changed the slope is 0: grain stays.
     """
 
-    def __init__(self, before: np.ndarray, after: np.ndarray, by: int, light: bool = False) -> None:
-        self._by, self._light = by, light
-        if light:
+    def __init__(self, before: np.ndarray, after: np.ndarray, by: int, kind: str = "plain") -> None:
+        self._by, self._kind = by, kind
+        if kind == "light":
             self._maps = _light_maps(before, after)
-        else:
+        elif kind == "streaks":
             self._maps = _streak_maps(before, after)
+        else:
+            self._maps = _change(before, after)
 
     def put(self, photo: np.ndarray, region: tiling.Region) -> np.ndarray:
         """The photo's pixels of a region (x, y, width, height in its own pixels), corrected, in its depth."""
         x, y, width, height = region
         pixels = photo[y : y + height, x : x + width]
         here = self._enlarged(region)
-        if self._light:
+        if self._kind == "light":
             top = float(np.iinfo(photo.dtype).max)
             guide = _luminance(pixels.astype(np.float32) / top)[..., None]
             here = pixels * np.exp(here[..., :3] * guide + here[..., 3:])
         else:
             level = np.float32(np.iinfo(photo.dtype).max / 255)  # of the photo's depth to one of 255
-            unresolved = _luminance(pixels.astype(np.float32)) - level * here[..., 6]
-            here = pixels + level * here[..., :3] + here[..., 3:6] * unresolved[..., None]
+            change = level * here[..., :3]
+            if self._kind == "streaks":
+                unresolved = _luminance(pixels.astype(np.float32)) - level * here[..., 6]
+                change += here[..., 3:6] * unresolved[..., None]
+            here = pixels + change
         np.rint(here, out=here)
         np.clip(here, 0, np.iinfo(photo.dtype).max, out=here)
         return here.astype(photo.dtype)
@@ -148,9 +152,14 @@ def _luminance(rgb: np.ndarray) -> np.ndarray:
     return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
+def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32, in levels of 255."""
+    return (after.astype(np.float32) - before) / 257
+
+
 def _streak_maps(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(h, w, 7) float32: the change of each channel in levels of 255, its slope by luminance in -1..0, the luminance."""
-    change = (after.astype(np.float32) - before) / 257
+    change = _change(before, after)
     guide = _luminance(before.astype(np.float32)) / 257
     slopes, _offsets = _fitted(change, guide, _STREAK_RADIUS_PX, _STREAK_EPS, (-1.0, 0.0))
     return np.concatenate((change, slopes, guide[..., None]), 2)

@@ -79,7 +79,7 @@ def relit(photo: np.ndarray, mask: np.ndarray, restored: np.ndarray) -> np.ndarr
         return restored
     if by == 1:
         return _changed(restored, change)
-    return copies.Correction(after, _changed(after, change), by, light=True).put_all(restored)
+    return copies.Correction(after, _changed(after, change), by, "light").put_all(restored)
 
 
 def _changed(pixels: np.ndarray, change: np.ndarray) -> np.ndarray:

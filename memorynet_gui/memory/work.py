@@ -381,7 +381,7 @@ def _carried(bench: Bench, region: Region, after: np.ndarray) -> np.ndarray:
         bench.seen.pixels[y : y + h, x : x + w],
         after,
         bench.by,
-        light=tasks.of(bench.subject.choice.task).changes_light,
+        tasks.of(bench.subject.choice.task).correction,
     )
     left, top, width, height = bench.in_photo(region)
     return correction.put(
