@@ -280,6 +280,15 @@ _TABLE: tuple[Action, ...] = (
         "zoom_out", "Zoom out", "Further away", VIEW, ("Ctrl+-",), "mdi6.magnify-minus-outline", repeats=True
     ),
     Action(
+        "toggle_grid",
+        "Grid",
+        "Show all photos of the list at once, or one large",
+        VIEW,
+        ("G",),
+        "mdi6.view-grid-outline",
+        page="restore",
+    ),
+    Action(
         "toggle_inspector",
         "Inspector",
         "Show or hide the panel at the right",

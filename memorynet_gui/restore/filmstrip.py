@@ -37,6 +37,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QListView,
     QPushButton,
+    QSizePolicy,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -47,6 +48,7 @@ from PySide6.QtWidgets import (
 from core.restoring.verdict import words
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
+from memorynet_gui.restore.batch.shown import Shown
 from memorynet_gui.restore.queue_item import Item, ItemState
 from memorynet_gui.restore.session import Session
 from memorynet_gui.widgets.parts import elided_within
@@ -60,6 +62,7 @@ _NAME_PX = 38  # of a caption, at the least
 CAPTION_PX = 20
 CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
 STATE_PX = 56  # at the right of the caption: the state, which can be clicked
+_NO_LIMIT_PX = 16_777_215  # as Qt calls it
 SUMMARY_WIDTH_PX, SUMMARY_NARROW_PX = 208, 148
 ROOMY_PX = 840
 
@@ -276,7 +279,22 @@ class FilmstripList(QListView):
         self.setMouseTracking(True)
         self.setAcceptDrops(False)
 
+    def set_grid(self, on: bool) -> None:
+        off, needed = Qt.ScrollBarPolicy.ScrollBarAlwaysOff, Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        self.setWrapping(on)
+        self.setResizeMode(QListView.ResizeMode.Adjust if on else QListView.ResizeMode.Fixed)
+        self.setVerticalScrollBarPolicy(needed if on else off)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        if on:
+            self.setMinimumHeight(CELL.height() + 14)
+            self.setMaximumHeight(_NO_LIMIT_PX)
+        else:
+            self.setFixedHeight(CELL.height() + 14)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.isWrapping():
+            super().wheelEvent(event)
+            return
         delta = event.pixelDelta() if not event.pixelDelta().isNull() else event.angleDelta()
         by = delta.x() or delta.y()
         bar = self.horizontalScrollBar()
@@ -338,13 +356,15 @@ class Filmstrip(QWidget):
     retry_requested = Signal(list)  # item ids; empty: all that failed
     save_all_requested = Signal()
     menu_requested = Signal(QPoint)  # global position
+    photo_wanted = Signal()  # the current one, large: it was double-clicked
 
     def __init__(self, session: Session, thumbnails: Thumbnails, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.model = FilmstripModel(session, thumbnails)
         self.list = FilmstripList(session)
-        self.list.setModel(self.model)
+        self.shown = Shown(self.model, session.at)
+        self.list.setModel(self.shown)
         self.list.setAccessibleName("Queue of photos")
         self.list.setToolTip("Photos to restore. Arrow keys choose, Delete takes one off the list.")
         self.summary = QLabel()
@@ -388,6 +408,7 @@ class Filmstrip(QWidget):
             lambda at: self.menu_requested.emit(self.list.viewport().mapToGlobal(at))
         )
         self.list.state_clicked.connect(self._state_clicked)
+        self.list.doubleClicked.connect(lambda _index: self.photo_wanted.emit())
         self.retry.clicked.connect(lambda: self.retry_requested.emit([]))
         self.save_all.clicked.connect(self.save_all_requested)
         session.current_changed.connect(self._session_moved)
@@ -399,7 +420,33 @@ class Filmstrip(QWidget):
     def selected_ids(self) -> list[str]:
         """Ids of the selected cells in queue order."""
         rows = sorted(index.row() for index in self.list.selectedIndexes())
-        return [self._session.at(row).id for row in rows]
+        return [self._item_at(row).id for row in rows]
+
+    def _item_at(self, row: int) -> Item:
+        """Of the list, which may leave photos out and sort them."""
+        item: Item = self.shown.index(row, 0).data(ITEM_ROLE)
+        return item
+
+    def step(self, by: int) -> None:
+        """Make the neighbour in the strip the current photo; stops at the ends."""
+        count = self.shown.rowCount()
+        if not count:
+            return
+        row = self.list.currentIndex().row()
+        target = 0 if row < 0 else min(max(row + by, 0), count - 1)
+        self._session.set_current(self._item_at(target).id)
+
+    @property
+    def is_grid(self) -> bool:
+        return self.list.isWrapping()
+
+    def set_grid(self, on: bool) -> None:
+        """All photos at once, in rows, instead of one row of them."""
+        self.list.set_grid(on)
+        self.setSizePolicy(
+            QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding if on else QSizePolicy.Policy.Preferred
+        )
+        self.list.scrollTo(self.list.currentIndex())
 
     def set_batch(self, words: str) -> None:
         """What every photo that waits, and every one that is added, is restored with; empty: nothing runs by itself."""
@@ -429,25 +476,26 @@ class Filmstrip(QWidget):
 
     def _view_moved(self, index: QModelIndex) -> None:
         if not self._syncing and index.isValid():
-            self._session.set_current(self._session.at(index.row()).id)
+            self._session.set_current(self._item_at(index.row()).id)
 
     def _session_moved(self, item: Item | None) -> None:
         row = None if item is None else self._session.row_of(item.id)
-        if row is None or row == self.list.currentIndex().row():
+        index = QModelIndex() if row is None else self.shown.mapFromSource(self.model.index(row))
+        if row is None or (index.isValid() and index.row() == self.list.currentIndex().row()):
             self.list.viewport().update()
             return
         self._syncing = True
-        index = self.model.index(row)
         self.list.selectionModel().setCurrentIndex(
             index, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         )
-        self.list.scrollTo(index)
+        if index.isValid():
+            self.list.scrollTo(index)
         self._syncing = False
         self.list.viewport().update()
 
     def _state_clicked(self, row: int) -> None:
         """A click on "⚠ retry" itself retries."""
-        item = self._session.at(row)
+        item = self._item_at(row)
         if item.state is ItemState.FAILED:
             self.retry_requested.emit([item.id])
 

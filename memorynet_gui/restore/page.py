@@ -186,6 +186,12 @@ class RestorePage(Page):
         self.filmstrip.remove_requested.connect(lambda _ids: self._do("remove"))
         self.filmstrip.retry_requested.connect(self.work.retry)
         self.filmstrip.save_all_requested.connect(lambda: self._do("save_all"))
+        bar, shown = self.batch.bar, self.filmstrip.shown
+        bar.filter_chosen.connect(shown.show_only)
+        bar.order_chosen.connect(shown.sort_by)
+        bar.grid_wanted.connect(self._set_grid)
+        shown.changed.connect(self._tell_shown)
+        self.filmstrip.photo_wanted.connect(lambda: self._set_grid(False))
         self.filmstrip.list.selectionModel().selectionChanged.connect(lambda *_: self._tell_selection())
         self.filmstrip.menu_requested.connect(lambda at: photo_menu(self, self.session.current).popup(at))
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
@@ -284,6 +290,7 @@ class RestorePage(Page):
             "run_all": lambda: summary.waiting + summary.cancelled > 0 or self._again > 0,
             "cancel": lambda: self.flow.busy,
             "toggle_filmstrip": lambda: True,
+            "toggle_grid": lambda: len(self.session) > 1,
         }
         if action_id in answers:
             return answers[action_id]()
@@ -305,8 +312,8 @@ class RestorePage(Page):
             "save_comparison": out.ask_for_comparison,
             "copy": out.copy,
             "copy_command": out.copy_command,
-            "next": lambda: session.step(1),
-            "previous": lambda: session.step(-1),
+            "next": lambda: self.filmstrip.step(1),
+            "previous": lambda: self.filmstrip.step(-1),
             "select_all": self.filmstrip.list.selectAll,
             "remove": work.remove,
             "undo": self.masks.tool.undo if self.masks.active else work.undo,
@@ -322,6 +329,7 @@ class RestorePage(Page):
             "zoom_in": lambda: canvas.zoom_by(_ZOOM_STEP),
             "zoom_out": lambda: canvas.zoom_by(1 / _ZOOM_STEP),
             "toggle_filmstrip": self._toggle_filmstrip,
+            "toggle_grid": lambda: self._set_grid(not self.filmstrip.is_grid),
         }
         handlers[action_id]()
 
@@ -506,6 +514,8 @@ class RestorePage(Page):
         self._refresh()
 
     def _summary_changed(self) -> None:
+        if self.filmstrip.is_grid and len(self.session) < 2:
+            self._set_grid(False)
         if (len(self.session) > 0) != (self._outer.currentIndex() == 1):
             self._refresh()
         else:
@@ -529,6 +539,21 @@ class RestorePage(Page):
     def _mode_changed(self, mode: str) -> None:
         self.toolbar.set_mode(mode)
         self.context.settings.compare_mode = mode
+
+    def _set_grid(self, on: bool) -> None:
+        """All photos in the place of the one, or back."""
+        if on:
+            self.masks.stop()
+            self.filmstrip.show()
+        self.filmstrip.set_grid(on)
+        self._middle.setVisible(not on)
+        self.batch.bar.set_grid(on)
+        if not on:
+            self.filmstrip.setVisible(self.context.settings.filmstrip_shown)
+        (self.filmstrip.list if on else self.canvas).setFocus()
+
+    def _tell_shown(self) -> None:
+        self.batch.bar.set_shown(self.filmstrip.shown.filter, self.filmstrip.shown.rowCount())
 
     def _toggle_filmstrip(self) -> None:
         settings = self.context.settings

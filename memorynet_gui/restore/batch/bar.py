@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, SignalInstance
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QMenu, QPushButton, QToolButton, QWidget
 
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.restore.batch.shown import ADDED, ALL, FILTERS, ORDERS
 from memorynet_gui.widgets.parts import Elided
 
 _PLACE_PX = 176
@@ -22,6 +23,9 @@ class BatchBar(QFrame):
     beside_wanted = Signal()
     folder_wanted = Signal()
     save_and_go_on = Signal()
+    filter_chosen = Signal(str)  # a key of FILTERS
+    order_chosen = Signal(str)  # a key of ORDERS
+    grid_wanted = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -39,20 +43,62 @@ class BatchBar(QFrame):
         self.save.setToolTip("Write each result as soon as it is there, by the settings for saving")
         self.save.toggled.connect(self.as_they_finish)
         self.place = QToolButton()
+        self.place.setProperty("compact", True)
         self.place.setAccessibleName("Where results are saved")
         self.place.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.place.setMaximumWidth(_PLACE_PX)
         self.menu = QMenu(self.place)
         self.place.setMenu(self.menu)
+        self.only = QToolButton()
+        self.only.setProperty("compact", True)
+        self.only.setAccessibleName("Which photos are shown, and in which order")
+        self.only.setToolTip("Which photos are shown, and in which order")
+        self.only.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._build_only()
+        self.grid = QPushButton("Grid")
+        self.grid.setCheckable(True)
+        self.grid.setProperty("compact", True)
+        self.grid.setAccessibleName("Grid of all photos")
+        self.grid.setToolTip("All photos at once (G); a double click shows one large again")
+        self.grid.toggled.connect(self.grid_wanted)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 4, 16, 2)
         row.setSpacing(12)
+        row.addWidget(self.only)
+        row.addWidget(self.grid)
         row.addWidget(self.says, 1)
         row.addWidget(self.go_on)
         row.addWidget(self.save)
         row.addWidget(self.place)
         self.set_place(None)
         self.say("", paused=False)
+
+    def _build_only(self) -> None:
+        menu = QMenu(self.only)
+        self._choices: dict[str, QAction] = {}
+        for kinds, chosen, first in ((FILTERS, self.filter_chosen, ALL), (ORDERS, self.order_chosen, ADDED)):
+            group = QActionGroup(menu)
+            for key, (text, _) in kinds.items():
+                action = QAction(text, group)
+                action.setCheckable(True)
+                action.setChecked(key == first)
+                action.triggered.connect(lambda _on=False, key=key, chosen=chosen: chosen.emit(key))
+                menu.addAction(action)
+                self._choices[key] = action
+            menu.addSeparator()
+        self.only.setMenu(menu)
+        self.set_shown(ALL, 0)
+
+    def set_shown(self, only: str, count: int) -> None:
+        """Which filter is on, and how many photos pass it."""
+        self._choices[only].setChecked(True)
+        text = FILTERS[only][0]
+        self.only.setText(text if only == ALL else f"{text}: {count:,}")
+        set_role(self.only, "" if only == ALL else "on")
+
+    def set_grid(self, on: bool) -> None:
+        with QSignalBlocker(self.grid):
+            self.grid.setChecked(on)
 
     def say(self, text: str, paused: bool) -> None:
         """``paused``: nothing goes on until results are saved."""

@@ -198,7 +198,7 @@ def test_a_long_name_does_not_push_the_state_out(
     session.update(item.id, state=ItemState.FAILED)
     QTest.qWait(50)
     after = strip.grab().toImage()
-    left = strip.list.mapTo(strip, strip.list.visualRect(strip.model.index(1)).topLeft())
+    left = strip.list.mapTo(strip, strip.list.visualRect(strip.shown.index(1, 0)).topLeft())
     caption_y = left.y() + PAD + THUMB.height() + 4
     right_part = range(left.x() + CELL.width() - 40, left.x() + CELL.width() - PAD)
     changed = [
@@ -216,7 +216,7 @@ def test_selection_and_current_photo_follow_each_other(strip: Filmstrip, photos:
     QTest.mouseClick(
         strip.list.viewport(),
         Qt.MouseButton.LeftButton,
-        pos=strip.list.visualRect(strip.model.index(2)).center(),
+        pos=strip.list.visualRect(strip.shown.index(2, 0)).center(),
     )
     assert session.current == session.at(2)
     session.set_current(session.at(0).id)
@@ -235,7 +235,7 @@ def test_a_click_on_retry_retries_that_photo(strip: Filmstrip, photos: list[Path
     session.update(session.at(1).id, state=ItemState.FAILED)
     asked: list[list[str]] = []
     strip.retry_requested.connect(asked.append)
-    cell = strip.list.visualRect(strip.model.index(1))
+    cell = strip.list.visualRect(strip.shown.index(1, 0))
     QTest.mouseClick(strip.list.viewport(), Qt.MouseButton.LeftButton, pos=cell.center())
     assert asked == []
     QTest.mouseClick(
@@ -285,7 +285,7 @@ def test_the_focus_shows_only_while_the_keyboard_is_used(qapp: QApplication, pho
     strip._session.add(photos)
     before.setFocus()
     wait(before.hasFocus)
-    cell = strip.list.visualRect(strip.model.index(1)).center()
+    cell = strip.list.visualRect(strip.shown.index(1, 0)).center()
     QTest.mouseClick(strip.list.viewport(), Qt.MouseButton.LeftButton, pos=cell)
     assert strip.list.hasFocus() and not ring(strip), "a click needs no frame"
     QTest.keyClick(strip.list, Qt.Key.Key_Right)
