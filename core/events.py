@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from core import tasks
+
 if TYPE_CHECKING:
     import numpy as np
 
-Task = str  # "derain" | "deshadow" | "deblur"
+Task = str  # a name of core.tasks
 
 
 # --- restoration ---------------------------------------------------------------------------------
@@ -176,7 +178,7 @@ class ContrastDrawn:
 
     step: int
     groups: tuple[tuple[ContrastSample, ...], ...]
-    task: Task = "derain"
+    task: Task = tasks.DEFAULT
     weights: tuple[float, ...] = ()
     """How much each anchor counts in the term, by the damage there, in means over all places."""
 

@@ -29,6 +29,7 @@ class Task:
         nothing: what is said where none of the damage is found; empty: "No rain found".
         smears: whether the damage has a length and a direction that the photo tells (:mod:`core.restoring.smear`).
         takes_masks: whether a mask of the damage guides its models.
+        more_is_stronger: whether its damage is taken out more firmly where its memory is read more strongly.
         has_layers: whether published layers of the damage can be laid over clean photos.
     """
 
@@ -45,6 +46,7 @@ class Task:
     recipes: Mapping[str, str] = field(default_factory=dict)
     changes_light: bool = False
     takes_masks: bool = False
+    more_is_stronger: bool = True
     has_layers: bool = False
     nothing: str = ""
     smears: bool = False
@@ -85,6 +87,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 target_words=("shadow_free", "shadowfree", "shadow-free", "noshadow", "no_shadow"),
                 recipes={"fine-tune": "fine-tune-shadow", "standard": "deshadow"},
                 changes_light=True,
+                more_is_stronger=False,  # it spoils what is lit
                 nothing="No cast shadow found",
                 takes_masks=True,
             ),

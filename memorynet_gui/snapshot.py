@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QLabel
 
+from core import tasks
 from core.model import catalog
 from core.problems import describe
 
@@ -48,7 +49,7 @@ class Scene:
     theme: str = "dark"  # "dark" | "light"
     mode: str = "wipe"  # "wipe" | "side" | "difference" | "restored"
     restore: bool = True
-    task: str = "derain"  # one of the catalog's
+    task: str = tasks.DEFAULT  # one of the catalog's
     model: str | None = None  # a name or a path; None: the task's default
     runs: Path | None = (
         None  # a folder of training runs: the newest is shown on the Train page, over the others
@@ -171,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", default="1440x900", metavar="WxH")
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     parser.add_argument("--mode", default="wipe", choices=("wipe", "side", "difference", "restored"))
-    parser.add_argument("--task", default="derain", choices=tuple(catalog.TASKS))
+    parser.add_argument("--task", default=tasks.DEFAULT, choices=tuple(catalog.TASKS))
     parser.add_argument("--model", metavar="NAME|PATH")
     parser.add_argument(
         "--runs", type=Path, metavar="DIR", help="show the newest training run of this folder"

@@ -32,8 +32,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the script may be run from any folder and without an install
 
-from core.data.degrade import Bounds, RainParams, rain  # noqa: E402
+from core.data.degrade.base import Bounds  # noqa: E402
 from core.data.degrade.blur import BlurParams, average, random_path  # noqa: E402
+from core.data.degrade.rain import RainParams, rain  # noqa: E402
 from core.data.degrade.shadow import ShadowParams, shadow  # noqa: E402
 
 LONG_EDGE_PX = 720

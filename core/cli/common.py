@@ -295,9 +295,7 @@ def guesses(asked: str | Path | None, model: LoadedModel) -> bool:
 
     Raises :class:`UsageError` where it was asked for and cannot be done.
     """
-    from core.restoring.records import GUESSED_TASK
-
-    can = model.task == GUESSED_TASK and model.provenance.get("guidance") is True
+    can = tasks.of(model.task).takes_masks and model.provenance.get("guidance") is True
     if asked == "auto" and not can:
         check_takes_masks(model)
         raise UsageError(f"--mask auto: a mask can be guessed for shadows, not for {model.task}")

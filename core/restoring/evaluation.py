@@ -41,7 +41,7 @@ REGIONS, SIDES = ("shadow", "lit", "damage", "rest"), ("input", "restored")
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
     folder: Path
-    task: str = "derain"
+    task: str = tasks.DEFAULT
     model: Path | None = None  # None: the catalog's default for the task
     device: str = "auto"
     precision: str = "auto"

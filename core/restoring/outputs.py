@@ -30,7 +30,7 @@ def output_path(
     source: str | os.PathLike[str],
     out_dir: str | os.PathLike[str] | None = None,
     root: str | os.PathLike[str] | None = None,
-    task: str = "derain",
+    task: str = tasks.DEFAULT,
     format: str | None = None,
 ) -> Path:
     """``NAME.derained.EXT`` beside ``source``; or in ``out_dir``, with the folders between ``root`` and

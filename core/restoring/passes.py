@@ -18,6 +18,7 @@ import psutil
 import torch
 from torch.nn import functional
 
+from core import tasks
 from core.cv import cv2
 from core.data import taught as taughts
 from core.events import LadderStep, RestoreStarted, TileDone
@@ -29,7 +30,7 @@ from core.model.network import MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
 from core.restoring import shadow_light, tiling
-from core.restoring.records import GUESSED_TASK, SMALLEST_TILE_PX, RestoreError, RestoreRequest
+from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
 from core.restoring.verdict import Measure, Thresholds
 
 LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
@@ -94,7 +95,7 @@ class Network:
             job.tile_px,
         )
         self.notes += job.notes
-        if mask is not None and self.request.task == GUESSED_TASK:
+        if mask is not None and tasks.of(self.request.task).takes_masks:
             out = shadow_light.relit(pixels, mask, out)
         return out, job.seen()
 

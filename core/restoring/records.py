@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from core.restoring.tiling import Region
 
-GUESSED_TASK = "deshadow"  # the one whose damage can be guessed and whose light is measured beside it
 SMALLEST_TILE_PX = 64
 
 
@@ -132,7 +131,7 @@ class RestoreRequest:
         for mask in (self.mask, self.only, self.taught):
             if mask is not None and (mask.ndim != 2 or mask.dtype != "uint8"):
                 raise RestoreError(f"mask of {mask.shape} {mask.dtype}: need (height, width) uint8")
-        if self.guess and self.task != GUESSED_TASK:
+        if self.guess and not tasks.of(self.task).takes_masks:
             raise RestoreError(f"a mask can be guessed for shadows, not for {self.task}")
         try:
             scales.check(self.scale)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core import tasks
 from core.data import guidance, taught
 from core.events import Looked
 from core.images.blend import blend, within
@@ -21,7 +22,7 @@ from core.model import checkpoint
 from core.model.tensors import choose_precision
 from core.restoring import scaled, scales, shadow_guess
 from core.restoring.passes import Network, check_takes_masks, load_model
-from core.restoring.records import GUESSED_TASK, Restored, RestoreError, RestoreRequest
+from core.restoring.records import Restored, RestoreError, RestoreRequest
 from core.restoring.verdict import LITTLE, MUCH, NOTHING, Measure, Verdict
 
 __all__ = ["Network", "RestoreError", "RestoreRequest", "Restored", "blend", "guess", "preview", "restore"]
@@ -149,7 +150,7 @@ def _with_share(verdict: Verdict, found: shadow_guess.Guess) -> Verdict:
 
 def can_guess(model: Path, task: str) -> bool:
     """Whether :attr:`RestoreRequest.guess` may be asked of a model; False as well where it cannot be loaded."""
-    if task != GUESSED_TASK:
+    if not tasks.of(task).takes_masks:
         return False
     try:
         return load_model(model, "cpu", choose_precision("auto", "cpu")).provenance.get("guidance") is True

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from core import tasks
 from core.restoring.scales import WHOLE
 from core.tasks import TASKS
 
@@ -189,10 +190,10 @@ def advice(verdict: Verdict, task: str) -> str:
     """What could help where hardly anything was found or taken; empty where nothing needs to."""
     if verdict.found == NOTHING:
         noun = TASKS[task].noun if task in TASKS else "damage"
-        if task == "deshadow":
+        if tasks.of(task).takes_masks:
             return "If you see one, mark it: a mask says where it is."
         return f"If you see {noun}, try another scale or another task."
-    if task == "deshadow":  # which reads no more firmly, and whose light is found small anyway
+    if tasks.of(task).takes_masks:  # which reads no more firmly, and whose light is found small anyway
         return "If some is left, mark it: a mask says where it is." if verdict.found == LITTLE else ""
     if verdict.gone is not None and verdict.gone < SOME_GONE:
         return "More thoroughness or another scale may take more."

@@ -85,7 +85,7 @@ class TrainRecipe:
 
     name: str = _spec("derain-s", "run", "Name", "Name of the model that comes out", basic=True)
     task: str = _spec(
-        "derain",
+        tasks.DEFAULT,
         "run",
         "Task",
         "What the model learns; a name of your own, such as dehaze, for a task that you have pairs for",

@@ -11,6 +11,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QLabel, QWidget
 
 from core import tasks
+from core.model.memory_edit import LEAST_THOROUGH
 from core.restoring.records import Choice
 from memorynet_gui.restore.scale import Scale
 from memorynet_gui.restore.thoroughness import Thoroughness
@@ -168,12 +169,12 @@ class Choices(QWidget):
         """What is chosen now; ``model`` is empty when none can be used."""
         model = self.model.currentData()
         return Choice(
-            self.task.currentData() or "derain",
+            self.task.currentData() or tasks.DEFAULT,
             "" if model in (None, OPEN_MODEL) or self.model_error.isVisibleTo(self) else model,
             self.machine.device,
             self.machine.precision,
             self.machine.tile_px,
-            1.0 if self.task.currentData() in ("deshadow", tasks.AUTO) else self.thoroughness.percent / 100,
+            self.thoroughness.percent / 100 if self._more_is_stronger() else LEAST_THOROUGH,
             self.scale.value,
         )
 
@@ -232,8 +233,11 @@ class Choices(QWidget):
         name = self.model.currentData()
         chosen = next((entry for entry in self._entries if self._argument(entry) == name), None)
         self.thoroughness.set_available(chosen is None or chosen.reads_damage)
-        # read more strongly, the memory of shadows spoils what is lit
-        self.thoroughness.setVisible(self.task.currentData() not in ("deshadow", tasks.AUTO))
+        self.thoroughness.setVisible(self._more_is_stronger())
+
+    def _more_is_stronger(self) -> bool:
+        task = self.task.currentData() or tasks.DEFAULT
+        return task != tasks.AUTO and tasks.of(task).more_is_stronger
 
     def _model_problem(self, text: str) -> None:
         self.model_error.setText(text)

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from core import tasks
 from core.images.types import WriteOptions
-from core.restoring.records import GUESSED_TASK, command_words
+from core.restoring.records import command_words
 from memorynet_gui.restore.queue_item import DEFAULT_OPTIONS, Item, SaveNote
 
 
@@ -37,7 +38,7 @@ def arguments(item: Item, save: SaveNote | None = None, masks: Path | None = Non
     ):
         if name and masks is not None:
             words += [option, str(masks / f"{name}.png")]
-        elif option == "--mask" and note.made.task == GUESSED_TASK:
+        elif option == "--mask" and tasks.of(note.made.task).takes_masks:
             words += [option, recorded]  # "none" or "auto"
     return words + ([] if save is None else _save_words(save.options))
 

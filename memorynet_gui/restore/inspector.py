@@ -376,7 +376,11 @@ class Inspector(QWidget):
     # --- quality ---------------------------------------------------------------------------------
 
     def show_quality(
-        self, reference: Path | None, quality: Quality | None = None, note: str = "", task: str = "derain"
+        self,
+        reference: Path | None,
+        quality: Quality | None = None,
+        note: str = "",
+        task: str = tasks.DEFAULT,
     ) -> None:
         """No reference; the numbers; a sentence why there are none; or neither yet: they are being measured."""
         from core.images.metrics import PROTOCOLS

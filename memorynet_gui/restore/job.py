@@ -15,7 +15,7 @@ import numpy as np
 from core import tasks
 from core.events import LadderStep, Notice, PassTile, RestoreStarted, TileDone
 from core.jobs import Emit, JobControl
-from core.restoring.records import GUESSED_TASK, Choice, Restored
+from core.restoring.records import Choice, Restored
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.restore.mask_store import MaskStore
@@ -85,7 +85,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         elif isinstance(event, RestoreStarted | PassTile | LadderStep | Notice):
             emit(event)
 
-    mask = order.mask(item.mask) if choice.task == GUESSED_TASK else None
+    mask = order.mask(item.mask) if tasks.of(choice.task).takes_masks else None
     only = order.mask(item.only)
     restored: Restored | None = None
     if choice.task == tasks.AUTO:

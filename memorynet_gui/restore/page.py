@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
+from core import tasks
 from core.restoring import verdict
 from core.tasks import AUTO, DEFAULT
 from memorynet_gui.base import warm_up
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_GOES = {"derain": "Rain goes", "deshadow": "Shadows go", "deblur": "Blur goes"}
 _ZOOM_STEP = 1.5
 _COUNT_MS = 150
 
@@ -233,10 +233,11 @@ class RestorePage(Page):
         task = self._inspector.choices.choice().task
         fitting = [sample for sample in self._samples if sample.task == task]
         self.empty.set_samples(fitting or self._samples)
-        said = _GOES.get(task, _GOES["derain"])
+        noun = tasks.of(task).noun
+        goes = f"{noun.capitalize()} {'go' if noun.endswith('s') else 'goes'}"
         self.empty.say(
             "Drop photos or folders here",
-            f"{said}, the photo stays. Your originals are never overwritten.",
+            f"{goes}, the photo stays. Your originals are never overwritten.",
             "or paste with Ctrl+V",
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage
 
+from core import tasks
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.thumbnails import Thumbnails
@@ -63,7 +64,7 @@ class Stage(QObject):
         self._measure_soon.setSingleShot(True)
         self._measure_soon.setInterval(MEASURE_AFTER_MS)
         self._measure_soon.timeout.connect(self._measure)
-        self.task = "derain"
+        self.task = tasks.DEFAULT
         self._shut = False
         session.current_changed.connect(self._current_changed)
         self.loader.opened.connect(self._opened)

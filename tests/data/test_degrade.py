@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.degrade import (
-    DEGRADATIONS,
-    Bounds,
-    DegradationError,
-    RainParams,
-    _deep_layer,
-    _drawn_layer,
-    _smeared_layer,
-    rain,
-)
+from core.data.degrade import DEGRADATIONS, Bounds, DegradationError
+from core.data.degrade.rain import RainParams, _deep_layer, _drawn_layer, _smeared_layer, rain
 from tests.small import photo
 
 Layer = Callable[..., np.ndarray]

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.degrade import RainParams, rain
+from core.data.degrade.rain import RainParams, rain
 from core.events import LadderStep, RestoreStarted, TileDone
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl, ignore

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.cv import cv2
-from core.data.degrade import RainParams, rain
+from core.data.degrade.rain import RainParams, rain
 from core.events import Looked, PassTile, TileDone
 from core.images import io as image_io
 from core.images.metrics import psnr_db
