@@ -17,6 +17,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core import tasks
 from core.cli import program as cli
 from core.images import io as image_io
 from core.images import metrics
@@ -892,7 +893,7 @@ def test_a_model_opened_by_its_path_restores_and_repeats(
 
 
 def test_tasks_without_a_model_cannot_be_chosen(at: Desk) -> None:
-    usable = {entry.task for entry in catalog.models() if entry.error is None}
+    usable = {tasks.AUTO, *(entry.task for entry in catalog.models() if entry.error is None)}
     for row in range(at.panel.choices.task.count()):
         index = at.panel.choices.task.model().index(row, 0)
         enabled = bool(index.flags() & Qt.ItemFlag.ItemIsEnabled)
