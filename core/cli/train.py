@@ -50,6 +50,10 @@ def add(commands: Any) -> None:
         help="what DATA stands for in the recipe; may be given more than once; with --resume the run knows it",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="RUN_DIR", help="the run folder")
+    parser.add_argument(
+        "--code", type=Path, metavar="FILE",
+        help="run this Python file, which the recipe names as its code: it makes the damage of a task of your own",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on with the run that RUN_DIR holds")
     parser.add_argument(
         "--device", type=common.device_type, default="auto", metavar="DEVICE",
@@ -75,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
     recipe, data = _what_to_train(args)
+    _run_own_code(args.code, recipe)
     with common.interruptible() as control:
         common.import_aside(control, "core.training.trainer")
         from core.model import tensors
@@ -144,6 +149,27 @@ def _event_files(args: argparse.Namespace) -> Iterator[Emit]:
         yield log.tell
     finally:
         log.close()
+
+
+def _run_own_code(file: Path | None, recipe: TrainRecipe) -> None:
+    """Only what the recipe names, and only where it is named here as well. Raises UsageError."""
+    if file is None and not recipe.code:
+        return
+    if file is None or file.name != recipe.code:
+        named = f"names {recipe.code} as its code" if recipe.code else "names no code"
+        raise common.UsageError(
+            f"the recipe {named}; a Python file is run only when it is named here too: --code PATH/{recipe.code or 'FILE'}"
+        )
+    from core.data.degrade import own
+
+    try:
+        tasks_made = own.load(file)
+    except own.OwnCodeError as error:
+        raise common.UsageError(f"--code {error}") from error
+    if recipe.task not in tasks_made:
+        raise common.UsageError(
+            f"--code {file.name}: makes {', '.join(tasks_made)}, and the task is {recipe.task}"
+        )
 
 
 def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, ...]]:

@@ -224,6 +224,11 @@ def _untouched(clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray,
 
 def _degradation(recipe: TrainRecipe, data: tuple[Path, ...]) -> RegisteredDegradation:
     """That of the recipe's task, with the movement it names. Raises RecipeError, MotionError, OSError."""
+    if recipe.task not in DEGRADATIONS:
+        raise RecipeError(
+            f"the damage of {recipe.task} is made by {recipe.code}, which is run only when it is named on the command "
+            f"line: memorynet train ... --code PATH/{recipe.code}"
+        )
     return (
         blur_from(Motion.read(resolve_file(recipe.motion, data)))
         if recipe.motion

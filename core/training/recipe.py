@@ -166,6 +166,14 @@ class TrainRecipe:
         low=0.0,
         high=1.0,
     )
+    code: str = _spec(
+        "",
+        "data",
+        "Own code",
+        "Name of a Python file that makes the damage of a task of your own; it is run only where the command line "
+        "names it, too (--code)",
+        unsaid=True,
+    )
     motion: str = _spec(
         "",
         "data",

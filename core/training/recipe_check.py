@@ -146,8 +146,11 @@ def _between(
     if well("task", "kind", "sources") and values["task"] not in TASKS:
         known = ", ".join(TASKS)
         drawn = any(source.kind != "pairs" for source in values["sources"])
-        if values["kind"] not in ("pairs", "sources") or drawn:
+        has_code = bool(values["code"]) and values["kind"] in ("clean", "mixed")
+        if not has_code and (values["kind"] not in ("pairs", "sources") or drawn):
             yield "task", ("kind", "sources"), f"need one of {known}, or pairs to learn from (kind pairs)"
+    if well("code") and any(c in values["code"] for c in _NAME_FORBIDS):
+        yield "code", (), "need a file's name alone; where it lies is said on the command line"
     if well("task", "motion") and values["motion"] and not tasks.of(values["task"]).smears:
         yield "motion", ("task",), f"a camera's movement makes blur, and the task is {values['task']}"
     for name in ("train", "validation"):

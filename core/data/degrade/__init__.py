@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -125,11 +126,18 @@ def blur_from(motion: Motion) -> RegisteredDegradation:
     return replace(DEGRADATIONS["deblur"], make_pair=made)
 
 
-DEGRADATIONS: Mapping[str, RegisteredDegradation] = {
+_KNOWN: dict[str, RegisteredDegradation] = {
     "derain": RegisteredDegradation("rain", RainParams(), make=rain),
     "deshadow": RegisteredDegradation("shadow", ShadowParams(), make_with_mask=shadow, find_mask=find_shadow),
     "deblur": RegisteredDegradation(
         "blur", BlurParams(), make_pair=blur_pair, margin_px=MARGIN_PX, resize=resized
     ),
 }
+
+DEGRADATIONS: Mapping[str, RegisteredDegradation] = MappingProxyType(_KNOWN)
 """Task -> the degradation that it undoes."""
+
+
+def register(task: str, degradation: RegisteredDegradation) -> None:
+    """Another one, for this process: of a person's own task."""
+    _KNOWN[task] = degradation
