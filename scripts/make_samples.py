@@ -154,7 +154,7 @@ SHOWERS = (
     )),
 )  # fmt: skip
 
-CAMERA = Shower("dragonfly", "Dragonfly in the rain, 13 megapixels", 3, (
+CAMERA = Shower("dragonfly", "Dragonfly, 13 megapixels", 3, (
     replace(FINE, length_px=Bounds(90, 170), width_px=Bounds(3.2, 6), cover=Bounds(0.05, 0.10),
             strength=Bounds(0.15, 0.3), mist_strength=Bounds(0.04, 0.09)),
     replace(NEAR, length_px=Bounds(220, 420), width_px=Bounds(4.5, 10), cover=Bounds(0.012, 0.03),
@@ -323,7 +323,8 @@ def listed(out: Path) -> Iterator[tuple[dict[str, object], Photo]]:
     photos = {photo.file: photo for photo in PHOTOS}
     entries: list[tuple[str, str, str | None, Photo]]
     entries = [(f"rainy/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHOWERS]
-    entries += [(f"camera/{CAMERA.file}.jpg", CAMERA.name, None, photos[CAMERA.file])]
+    # second: the window's empty page shows three
+    entries.insert(1, (f"camera/{CAMERA.file}.jpg", CAMERA.name, None, photos[CAMERA.file]))
     entries += [(f"shaded/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHADES]
     entries += [(f"blurred/{s.file}.jpg", s.name, f"clean/{s.file}.jpg", photos[s.file]) for s in SHAKES]
     entries += [(f"clean/{p.file}.jpg", p.name, None, p) for p in PHOTOS]
