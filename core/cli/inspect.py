@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
-from core.cli import common, photos
+from core.cli import common, photos, usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,7 @@ examples:
   memorynet inspect beach.jpg --no-memory         what looks like damage after restoring without
   memorynet inspect beach.jpg --place 1200,800    everything about that place of the photo
   memorynet inspect beach.jpg --place 1200,800,300,200    the same of a region, on average
+  memorynet inspect photos/ --usage               how much each slot is used, over all of them
 
 what is written for each photo:
   negative-before.png, negative-after.png   how much each place looks like damage
@@ -90,6 +91,10 @@ def add(commands: Any) -> None:
         "--place", type=_place_type, action="append", default=[], metavar="X,Y[,W,H]",
         help="tell everything about this place or region, in pixels; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--usage", action="store_true",
+        help="only tell how much each slot is used over all the photos, and how many stay unused; writes nothing",
+    )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     parser.set_defaults(run=run)
@@ -126,6 +131,8 @@ def run(args: argparse.Namespace) -> int:
             inspection.check_memory(model)
         except RestoreError as error:
             raise common.UsageError(str(error)) from error
+        if args.usage:
+            return usage.run(args, items, path, model, control)
         if mask is not None:
             common.check_takes_masks(model)
         common.check_memory_edit(args, edit, model.network.config)

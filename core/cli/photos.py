@@ -175,7 +175,7 @@ class Batch(abc.ABC):
 
     def _say(self, item: Item) -> None:
         if item.error is not None:
-            print(f"{item.source}: {describe(item.error).sentence}", file=sys.stderr, flush=True)
+            say_error(item.source, item.error)
         if not self.args.json:
             for line in self.lines(item):
                 print(line, flush=True)
@@ -219,6 +219,11 @@ class Batch(abc.ABC):
             for line in self.last_lines():
                 print(line)
         return common.EXIT_FAILED if counts[FAILED] else common.EXIT_OK
+
+
+def say_error(source: Path, error: Exception) -> None:
+    """What is wrong with a photo, where it does not end up in the results."""
+    print(f"{source}: {describe(error).sentence}", file=sys.stderr, flush=True)
 
 
 def check_out(args: argparse.Namespace) -> None:

@@ -177,13 +177,21 @@ class _Run(KeptRun):
         from core.training.own_samples import fill_from_run  # reads the recipe's data, as this does
 
         try:
-            fill_from_run(
+            filled = fill_from_run(
                 self.recipe,
                 tuple(Path(path) for path in self.data),
                 self.folder.model,
                 self.device,
                 self.control,
             )
+            if filled is not None:
+                told = ", ".join(f"{one.count} {kind}" for kind, one in filled.kinds.items())
+                photos = max(one.photos for one in filled.kinds.values())
+                self.emit(
+                    Notice(
+                        f"Samples of {photos} photos of this run were kept beside the model ({told}): the Memory page shows them."
+                    )
+                )
         except Cancelled:
             pass
         except Exception as error:

@@ -340,3 +340,23 @@ def test_a_place_outside_says_so(capsys: pytest.CaptureFixture[str], photos: Pat
     assert code == 1 and "the photo has" in err
     code, _out, err = run(capsys, photos / "a.png", "--model", model, "--place", "12")
     assert code == 2 and "need whole numbers X,Y" in err
+
+
+def test_usage_is_told_over_all_photos_and_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path
+) -> None:
+    before = sorted(photos.rglob("*"))
+    code, out, _err = run(capsys, photos, "--model", model, "--usage", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["photos"] == 2 and sorted(photos.rglob("*")) == before
+    for polarity in ("positive", "negative"):
+        for usage in found["usage"][polarity].values():
+            assert sum(usage) == pytest.approx(1, abs=1e-3)
+        assert max(found["used_in"][polarity]["part"]) == 2
+    code, out, _err = run(capsys, photos, "--model", model, "--usage")
+    assert code == 0 and "over 2 photos" in out and "stayed silent" in out
+    (photos / "bad.png").write_bytes(b"nothing")
+    code, out, err = run(capsys, photos, "--model", model, "--usage")
+    assert code == 1 and "bad.png" in err and "over 2 photos" in out
+    code, _out, err = run(capsys, photos, "--model", model, "--usage", "--place", "1,1")
+    assert code == 2 and "leave out --place" in err

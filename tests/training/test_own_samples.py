@@ -44,9 +44,12 @@ def test_what_cannot_be_filled_says_why(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_run_leaves_samples_of_its_own_photos(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data")
     recipe = replace(RECIPE, steps=4, validate_every=4)
-    result = train(recipe, (data,), tmp_path / "run", lambda _event: None, JobControl())
+    events: list[object] = []
+    result = train(recipe, (data,), tmp_path / "run", events.append, JobControl())
     samples, problem = exemplars.load_beside(result.model)
     assert samples is not None and problem is None
+    said = next(event.text for event in events if isinstance(event, Notice))
+    assert said.startswith("Samples of 5 photos") and f"{samples.count('positive')} positive" in said
     assert samples.sources == tuple(
         f"{seed}.png" for seed in range(5)
     )  # those trained on, not those validated on

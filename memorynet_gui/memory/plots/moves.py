@@ -153,12 +153,8 @@ class MovesPlot(QWidget):
             painter.setBrush(colour)
             painter.drawEllipse(end, 2.5, 2.5)
         painter.setPen(colour)
-        # what stands for many places is named where it ends: it begins among the pins
-        at = (
-            start + QPointF(6, -5)
-            if move.name.isdigit()
-            else end + QPointF(6, 4 if move.name == "photo" else 16)
-        )
+        # the photo is named where it ends: it begins among the pins
+        at = end + QPointF(6, 10) if move.name == "photo" else start + QPointF(6, -5)
         painter.drawText(at, self._titles.get(move.name, move.name))
 
     # --- hand --------------------------------------------------------------------------------------
