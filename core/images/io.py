@@ -10,19 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import secrets
-import stat
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from core import foreign_text
+from core import atomic, foreign_text
 from core.images import xmp as image_xmp
 from core.images.colour import profile_name, row_bands, to_srgb
 from core.images.decode import Canvas, decode
@@ -92,17 +86,10 @@ __all__ = [
     "write",
 ]
 
-try:
-    import fcntl
-except ImportError:  # Windows, where nobody can remove a file that is being written
-    fcntl = None  # type: ignore[assignment]
-
 _DEFAULTS = WriteOptions()
 MOST_DECODED_BACK_PX = 64_000_000
 """Larger pictures are not decoded again after they were written."""
 _EXACT = frozenset({"PNG", "TIFF", "BMP"})  # what they hold is what they were given
-_LITTER = re.compile(r"\.writing-[0-9a-f]{16}\.part")
-_LITTER_AGE_S = 60.0
 
 # --- reading -------------------------------------------------------------------------------------
 
@@ -314,8 +301,8 @@ def write(
     job, lines = plan(format_name, picture, options, provenance, sidecar)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _tidy(target.parent)
-        with _temporary(target) as image_file:
+        atomic.tidy(target.parent)
+        with atomic.beside(target) as image_file:
             encode(job, image_file.file)
             image_file.finish()
             _read_back(image_file.path, job)
@@ -323,13 +310,13 @@ def write(
                 _take_place(image_file.path, target, options.overwrite)
             else:
                 record = {"namespace": image_xmp.NAMESPACE, **(provenance or {})}
-                with _temporary(sidecar) as side_file:
+                with atomic.beside(sidecar) as side_file:
                     side_file.file.write(json.dumps(record, indent=2, ensure_ascii=False).encode())
                     side_file.finish()
                     with _undone_on_failure(sidecar):
                         _take_place(side_file.path, sidecar, True)
                         _take_place(image_file.path, target, options.overwrite)
-        _sync_folder(target.parent)
+        atomic.sync_folder(target.parent)
     except (ImageError, MemoryError):
         raise
     except OSError as error:
@@ -367,70 +354,10 @@ def _same_file(target: Path, source: Path) -> bool:
     return names[0] == names[1]
 
 
-class _TemporaryFile:
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        self.path = path
-        self.file = file
-
-    def finish(self) -> None:
-        """On the disk, not only on its way there."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[_TemporaryFile]:
-    """A hidden file in the target's folder that is gone afterwards, unless it was renamed."""
-    path = target.with_name(f".writing-{secrets.token_hex(8)}.part")
-    try:
-        with _create(path) as file:
-            _hold(file)
-            with contextlib.suppress(OSError, AttributeError):  # a file that is replaced passes on its rights
-                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
-            yield _TemporaryFile(path, file)
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def remove_litter(folder: Path) -> None:
-    """Remove what writers that were killed have left right in ``folder``; a file somebody writes to now stays.
-
-    Only where the system lets files be held (POSIX), for only there can the two be told apart.
-    """
-    if fcntl is None:
-        return
-    for path in folder.glob(".writing-*.part"):
-        if not _LITTER.fullmatch(path.name) or path.is_symlink():
-            continue
-        with contextlib.suppress(OSError), path.open("rb") as file:  # held: it is being written
-            if time.time() - path.stat().st_mtime > _LITTER_AGE_S:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
-
-
-def _hold(file: BinaryIO) -> None:
-    """For as long as it is open; the system lets go of it however the program ends."""
-    if fcntl is not None:
-        with contextlib.suppress(OSError):  # some network disks cannot
-            fcntl.flock(file, fcntl.LOCK_EX)
-
-
-@lru_cache(maxsize=256)
-def _tidy(folder: Path) -> None:
-    """Once per folder: a batch writes thousands of files into one."""
-    remove_litter(folder)
-
-
-def _create(path: Path) -> BinaryIO:
-    return path.open("x+b")
-
-
 def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
     if not overwrite and os.path.lexists(target):  # someone made it while we were encoding
         raise WouldOverwrite(target, is_source=False)
-    os.replace(temporary, target)  # noqa: PTH105
+    atomic.exchange(temporary, target)
 
 
 @contextmanager
@@ -446,16 +373,6 @@ def _undone_on_failure(sidecar: Path) -> Iterator[None]:
             else:
                 sidecar.write_bytes(before)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename last through a power cut, where the system lets folders be synced."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _read_back(path: Path, job: EncodeJob) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal
+from PySide6.QtCore import QObject, Signal
 
+from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 
 if TYPE_CHECKING:
@@ -27,20 +28,19 @@ class Collector(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._background = Background(self)
         self._stop = threading.Event()
 
     def collect(self, paths: Iterable[Path]) -> None:
-        self._pool.start(_Collect(self, tuple(paths)))
+        given = tuple(paths)
+        self._background.call(lambda: self._run(given))
 
     def shut_down(self) -> None:
         self._stop.set()
-        self._pool.clear()
-        self._pool.waitForDone()
+        self._background.shut_down(finish=False)
 
     def _run(self, paths: tuple[Path, ...]) -> None:
-        """On the pool's thread."""
+        """On another thread."""
         count = 0
         batch: list[Path] = []
         problems: list[str] = []
@@ -56,15 +56,6 @@ class Collector(QObject):
         if batch:
             self.found.emit(batch)
         self.finished.emit(count, problems, list(passed_over.values()))
-
-
-class _Collect(QRunnable):
-    def __init__(self, collector: Collector, paths: tuple[Path, ...]) -> None:
-        super().__init__()
-        self._collector, self._paths = collector, paths
-
-    def run(self) -> None:
-        self._collector._run(self._paths)
 
 
 def _photos(

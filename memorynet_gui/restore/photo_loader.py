@@ -6,15 +6,15 @@ decoded at all, and the neighbour in the direction of travel is read ahead.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, Signal
+from PySide6.QtCore import QObject, Signal
 
+from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.restore.queue_item import Item
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from memorynet_gui.restore.results import ResultStore
 
 BUDGET_BYTES = 768 << 20
+_WANTED, _AHEAD = "wanted", "ahead"
 READ_AHEAD_PIXELS = 40_000_000  # larger photos are decoded only when asked for
 
 
@@ -50,34 +51,33 @@ class PhotoLoader(QObject):
     opened = Signal(object)  # Shown
     failed = Signal(str, object)  # item id, Problem
 
-    _came = Signal(object, int, object, bool)  # Item, generation, Shown | Problem | None, wanted now
-
     def __init__(self, store: ResultStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
         self._cache: OrderedDict[str, Shown] = OrderedDict()
-        self._lock = threading.Lock()
-        self._wanted: tuple[Item, int] | None = None  # with its generation
-        self._ahead: tuple[Item, int] | None = None
         self._generation: Counter[str] = Counter()  # up when what is being decoded is out of date
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
-        self._came.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
+        self._background = Background(self)
 
     def open(self, item: Item, ahead: Item | None = None) -> Shown | None:
         """The photo if it is at hand; otherwise None, and a signal follows."""
         shown = self._cache.get(item.id)
-        with self._lock:
-            self._wanted = None if shown is not None else (item, self._generation[item.id])
-            self._ahead = None
-            if ahead is not None and ahead.id not in self._cache:
-                self._ahead = (ahead, self._generation[ahead.id])
-            something = self._wanted is not None or self._ahead is not None
+        for key in (_WANTED, _AHEAD):
+            self._background.forget(key)
         if shown is not None:
             self._cache.move_to_end(item.id)
-        if something:
-            self._pool.start(_Load(self))
+        else:
+            self._load(item, _WANTED)
+        if ahead is not None and ahead.id not in self._cache:
+            self._load(ahead, _AHEAD)
         return shown
+
+    def _load(self, item: Item, key: str) -> None:
+        generation, limit = self._generation[item.id], None if key == _WANTED else READ_AHEAD_PIXELS
+        self._background.call(
+            lambda: load_photo(item, self._store, limit),
+            lambda result: self._arrived(item, generation, result, key == _WANTED),
+            key=key,
+        )
 
     def forget(self, item_id: str) -> None:
         """What is decoded of this photo is out of date."""
@@ -97,25 +97,7 @@ class PhotoLoader(QObject):
         return sum(shown.nbytes for shown in self._cache.values())
 
     def shut_down(self) -> None:
-        with self._lock:
-            self._wanted = self._ahead = None
-        self._pool.clear()
-        self._pool.waitForDone()
-
-    def _load_next(self) -> None:
-        """On the pool's thread: what is wanted now, then what may be wanted next."""
-        while True:
-            with self._lock:
-                now = self._wanted is not None
-                if now:
-                    job, self._wanted = self._wanted, None
-                else:
-                    job, self._ahead = self._ahead, None
-            if job is None:
-                return
-            item, generation = job
-            result = load_photo(item, self._store, limit=None if now else READ_AHEAD_PIXELS)
-            self._came.emit(item, generation, result, now)
+        self._background.shut_down(finish=False)
 
     def _arrived(self, item: Item, generation: int, result: Shown | Problem | None, now: bool) -> None:
         if generation != self._generation[item.id]:
@@ -128,15 +110,6 @@ class PhotoLoader(QObject):
             self.failed.emit(item.id, result)
         elif result is not None:
             self.opened.emit(result)
-
-
-class _Load(QRunnable):
-    def __init__(self, loader: PhotoLoader) -> None:
-        super().__init__()
-        self._loader = loader
-
-    def run(self) -> None:
-        self._loader._load_next()
 
 
 def load_photo(item: Item, store: ResultStore, limit: int | None = None) -> Shown | Problem | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
+
+from core import atomic
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,9 @@ class ResultStore:
             folder.mkdir(parents=True, exist_ok=True)
             for file in sorted(folder.glob("*.npy"), key=lambda found: found.stat().st_mtime_ns):
                 self._sizes[file.stem] = file.stat().st_size
-            for part in folder.glob("*.part"):
+            for part in folder.glob("*.part"):  # of earlier versions
                 part.unlink(missing_ok=True)
+            atomic.remove_leftovers(folder)
             free = shutil.disk_usage(folder).free
         except OSError as exc:
             log.warning("results folder %s cannot be used: %s", folder, exc)
@@ -81,15 +83,10 @@ class ResultStore:
         """Keep ``pixels``. The error says why they are in memory rather than on disk; None: all is well."""
         self.make_room(pixels.nbytes)
         final = self._file(item_id)
-        part = final.with_suffix(f".{threading.get_ident()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)  # cache folders get swept
-            with part.open("wb") as stream:
-                np.save(stream, pixels, allow_pickle=False)
-            os.replace(part, final)  # noqa: PTH105
+            atomic.write_atomically(final, lambda part: _save(part, pixels), flush=False)
         except OSError as exc:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # an older result must not pass for this one after a restart
                 final.unlink(missing_ok=True)
             log.warning("result %s stays in memory: %s", item_id, exc)
@@ -156,3 +153,8 @@ class ResultStore:
 
     def _file(self, item_id: str) -> Path:
         return self._folder / f"{item_id}.npy"
+
+
+def _save(path: Path, pixels: np.ndarray) -> None:
+    with path.open("wb") as stream:  # a file: to a bare path its own ending would be added
+        np.save(stream, pixels, allow_pickle=False)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
+from memorynet_gui.base.background import Background
 from memorynet_gui.restore.queue_item import Item, ItemState, Origin, read_queue, write_queue
 
 log = logging.getLogger(__name__)
@@ -101,10 +102,7 @@ class Session(QObject):
         self._saver.setSingleShot(True)
         self._saver.setInterval(SAVE_DELAY_MS)
         self._saver.timeout.connect(self._save_in_background)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)  # one writer: the newest snapshot wins
-        self._from_disk = _FromDisk()
-        self._from_disk.read.connect(self._take_loaded)
+        self._disk = Background(self)
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -386,16 +384,20 @@ class Session(QObject):
 
     def _save_in_background(self) -> None:
         assert self._file is not None
-        if self._pool.activeThreadCount():
+        if self._disk.busy:
             self._saver.start()  # a write is under way; this snapshot would only queue up behind it
             return
-        items, current = self._snapshot()
-        self._pool.start(_Write(self._file, items, current))
+        file, (items, current) = self._file, self._snapshot()
+        self._disk.call(lambda: write_queue(file, items, current), failed=self._not_written)
+
+    def _not_written(self, error: Exception) -> None:
+        """The queue lives on in memory, and every change tries again."""
+        log.warning("the queue could not be written to %s: %s", self._file, error)
 
     def save(self) -> None:
         """Write the queue now and wait for it. Raises OSError. Nothing happens without a file."""
         self._saver.stop()
-        self._pool.waitForDone()
+        self._disk.wait()
         if self._file is not None and self._may_save:
             write_queue(self._file, *self._snapshot())
 
@@ -410,7 +412,8 @@ class Session(QObject):
             self.loaded.emit()
             return
         self._may_save = False
-        self._pool.start(_Read(self._file, self._from_disk))
+        file = self._file
+        self._disk.call(lambda: read_queue(file), lambda found: self._take_loaded(*found))
 
     def _take_loaded(self, items: list[Item], current_id: str | None, notice: str) -> None:
         ids = self.known_ids()
@@ -425,31 +428,6 @@ class Session(QObject):
         if notice:
             self.notice.emit(notice)
         self.loaded.emit()
-
-
-class _FromDisk(QObject):
-    read = Signal(object, object, str)  # list[Item], current id, notice
-
-
-class _Read(QRunnable):
-    def __init__(self, file: Path, to: _FromDisk) -> None:
-        super().__init__()
-        self._read_from, self._to = file, to
-
-    def run(self) -> None:
-        self._to.read.emit(*read_queue(self._read_from))
-
-
-class _Write(QRunnable):
-    def __init__(self, file: Path, items: list[Item], current: str | None) -> None:
-        super().__init__()
-        self._write_to, self._items, self._current = file, items, current
-
-    def run(self) -> None:
-        try:
-            write_queue(self._write_to, self._items, self._current)
-        except OSError as exc:  # the queue lives on in memory, and every change tries again
-            log.warning("the queue could not be written to %s: %s", self._write_to, exc)
 
 
 def _ranges(rows: Sequence[int]) -> list[tuple[int, int]]:

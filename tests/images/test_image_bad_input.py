@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core import atomic
 from core.images import exif as image_exif
 from core.images import io as image_io
 from core.images import place
@@ -566,7 +567,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, stage: str, number: int, after: int 
     if stage == "mkdir":
         monkeypatch.setattr(Path, "mkdir", _raise(number))
     elif stage == "create":
-        monkeypatch.setattr(image_io, "_create", _raise(number))
+        monkeypatch.setattr(atomic, "_create", _raise(number))
     elif stage in ("fsync", "replace"):
         monkeypatch.setattr(os, stage, _raise(number))
     else:
@@ -582,7 +583,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, stage: str, number: int, after: int 
                     raise OSError(number, os.strerror(number))
                 return super().write(data) or 0
 
-        monkeypatch.setattr(image_io, "_create", lambda path: FullDisk(path, "x+"))
+        monkeypatch.setattr(atomic, "_create", lambda path: FullDisk(path, "x+"))
 
 
 @pytest.mark.parametrize("extension", FORMATS)
