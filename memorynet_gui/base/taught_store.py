@@ -19,10 +19,17 @@ class TaughtStore:
         self._folder = data_dir / "taught"
 
     @staticmethod
-    def key(photo: Path) -> str:
-        """Raises OSError: the photo cannot be read."""
+    def key(photo: Path, task: str) -> str:
+        """What is no rain may be a shadow: each task has a word of its own. Raises OSError: the photo cannot be read."""
         with photo.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+            return f"{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}-{task}"
+
+    def of(self, photo: Path, task: str) -> np.ndarray | None:
+        """What is kept about a photo; None where there is nothing."""
+        try:
+            return self.get(self.key(photo, task))
+        except OSError:
+            return None
 
     def path(self, key: str) -> Path:
         return self._folder / f"{key}.png"

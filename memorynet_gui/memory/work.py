@@ -118,6 +118,7 @@ class Bench:
         return (
             self.by == 1
             and self.restored is not None
+            and self.taught is None
             and not np.array_equal(self.restored, self.picture.pixels)
         )
 
@@ -252,7 +253,7 @@ def open_photo(
     seen = copies.reduced_picture(picture, by)
     look = memory_look.look(seen, request, emit, control)
     samples, without = exemplars.load_beside(model)
-    key, known = _taught(subject.path, store, rgb.shape[:2])
+    key, known = _taught(subject, store, rgb.shape[:2])
     return Bench(
         subject,
         picture,
@@ -285,10 +286,10 @@ def _names(look: MemoryLook) -> dict[SlotKey, SlotNote]:
         return {}
 
 
-def _taught(photo: Path, store: TaughtStore, size: tuple[int, ...]) -> tuple[str, np.ndarray | None]:
+def _taught(subject: Subject, store: TaughtStore, size: tuple[int, ...]) -> tuple[str, np.ndarray | None]:
     """What was taught about a photo, and the key under which it is kept; "" where it cannot be kept."""
     try:
-        key = store.key(photo)
+        key = store.key(subject.path, subject.choice.task)
     except OSError:
         return "", None
     known = store.get(key)

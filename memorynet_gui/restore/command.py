@@ -35,6 +35,7 @@ def arguments(item: Item, save: SaveNote | None = None, masks: Path | None = Non
     for option, recorded, name in (
         ("--mask", note.made.mask, note.mask_name),
         ("--only", note.made.only, note.only_name),
+        ("--taught", note.made.taught, note.taught_name),
     ):
         if name and masks is not None:
             words += [option, str(masks / f"{name}.png")]

@@ -21,6 +21,7 @@ from memorynet_gui.base import pace
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.pace import Pace
 from memorynet_gui.base.problems import describe
+from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.restore.job import RestoreOrder, RestoreOutcome, TileShown, restore_photo
 from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.queue_item import Item, ItemState, choice_words
@@ -60,6 +61,7 @@ class RestoreFlow(QObject):
         super().__init__(parent)
         self._session, self._runner, self._store, self._focus = session, runner, store, focus
         self.masks: MaskStore | None = None
+        self.taught: TaughtStore | None = None
         self.size_of: Callable[[Item], tuple[int, int] | None] = lambda _item: None  # of a photo that waits
         self._choice: Choice | None = None  # of the batch; of what was asked for first, where that is all
         self._running_choice: Choice | None = None
@@ -276,7 +278,7 @@ class RestoreFlow(QObject):
             self.out_of_room.emit()
             self.progressed.emit()
             return
-        order = RestoreOrder(item, choice, self._focus(item), self._store, self.masks)
+        order = RestoreOrder(item, choice, self._focus(item), self._store, self.masks, self.taught)
         self._running_id, self._running_choice = item.id, choice
         self._skipping = False
         self._ours = True

@@ -440,6 +440,10 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
             rows.append(("Mask", origin, f"Where the damage is: {made.mask}"))
         if made.only != "none":
             rows.append(("Restored", "only where painted", f"The mask of what may change: {made.only}"))
+        if made.taught != "none":
+            rows.append(
+                ("Taught", "as painted", f"On the Memory page, what is damage and what is not: {made.taught}")
+            )
         thoroughness = note.choice.thoroughness
         if thoroughness != LEAST_THOROUGH:
             tooltip = f"The memory of damage was read {thoroughness:.3g} times as strongly"

@@ -18,6 +18,7 @@ from core.jobs import Emit, JobControl
 from core.restoring.records import Choice, Restored
 from memorynet_gui.base.errors import ResultGone, SizeMismatch, SourceChanged
 from memorynet_gui.base.problems import Problem, describe
+from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.queue_item import Item, ResultNote
 from memorynet_gui.restore.results import ResultStore
@@ -36,6 +37,7 @@ class RestoreOrder:
     focus: tuple[int, int, int, int] | None
     store: ResultStore = field(compare=False, repr=False)
     masks: MaskStore | None = field(default=None, compare=False, repr=False)
+    taught: TaughtStore | None = field(default=None, compare=False, repr=False)
 
     def mask(self, name: str) -> np.ndarray | None:
         return self.masks.get(name) if self.masks is not None and name else None
@@ -97,8 +99,16 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
             restored, choice = which.restore_auto(
                 picture, choice, forward, control, focus=order.focus, only=only
             )
+    taught, taught_name = None, ""
     if restored is None:
-        request = choice.request(focus=order.focus, mask=mask, only=only)
+        if order.taught is not None and order.masks is not None:
+            taught = order.taught.of(item.path, choice.task)
+        if taught is not None and taught.shape == picture.pixels.shape[:2]:
+            assert order.masks is not None
+            taught_name = order.masks.put(taught)  # what this result was made with, whatever is taught later
+        else:
+            taught = None
+        request = choice.request(focus=order.focus, mask=mask, only=only, taught=taught)
         restored = restore.restore(picture, restore.guessing(request), forward, control)
     note = ResultNote(
         choice=choice,
@@ -110,6 +120,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         source_mtime_ns=stamp.st_mtime_ns if stamp else 0,
         mask_name=item.mask if mask is not None else "",
         only_name=item.only if only is not None else "",
+        taught_name=taught_name,
     )
     rgb = image_io.to_srgb(restored.pixels, picture.icc)
     error = order.store.put(item.id, restored.pixels)

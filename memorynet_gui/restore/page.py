@@ -18,6 +18,7 @@ from core.tasks import AUTO, DEFAULT
 from memorynet_gui.base import warm_up
 from memorynet_gui.base.own_place import OwnPlace
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
+from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.compare.view import CompareView
@@ -85,6 +86,7 @@ class RestorePage(Page):
             self,
         )
         self.flow.masks = self.masks.store
+        self.flow.taught = TaughtStore(settings.data_dir)
         self.sizes = Sizes(self.session, self)
         self.flow.size_of = self.sizes.of
         self.results_out.masks_dir = self.place.masks_dir

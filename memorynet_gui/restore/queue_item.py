@@ -93,6 +93,7 @@ class ResultNote:
     source_mtime_ns: int
     mask_name: str = ""  # in the mask store, where one was painted
     only_name: str = ""
+    taught_name: str = ""  # what was taught on the Memory page, likewise
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,7 +344,7 @@ class MaskDesk(QObject):
         for item in self._session.items():
             names |= {item.mask, item.only}
             if item.result is not None:
-                names |= {item.result.mask_name, item.result.only_name}
+                names |= {item.result.mask_name, item.result.only_name, item.result.taught_name}
         self.store.keep_only(names)
 
 

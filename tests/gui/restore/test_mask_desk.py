@@ -179,15 +179,23 @@ def test_the_command_does_what_the_window_did(
     drag(page, (80, 60), (82, 60))
     desk_.set_use(ONLY)
     drag(page, (80, 60), (82, 60))
+    taught = np.full(SIZE, 128, np.uint8)
+    taught[70:] = 0  # said on the Memory page: no shadow there
+    store = page.page.flow.taught
+    assert store is not None
+    store.put(store.key(shot, "deshadow"), taught)
     page.page.handle("run")
     page.wait_idle()
     item = page.item(shot)
     assert item.result is not None and len(item.result.made.mask) == 16 and len(item.result.made.only) == 16
+    assert len(item.result.made.taught) == 16
     saved = page.save(shot)
     words = arguments(page.item(shot), masks=page.page.place.masks_dir)
     first = saved.read_bytes()
     pixels = image_io.read(saved).pixels
     assert np.array_equal(pixels[:20], image_io.read(shot).pixels[:20]), "outside not a bit changes"
+    assert np.array_equal(pixels[70:], image_io.read(shot).pixels[70:]), "what is denied stays"
+    assert not np.array_equal(pixels, image_io.read(shot).pixels)
     assert cli.main([*words, "--overwrite"]) == 0
     assert saved.read_bytes() == first
 
