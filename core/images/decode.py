@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from core.images import foreign
+from core.images import apart, foreign
 from core.images.colour import cmyk_to_srgb, row_bands, srgb_profile
 from core.images.sniff import ByteSource, unreadable
 from core.images.types import MAX_METADATA_BYTES, DamagedImage, Header, ImageError
@@ -174,8 +174,11 @@ def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> 
         expected = expected[::-1]
     if image.size != expected:
         raise source.damaged(f"decodes to {image.size} px where the header says {expected}")
-    if about_px is not None:
-        _ask_for_less(image, header, about_px)
+    halvings = 0 if about_px is None else _ask_for_less(image, header, about_px)
+    if header.format == "JPEG2000" and apart.is_worth_it(*image.size):
+        canvas = _decode_apart(source, header, image.size, halvings)
+        if canvas is not None:
+            return canvas
     image.load()
     if image.mode == "CMYK":
         image, note, used = cmyk_to_srgb(image, header.icc)
@@ -199,14 +202,35 @@ def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> 
     return canvas
 
 
-def _ask_for_less(image: Any, header: Header, about_px: int) -> None:
+def _decode_apart(source: ByteSource, header: Header, size: tuple[int, int], reduce: int) -> Canvas | None:
+    """None: it is of a rare kind that is decoded here. ``size`` is the whole picture's, halved ``reduce`` times."""
+    pixels = size[0] * size[1] >> 2 * reduce
+    rows = max(1, _BAND_PIXELS // size[0])
+    try:
+        with apart.decoded(Path(source.path), pixels, reduce, rows) as (mode, (width, height), stream):
+            if mode not in ("L", "LA", "RGB", "RGBA"):
+                return None
+            header.has_alpha = mode in ("LA", "RGBA")
+            canvas = Canvas(width, height, np.uint8, header.has_alpha, header.orientation)
+            for top in range(0, height, rows):
+                band = np.empty((min(rows, height - top), width, len(mode)), np.uint8)
+                apart.read_into(stream, band)
+                canvas.put(slice(top, top + len(band)), band)
+            return canvas
+    except apart.ApartFailed as error:
+        raise source.damaged(f"pixel data: {error}") from error
+
+
+def _ask_for_less(image: Any, header: Header, about_px: int) -> int:
+    """How many times a JPEG 2000 will come out halved."""
+    halvings = 0
     if header.format == "JPEG":
         image.draft(None, (about_px, about_px))
     elif header.format == "JPEG2000":
-        halvings = 0
         while min(image.size) >> (halvings + 1) >= about_px and halvings < 3:
             halvings += 1
         image.reduce = halvings
+    return halvings
 
 
 # --- OpenCV --------------------------------------------------------------------------------------
@@ -224,6 +248,11 @@ def quiet_cv2() -> Any:
 
 def _imread(source: ByteSource, header: Header) -> np.ndarray:
     """The file as OpenCV sees it: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA."""
+    if header.format == "JPEG2000" and apart.is_worth_it(header.width, header.height):
+        try:
+            return apart.decoded_deep(Path(source.path), header.width * header.height)
+        except apart.ApartFailed as error:
+            raise source.damaged(f"pixel data: {error}") from error
     cv2 = quiet_cv2()
     path = os.fspath(source.path)
     if header.tiff is not None and header.orientation != 1:
