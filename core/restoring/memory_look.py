@@ -18,7 +18,7 @@ In a notebook::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -526,16 +526,6 @@ def scale_for(picture: Picture, request: RestoreRequest, control: JobControl) ->
     if len(scales.candidates(width, height)) == 1:
         return 1
     return scaled.look(picture.pixels, request, network, ignore, control).best
-
-
-def respond(
-    picture: Picture, request: RestoreRequest, emit: Emit = ignore, control: JobControl | None = None
-) -> Response:
-    """How much each place of ``picture`` looks like damage: a part of what :func:`look` finds, for a restored photo.
-
-    Emits and raises as :func:`look`.
-    """
-    return look(picture, replace(request, mask=None), emit, control).before
 
 
 def own_content(picture: Picture, request: RestoreRequest, control: JobControl | None = None) -> np.ndarray:

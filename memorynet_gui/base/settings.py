@@ -214,7 +214,6 @@ class Settings(QObject):
     curves_smoothed = _Value(True, _flag)
     curves_log = _Value(True, _flag)
     window_geometry = _Value(b"", _bytes, _dump_bytes)
-    window_state = _Value(b"", _bytes, _dump_bytes)
     panel_sizes = _Value[Mapping[str, tuple[int, ...]]](MappingProxyType({}), _sizes, _dump_sizes)
     inspector_shown = _Value(True, _flag)
     filmstrip_shown = _Value(True, _flag)

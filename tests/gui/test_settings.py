@@ -53,7 +53,6 @@ SAMPLES = {
     "curves_smoothed": False,
     "curves_log": False,
     "window_geometry": bytes(range(256)),
-    "window_state": b"\x00",
     "panel_sizes": {"window": (1100, 300)},
     "inspector_shown": False,
     "filmstrip_shown": False,

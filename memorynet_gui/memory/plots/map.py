@@ -152,10 +152,6 @@ class MapPlot(QWidget):
         assert self._map is not None
         return QPointF(*self._points(self._map.slots[row][None])[0])
 
-    def point_of_sample(self, number: int) -> QPointF:
-        assert self._map is not None
-        return QPointF(*self._points(self._map.samples[number][None])[0])
-
     def _thing_at(self, at: QPointF) -> tuple[int, int]:
         """Row of a slot and number of a sample, at most one of them not -1; slots lie above samples."""
         if self._map is None:

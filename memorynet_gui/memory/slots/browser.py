@@ -255,7 +255,6 @@ class _View(QListView):
     """Tells which tile is under the pointer."""
 
     hovered = Signal(int)  # row of the table, -1: none
-    entered_by_key = Signal()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
