@@ -56,28 +56,28 @@ def import_state_dict(
     check_free(target)
     if not file.is_file():
         raise ImportFailed(f"{file}: no such file")
-    tensors, told = checkpoint.read_weights(file)
-    told = told if isinstance(told, dict) else {}
+    tensors, header = checkpoint.read_weights(file)
+    header = header if isinstance(header, dict) else {}
     weights = _plain_names(tensors)
-    task = task or str(told.get("task") or "")
+    task = task or str(header.get("task") or "")
     if not tasks.is_name(task):
-        said = f"task {task!r} is unknown" if task else "it does not say its task"
+        unknown = f"task {task!r} is unknown" if task else "it does not say its task"
         raise ImportFailed(
-            f"{file.name}: {said}; name one of {', '.join(catalog.TASKS)}, or one of your own in small letters"
+            f"{file.name}: {unknown}; name one of {', '.join(catalog.TASKS)}, or one of your own in small letters"
         )
-    if config is None and "network" in told:
-        config = _config(file.name, told["network"])
+    if config is None and "network" in header:
+        config = _config(file.name, header["network"])
     try:
         network = checkpoint.build(file.name, config or guess_config(file.name, weights), weights)
     except CheckpointError as error:
         raise ImportFailed(str(error)) from error
-    provenance = dict(told.get("provenance") or {}) | {
+    provenance = dict(header.get("provenance") or {}) | {
         "imported_from": file.name,
         "imported_sha256": checkpoint.file_sha256(file),
     }
     with publish(target) as folder:
         checkpoint.save(
-            folder, network, name=name or str(told.get("name") or "") or target.name, task=task, provenance=provenance
+            folder, network, name=name or str(header.get("name") or "") or target.name, task=task, provenance=provenance
         )  # fmt: skip
     return target
 

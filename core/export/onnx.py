@@ -88,7 +88,7 @@ def export_onnx(model: Path, target: Path, photo: Path, emit: Emit, control: Job
     _describe(graph, loaded, takes_guidance)
     data = graph.SerializeToString()
     worst = _compare(data, loaded.network, pictures, takes_guidance, control)
-    if not worst <= _ALLOWED_LEVELS:  # also when it is no number
+    if not worst <= _ALLOWED_LEVELS:  # also when it is NaN
         raise ExportError(
             f"{loaded.name}: the ONNX graph differs from PyTorch by {worst:.3g} levels of 255 on {photo.name}, "
             f"allowed are {_ALLOWED_LEVELS}"

@@ -57,8 +57,8 @@ class LoadedModel:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
     """Atomic safetensors file with a checksum in its header. Raises OSError when the disk does."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    told = {**header, CHECKSUM: _checksum(plain, header)}
-    data = safetensors.torch.save(plain, metadata=told)
+    metadata = {**header, CHECKSUM: _checksum(plain, header)}
+    data = safetensors.torch.save(plain, metadata=metadata)
     atomic.write_bytes(path, _in_order(data))
 
 

@@ -110,7 +110,7 @@ def _support_by_trial(scores: Tensor) -> Tensor:
         left = above.sign_().sum(-1, keepdim=True)
         if torch.equal(left, count):
             break
-        # at least 1 is above, unless a score is no number, which the caller is to notice itself
+        # at least 1 is above, unless a score is NaN, which the caller is to notice itself
         count, threshold = left, threshold + (total - 1) / left.clamp_min(1)
     return above
 
@@ -260,9 +260,9 @@ class PrototypeMemory(nn.Module):
         """(B, N, R) 0..1: how much each position gives to each slot of the actual memory; see :meth:`summarise`."""
         damaged = torch.sigmoid(address.polarity_logit)
         if guidance is not None:
-            told = guidance.float()[:, 0]
-            said = told.reshape(len(told) // group, -1).amax(1).gt(0).repeat_interleave(group)
-            damaged = torch.where(said[:, None, None], told, damaged)
+            guide = guidance.float()[:, 0]
+            is_guided = guide.reshape(len(guide) // group, -1).amax(1).gt(0).repeat_interleave(group)
+            damaged = torch.where(is_guided[:, None, None], guide, damaged)
         damaged = damaged.flatten(1).unsqueeze(-1)  # (B, N, 1)
         half = address.weights.shape[-1] // 2
         trust = torch.cat(((1 - damaged).expand(-1, -1, half), damaged.expand(-1, -1, half)), -1)

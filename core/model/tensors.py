@@ -112,7 +112,7 @@ def to_tensor(pixels: np.ndarray, device: str = "cpu") -> Tensor:
 def to_pixels(tensor: Tensor, dtype: np.dtype) -> np.ndarray:
     """(1, 3, H, W) or (3, H, W) in 0..1 -> (H, W, 3) uint8 | uint16, clipped and rounded to nearest.
 
-    Raises :class:`NotFinite`: rounded, what is no number would be a black place that looks like a result.
+    Raises :class:`NotFinite`: rounded, NaN would be a black place that looks like a result.
     """
     if tensor.ndim == 4:
         tensor = tensor[0]

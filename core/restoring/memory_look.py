@@ -546,10 +546,10 @@ def own_content(picture: Picture, request: RestoreRequest, control: JobControl |
     height, width = picture.pixels.shape[:2]
     tile_px = request.tile_px or tile_for(model.network, width, height, device, precision)
     with torch.inference_mode():
-        address, told = summary_address(
+        address, guide = summary_address(
             model.network, picture.pixels, request.mask, tile_px, device, control.checkpoint
         )
-        return memory.summarise(address, told)[0].float().cpu().numpy()
+        return memory.summarise(address, guide)[0].float().cpu().numpy()
 
 
 class _Look:
@@ -665,14 +665,14 @@ class _Look:
         if not memory.actual:
             return None, np.zeros((0, 0, 0), np.float32), (self.width, self.height)
         network = self.model.network
-        address, told = summary_address(
+        address, guide = summary_address(
             network, self.pixels, self.mask, self.tile_px, self.device, self.control.checkpoint
         )
-        claim = memory.claims(address, told)  # (1, N, R)
+        claim = memory.claims(address, guide)  # (1, N, R)
         share = claim / memory.claimed(claim).unsqueeze(1)
         rows, columns = address.query.shape[-2:]
         claims = share[0].T.unflatten(1, (rows, columns)).float().cpu().numpy()
-        return memory.summarise(address, told), np.ascontiguousarray(claims), self._copy_size()
+        return memory.summarise(address, guide), np.ascontiguousarray(claims), self._copy_size()
 
     def _copy_size(self) -> tuple[int, int]:
         if not is_reduced(self.width, self.height):

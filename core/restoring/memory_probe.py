@@ -199,10 +199,10 @@ class Probe:
             here, own = taughts.reduced(taught, self.width, self.height), self._own
             if own is not None:
                 assert network.memory is not None
-                address, told = summary_address(
+                address, guide = summary_address(
                     network, self._pixels, self._mask, SUMMARY_WHOLE_PX, self.device, between, here
                 )
-                own = network.memory.summarise(address, told)
+                own = network.memory.summarise(address, guide)
             self._taught = taught, here, own
         return self._taught[1:]
 

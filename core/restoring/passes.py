@@ -242,7 +242,7 @@ class _Job:
         memory = self.model.network.memory
         assert memory is not None
         with torch.inference_mode():
-            address, told = summary_address(
+            address, guide = summary_address(
                 self.model.network,
                 self.pixels,
                 self.request.mask,
@@ -251,7 +251,7 @@ class _Job:
                 self.control.checkpoint,
                 self.request.taught,
             )
-            return memory.summarise(address, told)
+            return memory.summarise(address, guide)
 
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
         region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
@@ -350,7 +350,7 @@ def summary_address(
             "logit": address.polarity_logit.unsqueeze(1),
         }
         if guide is not None:
-            found["told"] = functional.avg_pool2d(guide, STRIDE_PX)
+            found["guide"] = functional.avg_pool2d(guide, STRIDE_PX)
         for name, values in found.items():
             # in the picture's own order, not piece by piece: sums in another order round otherwise,
             # and in bf16 the network makes whole levels of that
@@ -371,7 +371,7 @@ def summary_address(
         )
         assert said is not None
         address = overruled(address, said)
-    return address, canvas.get("told")
+    return address, canvas.get("guide")
 
 
 def said_of(

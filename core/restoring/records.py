@@ -174,16 +174,16 @@ class Made:
 
     def record(self) -> dict[str, str]:
         """What every output records of it, beside who made it and how strongly it was blended."""
-        told = {"memory": self.memory, "mask": self.mask, "only": self.only, "taught": self.taught}
-        told["scale"] = self.scale
-        told["scale_used"] = self.verdict.scale
+        record = {"memory": self.memory, "mask": self.mask, "only": self.only, "taught": self.taught}
+        record["scale"] = self.scale
+        record["scale_used"] = self.verdict.scale
         if self.verdict.found is not None:
-            told["found"] = self.verdict.found
+            record["found"] = self.verdict.found
         if self.verdict.gone is not None:
-            told["gone"] = f"{self.verdict.gone:.2f}"
+            record["gone"] = f"{self.verdict.gone:.2f}"
         if self.verdict.smear_px is not None and self.verdict.smear_deg is not None:
-            told["smear"] = f"{self.verdict.smear_px:.0f} px, {self.verdict.smear_deg:.0f} degrees"
-        return told
+            record["smear"] = f"{self.verdict.smear_px:.0f} px, {self.verdict.smear_deg:.0f} degrees"
+        return record
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Made:

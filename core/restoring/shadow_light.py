@@ -181,20 +181,20 @@ def _samples(photo: np.ndarray, restored: np.ndarray, border: _Border) -> _Sampl
     def against(reaches_px: tuple[float, ...]) -> _Samples | None:
         """Compared with the light at the first of these distances that lies in the photo and in the light."""
         there = np.zeros((len(rows), 3), np.float32)
-        told = np.zeros(len(rows), bool)
+        known = np.zeros(len(rows), bool)
         for reach in reaches_px:
             ahead = reach - distance[rows, columns]
             y = np.rint(rows + border.across_y[rows, columns] * ahead).astype(int)
             x = np.rint(columns + border.across_x[rows, columns] * ahead).astype(int)
             fit = np.flatnonzero(
-                ~told & (y >= 0) & (y < distance.shape[0]) & (x >= 0) & (x < distance.shape[1])
+                ~known & (y >= 0) & (y < distance.shape[0]) & (x >= 0) & (x < distance.shape[1])
             )
             fit = fit[distance[y[fit], x[fit]] >= 0.7 * reach]
             there[fit] = lit[y[fit], x[fit]]
-            told[fit] = True
-        if told.sum() < _LEAST_PX:
+            known[fit] = True
+        if known.sum() < _LEAST_PX:
             return None
-        return _Samples(rows[told], columns[told], shadow[told], bins[told], (there - here)[told])
+        return _Samples(rows[known], columns[known], shadow[known], bins[known], (there - here)[known])
 
     far = against((_OUTSIDE_PX, 20, 12))
     if far is None:
@@ -268,10 +268,10 @@ def _courses(samples: _Samples, border: _Border) -> np.ndarray:
     inside = samples.bins < _START - 4
     for number in range(1, count):
         mine = samples.shadow == number
-        told = inside & mine if number in large else inside
-        if told.sum() < 20:
+        known = inside & mine if number in large else inside
+        if known.sum() < 20:
             continue
-        off = (samples.missing[told] - courses[number][samples.bins[told]]).mean(1)
+        off = (samples.missing[known] - courses[number][samples.bins[known]]).mean(1)
         spread = 1.48 * float(np.median(np.abs(off - np.median(off))))
         border_px = (mine & (samples.bins == _START)).sum() / _STEP_PX
         independent = min(_MOST_SAMPLES, max(1.0, 2 * border_px / _BORDER_PX))

@@ -250,7 +250,7 @@ def restore_auto(
 
 
 def _untouched(picture: Picture, choice: Choice, seen: Which) -> Restored:
-    told = choice.request().record()
+    record = choice.request().record()
     model = load_model(choice.model_path, "cpu", "fp32")
     return Restored(
         task=choice.task,
@@ -262,10 +262,10 @@ def _untouched(picture: Picture, choice: Choice, seen: Which) -> Restored:
         seconds=0.0,
         megapixels_per_s=0.0,
         notes=(seen.words, f"Seen: {seen.behind}"),
-        memory=told["memory"],
-        mask=told["mask"],
-        only=told["only"],
-        scale=told["scale"],
+        memory=record["memory"],
+        mask=record["mask"],
+        only=record["only"],
+        scale=record["scale"],
         verdict=Verdict(NOTHING, why="no model sees its damage in it", unchanged=True),
         pixels=picture.pixels,
     )

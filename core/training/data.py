@@ -87,8 +87,8 @@ def read_data(recipe: TrainRecipe, data: tuple[Path, ...]) -> tuple[Source, list
         source = _synthetic_source(recipe, photos, make)
         params = make.always(make.params(recipe.degradation))
         sure, sure_pair = make.bind_with_mask(params), make.bind_pair(params)
-        told = make.has_mask and recipe.guidance_share > 0
-        examples, count = _synthetic_examples(recipe, held_out, sure, told, sure_pair), len(photos)
+        with_mask = make.has_mask and recipe.guidance_share > 0
+        examples, count = _synthetic_examples(recipe, held_out, sure, with_mask, sure_pair), len(photos)
     else:
         folders = recipe.pairs if recipe.kind == "mixed" else recipe.train
         pairs, apart = _split_pairs(folders, recipe.validation, recipe.hold_out, data, leave_out)
@@ -358,10 +358,10 @@ def _synthetic_examples(
     recipe: TrainRecipe,
     photos: list[Path],
     degrade: MaskedDegradation,
-    told: bool,
+    with_mask: bool,
     degrade_pair: PairDegradation | None = None,
 ) -> list[Example]:
-    """``told``: with the mask of the damage. ``degrade_pair``: instead of ``degrade``, where the truth is made with it."""
+    """``with_mask``: with the mask of the damage. ``degrade_pair``: instead of ``degrade``, where the truth is made with it."""
     examples = []
     for index, path in enumerate(photos):
         truth = _centre(_eight_bit(path), recipe.validate_crop_px)
@@ -371,7 +371,7 @@ def _synthetic_examples(
             degraded, truth = (_levels(side) for side in degrade_pair(clean, rng, 0))
         else:
             degraded, mask = (_levels(part) for part in degrade(clean, rng))
-        examples.append(Example(path.name, degraded, truth, mask if told else None))
+        examples.append(Example(path.name, degraded, truth, mask if with_mask else None))
     return examples
 
 

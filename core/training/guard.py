@@ -65,7 +65,7 @@ class Guard:
         if not math.isfinite(loss):
             return f"the loss is {loss}"
         if not weights_are_finite:
-            return f"the weights are no numbers any more (loss {loss:.4g})"
+            return f"the weights are not finite any more (loss {loss:.4g})"
         usual = statistics.median(self.usual) if len(self.usual) >= _JUDGED_FROM else math.inf
         if loss <= TOO_HIGH * usual:
             self.usual = [*self.usual, loss][-_MEDIAN_OF:]

@@ -325,7 +325,7 @@ class KeptRun:
         if self.learner.is_finite():
             self._save_checkpoint()
         else:  # the next report sends the run back, and has to find a checkpoint to go back to
-            self.emit(Notice(f"Step {self.step} is not kept: its weights are no numbers any more."))
+            self.emit(Notice(f"Step {self.step} is not kept: its weights are not finite any more."))
 
     def _restore_state(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         if state["recipe_sha256"] != self.recipe.sha256():

@@ -106,10 +106,10 @@ class MemoryShaper:
             return {}
         half = max(1, len(x) // 2)
         # every side is told the same, so that no embedding can be known by the mask instead of by its looks
-        told = None if guidance is None else guidance[:half]
+        guide = None if guidance is None else guidance[:half]
         x, y, damage, restored = x[:half], y[:half], damage[:half], output.restored[:half]
         with torch.no_grad():
-            truth_query = memory.embed(self.network.memory_features(y, told))
+            truth_query = memory.embed(self.network.memory_features(y, guide))
         if recipe.polarity_weight:
             counts = None if untold is None else untold[:half]
             clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage), counts)
@@ -118,7 +118,7 @@ class MemoryShaper:
             return {}
         # the weights are held still here, so that the term moves the restoration and not the yardstick
         still = {f"network.{k}": v.detach() for k, v in self.network.state_dict(keep_vars=True).items()}
-        anchor = functional_call(self.still, still, (restored, told))
+        anchor = functional_call(self.still, still, (restored, guide))
         compared = Compared(anchor, truth_query.detach(), address.query[:half].detach(),
                             damage, restored.detach(), y, x)  # fmt: skip
         return self._contrast(compared, losses.damage_map(restored.detach(), y, STRIDE_PX), terms)

@@ -50,14 +50,14 @@ class Steering:
         """Waits while paused or held, saves when asked to. Raises Cancelled, :class:`StopAsked`, what saving raises."""
         control = self._control
         self._save_if_asked()
-        told = False
+        was_paused = False
         while control.paused or control.held:
-            if control.paused != told:  # other work that goes first is no pause
-                told = control.paused
-                self._tell_paused(told)
+            if control.paused != was_paused:  # other work that goes first is no pause
+                was_paused = control.paused
+                self._tell_paused(was_paused)
             control.wait(_POLL_S)
             self._save_if_asked()
-        if told:
+        if was_paused:
             self._tell_paused(False)
         control.checkpoint()
         self.refuse_if_stopping()

@@ -78,9 +78,7 @@ def _checked(
             return clean.astype(np.float32, copy=True)
         found = np.asarray(function(clean.copy(), rng), np.float32)
         if found.shape != clean.shape or not np.isfinite(found).all():
-            raise OwnCodeError(
-                f"{file}: {task} made {found.shape} of {clean.shape}, or values that are no numbers"
-            )
+            raise OwnCodeError(f"{file}: {task} made {found.shape} of {clean.shape}, or NaN values")
         return np.clip(found, 0, 1)
 
     return make
