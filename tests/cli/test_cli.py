@@ -563,9 +563,9 @@ def test_ctrl_c_at_every_stage(
     monkeypatch: pytest.MonkeyPatch, stage: str, left: list[str],
 ) -> None:  # fmt: skip
     """What the stage was writing is finished or gone, and nothing after it is begun."""
-    from core.restoring import outputs, restore
+    from core.restoring import outputs, passes, restore
 
-    owner = {"load_model": restore, "read": image_io, "restore": restore, "save": outputs}[stage]
+    owner = {"load_model": passes, "read": image_io, "restore": restore, "save": outputs}[stage]
     real = getattr(owner, stage)
 
     def interrupted(*args: Any, **options: Any) -> Any:

@@ -364,7 +364,7 @@ def test_bad_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert not out.exists()
 
     refused(ImportFailed, "w.pth: it does not say its task; name one of derain", weights, task="")
-    refused(ImportFailed, "task 'denoise' is unknown", weights, task="denoise")
+    refused(ImportFailed, "task 'De noise' is unknown", weights, task="De noise")
     refused(ImportFailed, "first.weight is missing; there are conv.weight", {"conv.weight": torch.zeros(3)})
     refused(ImportFailed, "first.weight is missing; there are nothing", {})
     refused(ImportFailed, "width 2: need 4 to 256", {"first.weight": torch.zeros(2, 4, 3, 3)})

@@ -128,7 +128,7 @@ def test_data_stands_for_the_folders_given(tmp_path: Path) -> None:
     (tmp_path / "b" / "more").mkdir(parents=True)
     found = resolve_folders(("DATA/clean", "DATA/more"), (tmp_path / "a", tmp_path / "b"))
     assert found == (tmp_path / "a" / "clean", tmp_path / "b" / "more")
-    with pytest.raises(RecipeError, match="--data"):
+    with pytest.raises(RecipeError, match="DATA/clean: say where DATA is"):
         resolve_folders(("DATA/clean",), ())
     with pytest.raises(FolderMissing, match="no such folder"):
         resolve_folders(("DATA/none",), (tmp_path / "a",))
