@@ -151,6 +151,20 @@ def quality_type(text: str) -> int:
     return _whole(text, 1, 100)
 
 
+def naming_type(text: str) -> str:
+    from core.restoring.records import check_naming
+
+    try:
+        check_naming(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def edge_type(text: str) -> int:
+    return _whole(text, 16, 100_000)
+
+
 def depth_type(text: str) -> int:
     if text not in ("8", "16"):
         raise argparse.ArgumentTypeError(f"need 8 or 16, got {text}")

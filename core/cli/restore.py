@@ -109,6 +109,18 @@ def add(commands: Any) -> None:
         "--bit-depth", type=common.depth_type, metavar="8|16", help="bits a channel [the photo's own]"
     )
     parser.add_argument(
+        "--longest-edge",
+        type=common.edge_type,
+        metavar="PX",
+        help="write larger photos at this size [as they are]",
+    )
+    parser.add_argument(
+        "--naming",
+        type=common.naming_type,
+        metavar="NAMES",
+        help="names of results: {name} of the photo, {done} what was done [{name}.{done}]",
+    )
+    parser.add_argument(
         "--strip-gps",
         action="store_true",
         help="leave out of the results all metadata that can name the place",
@@ -168,6 +180,7 @@ class _Batch(photos.Batch):
             bit_depth=args.bit_depth,
             strip_gps=args.strip_gps,
             overwrite=args.overwrite,
+            longest_px=args.longest_edge,
         )
         self.take(*_collect(args))
 
@@ -182,7 +195,12 @@ class _Batch(photos.Batch):
                 continue
             try:
                 target = outputs.output_path(
-                    item.source, self.args.out, item.root, self.task, self.args.format
+                    item.source,
+                    self.args.out,
+                    item.root,
+                    self.task,
+                    self.args.format,
+                    self.args.naming or outputs.NAMING,
                 )
             except Exception as error:
                 item.fail(error)
@@ -348,7 +366,9 @@ class _AutoBatch(_Batch):
         # what the name, the verdict and --resume go by; several at once are made anew
         self.task = seen.tasks[0] if len(seen.tasks) == 1 else "several"
         self.request, self.model = requests[-1], _Several([self.models[task] for task in seen.tasks])
-        item.target = outputs.output_path(item.source, args.out, item.root, self.task, args.format)
+        item.target = outputs.output_path(
+            item.source, args.out, item.root, self.task, args.format, args.naming or outputs.NAMING
+        )
         first = self.targets.setdefault(item.target, item.source)
         if first is not item.source:
             raise FileExistsError(17, f"{first} goes to the same name already", str(item.target))

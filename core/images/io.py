@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -272,6 +273,8 @@ def write(
     contradict each other.
     """
     target = Path(path)
+    whole = picture.pixels.shape[1::-1]
+    picture = _fitting(picture, options.longest_px)
     named = EXTENSION_FORMAT.get(target.suffix.lower())
     format_name = options.format or named or WRITTEN_AS.get(picture.info.format, picture.info.format)
     if target.suffix.lower() in HEIC_EXTENSIONS | RAW_EXTENSIONS:
@@ -299,6 +302,8 @@ def write(
         _check_sidecar(sidecar, options)
 
     job, lines = plan(format_name, picture, options, provenance, sidecar)
+    if (width, height) != whole:
+        lines[0] = ReceiptLine("Size", False, f"{width} × {height} px, reduced from {whole[0]} × {whole[1]}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic.tidy(target.parent)
@@ -325,6 +330,21 @@ def write(
         # Encoders report in many ways; the target is untouched after all of them.
         raise WriteFailed(target, f"{type(error).__name__}: {error}") from error
     return Receipt(target, sidecar, tuple(lines))
+
+
+def _fitting(picture: Picture, longest_px: int | None) -> Picture:
+    """The picture itself, or one whose longer edge is ``longest_px``: areas averaged, nothing enlarged."""
+    if longest_px is None or picture.pixels.ndim != 3 or max(picture.pixels.shape[:2]) <= longest_px:
+        return picture
+    height, width = picture.pixels.shape[:2]
+    scale = longest_px / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return replace(
+        picture,
+        info=replace(picture.info, width=size[0], height=size[1]),
+        pixels=_resized(picture.pixels, size),
+        alpha=None if picture.alpha is None else _resized(picture.alpha, size),
+    )
 
 
 def _check_target(target: Path, picture: Picture, options: WriteOptions) -> None:

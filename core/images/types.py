@@ -17,6 +17,9 @@ from core import extras
 MAX_PIXELS = 400_000_000
 """A picture with more pixels than this is refused before anything is decoded."""
 
+SMALLEST_EDGE_PX = 16
+"""Nothing is written with a longest edge below this on purpose."""
+
 MAX_METADATA_BYTES = 32 << 20
 """A profile or packet above this size is left aside."""
 
@@ -217,13 +220,15 @@ class Picture:
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
     """How to write. ``quality`` 1..100 counts for JPEG, WebP, AVIF and JPEG 2000 (100: lossless for the
-    latter three where they can); ``bit_depth`` None keeps the picture's own."""
+    latter three where they can); ``bit_depth`` None keeps the picture's own; a picture with a longer edge than
+    ``longest_px`` is written smaller, None: never."""
 
     format: str | None = None  # None: what the path's extension names, else the source's own format
     quality: int = 95
     bit_depth: int | None = None
     strip_gps: bool = False
     overwrite: bool = False  # never the source, whatever this says
+    longest_px: int | None = None
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMAT_EXTENSION:
@@ -232,6 +237,8 @@ class WriteOptions:
             raise ValueError(f"quality {self.quality} is outside 1..100")
         if self.bit_depth not in (None, 8, 16):
             raise ValueError(f"bit_depth {self.bit_depth} is neither 8 nor 16")
+        if self.longest_px is not None and self.longest_px < SMALLEST_EDGE_PX:
+            raise ValueError(f"longest_px {self.longest_px} is below {SMALLEST_EDGE_PX}")
 
 
 @dataclass(frozen=True, slots=True)

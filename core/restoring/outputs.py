@@ -12,6 +12,7 @@ from core import __version__, tasks
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
+from core.restoring.records import NAMING, check_naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,14 +33,15 @@ def output_path(
     root: str | os.PathLike[str] | None = None,
     task: str = tasks.DEFAULT,
     format: str | None = None,
+    naming: str = NAMING,
 ) -> Path:
-    """``NAME.derained.EXT`` beside ``source``; or in ``out_dir``, with the folders between ``root`` and
+    """``NAME.derained.EXT`` beside ``source``, or as ``naming`` says; or in ``out_dir``, with the folders between ``root`` and
     ``source`` kept.
 
     EXT is that of ``format``; without one it stays, unless the content is of another format than the
     extension says (then the content's) or the format cannot be written (then PNG). Since the name always
-    differs from the source's, the source is never the answer. Nothing is created. Raises ValueError for
-    an unknown task or format.
+    differs from the source's (a ``naming`` that makes the same one is not heeded), the source is never the answer.
+    Nothing is created. Raises ValueError for an unknown task or format, and what :func:`check_naming` raises.
     """
     source = Path(source)
     if not tasks.is_name(task):
@@ -52,8 +54,17 @@ def output_path(
         if root is not None:
             folder /= _below(source.parent, Path(root))
     extension = _extension(source, format)
-    tail = f".{tasks.of(task).suffix}{extension}"
-    return folder / (_shortened(source.stem, _MAX_NAME_BYTES - len(tail.encode())) + tail)
+    check_naming(naming)
+    for pattern in (naming, NAMING):
+        before, _, after = (
+            part.replace("{done}", tasks.of(task).suffix) for part in pattern.partition("{name}")
+        )
+        after += extension
+        room = _MAX_NAME_BYTES - len(before.encode()) - len(after.encode())
+        target = folder / f"{before}{_shortened(source.stem, room)}{after}"
+        if target != source:
+            break
+    return target
 
 
 def _below(folder: Path, root: Path) -> Path:
@@ -165,7 +176,8 @@ def _options_text(options: WriteOptions) -> str:
     place = (
         "place removed" if options.strip_gps else "position kept"
     )  # versions before removed the position alone
-    return f"quality {options.quality}, depth {depth}, {place}"
+    size = f", longest edge {options.longest_px}" if options.longest_px is not None else ""
+    return f"quality {options.quality}, depth {depth}, {place}{size}"
 
 
 def _identity(file_bytes: int, mtime_ns: int) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from core.restoring.tiling import Region
 
 SMALLEST_TILE_PX = 64
+NAMING = "{name}.{done}"
+"""How results are named: after the photo, with what was done."""
 
 
 class RestoreError(ValueError):
@@ -206,6 +208,15 @@ class Restored(Made):
     @staticmethod
     def of(made: Made, pixels: np.ndarray) -> Restored:
         return Restored(**{each.name: getattr(made, each.name) for each in fields(Made)}, pixels=pixels)
+
+
+def check_naming(naming: str) -> None:
+    """Raises ValueError for what is no way to name results: "{name}" in it once, "{done}" if wanted, and no folder."""
+    rest = naming.replace("{done}", "").replace("{name}", "", 1)
+    if "{name}" not in naming or any(sign in rest for sign in '{}/\\:*?"<>|\0\n') or len(naming) > 100:
+        raise ValueError(
+            f'naming {naming!r}: need "{{name}}" once, "{{done}}" if wanted, and signs that file names may have'
+        )
 
 
 def command_words(choice: Choice, made: Made) -> list[str]:

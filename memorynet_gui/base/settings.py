@@ -21,10 +21,10 @@ import appdirs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core import atomic, tasks
-from core.images.types import FORMAT_EXTENSION, WriteOptions
+from core.images.types import FORMAT_EXTENSION, SMALLEST_EDGE_PX, WriteOptions
 from core.model.catalog import HOME_VARIABLE
 from core.model.memory_edit import LEAST_THOROUGH, MOST_THOROUGH
-from core.restoring.records import Choice
+from core.restoring.records import NAMING, Choice, check_naming
 
 APP_NAME = "MemoryNet"
 
@@ -37,6 +37,12 @@ COMPARE_MODES = ("wipe", "side", "difference", "restored")
 _CHOSEN = tuple(
     each.name for each in fields(Choice) if each.name != "model"
 )  # one model is kept for each task
+
+PRESET = (
+    *("output_folder", "save_naming", "save_format", "save_quality"),
+    *("save_bit_depth", "save_longest_px", "strip_gps"),
+)
+"""What a preset of saving holds: place, names, format, quality, depth, size, privacy."""
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +159,26 @@ def _sizes(value: Any) -> Mapping[str, tuple[int, ...]]:
     return MappingProxyType({_text(name): tuple(size(px) for px in row) for name, row in value.items()})
 
 
+def _naming(value: Any) -> str:
+    check_naming(_text(value))
+    return str(value)
+
+
+def _presets(value: Any) -> Mapping[str, Mapping[str, Any]]:
+    if not isinstance(value, dict) or not all(isinstance(kept, dict) for kept in value.values()):
+        raise ValueError(f"{value!r}, need an object of objects")
+    return MappingProxyType(
+        {
+            _text(name): MappingProxyType({key: raw for key, raw in kept.items() if key in PRESET})
+            for name, kept in value.items()
+        }
+    )
+
+
+def _dump_presets(value: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: dict(kept) for name, kept in value.items()}
+
+
 def _dump_path(value: Path | None) -> str | None:
     return None if value is None else os.fspath(value)
 
@@ -199,6 +225,9 @@ class Settings(QObject):
     save_format = _Value[str | None](None, _or_none(_format))  # None: as the original
     save_quality = _Value(95, _whole(1, 100))
     save_bit_depth = _Value[int | None](None, _or_none(_bit_depth))  # None: as the original
+    save_longest_px = _Value[int | None](None, _or_none(_whole(SMALLEST_EDGE_PX, 100_000)))  # None: as it is
+    save_naming = _Value(NAMING, _naming)
+    export_presets = _Value[Mapping[str, Mapping[str, Any]]](MappingProxyType({}), _presets, _dump_presets)
     compare_mode = _Value("wipe", _one_of(*COMPARE_MODES))
     page = _Value("restore", _text)
     recent_files = _Value[tuple[Path, ...]]((), _paths, _dump_paths)
@@ -300,7 +329,38 @@ class Settings(QObject):
 
     @property
     def save_options(self) -> WriteOptions:
-        return WriteOptions(self.save_format, self.save_quality, self.save_bit_depth, self.strip_gps)
+        return WriteOptions(
+            self.save_format,
+            self.save_quality,
+            self.save_bit_depth,
+            self.strip_gps,
+            longest_px=self.save_longest_px,
+        )
+
+    # --- presets of saving -------------------------------------------------------------------
+
+    def keep_preset(self, name: str) -> None:
+        """Keep how results are saved now under this name, in the place of one that has it already."""
+        kept = {key: getattr(type(self), key).dump(getattr(self, key)) for key in PRESET}
+        self.export_presets = MappingProxyType({**self.export_presets, name: kept})
+
+    def use_preset(self, name: str) -> None:
+        """Save as kept under this name from now on. Raises KeyError; what no longer makes sense is left as it is."""
+        for key, raw in self.export_presets[name].items():
+            try:
+                setattr(self, key, getattr(type(self), key).load(raw))
+            except (ValueError, TypeError) as problem:
+                log.warning("preset %s: %s left as it is: %s", name, key, problem)
+
+    def drop_preset(self, name: str) -> None:
+        left = {key: kept for key, kept in self.export_presets.items() if key != name}
+        self.export_presets = MappingProxyType(left)
+
+    @property
+    def preset(self) -> str:
+        """The name under which exactly what is chosen now is kept; empty when there is none."""
+        now = {key: getattr(type(self), key).dump(getattr(self, key)) for key in PRESET}
+        return next((name for name, kept in self.export_presets.items() if dict(kept) == now), "")
 
     def reset(self) -> None:
         """Everything back to its default."""

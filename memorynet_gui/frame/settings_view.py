@@ -8,27 +8,31 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, QUrl, qVersion
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QUrl, qVersion
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QPixmap
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
+    QComboBox,
     QDialog,
     QFileDialog,
     QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QPushButton,
     QSizePolicy,
     QSpinBox,
     QTabWidget,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
 
 from core import __version__, extras
 from core.model.catalog import RESOURCES
+from core.restoring.records import NAMING
 from core.training import runs
 from memorynet_gui.look.theme import MODES, inset
 from memorynet_gui.widgets.parts import DetailCombo, Elided
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from memorynet_gui.base.page import AppContext
 
 TILES_PX = (256, 384, 512, 768, 1024, 1536)
+EDGES_PX = (1080, 1600, 2048, 2560, 3840)
 FORMATS: tuple[tuple[str | None, str, str], ...] = (
     (None, "As the original", ""),
     ("PNG", "PNG", "lossless"),
@@ -169,15 +174,62 @@ class SettingsDialog(QDialog):
         self.look.toggled.connect(lambda on: setattr(self.settings, "look_automatically", on))
         self.clear_recent = _button("Forget recent files", "Empty the list of recent files")
         self.clear_recent.clicked.connect(self._clear_recent)
+        self.longest = DetailCombo("Size", "Larger results are written at this size; none is enlarged")
+        self.longest.currentIndexChanged.connect(self._choose_size)
+        self.naming = QLineEdit()
+        self.naming.setAccessibleName("Names of results")
+        self.naming.setToolTip("{name} is the photo's own name, {done} what was done: “{name} restored”")
+        self.naming.editingFinished.connect(self._choose_naming)
         form = _form()
+        form.addRow("Preset", self._preset_row())
         form.addRow("Folder", place)
+        form.addRow("Names", self.naming)
         form.addRow("Format", self.format)
         form.addRow("Quality", _leftmost(self.quality))
+        form.addRow("Size", self.longest)
         form.addRow("Privacy", self.strip_gps)
         form.addRow("Preview", self.look)
         form.addRow("", _leftmost(self.clear_recent))
         form.addRow("", _caption("Originals are never overwritten."))
         return _tab(form)
+
+    def _preset_row(self) -> QHBoxLayout:
+        self.preset = QComboBox()
+        self.preset.setEditable(True)
+        self.preset.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.preset.setAccessibleName("Preset")
+        self.preset.setToolTip(
+            "A name for all that stands below; choose one to save that way, or give a new one and keep it"
+        )
+        line = self.preset.lineEdit()
+        assert line is not None
+        line.setPlaceholderText("Name for what stands below")
+        line.textEdited.connect(lambda _text: self._can_keep())
+        self.preset.activated.connect(lambda row: self.settings.use_preset(self.preset.itemText(row)))
+        self.keep_preset = _button("Keep", "Keep what stands below under this name")
+        self.keep_preset.clicked.connect(lambda: self.settings.keep_preset(self.preset.currentText().strip()))
+        self.drop_preset = _button("Remove", "Forget the preset of this name; nothing else changes")
+        self.drop_preset.clicked.connect(lambda: self.settings.drop_preset(self.preset.currentText().strip()))
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.preset, 1)
+        row.addWidget(self.keep_preset)
+        row.addWidget(self.drop_preset)
+        return row
+
+    def _can_keep(self) -> None:
+        name = self.preset.currentText().strip()
+        self.keep_preset.setEnabled(bool(name) and name != self.settings.preset)
+        self.drop_preset.setEnabled(name in self.settings.export_presets)
+
+    def _show_presets(self) -> None:
+        now = self.settings.preset
+        self.preset.clear()
+        self.preset.addItems(sorted(self.settings.export_presets))
+        self.preset.setCurrentIndex(self.preset.findText(now) if now else -1)
+        if not now:
+            self.preset.setEditText("")
+        self._can_keep()
 
     def _training(self) -> QWidget:
         self.runs_folder = Elided("", Qt.TextElideMode.ElideMiddle)
@@ -297,7 +349,7 @@ class SettingsDialog(QDialog):
         settings = self.settings
         boxes = (
             *(self.device, self.precision, self.tile, self.format, self.quality, self.strip_gps),
-            *(self.notify, self.tensorboard, self.look),
+            *(self.notify, self.tensorboard, self.look, self.longest, self.preset),
         )
         blockers = [QSignalBlocker(box) for box in boxes]
         self.theme_buttons.button(MODES.index(settings.theme)).setChecked(True)
@@ -307,6 +359,9 @@ class SettingsDialog(QDialog):
         self.format.setCurrentIndex(max(self.format.findData(settings.save_format), 0))
         self.quality.setValue(settings.save_quality)
         self.quality.setEnabled(settings.save_format in WITH_QUALITY)
+        self._fill_size(settings.save_longest_px)
+        self.naming.setText(settings.save_naming)
+        self._show_presets()
         self.strip_gps.setChecked(settings.strip_gps)
         self.look.setChecked(settings.look_automatically)
         folder = settings.output_folder
@@ -340,6 +395,13 @@ class SettingsDialog(QDialog):
             self.precision.add(wanted, "not on this device", wanted)
         self.precision.setCurrentIndex(self.precision.findData(wanted))
 
+    def _fill_size(self, wanted: int | None) -> None:
+        self.longest.clear()
+        self.longest.add("As the original", "", None)
+        for edge in sorted({*EDGES_PX, *((wanted,) if wanted else ())}):
+            self.longest.add(f"{edge:,} px", "longest edge", edge)
+        self.longest.setCurrentIndex(0 if wanted is None else self.longest.findData(wanted))
+
     def _fill_tile(self, wanted: int | None) -> None:
         self.tile.clear()
         self.tile.add("Automatic", "as free memory allows", None)
@@ -361,6 +423,17 @@ class SettingsDialog(QDialog):
 
     def _choose_tile(self) -> None:
         self.settings.tile_px = self.tile.currentData()
+
+    def _choose_size(self) -> None:
+        self.settings.save_longest_px = self.longest.currentData()
+
+    def _choose_naming(self) -> None:
+        """What is no way to name a file goes back to what it was, and the tooltip says why."""
+        try:
+            self.settings.save_naming = self.naming.text().strip() or NAMING
+        except ValueError as problem:
+            QToolTip.showText(self.naming.mapToGlobal(QPoint(0, self.naming.height())), str(problem))
+        self.naming.setText(self.settings.save_naming)
 
     def _choose_format(self) -> None:
         self.settings.save_format = self.format.currentData()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core import tasks
 from core.images.types import WriteOptions
-from core.restoring.records import command_words
+from core.restoring.records import NAMING, command_words
 from memorynet_gui.restore.queue_item import DEFAULT_OPTIONS, Item, SaveNote
 
 
@@ -41,6 +41,8 @@ def arguments(item: Item, save: SaveNote | None = None, masks: Path | None = Non
             words += [option, str(masks / f"{name}.png")]
         elif option == "--mask" and tasks.of(note.made.task).takes_masks:
             words += [option, recorded]  # "none" or "auto"
+    if save is not None and save.naming != NAMING:
+        words += ["--naming", save.naming]
     return words + ([] if save is None else _save_words(save.options))
 
 
@@ -52,6 +54,8 @@ def _save_words(options: WriteOptions) -> list[str]:
         words += ["--quality", str(options.quality)]
     if options.bit_depth is not None:
         words += ["--bit-depth", str(options.bit_depth)]
+    if options.longest_px is not None:
+        words += ["--longest-edge", str(options.longest_px)]
     if options.strip_gps:
         words.append("--strip-gps")
     return words

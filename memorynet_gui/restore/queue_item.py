@@ -19,7 +19,7 @@ from core import atomic, foreign_text, tasks
 from core.images.types import ReceiptLine, WriteOptions
 from core.model import memory_edit
 from core.problems import Problem
-from core.restoring.records import Choice, Made
+from core.restoring.records import NAMING, Choice, Made
 from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import Verdict
 from core.restoring.verdict import words as verdict_words
@@ -78,6 +78,7 @@ class SaveNote:
     options: WriteOptions = DEFAULT_OPTIONS
     file_bytes: int = 0  # with file_mtime_ns: whether it is still the file that was written
     file_mtime_ns: int = 0
+    naming: str = NAMING
 
 
 @dataclass(frozen=True, slots=True)

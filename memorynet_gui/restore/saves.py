@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtGui import QImage
 
 from core.images.types import ReceiptLine, WriteOptions
+from core.restoring.records import NAMING
 from core.tasks import DEFAULT as DEFAULT_TASK
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
@@ -91,7 +92,7 @@ class Saver(QObject):
         if item.saved is not None:
             return item.saved
         wanted = _Wanted.of(self._settings)
-        return SaveNote(wanted.target(item), None, wanted.options)
+        return SaveNote(wanted.target(item), None, wanted.options, naming=wanted.naming)
 
     def _done(self, item: Item, done: _Saved) -> None:
         now = self._session.get(item.id)
@@ -168,10 +169,11 @@ class _Wanted:
 
     folder: Path | None
     options: WriteOptions
+    naming: str
 
     @staticmethod
     def of(settings: Settings, folder: Path | None = None) -> _Wanted:
-        return _Wanted(folder or settings.output_folder, settings.save_options)
+        return _Wanted(folder or settings.output_folder, settings.save_options, settings.save_naming)
 
     def target(self, item: Item) -> Path:
         """The usual place: beside the original, unless that is no place of the person's."""
@@ -181,7 +183,9 @@ class _Wanted:
         if folder is None and item.origin is not Origin.FILE:
             folder = pictures_folder()
         task = item.result.made.task if item.result is not None else DEFAULT_TASK
-        return outputs.output_path(item.path, folder, task=task, format=self.options.format)
+        return outputs.output_path(
+            item.path, folder, task=task, format=self.options.format, naming=self.naming
+        )
 
 
 def pictures_folder() -> Path:
@@ -221,7 +225,8 @@ def _write(
             place = outputs.free_path(place)  # somebody took the name in between
     facts = receipt.path.stat()
     kept = replace(options, overwrite=False)
-    note = SaveNote(receipt.path, item.strength_percent, kept, facts.st_size, facts.st_mtime_ns)
+    naming = wanted.naming if free else NAMING
+    note = SaveNote(receipt.path, item.strength_percent, kept, facts.st_size, facts.st_mtime_ns, naming)
     return _Saved(note, receipt.lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, SignalInstance
@@ -23,6 +24,7 @@ class BatchBar(QFrame):
     beside_wanted = Signal()
     folder_wanted = Signal()
     save_and_go_on = Signal()
+    preset_chosen = Signal(str)
     filter_chosen = Signal(str)  # a key of FILTERS
     order_chosen = Signal(str)  # a key of ORDERS
     grid_wanted = Signal(bool)
@@ -110,9 +112,9 @@ class BatchBar(QFrame):
         with QSignalBlocker(self.save):
             self.save.setChecked(on)
 
-    def set_place(self, folder: Path | None) -> None:
-        """None: each beside its original."""
-        word = BESIDE if folder is None else folder.name or str(folder)
+    def set_place(self, folder: Path | None, presets: Sequence[str] = (), preset: str = "") -> None:
+        """None: each beside its original. ``presets``: ways of saving that are kept, ``preset`` the one in use."""
+        word = preset or (BESIDE if folder is None else folder.name or str(folder))
         metrics = self.place.fontMetrics()
         self.place.setText(metrics.elidedText(word, Qt.TextElideMode.ElideMiddle, _PLACE_PX - 40))
         self.place.setToolTip(f"Where results are saved: {folder or BESIDE.lower()}")
@@ -121,6 +123,14 @@ class BatchBar(QFrame):
         if folder is not None:
             self._add(metrics.elidedText(str(folder), Qt.TextElideMode.ElideMiddle, 360), None, True)
         self._add("Another folder…", self.folder_wanted)
+        if presets:
+            self.menu.addSeparator()
+        for name in presets:
+            action = QAction(name, self.menu)
+            action.setCheckable(True)
+            action.setChecked(name == preset)
+            action.triggered.connect(lambda _on=False, name=name: self.preset_chosen.emit(name))
+            self.menu.addAction(action)
 
     def _add(self, text: str, wish: SignalInstance | None, is_on: bool | None = None) -> None:
         action = QAction(text, self.menu)

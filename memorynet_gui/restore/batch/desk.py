@@ -41,6 +41,7 @@ class BatchDesk(QObject):
         self.bar.as_they_finish.connect(self._set_saving)
         self.bar.beside_wanted.connect(lambda: self.save_to(None))
         self.bar.folder_wanted.connect(self.ask_for_folder)
+        self.bar.preset_chosen.connect(settings.use_preset)
         self.bar.save_and_go_on.connect(self._save_all)
         settings.changed.connect(lambda _name: self.show())
         session.summary_changed.connect(self._counted)
@@ -55,7 +56,7 @@ class BatchDesk(QObject):
         """Make the bar say what is true now."""
         bar, settings = self.bar, self._settings
         bar.set_saving(settings.save_as_they_finish)
-        bar.set_place(settings.output_folder)
+        bar.set_place(settings.output_folder, sorted(settings.export_presets), settings.preset)
         held = self._flow.held
         if held:
             bar.say(self._why_held(), paused=True)
