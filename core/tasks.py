@@ -151,8 +151,3 @@ def names(last: str = "or") -> str:
 def damage(task: str) -> str:
     """What the task takes away, as a word for a place; "damage" for a task that is unknown here."""
     return TASKS[task].damage if task in TASKS else "damage"
-
-
-def takes_masks(task: str) -> bool:
-    """Whether a mask of the damage guides the task; never for one that is unknown here."""
-    return task in TASKS and TASKS[task].takes_masks

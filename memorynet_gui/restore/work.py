@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from core import tasks
 from core.restoring.records import Choice
-from core.tasks import takes_masks
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.words import clock
 from memorynet_gui.restore.batch.outdated import outdated
@@ -72,7 +72,7 @@ class QueueWork(QObject):
         """Before a batch: the shadows of photos that nobody has marked are guessed."""
         waiting = [item for item in self._session.items() if item.state is ItemState.WAITING]
         count = sum(not item.mask for item in waiting)
-        if takes_masks(choice.task) and count and len(waiting) > 1:
+        if tasks.of(choice.task).takes_masks and count and len(waiting) > 1:
             what = "1 photo has" if count == 1 else f"{count:,} photos have"
             self._context.banner(
                 f"{what} no mask: the shadow is guessed, and a photo stays as it is where none is found."

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from core import tasks
 from core.restoring.records import Choice
 from core.restoring.scales import AUTO, WHOLE
-from core.tasks import takes_masks
 from memorynet_gui.restore.queue_item import Item, ItemState, thoroughness_words
 
 
@@ -42,7 +41,7 @@ def _differing(item: Item, choice: Choice) -> list[str]:
         found.append(f"thoroughness {thoroughness_words(then.thoroughness)}")
     if then.scale != choice.scale:
         found.append(_SCALES.get(then.scale, f"scale {then.scale}"))
-    if takes_masks(then.task) and note.mask_name != item.mask:
+    if tasks.of(then.task).takes_masks and note.mask_name != item.mask:
         found.append("another mask" if note.mask_name else "no mask of yours")
     if note.only_name != item.only:
         found.append("another mask of what may change" if note.only_name else "no limit to what may change")

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from core import tasks
 from core.restoring.records import Choice
-from core.tasks import takes_masks
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
@@ -130,7 +130,7 @@ class MaskDesk(QObject):
             self.changed.emit()
 
     def _takes_masks(self) -> bool:
-        return takes_masks(self._choices.choice().task)
+        return tasks.of(self._choices.choice().task).takes_masks
 
     def _take(self) -> bool:
         """Have the masks of the photo that is shown at hand."""
