@@ -1,8 +1,10 @@
 """How long the Memory page's answers take: what follows the pointer on a 12-megapixel photo looked at in its own size.
 
-    python benchmarks/memory_page.py [--megapixels 12] [--times 20]
+    python benchmarks/memory_page.py [--megapixels 12] [--times 20] [--window]
 
 The record is made of a bundled photo and repeated to the size asked for: the arithmetic is the same as of a real one.
+``--window`` opens the page itself, offscreen, on a bundled photo of a camera's size: how long until it shows and until it
+can be asked once the photo is restored, and what highlights take, painted.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +36,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--megapixels", type=float, default=12)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument(
+        "--window", action="store_true", help="the page itself; minutes, since it restores the photo"
+    )
     options = parser.parse_args()
+    if options.window:
+        return window(options.times)
     picture = image_io.read(catalog.samples()[0].path)
     request = RestoreRequest(task="derain")
     small = memory_look.look(picture, request)
@@ -55,6 +63,74 @@ def main() -> int:
     probe.restore(region)
     megapixels = region[2] * region[3] / 1e6
     say(f"a change, preview of {megapixels:.2f} MP", list(range(5)), lambda _n: probe.restore(region, MUTED))
+    return 0
+
+
+def window(times: int) -> int:
+    """The real window on a camera-size photo: the Restore page restores it, then the Memory page opens."""
+    import os
+    import tempfile
+
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from memorynet_gui import app as program
+    from memorynet_gui import snapshot
+    from memorynet_gui.base.settings import Settings
+    from memorynet_gui.frame.main_window import MainWindow
+    from memorynet_gui.look.theme import Theme
+
+    snapshot.TIMEOUT_S = 1800
+    wait = snapshot._wait
+    photo = max(
+        (sample.path for sample in catalog.samples() if sample.truth), key=lambda path: path.stat().st_size
+    )
+    application = program.make_application()
+    with tempfile.TemporaryDirectory() as home:
+        main_window = MainWindow(Settings(Path(home)), Theme(application, "dark"))
+        main_window.resize(1440, 900)
+        main_window.show()
+        thread = program.load_torch(main_window)
+        wait(lambda: not thread.is_alive() and bool(main_window.context.devices()), "PyTorch")
+        main_window.open_paths([photo])
+        wait(lambda: main_window.page.can("run_all"), "the photo")
+        main_window.page.handle("run_all")
+        wait(lambda: main_window.page.can("save") and not main_window.runner.busy, "the restored photo")
+        began = time.perf_counter()
+        main_window.show_page("memory")
+        application.processEvents()
+        shown = time.perf_counter()
+        page: Any = main_window.page
+        wait(lambda: page.stage.bench is not None, "the memory of the photo")
+        asked = time.perf_counter()
+        wait(lambda: page.stage.after is not None, "the memory of the restored photo")
+        looked = time.perf_counter()
+        wait(lambda: not page.flow.busy, "the rest")
+        height, width = page.stage.rgb.shape[:2]
+        print(f"{photo.name}, {width}x{height} px; ms after the page was asked for")
+        for what, at in (
+            ("it shows the photo", shown),
+            ("it can be asked", asked),
+            ("after restoring, too", looked),
+        ):
+            print(f"{what:36} {1000 * (at - began):8.0f}")
+        rng = np.random.default_rng(0)
+        spots = [(int(x), int(y)) for x, y in rng.uniform(0, (width, height), (times, 2))]
+
+        def painted(work: Callable[[], object]) -> None:
+            work()
+            page.canvas.repaint()
+            main_window.repaint()
+
+        say("hover: panel, lines and box painted", spots, lambda at: painted(lambda: page.pins.look(at)))
+        say(
+            "a slot lit in the photo, painted",
+            list(range(times)),
+            lambda row: painted(lambda: page.light_slot(row)),
+        )
+        page.toolbar.explore.click()
+        page.drawer.show_view("map")
+        say("hover with the map", spots, lambda at: painted(lambda: page.pins.look(at)))
+        main_window.close_now()
     return 0
 
 

@@ -56,7 +56,7 @@ class Scene:
     )
     new_run: bool = False  # with ``runs``: a run is being set up instead
     memory: bool = False  # the Memory page, with the place pinned that looks most like damage
-    slots: bool = False  # with ``memory``: and the slots below the photo
+    below: str = ""  # with ``memory``: what lies below the photo, see memorynet_gui.memory.drawer
 
 
 def draw(scene: Scene, target: Path) -> None:
@@ -122,8 +122,9 @@ def _show_memory(window: MainWindow, scene: Scene) -> None:
     row, column = divmod(int(values.argmax()), values.shape[1])
     x, y = bench.look.place_px(row, column)
     page.pins.pin(x * bench.by, y * bench.by)
-    if scene.slots:
+    if scene.below:
         page.toolbar.explore.click()
+        page.drawer.show_view(scene.below)
     _wait(lambda: not page.flow.busy, "what the memory does there")
 
 
@@ -179,7 +180,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--new-run", action="store_true", help="with --runs: show a run being set up")
     parser.add_argument("--memory", action="store_true", help="show the Memory page")
-    parser.add_argument("--slots", action="store_true", help="with --memory: and every slot below the photo")
+    parser.add_argument(
+        "--below",
+        default="",
+        choices=("slots", "moves", "map", "health", "twins"),
+        help="with --memory: and that below the photo",
+    )
     parser.add_argument("--unrestored", action="store_true", help="show the photo as it is")
     args = parser.parse_args(argv)
     width, _, height = args.size.partition("x")
@@ -195,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         runs=args.runs.absolute() if args.runs else None,
         new_run=args.new_run,
         memory=args.memory,
-        slots=args.slots,
+        below=args.below,
     )
     try:
         draw(scene, args.target)

@@ -33,7 +33,9 @@ SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "start-dark": ((), ("--theme", "dark")),
     "memory-dark": (("rainy/hill.jpg",), ("--theme", "dark", "--memory")),
-    "memory-slots-light": (("rainy/dogs.jpg",), ("--theme", "light", "--memory", "--slots")),
+    "memory-slots-light": (("rainy/dogs.jpg",), ("--theme", "light", "--memory", "--below", "slots")),
+    "memory-map-dark": (("rainy/hill.jpg",), ("--theme", "dark", "--memory", "--below", "map")),
+    "memory-moves-light": (("rainy/hill.jpg",), ("--theme", "light", "--memory", "--below", "moves")),
 }
 # name: options of pictures of the Train page; their runs are trained for them, which takes some minutes
 TRAIN_SCENES: dict[str, tuple[str, ...]] = {
