@@ -88,7 +88,7 @@ def draw_pin(painter: QPainter, at: QPointF, label: str, font: QFont, chosen: bo
     painter.setBrush(accent if chosen else QColor(24, 24, 24, 225))
     painter.drawEllipse(at, PIN_RADIUS, PIN_RADIUS)
     painter.setFont(font)
-    painter.setPen(QColor(15, 22, 32) if chosen else _INK)
+    painter.setPen(QColor(15, 22, 32) if chosen and accent.lightness() > 128 else _INK)
     box = QRectF(at.x() - PIN_RADIUS, at.y() - PIN_RADIUS, 2 * PIN_RADIUS, 2 * PIN_RADIUS)
     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, label)
 

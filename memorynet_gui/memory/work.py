@@ -119,6 +119,9 @@ class Bench:
             self.by == 1
             and self.restored is not None
             and self.taught is None
+            and not tasks.of(
+                self.subject.choice.task
+            ).takes_masks  # it may have been told, or have guessed, where
             and not np.array_equal(self.restored, self.picture.pixels)
         )
 
@@ -310,11 +313,10 @@ def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
 
 def restore_base(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
     """The photo restored as the Restore page would, with the memory as it is. Emits TileArrived."""
-    from core.restoring import scales
+    from core.restoring import restore, scales
 
-    return _whole(
-        replace(bench, request=replace(bench.request, scale=scales.AUTO)), Trial(), focus, emit, control
-    )
+    request = restore.guessing(replace(bench.request, scale=scales.AUTO))
+    return _whole(replace(bench, request=request), Trial(), focus, emit, control)
 
 
 def restore_twin(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
@@ -500,7 +502,7 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
     )
     found = restore.restore(bench.picture, request, pass_on, control)
     said = verdict.words(found.verdict, bench.subject.choice.task)
-    in_one_pass = bench.by == 1 and not found.verdict.unchanged
+    in_one_pass = bench.by == 1 and not found.verdict.unchanged and not request.guess
     return Base(found.pixels, image_io.to_srgb(found.pixels, icc), said, in_one_pass)
 
 

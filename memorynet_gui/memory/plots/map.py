@@ -374,11 +374,11 @@ class MapView(QWidget):
             self.foot.set_full("")
             return
         pictures = (
-            "Pictures are stored samples, framed blue (clean) or orange (damage); "
+            "Pictures: samples, blue clean, orange damage; "
             if len(found.sample_of)
             else f"No samples: {without} "
         )
         self.foot.set_full(
-            f"{pictures}dots are slots, arrows your pinned places from before to after restoring. These two directions "
-            f"show {found.explained:.0%} of the spread."
+            f"{pictures}dots: slots; arrows: pins, from before to after. Two of many directions, {found.explained:.0%} of "
+            "the spread."
         )
