@@ -3,7 +3,7 @@
     python benchmarks/which_task.py --data DATA [--photos clean_val] [--count 24] [--signs FILE] [--model deblur=PATH]
 
 Each photo of ``DATA/clean_val`` is shown as it is, with seeded rain, a seeded shadow and seeded blur (from the models'
-own recipes, as ``memorynet calibrate`` draws them), and every third with rain and blur. Real photos of
+own recipes, as ``memorynet calibrate`` draws them, so that one sees it), and every third with rain and blur. Real photos of
 ``DATA/real`` have no truth but the folder they lie in. ``--signs`` keeps what was seen in a file, to go on from
 there. The numbers of :mod:`core.restoring.which` were found on ``--photos clean``, which nothing is reported on.
 """
@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from core.tasks import TASKS
 
 NONE = "none"
 FOLDERS = {"rain": "derain", "shadow": "deshadow", "blur": "deblur"}
+LEAST_LEVELS = 5.0  # of 255, root mean square: a seeded damage that is fainter is drawn anew, up to so often
+TRIES = 12
 COLUMNS = (*TASKS, "several", NONE, "unsure")
 
 
@@ -83,14 +86,23 @@ def shown(data: Path, photos: str, count: int, real: int, models: dict[str, Path
             rng = np.random.default_rng((77, index, 9))
 
             def both(photo: np.ndarray = photo, rng: np.random.Generator = rng) -> np.ndarray:
-                blurred = calibration.spoil(photo, "deblur", params["deblur"], 1.0, rng)[1]
-                return calibration.spoil(blurred, "derain", params["derain"], 1.0, rng)[1]
+                blurred = spoilt(photo, "deblur", params["deblur"], rng)
+                return spoilt(blurred, "derain", params["derain"], rng)
 
             yield f"{photos} {index} both", "several", both
     for folder, task in FOLDERS.items():
         if (data / "real" / folder).is_dir():
             for path in list(image_io.find_images(data / "real" / folder, False))[:real]:
                 yield f"real {folder} {path.name}", f"real {task}", lambda path=path: _eight(path)
+
+
+def spoilt(photo: np.ndarray, task: str, params: Any, rng: np.random.Generator) -> np.ndarray:
+    """A photo (H, W, 3) uint8 with damage that one can see; the last draw where there is none."""
+    for _ in range(TRIES):
+        truth, damaged = calibration.spoil(photo, task, params, 1.0, rng)
+        if np.sqrt(np.mean(np.square(damaged.astype(np.float32) - truth))) >= LEAST_LEVELS:
+            break
+    return damaged
 
 
 def _eight(path: Path) -> np.ndarray:

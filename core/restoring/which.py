@@ -28,7 +28,11 @@ from core.restoring.records import Choice, Restored, RestoreRequest
 from core.restoring.verdict import NO_VERDICT, NOTHING, Verdict, words
 from core.tasks import TASKS
 
-SURE, UNLIKELY = 0.7, 0.4  # from and up to here a probability decides
+SURE, UNLIKELY = 0.6, 0.4  # from and up to here a probability decides
+ASKED = (
+    "deshadow",
+)  # never sure: cast shadows stand in every third good photo, and whether they are to go is a matter of taste
+MOST_ASKED = 0.55  # of their chance
 MOST_SURE = 0.97  # of any sign: about one in thirty was wrong, however strong
 LOOKED_AT_PX = (
     384  # the middle of a photo that is restored in its own size; what falls over all of it is seen there
@@ -72,7 +76,8 @@ class Which:
 
     @property
     def is_sure(self) -> bool:
-        return all(not UNLIKELY < chance < SURE for chance in self.chances.values())
+        doubtful = [task for task, chance in self.chances.items() if UNLIKELY < chance < SURE]
+        return not doubtful or (bool(self.tasks) and set(doubtful) <= set(ASKED))
 
     @property
     def name(self) -> str:
@@ -84,19 +89,20 @@ class Which:
     @property
     def confidence(self) -> float:
         """That all of what is said is right, 0..1."""
-        return math.prod(max(chance, 1 - chance) for chance in self.chances.values())
+        told = {task: chance for task, chance in self.chances.items() if task not in ASKED or not self.tasks}
+        return math.prod(max(chance, 1 - chance) for chance in told.values())
 
     @property
     def words(self) -> str:
         """One sentence for a photographer."""
+        maybe = [TASKS[task].noun for task, chance in self.chances.items() if UNLIKELY < chance < SURE]
         if not self.is_sure:
-            maybe = [TASKS[task].noun for task, chance in self.chances.items() if chance > UNLIKELY]
             return f"Not sure whether it is {' or '.join(maybe)}"
         if not self.tasks:
             return "Nothing to take out was found"
-        nouns = [TASKS[task].noun for task in self.tasks]
-        said = ", then ".join(nouns)
-        return f"{said[0].upper()}{said[1:]} ({100 * self.confidence:.0f} % sure)"
+        said = ", then ".join(TASKS[task].noun for task in self.tasks)
+        also = f"; {' and '.join(maybe)} may be there, too" if maybe else ""
+        return f"{said[0].upper()}{said[1:]} ({100 * self.confidence:.0f} % sure){also}"
 
     @property
     def short(self) -> str:
@@ -211,7 +217,8 @@ def _middle(pixels: np.ndarray) -> np.ndarray:
 def _chance(task: str, sign: float) -> float:
     middle, steep = RIGHT.get(task, (0.0, 4.0))
     at = max(-50.0, min(50.0, steep * (sign - middle)))
-    return min(MOST_SURE, max(1 - MOST_SURE, 1 / (1 + math.exp(-at))))
+    most = MOST_ASKED if task in ASKED else MOST_SURE
+    return min(most, max(1 - MOST_SURE, 1 / (1 + math.exp(-at))))
 
 
 def choice_of(choice: Choice, task: str, models: Mapping[str, Path]) -> Choice:

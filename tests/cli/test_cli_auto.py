@@ -16,7 +16,7 @@ from tests.small import photo
 
 SIGNS = {
     "rain": {"derain": 9.0, "deshadow": -9.0},
-    "both": {"derain": 9.0, "deshadow": 9.0},
+    "both": {"derain": 9.0, "deshadow": 9.0},  # taken, where shadows are not asked for
     "none": {"derain": -9.0, "deshadow": -9.0},
     "odd": {"derain": RIGHT["derain"][0], "deshadow": -9.0},
 }
@@ -34,6 +34,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return Which(SIGNS[picture.info.path.stem])
 
     monkeypatch.setattr(which, "look", look)
+    monkeypatch.setattr(which, "ASKED", ())
     return folder
 
 

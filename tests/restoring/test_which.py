@@ -55,6 +55,14 @@ def test_chances_grow_with_signs_and_say_how_sure() -> None:
     )
 
 
+def test_shadows_are_asked_for_and_hold_nothing_else_up() -> None:
+    alone = seen(derain=NO, deshadow=9.0, deblur=NO)
+    assert alone.name == "unsure" and alone.words == "Not sure whether it is shadows"
+    beside = seen(derain=YES, deshadow=9.0, deblur=NO)
+    assert beside.tasks == ("derain",) and beside.is_sure
+    assert beside.words.startswith("Rain (") and beside.words.endswith("; shadows may be there, too")
+
+
 def test_one_damage_explains_some_of_what_another_network_sees() -> None:
     """Blur looks like rain to the rain's network; fine detail tells a rainy photo from a blurred one."""
     blurred = Which({"derain": 1.3, "deshadow": NO, "deblur": 0.9, which.FINENESS: -0.3})

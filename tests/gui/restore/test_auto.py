@@ -33,6 +33,7 @@ def at(qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         return Which(SIGNS[picture.info.path.stem])
 
     monkeypatch.setattr(which, "look", look)
+    monkeypatch.setattr(which, "ASKED", ())
     with desk(qapp, tmp_path / "own") as made:
         choices = made.panel.choices
         choices.task.setCurrentIndex(choices.task.findData(tasks.AUTO))
