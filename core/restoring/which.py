@@ -46,13 +46,13 @@ FINENESS = (
 )
 RIGHT: Mapping[str, tuple[float, float]] = {
     # task: the weighed sign at which it is as likely as not, and how steep the chance is there
-    "derain": (0.75, 4.0),
-    "deshadow": (0.0, 2.5),
-    "deblur": (0.36, 6.0),
+    "derain": (0.45, 5.0),
+    "deshadow": (1.0, 2.5),
+    "deblur": (0.33, 8.0),
 }
 _UNSEEN = -1.0  # the sign of blur where no model looks for it
 _BY_FINENESS = 2.0  # of blur: what is blurred has little fine detail
-_RAIN_OF_BLUR, _BLUR_OF_RAIN, _SHADOW_OF_BLUR = 1.2, 0.25, 2.0  # how much of one sign the other explains
+_RAIN_OF_BLUR, _BLUR_OF_RAIN, _SHADOW_OF_BLUR = 1.5, 0.25, 2.0  # how much of one sign the other explains
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ TITLE_PX = 120
 _EDIT_PX = 252
 _NUMBER_PX = 112
 _BROWSE_PX, _GAP_PX = 36, 8
-_OWN_PX = 176
 _LIST_LINES = 2
 _LIST_LINES_AT_MOST = 6
 
@@ -140,15 +139,17 @@ class ChoiceEditor(Editor):
         self._own.setPlaceholderText(own)
         self._own.setAccessibleName(f"{title}, a name of your own")
         self._own.setToolTip(tooltip)
-        self._own.setFixedWidth(_OWN_PX)
+        self._own.setFixedWidth(_EDIT_PX)
         self._own.hide()
         if own:
             self._combo.add("Of your own…", "from pairs", _OWN)
         self._combo.activated.connect(self._picked)
         self._own.textEdited.connect(lambda _text: self.changed.emit())
-        row = _row(self._combo, self._own)
-        row.addStretch(1)
-        self.setLayout(row)
+        both = QVBoxLayout(self)
+        both.setContentsMargins(0, 0, 0, 0)
+        both.setSpacing(4)
+        both.addWidget(self._combo)
+        both.addWidget(self._own)
 
     def _picked(self, _index: int) -> None:
         is_own = self._combo.currentData() == _OWN
@@ -385,7 +386,7 @@ def explain(field: Field[Any]) -> str:
 def _editor(field: Field[Any], tooltip: str, models: Callable[[], list[str]]) -> Editor:
     meta = field.metadata
     if meta["choices"]:
-        own = "its name, such as dehaze" if meta["own"] else ""
+        own = "such as dehaze" if meta["own"] else ""
         return ChoiceEditor(meta["title"], tooltip, meta["choices"], meta["words"], own)
     if meta["holds"] == "model":
         return ModelEditor(models)

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QStyle, QStyleOptionComboBox
 from pytestqt.qtbot import QtBot
 
@@ -119,7 +120,7 @@ def test_choices_folders_and_models_are_chosen(qtbot: QtBot) -> None:
     task = shown.row("task").editor.field_widget()
     assert isinstance(task, QComboBox)
     offered = [task.itemText(at) for at in range(task.count())]
-    assert offered == [what.verb for name, what in TASKS.items() if name in DEGRADATIONS]
+    assert offered == [*(what.verb for name, what in TASKS.items() if name in DEGRADATIONS), "Of your own…"]
     shadows = offered.index(TASKS["deshadow"].verb)
     task.setCurrentIndex(shadows)
     task.activated.emit(shadows)
@@ -204,3 +205,22 @@ def test_choices_are_read_to_their_end(qapp: QApplication, qtbot: QtBot) -> None
             words = [combo.itemText(row), str(combo.itemData(row, DETAIL_ROLE) or "")]
             needed = sum(combo.fontMetrics().horizontalAdvance(word) for word in words)
             assert needed + 18 <= field.width(), words
+
+
+def test_a_task_of_ones_own_is_named_and_needs_pairs(qtbot: QtBot) -> None:
+    shown = form(qtbot)
+    task = shown.row("task").editor.field_widget()
+    assert isinstance(task, QComboBox)
+    own = task.count() - 1
+    task.setCurrentIndex(own)
+    task.activated.emit(own)
+    line = shown.row("task").editor.findChild(QLineEdit)
+    assert line is not None and line.isVisibleTo(shown) and "task" in shown.problems
+    QTest.keyClicks(line, "dehaze")
+    assert shown.value("task") == "dehaze" and "pairs" in shown.problems["task"]
+    shown.set_values({"kind": "pairs", "protocol": "Y"})
+    assert shown.recipe().task == "dehaze" and shown.recipe().scored_by == "Y"
+    shown.set_values({"task": "derain"})
+    assert not line.isVisibleTo(shown) and shown.value("task") == "derain"
+    shown.set_values({"task": "descratch"})
+    assert line.isVisibleTo(shown) and line.text() == "descratch"
