@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core import atomic
-from core.events import CheckpointSaved, Notice
+from core.events import CheckpointSaved, ContrastDrawn, Notice
 from core.images import metrics
 from core.jobs import Cancelled, Emit, JobControl
 from core.model import checkpoint
@@ -79,6 +79,7 @@ class KeptRun:
         self.window: list[dict[str, Tensor]] = []  # the steps since the last report
         self.unwritten: list[dict[str, Any]] = []  # lines of the curve
         self.best_psnr_db, self.best_step = float("-inf"), 0
+        self.drawn: ContrastDrawn | None = None  # since the last validation, which keeps it
         self.is_lost = False  # exploded for good: not worth keeping
         self.process = psutil.Process()
         self.began, self.began_waited_s = time.monotonic(), control.waited_s

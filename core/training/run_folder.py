@@ -2,14 +2,18 @@
 
 ``recipe.toml`` (what runs), ``state.json`` (how far it is), ``curve.jsonl`` (one line a report or validation),
 ``checkpoints/step-N.safetensors`` (everything needed to go on), ``model/`` (the best averaged weights),
-``film/`` (validation crops over time) and ``notes.txt`` (a person's words, which training never touches).
+``film/`` (validation crops over time), ``contrast.npz`` (what the contrastive term compared last) and ``notes.txt`` (a
+person's words, which training never touches).
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -17,7 +21,8 @@ from typing import Any
 
 import filelock
 
-from core import foreign_text
+from core import atomic, foreign_text
+from core.events import ContrastDrawn, ContrastSample
 from core.training.recipe import TrainRecipe
 
 RUNNING, PAUSED, STOPPED, DONE, FAILED = "running", "paused", "stopped", "done", "failed"
@@ -25,10 +30,18 @@ INTERRUPTED = "interrupted"
 """Says it runs and nobody holds its lock: the program or the machine went down."""
 
 _MOST_LINE_BYTES = 1 << 20
+_MOST_CONTRAST_BYTES = 16 << 20  # unpacked; 4 places of 8 pictures are a third of a megabyte
 
 # who asks whether a lock is held holds it for a moment, too
 _BEGINNING_S = 1.0
 _ASKING_S, _ASKING_POLL_S = 0.03, 0.005
+
+
+def _picture(values: Any) -> Any:
+    """Raises ValueError: no (h, w, 3) uint8."""
+    if values.ndim != 3 or values.shape[2] != 3 or values.dtype.name != "uint8":
+        raise ValueError(f"a picture of {values.shape} {values.dtype}")
+    return values
 
 
 class TrainingError(Exception):
@@ -91,6 +104,60 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.film = path / "film"
+        self.contrast_file = path / "contrast.npz"
+
+    def write_contrast(self, drawn: ContrastDrawn) -> None:
+        """Raises OSError."""
+        import numpy as np
+
+        groups = [[[s.kind, s.similarity, s.step, s.cell] for s in group] for group in drawn.groups]
+        told = {"step": drawn.step, "task": drawn.task, "weights": drawn.weights, "groups": groups}
+        pictures: dict[str, Any] = {
+            f"{row}-{column}": sample.picture
+            for row, group in enumerate(drawn.groups)
+            for column, sample in enumerate(group)
+        }
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **pictures)
+        atomic.write_bytes(self.contrast_file, buffer.getvalue())
+
+    def contrast(self) -> ContrastDrawn | None:
+        """What was compared last, as far as that was kept and can be read. Never raises for a damaged file."""
+        import numpy as np
+
+        try:
+            foreign_text.check_is_regular(self.contrast_file)
+            with zipfile.ZipFile(self.contrast_file) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > _MOST_CONTRAST_BYTES:
+                    return None
+            with np.load(self.contrast_file, allow_pickle=False) as kept:
+                told = foreign_text.parse_json(kept["told"].tobytes())
+                groups = tuple(
+                    tuple(
+                        ContrastSample(
+                            str(kind),
+                            _picture(kept[f"{row}-{column}"]),
+                            float(similarity),
+                            None if step is None else int(step),
+                            None if cell is None else (int(cell[0]), int(cell[1]), int(cell[2])),
+                        )
+                        for column, (kind, similarity, step, cell) in enumerate(group)
+                    )
+                    for row, group in enumerate(told["groups"])
+                )
+                weights = tuple(map(float, told["weights"]))
+                return ContrastDrawn(int(told["step"]), groups, str(told["task"]), weights)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ):
+            return None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

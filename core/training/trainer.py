@@ -311,6 +311,7 @@ class _Run(KeptRun):
         self._apart(lambda: self._log(line))
         self.emit(event)
         if (drawn := self.learner.shaper.take_drawn()) is not None:
+            self.drawn = drawn
             self.emit(drawn)
 
     # --- when the loss explodes ----------------------------------------------------------------------
@@ -396,6 +397,9 @@ class _Run(KeptRun):
                 "input_psnr_db": scores.input_psnr_db, "protocol": scores.protocol, "is_best": is_best,
                 **{f"psnr_db {name}": value for name, value in scores.groups.items()}, **memory}  # fmt: skip
         self._log(line)
+        if self.drawn is not None:
+            drawn, self.drawn = self.drawn, None
+            self.disk.write(lambda: self.folder.write_contrast(drawn))
         self.emit(
             Validated(
                 step=self.step,

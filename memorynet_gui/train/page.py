@@ -13,6 +13,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QHideEvent, QPaintE
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from core.problems import Problem
+from core.training.run_folder import RunFolder
 from memorynet_gui.base.page import AppContext, Page
 from memorynet_gui.base.problems import describe
 from memorynet_gui.train import overlays
@@ -26,6 +27,7 @@ from memorynet_gui.train.toolbar import CURVES, TrainToolbar
 from memorynet_gui.train.words import live_of, with_live
 
 if TYPE_CHECKING:
+    from core.events import ContrastDrawn
     from core.training.recipe import TrainRecipe
     from core.training.runs import Run
     from memorynet_gui.train.run_menu import RunMenu, RunNow
@@ -528,11 +530,22 @@ class TrainPage(Page):
         self._inspector.show_run(run, live, None if live is not None else self._follower.problem_of(run))
 
     def show_contrast(self) -> None:
-        """What the run compared last, if it is the one that trains."""
+        """What the run compared last: as it is told, else as its folder kept it."""
         run = self._run()
         if self._stage is None or run is None:
             return
-        self._stage.show_contrast(self._follower.contrast if self.flow.trains(run.folder) else None)
+        drawn = self._follower.contrast if self.flow.trains(run.folder) else None
+        self._stage.show_contrast(drawn)
+        if drawn is None:
+            kept = RunFolder(run.folder).contrast
+            self.library.do(
+                kept, lambda found: self._contrast_read(run.folder, found), "read what was compared"
+            )
+
+    def _contrast_read(self, folder: Path, drawn: ContrastDrawn | None) -> None:
+        told = self._follower.contrast if self.flow.trains(folder) else None
+        if self._stage is not None and folder == self._shown and drawn is not None and told is None:
+            self._stage.show_contrast(drawn)
 
     def _set_part(self, part: str) -> None:
         self._part = part

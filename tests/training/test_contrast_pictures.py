@@ -18,7 +18,7 @@ from core.training import memory as memory_training
 from core.training.contrast_pictures import PICTURE_PX, Album, draw, shots
 from core.training.memory import MemoryShaper
 from core.training.recipe import TrainRecipe
-from core.training.run_folder import read_curve
+from core.training.run_folder import RunFolder, read_curve
 from core.training.trainer import train
 from tests.small import photo, small_network
 
@@ -261,6 +261,8 @@ def test_a_run_tells_what_it_compares_and_how_silent_its_read_is(tmp_path: Path)
     assert all(sample.picture.shape == (32, 32, 3) for group in drawn[0].groups for sample in group)
     (validation,) = (line for line in read_curve(tmp_path / "run") if line["kind"] == "validation")
     assert 0 <= validation["memory_silent"] <= 1
+    kept = RunFolder(tmp_path / "run").contrast()
+    assert kept is not None and kept.step == drawn[-1].step
 
 
 def test_pairs_that_are_equal_are_not_drawn(eager: None) -> None:
@@ -273,3 +275,26 @@ def test_pairs_that_are_equal_are_not_drawn(eager: None) -> None:
     equal = replace(compared, given_picture=compared.truth_picture)
     assert draw(2, "derain", compared, shaper.bank, shaper.album) is not None
     assert draw(2, "derain", equal, shaper.bank, shaper.album) is None
+
+
+def test_what_was_compared_last_is_kept_with_the_run_and_read_again(eager: None, tmp_path: Path) -> None:
+    shaper = MemoryShaper(small_network(1).train(), RECIPE, "cpu")
+    assert one_step(shaper, 0) is not None
+    drawn = one_step(shaper, 2)
+    assert drawn is not None
+    folder = RunFolder(tmp_path)
+    assert folder.contrast() is None
+    folder.write_contrast(drawn)
+    found = folder.contrast()
+    assert found is not None
+    assert (found.step, found.task, found.weights) == (drawn.step, drawn.task, pytest.approx(drawn.weights))
+    for one, two in zip(drawn.groups, found.groups, strict=True):
+        for a, b in zip(one, two, strict=True):
+            assert (a.kind, a.step, a.cell) == (b.kind, b.step, b.cell) and (a.picture == b.picture).all()
+            assert b.similarity == pytest.approx(a.similarity)
+    whole = folder.contrast_file.read_bytes()
+    for damaged in (b"", whole[:200], whole[:-50], b"PK" + bytes(100)):
+        folder.contrast_file.write_bytes(damaged)
+        assert folder.contrast() is None
+    np.savez_compressed(folder.contrast_file, told=np.zeros(64 << 20, np.uint8))  # a bomb
+    assert folder.contrast() is None

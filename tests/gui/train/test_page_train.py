@@ -316,6 +316,22 @@ def test_overlays_and_what_differs(qapp: QApplication, tmp_path: Path) -> None:
         assert "rain-1 differs from rain-2: contrastive weight 0.003 → 0.001" in at.panel.differences.text()
 
 
+def test_a_run_that_is_opened_again_shows_what_it_compared_last(qapp: QApplication, tmp_path: Path) -> None:
+    from tests.gui.train.test_view_contrast import drawn
+
+    kept = make_run(tmp_path / "runs", "rain-2")
+    RunFolder(kept).write_contrast(drawn(step=1240))
+    other = make_run(tmp_path / "runs", "rain-1", age_s=60)
+    with desk(qapp, tmp_path) as at:
+        view = at.page.stage().contrast
+        at.wait(lambda: view.shown is not None)
+        assert view.shown is not None and view.shown.step == 1240
+        at.page.show_run(other)
+        assert view.shown is None
+        settle()
+        assert view.shown is None
+
+
 def test_the_menu_compares_as_the_dot_does(qapp: QApplication, tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "rain-2")
     other = make_run(tmp_path / "runs", "rain-1", age_s=60)
