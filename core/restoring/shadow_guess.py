@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.cv import cv2
+from core.images.edges import guided
 from core.restoring import copies
 
 LOOKED_AT_PX = 800  # longest edge of the copy that is looked at
@@ -60,7 +61,7 @@ def guess(before: np.ndarray, after: np.ndarray, width: int, height: int) -> Gue
     if not kept.any():
         return None
     light = cv2.GaussianBlur(_log(before), (0, 0), 1).mean(2)
-    soft = _guided(light, kept.astype(np.float32))
+    soft = guided(light, kept.astype(np.float32), _GUIDE_RADIUS_PX, _GUIDE_EPS)
     soft = np.clip(
         (soft - 0.5) * 4 + 0.5, 0, 1
     )  # the filter leaves a wide ramp; the network knows narrow ones
@@ -153,15 +154,3 @@ def _filled(kept: np.ndarray) -> np.ndarray:
         if area < _HOLE_SHARE * kept.size and x > 0 and y > 0 and x + w < width and y + h < height:
             filled[labels == number] = 1
     return filled
-
-
-def _guided(guide: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """``values`` (h, w) smoothed but for the edges of ``guide`` (He et al., Guided Image Filtering, 2013)."""
-
-    def mean(of: np.ndarray) -> np.ndarray:
-        size = 2 * _GUIDE_RADIUS_PX + 1
-        return np.asarray(cv2.blur(of, (size, size), borderType=cv2.BORDER_REFLECT))
-
-    centre, middle = mean(guide), mean(values)
-    slope = (mean(guide * values) - centre * middle) / (mean(guide * guide) - centre * centre + _GUIDE_EPS)
-    return np.asarray(mean(slope) * guide + mean(middle - slope * centre), np.float32)

@@ -37,6 +37,7 @@ _CHANGES = (
     ("grow", "Wider"),
     ("shrink", "Narrower"),
     ("feather", "Softer"),
+    ("snap", "Along the photo's edges"),
     ("invert", "Swap inside and outside"),
     ("", ""),
     ("clear", "Clear"),
@@ -58,7 +59,7 @@ class MaskBar(QFrame):
     use_chosen = Signal(str)
     tool_chosen = Signal(str)
     brush_changed = Signal(object)  # Brush
-    wanted = Signal(str)  # guess, grow, shrink, feather, invert, clear, load, save, undo, redo, done
+    wanted = Signal(str)  # guess, grow, shrink, feather, snap, invert, clear, load, save, undo, redo, done
     shown_changed = Signal(bool)
 
     def __init__(
@@ -91,7 +92,7 @@ class MaskBar(QFrame):
         self.done.setProperty("role", "primary")
         self.more = QToolButton()
         self.more.setText("Change")
-        self.more.setToolTip("Wider, narrower, softer, swapped; load and save")
+        self.more.setToolTip("Wider, narrower, softer, along the photo's edges, swapped; load and save")
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more.setAccessibleName("Change the whole mask")
         menu = QMenu(self.more)

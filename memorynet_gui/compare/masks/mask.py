@@ -178,6 +178,12 @@ class Mask:
         soft = cv2.GaussianBlur(self.values, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)
         return self.replace(np.asarray(soft))
 
+    def snap(self, photo: np.ndarray) -> Box | None:
+        """Along the edges of the photo (H, W, 3) uint8 near its border."""
+        from core.images.edges import snapped
+
+        return self.replace(snapped(self.values, photo))
+
     def lasso(self, outline: Sequence[Point], erases: bool = False) -> Box | None:
         """All that an outline encloses; fewer than three points enclose nothing."""
         from core.cv import cv2

@@ -230,6 +230,8 @@ class MaskDesk(QObject):
             self.tool.did(mask.grow(step_px if wish == "grow" else -step_px))
         elif wish == "feather":
             self.tool.did(mask.feather(step_px))
+        elif wish == "snap":
+            self.tool.did(mask.snap(shown.rgb))
         elif wish == "invert":
             self.tool.did(mask.invert())
         elif wish == "clear":

@@ -151,6 +151,25 @@ def test_patch_and_lasso(page: Desk) -> None:
     assert painted(page)[5, 155] == 0
 
 
+def test_a_mask_drawn_a_little_off_goes_along_the_shadows_edge(page: Desk) -> None:
+    tool, bar = page.page.masks.tool, page.page.masks.bar
+    exact = disc(*SIZE, 35) > 0
+    tool.set_tool("patch")
+    drag(page, (80, 60), (80, 60))
+    page.page.masks.do("grow")
+    page.page.masks.do("grow")
+    drawn = painted(page).copy()
+    snap = next(action for action in bar.more.menu().actions() if action.text().startswith("Along"))
+    snap.trigger()
+
+    def off(mask: np.ndarray) -> int:
+        return int(np.count_nonzero((mask > 127) != exact))
+
+    assert off(painted(page)) < off(drawn) / 4, (off(painted(page)), off(drawn))
+    page.page.masks.do("undo")
+    assert np.array_equal(painted(page), drawn)
+
+
 def test_a_mask_stays_with_its_photo_over_a_restart(
     page: Desk, qapp: QApplication, tmp_path: Path, shot: Path
 ) -> None:
