@@ -1,0 +1,64 @@
+"""Fixtures that several files of this folder share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QThreadPool
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from memorynet_gui.compare.view import CompareView
+from tests.gui.restore.compare_kit import BLUE, RED, flat
+from tests.restore_page_kit import Desk, desk, rainy, write
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("photos")
+    wet, dry = rainy()
+    return {
+        "png": write(folder / "rain.png", wet),
+        "second": write(folder / "second.png", wet[:80, :96]),
+        "truth": write(folder / "truth.png", dry),
+        "jpeg": write(folder / "Zoë's rain; & more.jpg", wet, quality=90),
+    }
+
+
+@pytest.fixture
+def place(photos: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
+    """The photos in a folder of this test's own."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    own = {}
+    for key, path in photos.items():
+        own[key] = folder / path.name
+        own[key].write_bytes(path.read_bytes())
+    return own
+
+
+@pytest.fixture
+def at(qapp: QApplication, tmp_path: Path) -> Iterator[Desk]:
+    with desk(qapp, tmp_path / "own") as made:
+        yield made
+
+
+@pytest.fixture
+def view(qtbot: QtBot) -> Iterator[CompareView]:
+    view = CompareView()
+    qtbot.addWidget(view)
+    view.resize(640, 480)
+    view.show()
+    qtbot.waitExposed(view)
+    yield view
+    QThreadPool.globalInstance().waitForDone()
+
+
+@pytest.fixture
+def compared(view: CompareView) -> CompareView:
+    view.set_original(flat(592, 432, RED))  # exactly 100 % within the margin
+    view.set_restored(flat(592, 432, BLUE))
+    assert view.zoom == 1.0
+    return view
