@@ -31,7 +31,6 @@ from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.newrun import mixing
-from memorynet_gui.newrun.checks_view import DoctorPanel, EstimatePanel
 from memorynet_gui.newrun.data_view import DataPanel
 from memorynet_gui.newrun.degrade_preview import DegradePreview, ShownSource
 from memorynet_gui.newrun.parts import RecipeHead, RunsPlace, StartBar, card, line, step
@@ -47,6 +46,7 @@ from memorynet_gui.newrun.presets import (
     needs_folder,
     recognise_all,
 )
+from memorynet_gui.newrun.questions import Questions
 from memorynet_gui.newrun.recipe_form import RecipeForm
 from memorynet_gui.newrun.sources_view import SourcesPanel
 from memorynet_gui.newrun.start_model import StartModel
@@ -66,7 +66,6 @@ _SHIPPED = {
     "kind": "clean", "train": ("SAMPLES/train",), "validation": ("SAMPLES/validation",), "pairs": (), "hold_out": 0.0,
     "leave_out": (), "sources": (),
 }  # fmt: skip
-_EXAMINE, _ESTIMATE = "examine", "estimate"
 
 
 class NewRunView(QWidget):
@@ -90,8 +89,6 @@ class NewRunView(QWidget):
         self._preset: Preset | None = None
         self._began: dict[str, Any] = {}  # the values a preset or file brought
         self._source = ""
-        self._asked: dict[str, tuple[TrainRecipe, tuple[Path, ...]]] = {}
-        self._asking: str | None = None
         self._kind = "clean"  # of data, before what is being changed
         # what mixing made, or taking it back, and what it was made of, which the other button brings back
         self._turned: tuple[dict[str, Any], dict[str, Any]] | None = None
@@ -109,7 +106,9 @@ class NewRunView(QWidget):
         self.form, self.cards, self.data = RecipeForm(), PresetCards(PRESETS), DataPanel()
         self.sources = SourcesPanel()
         self._start_model = StartModel(self.form)
-        self.preview, self.doctor, self.estimate = DegradePreview(), DoctorPanel(), EstimatePanel()
+        self.preview = DegradePreview()
+        self.questions = Questions(self.form, lambda: self._data, self)
+        self.doctor, self.estimate = self.questions.doctor, self.questions.estimate
         settings = self.context.settings
         self.head, self.place, self.bar = RecipeHead(settings), RunsPlace(settings), StartBar()
         self._preview_words = QLabel()
@@ -158,15 +157,10 @@ class NewRunView(QWidget):
         self.sources.one_requested.connect(self.use_one_source)
         self.data.folders_chosen.connect(self.set_data)
         self.data.bundled_chosen.connect(self.use_bundled)
-        self.doctor.requested.connect(lambda: self._ask(_EXAMINE))
-        self.doctor.leave_requested.connect(self._leave_out)
-        self.doctor.take_back_requested.connect(self._take_back)
-        self.estimate.requested.connect(lambda: self._ask(_ESTIMATE))
-        for panel in (self.doctor, self.estimate):
-            panel.cancel_requested.connect(self.cancel_check_requested)
-        self.estimate.use_requested.connect(
-            lambda batch, patch_px: self.form.set_values({"batch": batch, "patch_px": patch_px})
-        )
+        self.questions.examine_requested.connect(self.examine_requested)
+        self.questions.estimate_requested.connect(self.estimate_requested)
+        self.questions.cancel_requested.connect(self.cancel_check_requested)
+        self.questions.changed.connect(self._refresh)
         self.head.load_chosen.connect(self.open_recipe)
         self.head.save_chosen.connect(self.save_recipe)
         self.head.copy_requested.connect(self.duplicate)
@@ -286,7 +280,7 @@ class NewRunView(QWidget):
         self._say_source()
         self._found = None
         self._rest.start()
-        self._check_stale()
+        self.questions.check_stale()
         self._refresh()
         self.changed.emit()
 
@@ -453,7 +447,7 @@ class NewRunView(QWidget):
         problem = " ".join(notes) or "There are no photos in the folder."
         self._found = DataFound(problem=problem)
         self._notes = ()
-        self._make_stale(_EXAMINE)  # it was of other photos
+        self.questions.take_other_photos()
         self._show_found()
 
     def _look(self) -> None:
@@ -502,90 +496,28 @@ class NewRunView(QWidget):
 
     # --- checks ----------------------------------------------------------------------------------
 
-    def _ask(self, what: str) -> None:
-        if not self.form.is_valid or self._asking is not None:
-            return
-        frozen = self.form.recipe(), self._data
-        self._asked[what], self._asking = frozen, what
-        self._panel(what).begin()
-        self._refresh()
-        signal = self.examine_requested if what == _EXAMINE else self.estimate_requested
-        signal.emit(*frozen)
-
     def show_progress(self, text: str, share: float | None) -> None:
         """How far the check is that was asked for last. ``share`` 0..1, None when unknown."""
-        if self._asking is not None:
-            self._panel(self._asking).show_progress(text, share)
+        self.questions.show_progress(text, share)
 
     def show_report(self, report: DoctorReport) -> None:
-        self._asking = None
-        recipe, _ = self._asked.get(_EXAMINE) or (self.form.recipe(), ())
-        self.doctor.show_report(report, self._named_folders(), recipe.leave_out)
-        self._check_stale()
-        self._refresh()
+        self.questions.show_report(report)
 
     def show_estimate(self, estimate: Estimate) -> None:
-        self._asking = None
-        recipe, _ = self._asked.get(_ESTIMATE) or (self.form.recipe(), ())
-        self.estimate.show_estimate(estimate, recipe.batch, recipe.patch_px)
-        self._check_stale()
-        self._refresh()
+        self.questions.show_estimate(estimate)
 
     def show_problem(self, sentence: str) -> None:
         """The check that was asked for ended with this; without one it stands beside the title."""
-        if self._asking is None:
+        if not self.questions.show_problem(sentence):
             self._say_source(sentence, is_problem=True)
-            return
-        panel = self._panel(self._asking)
-        self._asking = None
-        panel.show_problem(sentence)
-        self._refresh()
 
     def show_cancelled(self) -> None:
         """The check that was asked for was cancelled."""
-        if self._asking is not None:
-            self._panel(self._asking).clear()
-            self._asking = None
-            self._refresh()
+        self.questions.show_cancelled()
 
     @property
     def is_checking(self) -> bool:
-        return self._asking is not None
-
-    def _panel(self, what: str) -> DoctorPanel | EstimatePanel:
-        return self.doctor if what == _EXAMINE else self.estimate
-
-    def _leave_out(self, names: tuple[str, ...]) -> None:
-        self.form.set_values({"leave_out": tuple(dict.fromkeys((*self.form.value("leave_out"), *names)))})
-
-    def _take_back(self, names: tuple[str, ...]) -> None:
-        kept = tuple(name for name in self.form.value("leave_out") if name not in names)
-        self.form.set_values({"leave_out": kept})
-
-    def _check_stale(self) -> None:
-        """An answer holds for what was asked: name and length aside for the photos, the name aside for the time.
-
-        Of photos that were looked at some may be left out; what was not looked at must not come in.
-        """
-        now = self.form.recipe() if self.form.is_valid else None
-        photos_aside = {"name": "x", "steps": 1, "lr": 1.0, "leave_out": ()}
-        for what, aside in ((_EXAMINE, photos_aside), (_ESTIMATE, {"name": "x"})):
-            if what not in self._asked or self._asking == what:
-                continue
-            recipe, data = self._asked[what]
-            same = (
-                now is not None and replace(recipe, **aside) == replace(now, **aside) and data == self._data
-            )
-            if what == _EXAMINE and now is not None and same:
-                same = set(recipe.leave_out) <= set(now.leave_out)
-                if same:
-                    self.doctor.set_left_out(now.leave_out)
-            if not same:
-                self._make_stale(what)
-
-    def _make_stale(self, what: str) -> None:
-        if self._asking != what:
-            self._panel(what).set_stale()
+        return self.questions.is_open
 
     # --- ready -----------------------------------------------------------------------------------
 
@@ -635,10 +567,9 @@ class NewRunView(QWidget):
         why = self.why_not()
         self.head.show_name(str(self.form.value("name")), self.form.is_valid)
         found = self._found
-        if found is None or not self.form.is_valid or self._asking is not None:
+        if found is None or not self.form.is_valid or self.questions.is_open:
             found = DataFound(problem="not now")
-        self.doctor.button.setEnabled(found.problem is None or found.can_be_examined)
-        self.estimate.button.setEnabled(found.problem is None)
+        self.questions.allow(found.problem is None or found.can_be_examined, found.problem is None)
         waits = self._found is None and self.form.is_valid
         text = why if why is not None else self._summary()
         self.bar.say(text, why is None, why is not None and not waits)
