@@ -213,7 +213,7 @@ SHADES = (
 
 @dataclass(frozen=True, slots=True)
 class Shake:
-    """The clean photo ``file`` as a shaken hand would have taken it, from one seed chosen by eye among a few."""
+    """The clean photo ``file`` as a shaken hand would have taken it, nearly along a line."""
 
     file: str
     name: str  # says that the blur is computed: a blurred photo looks like one
@@ -222,8 +222,8 @@ class Shake:
 
 
 SHAKES = (
-    Shake("coffee", "Shaken coffee (computed)", 3, 9.0),
-    Shake("clock", "Shaken clock (computed)", 5, 12.0),
+    Shake("dragonfly", "Shaken dragonfly (computed)", 2, 7.0),
+    Shake("cat", "Shaken cat (computed)", 2, 7.0),
 )
 _GAMMA = 2.2  # of stored levels to light
 
@@ -298,7 +298,7 @@ def make_blurred(out: Path) -> None:
     for shake in SHAKES:
         with Image.open(out / "clean" / f"{shake.file}.jpg") as truth:
             light = (np.asarray(truth.convert("RGB"), np.float32) / 255) ** _GAMMA
-        params = BlurParams(straight=0.0)
+        params = BlurParams(straight=1.0)
         path = random_path(shake.length_px, np.random.default_rng(shake.seed), params)
         seen = np.clip(average(light, path), 0, 1) ** (1 / _GAMMA)
         image = Image.fromarray(np.rint(seen * 255).astype(np.uint8))
