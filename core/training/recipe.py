@@ -390,9 +390,12 @@ class TrainRecipe:
 
     def __post_init__(self) -> None:
         specs = {item.name: item for item in fields(self)}
-        for name, need in find_problems({name: getattr(self, name) for name in specs}, specs).items():
-            value = getattr(self, name)
-            raise RecipeError(f"{name} {list(value) if isinstance(value, tuple) else repr(value)}: {need}")
+        found = [
+            f"{name} {list(value) if isinstance(value := getattr(self, name), tuple) else repr(value)}: {need}"
+            for name, need in find_problems({name: getattr(self, name) for name in specs}, specs).items()
+        ]
+        if found:  # all at once: who mends one should not meet the next
+            raise RecipeError("; ".join(found))
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> TrainRecipe:

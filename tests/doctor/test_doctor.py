@@ -196,7 +196,9 @@ def test_a_small_shift_of_large_pairs_is_found_at_full_size(tmp_path: Path) -> N
     assert "0 (2.0 px)" in finding.text
 
 
-@pytest.mark.parametrize("sample", catalog.samples()[:4], ids=lambda sample: sample.path.stem)
+@pytest.mark.parametrize(
+    "sample", [each for each in catalog.samples() if each.truth][:4], ids=lambda sample: sample.path.stem
+)
 def test_rain_over_the_samples_is_no_shift_and_a_shift_is_one(sample: catalog.Sample) -> None:
     assert sample.truth is not None
     rainy, clean = (image_io.thumbnail(path, 256) for path in (sample.path, sample.truth))

@@ -87,9 +87,15 @@ def test_what_is_named_as_wrong_is_what_a_recipe_refuses(values: dict[str, Any])
         return
     with pytest.raises(RecipeError) as caught:
         TrainRecipe(**values)
-    name, need = next(iter(problems.items()))
-    assert str(caught.value).startswith(f"{name} ")
-    assert str(caught.value).endswith(f": {need}")
+    said = str(caught.value)
+    assert said.startswith(f"{next(iter(problems))} ") and said.endswith(f": {[*problems.values()][-1]}")
+    assert all(f"{name} " in said and f": {need}" in said for name, need in problems.items())
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        TrainRecipe(steps=0, patch_px=33, lr=-1.0)
+    assert all(name in str(caught.value) for name in ("steps 0", "patch_px 33", "lr -1.0"))
 
 
 def test_a_parameter_of_the_degradation_is_checked_with_its_task() -> None:
