@@ -136,7 +136,7 @@ class Choices(QWidget):
                 size = f"{entry.parameters / 1e6:.1f} million parameters" if entry.parameters else ""
                 self.model.add(
                     entry.name,
-                    "cannot be used" if entry.error else "built in" if entry.bundled else "yours",
+                    "cannot be used" if entry.error else "" if entry.bundled else "yours",
                     name,
                     tooltip="\n".join(part for part in (str(entry.path), size, entry.error or "") if part),
                 )
