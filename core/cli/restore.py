@@ -62,9 +62,8 @@ def add(commands: Any) -> None:
         "restore",
         help="restore photos or folders of photos",
         description="Restore photos. Originals are never changed; results carry the model and settings\n"
-        "that made them. Pictures in a folder of kinds that cannot be read (animations, HEIC and\n"
-        "camera raw without their extras, ...) are passed over: they are named at the end and count as no\n"
-        "failure.",
+        "that made them. Pictures in a folder of kinds that cannot be read (animations, HDR, HEIC where\n"
+        "its extra is missing, ...) are passed over: they are named at the end and count as no failure.",
         epilog=_EXAMPLES,
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a photo or a folder of photos")
