@@ -15,6 +15,7 @@ from core.model import catalog, checkpoint, exemplars
 from core.model.network import MemoryNet
 from core.restoring import inspection
 from core.restoring.inspection_pictures import PICTURES
+from tests.image_makers import without_extras
 from tests.small import SMALL, photo, save_small_model, small_network
 
 FILES = sorted([*PICTURES, "inspection.json"])
@@ -94,8 +95,13 @@ def test_a_folder_is_its_photos(
 
 
 def test_pictures_that_cannot_be_read_are_named_and_count_as_no_failure(
-    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str],
+    photos: Path,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    without_extras(monkeypatch)
     heic, gif = photos / "c.heic", photos / "d.gif"
     heic.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     gif.write_bytes(b"GIF89a" + bytes(20))
@@ -103,7 +109,8 @@ def test_pictures_that_cannot_be_read_are_named_and_count_as_no_failure(
     words = ("--model", model, "--out", tmp_path / "x", "--overwrite")
     code, out, err = run(capsys, photos, *words)
     assert code == 0 and "2 photos in" in out and "heic" not in out
-    assert err == "2 files are pictures MemoryNet cannot read: c.heic (HEIC), d.gif (GIF).\n"
+    remedy = "HEIC opens once python -m pip install pillow-heif has been run."
+    assert err == f"2 files are pictures MemoryNet cannot read: c.heic (HEIC), d.gif (GIF). {remedy}\n"
     (photos / "a.png").unlink()
     code, out, err = run(capsys, heic, photos, *words, "--json")
     found = json.loads(out)

@@ -9,6 +9,7 @@ import pytest
 
 from core.data.dataset import find_pairs, is_held_out, recognise, scene_of
 from core.training.recipe import TrainRecipe
+from tests.image_makers import without_extras
 
 
 def _fill(root: Path, **folders: list[str]) -> Path:
@@ -98,7 +99,8 @@ def test_one_side_stands_for_its_set(tmp_path: Path) -> None:
     assert recognise(tmp_path / "mine/rain").kind == "clean"
 
 
-def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_extras(monkeypatch)
     assert "does not exist" in recognise(tmp_path / "absent").notes[0]
     (tmp_path / "file").write_text("x")
     assert "not a folder" in recognise(tmp_path / "file").notes[0]
