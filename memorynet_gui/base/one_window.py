@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths
+from PySide6.QtCore import QObject
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 _CONNECT_MS, _ANSWER_MS = 300, 3000
@@ -92,8 +92,8 @@ def _answers(name: str) -> bool:
 def _name(data_dir: Path) -> str:
     """A path where only this user may look, as far as the system has one; else a name that holds the user's."""
     mark = hashlib.sha256(os.fsencode(data_dir.absolute())).hexdigest()[:16]
-    runtime = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.RuntimeLocation)
-    if runtime and os.name == "posix":
+    runtime = os.environ.get("XDG_RUNTIME_DIR")  # asked of Qt, it would complain where there is none
+    if runtime and Path(runtime).is_dir() and os.name == "posix":
         place = f"{runtime}/memorynet-{mark}"
         if len(os.fsencode(place)) <= _MOST_NAME_BYTES:
             return place
