@@ -28,7 +28,7 @@ def example(seed: int, levels: int, has_mask: bool = False) -> Example:
 
 
 def scores(network: object, *examples: Example) -> Scores:
-    return score(network, examples, "deshadow", "cpu", lambda: None)  # type: ignore[arg-type]
+    return score(network, examples, "RGB", "cpu", lambda: None)  # type: ignore[arg-type]
 
 
 def test_a_photo_that_needs_no_restoring_does_not_hide_the_others(network: object) -> None:
