@@ -7,7 +7,8 @@ much and no more. What follows for the restoration:
   read around there; its content counts as clean, and is collected for the rest of the photo.
 - Where damage is asserted the memory of damage is read more strongly, up to twice (see
   :func:`core.model.memory_edit.thorough`), its content is not collected as clean, and a photo in which nothing would be
-  found is restored nevertheless. What is known of a shadow's place, painted or guessed, is amended by both.
+  found is restored nevertheless. What is known of a shadow's place, painted or guessed, is amended by both, and tells
+  the network enough: there nothing is read more strongly.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ class Network:
         self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
     ) -> tuple[np.ndarray, Measure]:
         """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen."""
-        taught = self.request.taught
+        # a place that is guessed is guessed by the model's own eye, and amended by what is taught then
+        taught = None if self.request.guess and mask is None else self.request.taught
         if taught is not None:
             taught = taughts.reduced(taught, pixels.shape[1], pixels.shape[0])
         request = replace(self.request, mask=mask, focus=focus, taught=taught)
@@ -263,7 +264,7 @@ class _Job:
                 None if self.summary is None else self.summary.to(x.device),
                 edit=self.edit,
                 mute_memory=self.request.mute_memory,
-                said=said_of(self.request.taught, region, x.device),
+                said=said_of(self.request.taught, region, x.device, guide is not None),
                 between=self.control.checkpoint,
             )
             owned = tiling.owned(tile, region)
@@ -366,22 +367,30 @@ def summary_address(
     )
     if taught is not None:
         taught = taughts.reduced(taught, width, height)
-        said = said_of(
-            taught, (0, 0, address.query.shape[-1] * STRIDE_PX, address.query.shape[-2] * STRIDE_PX), device
-        )
+        grid = address.query.shape[-2:]
+        whole = 0, 0, grid[1] * STRIDE_PX, grid[0] * STRIDE_PX
+        said = said_of(taught, whole, device, "guide" in canvas)
         assert said is not None
         address = overruled(address, said)
     return address, canvas.get("guide")
 
 
 def said_of(
-    taught: np.ndarray | None, region: tiling.Region, device: str | torch.device
+    taught: np.ndarray | None,
+    region: tiling.Region,
+    device: str | torch.device,
+    is_guided: bool = False,
 ) -> torch.Tensor | None:
-    """(1, 1, h, w) on the memory's grid of a region, as :func:`core.model.memory.overruled` takes it."""
+    """(1, 1, h, w) on the memory's grid of a region, as :func:`core.model.memory.overruled` takes it.
+
+    Where a mask guides the network it holds what is asserted already: read more strongly as well, it is overdone.
+    """
     if taught is None:
         return None
     cells = region[3] // STRIDE_PX, region[2] // STRIDE_PX
     told = taughts.said(taughts.on_grid(tiling.cut(taught[..., None], region)[..., 0], *cells, STRIDE_PX))
+    if is_guided:
+        told = np.minimum(told, 0)
     return torch.from_numpy(told)[None, None].to(device)
 
 

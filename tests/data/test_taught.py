@@ -20,7 +20,7 @@ from core.model.tensors import to_tensor
 from core.restoring import memory_look, memory_probe
 from core.restoring.records import RestoreError, RestoreRequest
 from core.restoring.restore import restore
-from tests.small import photo, save_small_model
+from tests.small import photo, save_small_model, small_network
 
 SIZE = 136, 104  # width, height
 
@@ -134,3 +134,20 @@ def test_damage_that_is_asserted_is_looked_for_though_nothing_was_found(model: P
     assert copy.shape == (52, 68) and copy[20, 20] == 255 and copy[0, 0] == taught.NOTHING
     assert taught.reduced(values, 34, 26).shape == (26, 34)
     assert taught.asserts(values) and not taught.denies(values) and picture.pixels.shape[:2] == values.shape
+
+
+def test_where_a_mask_guides_what_is_asserted_joins_it_and_is_not_said_twice(tmp_path: Path) -> None:
+    folder = checkpoint.save(
+        tmp_path / "shade", small_network(), name="shade", task="deshadow", provenance={"guidance": True}
+    )
+    request = RestoreRequest(task="deshadow", model=folder, device="cpu", precision="fp32", scale="1")
+    picture = image_io.from_array(photo(*SIZE, 3))
+    where = slice(24, 64), slice(32, 72)
+    values = painted(*where, 255)
+    mask = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    mask[8:16, 8:16] = 255
+    told = restore(picture, replace(request, mask=mask, taught=values), ignore, JobControl())
+    joined = mask.copy()
+    joined[where[1], where[0]] = 255
+    alone = restore(picture, replace(request, mask=joined), ignore, JobControl())
+    assert np.array_equal(told.guide, joined) and np.abs(told.pixels.astype(int) - alone.pixels).max() <= 1
