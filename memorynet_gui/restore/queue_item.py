@@ -57,15 +57,28 @@ def task_words(choice: Choice) -> str:
     return "Take out what each shows" if choice.task == tasks.AUTO else tasks.of(choice.task).verb
 
 
+def setting_words(choice: Choice) -> dict[str, str]:
+    """Each setting that makes another picture, by its field, in words. Device, precision and tile only take longer."""
+    return {
+        "thoroughness": f"thoroughness {thoroughness_words(choice.thoroughness)}",
+        "scale": _SCALES.get(choice.scale, f"scale {choice.scale}"),
+    }
+
+
+_SCALES = {AUTO: "automatic scale", WHOLE: "full size"}
+_USUAL = Choice()
+
+
 def choice_words(choice: Choice) -> str:
     """The same with what is not as usual: "Remove rain · my-model · thoroughness +50 % · scale 1/2"."""
     parts = [task_words(choice)]
     if choice.task != tasks.AUTO and choice.model != tasks.of(choice.task).default_model:
         parts.append(Path(choice.model).name)
-    if choice.thoroughness != memory_edit.LEAST_THOROUGH:
-        parts.append(f"thoroughness {thoroughness_words(choice.thoroughness)}")
-    if choice.scale != AUTO:
-        parts.append("full size" if choice.scale == WHOLE else f"scale {choice.scale}")
+    parts += [
+        words
+        for name, words in setting_words(choice).items()
+        if getattr(choice, name) != getattr(_USUAL, name)
+    ]
     return " · ".join(part for part in parts if part)
 
 

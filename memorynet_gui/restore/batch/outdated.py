@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from core import tasks
 from core.restoring.records import Choice
-from core.restoring.scales import AUTO, WHOLE
-from memorynet_gui.restore.queue_item import Item, ItemState, thoroughness_words
+from memorynet_gui.restore.queue_item import Item, ItemState, setting_words
 
 
 def is_outdated(item: Item, choice: Choice) -> bool:
@@ -37,15 +36,11 @@ def _differing(item: Item, choice: Choice) -> list[str]:
     found = []
     if then.model != choice.model and not is_auto:
         found.append(f"model {note.made.model_name}")
-    if then.thoroughness != choice.thoroughness:
-        found.append(f"thoroughness {thoroughness_words(then.thoroughness)}")
-    if then.scale != choice.scale:
-        found.append(_SCALES.get(then.scale, f"scale {then.scale}"))
+    found += [
+        words for name, words in setting_words(then).items() if getattr(then, name) != getattr(choice, name)
+    ]
     if tasks.of(then.task).takes_masks and note.mask_name != item.mask:
         found.append("another mask" if note.mask_name else "no mask of yours")
     if note.only_name != item.only:
         found.append("another mask of what may change" if note.only_name else "no limit to what may change")
     return found
-
-
-_SCALES = {AUTO: "automatic scale", WHOLE: "full size"}
