@@ -171,7 +171,7 @@ class TrainRecipe:
         "data",
         "Own code",
         "Name of a Python file that makes the damage of a task of your own; it is run only where the command line "
-        "names it, too (--code)",
+        "names it, too",
         unsaid=True,
     )
     motion: str = _spec(

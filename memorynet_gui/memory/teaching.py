@@ -222,7 +222,9 @@ class TeachDesk(QObject):
         except Exception as error:  # full disk, no rights: said, not raised
             self._context.banner(f"What is taught was not saved. {describe(error).sentence}")
             return
-        self._context.banner(f"Saved as {path.name}: memorynet restore --taught takes it.")
+        self._context.banner(
+            f"Saved as {path.name}; it can be opened here again or given to the command line."
+        )
 
     def load(self, path: Path) -> None:
         """What is taught becomes that of a file, which must be grey and of the photo's size."""

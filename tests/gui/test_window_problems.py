@@ -36,6 +36,7 @@ _OPTION = re.compile(
 _NOT_SHOWN = {
     "core/cli",  # speaks at the terminal
     "core/model/card.py",  # a text beside exported weights, for whoever uses them
+    "core/training/data.py",  # code of a person's own runs from the command line alone, and it is said how
     "core/restoring/records.py",  # makes the command that is copied, as does the next
     "memorynet_gui/restore/command.py",
     "memorynet_gui/snapshot.py",  # a command itself
