@@ -98,7 +98,7 @@ def test_the_choice_of_scale_is_remembered_and_outlives_the_queue(at: Desk) -> N
         "none",
         "none",
         "1/4",
-        found,
+        verdict=found,
     )
     note = ResultNote(Choice("derain", "derain-s", scale="1/4"), made, 9, 9, 8, 1, 1)
     item = Item(Path("a.jpg"), state=ItemState.DONE, result=note)
