@@ -180,6 +180,9 @@ class ChoiceEditor(Editor):
         return self._combo
 
 
+_ANEW = "nothing: learn anew"
+
+
 class ModelEditor(Editor):
     """A model by its name, or a folder; empty for none."""
 
@@ -191,7 +194,8 @@ class ModelEditor(Editor):
         self._combo.setFixedWidth(_EDIT_PX - _BROWSE_PX - _GAP_PX)
         line = self._combo.lineEdit()
         assert line is not None
-        line.setPlaceholderText("nothing: learn anew")
+        line.setPlaceholderText(_ANEW)
+        self._combo.activated.connect(self._picked)
         self._combo.editTextChanged.connect(lambda _text: self.changed.emit())
         self._browse = QPushButton("…")
         self._browse.setFixedWidth(_BROWSE_PX)
@@ -205,10 +209,17 @@ class ModelEditor(Editor):
 
     def _fill(self) -> None:
         with QSignalBlocker(self._combo):
-            self._combo.addItems(["", *self._models()])
+            self._combo.addItems([_ANEW, *self._models()])
+            self._combo.setCurrentIndex(-1)
+
+    def _picked(self, index: int) -> None:
+        if index == 0:  # what stands there says it; the row itself is no name of a model
+            with QSignalBlocker(self._combo):
+                self._combo.setCurrentIndex(-1)
 
     def value(self) -> Any:
-        return self._combo.currentText().strip()
+        text = self._combo.currentText().strip()
+        return "" if text == _ANEW else text
 
     def set_value(self, value: Any) -> None:
         if value != self.value():

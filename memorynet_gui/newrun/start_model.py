@@ -1,4 +1,4 @@
-"""The model a new run starts from, when the task changes: it leaves the form, which says so, and comes back with its task."""
+"""The model a new run starts from, when the task changes: that of the new task takes its place, and it comes back with its own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class StartModel:
     def __init__(self, form: RecipeForm) -> None:
         self._form = form
         self._taken_out = ""
+        self._put = ""  # in its place; empty where none ships for the task
         self.problem: str | None = None
 
     def look(self) -> None:
@@ -33,27 +34,31 @@ class StartModel:
 
     @property
     def is_out(self) -> bool:
-        """Whether the field is empty because the task changed."""
-        return bool(self._taken_out) and not self._form.value("start_from")
+        """Whether the field holds what a change of the task left there."""
+        return bool(self._taken_out) and self._form.value("start_from") == self._put
 
     def follow(self, task: str) -> dict[str, Any]:
         """What the form's new task does to the field: new values, none when it may stay."""
         start = str(self._form.value("start_from"))
-        if self.is_out and catalog.model_task(self._taken_out) == task:
+        if not self.is_out:
+            learned = catalog.model_task(start) if start else ""
+            if learned in ("", task):
+                return {}
+            self._taken_out = start
+        elif catalog.model_task(self._taken_out) == task:
             start, self._taken_out = self._taken_out, ""
             return {"start_from": start}
-        learned = catalog.model_task(start) if start else ""
-        if learned in ("", task):
-            return {}
-        self._taken_out = start
-        return {"start_from": ""}
+        own = tasks.of(task).default_model
+        self._put = own if catalog.model_problem(own) is None else ""
+        return {"start_from": self._put}
 
     def say(self) -> None:
-        """Beside the field, why it is empty; to be called after the values were put in."""
+        """Beside the field, what became of the model; to be called after the values were put in."""
         if not self.is_out:
             return
         verb = tasks.of(catalog.model_task(self._taken_out)).verb.lower()
-        self._form.say(
-            "start_from",
-            f"{shown_name(self._taken_out)} learned to {verb} and was taken out; choose it to start from it anyway",
-        )
+        gone = f"{shown_name(self._taken_out)} learned to {verb} and was taken out"
+        if self._put:
+            self._form.say("start_from", f"{gone}; {self._put} is in its place")
+        else:
+            self._form.say("start_from", f"{gone}; choose it to start from it anyway")

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from core.doctor.examination import DoctorReport, Finding, PairThumbnail, examine
 from core.jobs import JobControl, ignore
+from core.model import catalog
 from core.training import runs
 from core.training.estimate import Estimate
 from core.training.recipe import TrainRecipe
@@ -311,18 +312,34 @@ def choose_task(view: NewRunView, index: int) -> None:
     task.activated.emit(index)
 
 
-def test_a_start_model_of_another_task_is_taken_out_and_said(view: NewRunView) -> None:
+def test_a_start_model_of_another_task_gives_way_to_that_of_the_task(view: NewRunView) -> None:
     view.choose_preset(QUICK)
     row = view.form.row("start_from")
     assert view.recipe().start_from == "derain-s"
     choose_task(view, 1)
-    assert (view.recipe().task, view.recipe().start_from) == ("deshadow", "")
-    assert "derain-s learned to remove rain" in row.note.text()
-    assert row.editor.value() == ""
-    assert view.form.row("preset").editor.isEnabled()
+    assert (view.recipe().task, view.recipe().start_from) == ("deshadow", "deshadow-s")
+    assert "derain-s learned to remove rain" in row.note.text() and "deshadow-s is in its" in row.note.text()
+    assert row.editor.value() == "deshadow-s"
     choose_task(view, 0)
     assert view.recipe() == load("quick-look"), "back as it was"
     assert row.note.text() == row._help
+
+
+def test_a_start_model_of_another_task_is_taken_out_where_the_task_has_none(
+    view: NewRunView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = catalog.model_problem
+    monkeypatch.setattr(
+        catalog, "model_problem", lambda start: "none" if start == "deshadow-s" else problem(start)
+    )
+    view.choose_preset(QUICK)
+    row = view.form.row("start_from")
+    choose_task(view, 1)
+    assert (view.recipe().task, view.recipe().start_from) == ("deshadow", "")
+    assert "choose it to start from it anyway" in row.note.text()
+    assert view.form.row("preset").editor.isEnabled()
+    choose_task(view, 0)
+    assert view.recipe() == load("quick-look"), "back as it was"
 
 
 def test_a_start_model_of_another_task_may_be_chosen_again(view: NewRunView) -> None:
@@ -347,7 +364,7 @@ def test_what_a_start_model_learned_is_asked_of_the_model(view: NewRunView, tmp_
     for start, stays in ((str(shadows), True), (str(tmp_path / "gone"), True), ("derain-s", False)):
         view.set_recipe(replace(TrainRecipe(), start_from=start))
         choose_task(view, 1)
-        assert view.recipe().start_from == (start if stays else "")
+        assert view.recipe().start_from == (start if stays else "deshadow-s")
 
 
 def test_a_folder_without_a_model_cannot_be_started_from(view: NewRunView, tmp_path: Path) -> None:

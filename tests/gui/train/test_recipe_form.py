@@ -127,6 +127,7 @@ def test_choices_folders_and_models_are_chosen(qtbot: QtBot) -> None:
     start = shown.row("start_from").editor.field_widget()
     assert isinstance(start, QComboBox)
     assert start.findText("derain-s") > 0
+    assert all(start.itemText(at) for at in range(start.count())), "no row is blank"
     start.setEditText("derain-s")
     folders = shown.row("train").editor.field_widget()
     assert isinstance(folders, QPlainTextEdit)
@@ -157,7 +158,9 @@ def test_a_start_model_brings_its_own_size(qtbot: QtBot) -> None:
     assert not shown.row("width").editor.isEnabled()
     start = shown.row("start_from").editor.field_widget()
     assert isinstance(start, QComboBox)
-    start.setEditText("")
+    start.setCurrentIndex(0)  # the row that says so in words
+    start.activated.emit(0)
+    assert shown.value("start_from") == "" and start.currentText() == ""
     assert all(row.editor.isEnabled() for row in shown._rows.values())
     assert size.note.text() == size._help
     assert "Not in use" not in size.editor.field_widget().toolTip() + size.toolTip()

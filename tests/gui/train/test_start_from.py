@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from core.model import catalog, checkpoint
+from core.tasks import TASKS
 from core.training.learner import _new_network
 from core.training.recipe import TrainRecipe
 from memorynet_gui.newrun.presets import PRESETS, load
@@ -38,10 +39,13 @@ def test_neither_names_what_there_is() -> None:
         _new_network(replace(TrainRecipe(), start_from="derain-z"))
 
 
-def test_every_ready_recipe_starts_from_what_ships() -> None:
+def test_every_ready_recipe_starts_from_the_model_of_its_task() -> None:
+    shipped = {entry.name for entry in catalog.models() if entry.bundled}
     for preset in PRESETS:
         for task, name in preset.recipes.items():
             recipe = load(name)
             assert recipe.task == task
             if recipe.start_from:
-                assert recipe.start_from in {entry.name for entry in catalog.models() if entry.bundled}
+                assert recipe.start_from == TASKS[task].default_model
+                assert recipe.start_from not in shipped or catalog.model_problem(recipe.start_from) is None
+    assert {"derain-s", "deshadow-s"} <= shipped, "others may come"
