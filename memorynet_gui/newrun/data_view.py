@@ -38,7 +38,7 @@ class DataPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._folders: tuple[Path, ...] = ()
-        self._lit = False
+        self._lit, self._problem = False, ""
         self.setAcceptDrops(True)
         self.choose = QPushButton("Choose a folder…")
         self.choose.setAccessibleName("Choose a folder of photos")
@@ -103,10 +103,17 @@ class DataPanel(QWidget):
     def show_found(self, found: DataFound, notes: tuple[str, ...]) -> None:
         self.words.setText("\n".join(found.lines))
         self.words.setVisible(bool(found.lines))
-        self.problem.setText(found.problem or "")
-        self.problem.setVisible(found.problem is not None)
+        # a fault is said once: that of a source of a mixture beside the source
+        self._problem = "" if any(source.problem for source in found.sources) else found.problem or ""
+        self.problem.setText(self._problem)
+        self.problem.setVisible(bool(self._problem))
         self.notes.setText("\n".join(notes) if notes else _HINT)
         self.notes.setVisible(bool(notes) or not self._folders)
+
+    def point_to(self, place: str | None) -> None:
+        """The fault is said there, and here only where that is; None: it is said here."""
+        self.problem.setText(place or self._problem)
+        set_role(self.problem, "error" if place is None else "secondary")
 
     def _row(self, folder: Path) -> QWidget:
         row = QWidget()

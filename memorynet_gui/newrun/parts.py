@@ -136,9 +136,10 @@ class StartBar(QWidget):
         row.addWidget(self.show_button)
         row.addWidget(self.start)
 
-    def say(self, text: str, can_start: bool, can_show: bool) -> None:
+    def say(self, text: str, can_start: bool, can_show: bool, is_said_above: bool = False) -> None:
+        """``is_said_above``: the fault itself stands where it can be mended, in red; here is where that is."""
         self.reason.setText(text)
-        set_role(self.reason, "error" if can_show else "secondary")
+        set_role(self.reason, "error" if can_show and not is_said_above else "secondary")
         self.start.setEnabled(can_start)
         self.show_button.setVisible(can_show)
 

@@ -148,9 +148,15 @@ def describe_data(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFoun
     except (RecipeError, PairingError, ImageError, OSError) as error:
         from core.problems import describe
 
-        problem = str(error) if isinstance(error, RecipeError) else describe(error).sentence
+        if isinstance(error, RecipeError):
+            return DataFound(problem=str(error))
         torn = isinstance(error, PairingError) and bool(error.unpaired)
-        return DataFound(problem=problem, can_be_examined=torn)
+        return DataFound(problem=_with_way_out(describe(error).sentence, torn), can_be_examined=torn)
+
+
+def _with_way_out(problem: str, is_torn: bool) -> str:
+    """What a person can do here about a picture without a partner; the doctor says whether it may go."""
+    return f'{problem} "Check the photos" in step 3 offers "Leave it out".' if is_torn else problem
 
 
 def _describe(values: Mapping[str, Any], data: tuple[Path, ...]) -> DataFound:
@@ -229,8 +235,9 @@ def _describe_sources(values: Mapping[str, Any], data: tuple[Path, ...], leave_o
             else:
                 found.append(_source_found(words, len(own)))
         except (RecipeError, PairingError, ImageError, OSError) as error:
-            torn = torn or (isinstance(error, PairingError) and bool(error.unpaired))
-            found.append(SourceFound(problem=_problem_text(error)))
+            is_torn = isinstance(error, PairingError) and bool(error.unpaired)
+            torn = torn or is_torn
+            found.append(SourceFound(problem=_with_way_out(_problem_text(error), is_torn)))
     wrong = [(number, item.problem) for number, item in enumerate(found, 1) if item.problem is not None]
     problem = f"Source {wrong[0][0]}: {wrong[0][1]}" if wrong else None
     what = [_many(number, word) for number, word in ((photos, "photo"), (pairs, "pair")) if number]

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from core.training.estimate import Estimate
     from memorynet_gui.base.page import AppContext
 
+_STOPS = "The check found something in the photos that would stop training; see step 3."
 _COLUMN_PX = 760
 _REST_MS = 150
 _DATA_FIELDS = ("kind", "train", "pairs", "validation", "hold_out", "leave_out", "sources", "task")
@@ -538,7 +539,7 @@ class NewRunView(QWidget):
         if self._found.problem is not None:
             return self._found.problem
         if self.doctor.stops:
-            return "The check found something in the photos that would stop training; see step 3."
+            return _STOPS
         return None
 
     def start(self) -> None:
@@ -572,7 +573,12 @@ class NewRunView(QWidget):
         self.questions.allow(found.problem is None or found.can_be_examined, found.problem is None)
         waits = self._found is None and self.form.is_valid
         text = why if why is not None else self._summary()
-        self.bar.say(text, why is None, why is not None and not waits)
+        is_of_photos = self._found is not None and why == self._found.problem
+        if why is not None and is_of_photos and self._found is not None and self._found.can_be_examined:
+            text = "A picture has no partner; see step 2."
+            self.data.point_to("The check in step 3 says what to do." if self.doctor.stops else None)
+        is_said_above = why is not None and (is_of_photos or why == _STOPS)
+        self.bar.say(text, why is None, why is not None and not waits, is_said_above)
         if (why is None) is not self._was_valid:
             self._was_valid = why is None
             self.valid_changed.emit(self._was_valid)

@@ -230,8 +230,13 @@ def test_a_picture_without_a_partner_is_refused_as_training_does(view: NewRunVie
     write(sets / "rain" / "lonely.png", photo(48, 48, 1))
     view.set_data((sets,))
     wait_until(lambda: not view.is_valid and "Looking" not in view.bar.reason.text(), 60)
-    assert "1 picture in rain/norain has no partner" in view.bar.reason.text()
-    assert "lonely.png" in view.data.problem.text()
+    said = view.data.problem.text()
+    assert (
+        "1 picture in rain/norain has no partner" in said and "lonely.png" in said and "Leave it out" in said
+    )
+    assert view.data.problem.property("role") == "error"
+    assert "step 2" in view.bar.reason.text()
+    assert view.bar.reason.property("role") == "secondary", "the fault stands in red once"
 
 
 def test_what_is_not_read_or_not_there_is_said(view: NewRunView, tmp_path: Path) -> None:
@@ -573,6 +578,8 @@ def test_a_picture_without_partner_can_be_found_and_left_out(view: NewRunView, t
     assert view.doctor.button.isEnabled() and not view.estimate.button.isEnabled()
     view.doctor.button.click()
     view.show_report(examine(view.recipe(), (), ignore, JobControl()))
+    said = view.data.problem
+    assert ("step 3" in said.text(), said.property("role")) == (True, "secondary"), "the check says it now"
     button_of(view, "Leave it out").click()
     assert view.recipe().leave_out == ("alone_1",)
     looked(view)
