@@ -137,6 +137,11 @@ def of(name: str) -> Task:
     )  # fmt: skip
 
 
+def of_folder(name: str) -> Task | None:
+    """The task whose damaged photos lie in a folder of this name in the published data sets; None: it does not say."""
+    return next((task for task in TASKS.values() if name.lower() in task.input_words), None)
+
+
 def suffixes() -> tuple[str, ...]:
     """Of names of restored photos, each once."""
     return (*(task.suffix for task in TASKS.values()), OTHERS_SUFFIX)

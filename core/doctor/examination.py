@@ -142,6 +142,7 @@ def _judge(found: Gathered, recipe: TrainRecipe, looks: Sequence[Look]) -> None:
     _judge_files(found, looks)
     _judge_sizes(found, recipe, looks)
     _judge_pairs(found, looks)
+    _judge_task(found, recipe.task, looks)
     _judge_kinds(found, looks)
     train = sum(not look.unit.validates for look in looks)
     if few := few_photos(train):
@@ -205,6 +206,30 @@ def _judge_pairs(found: Gathered, looks: Sequence[Look]) -> None:
             found.add("same", severity, f"{of.format(f'{len(same):,}')} look the same on both sides: "
                       f"{names_of([look.unit.name for look in same])}. From these is learnt to leave photos as they "
                       "are.", _both(same), _both(same))  # fmt: skip
+
+
+def _judge_task(found: Gathered, task: str, looks: Sequence[Look]) -> None:
+    """Pairs that are another task's, by the names of their folders or by what is darker in most of them."""
+    if task not in tasks.TASKS:
+        return
+    by_folder: dict[str, list[tuple[Look, Path]]] = defaultdict(list)
+    for look in looks:
+        if look.unit.input is not None:
+            by_folder[look.unit.folder].append((look, look.unit.input))
+    for folder, here in by_folder.items():
+        named = {other.name for _, path in here if (other := tasks.of_folder(path.parent.name)) is not None}
+        shaded = [look for look, _ in here if look.is_shaded]
+        if named:
+            other = tasks.of(sorted(named)[0])
+            why = f"by the name of their folder, {here[0][1].parent.name}, these are pairs of {other.noun}"
+            is_other = task not in named
+        else:
+            why = f"{len(shaded):,} of {_pairs(len(here))} differ as shadows do: large parts are darker, none is brighter"
+            is_other = 2 * len(shaded) > len(here) and not tasks.of(task).changes_light
+        if is_other:
+            paths = [path for _, path in here]
+            found.add("task", WARNING, f"{folder}: {why}. This recipe is to {tasks.of(task).verb.lower()}; choose the task "
+                      "that they are of, or other pairs.", paths)  # fmt: skip
 
 
 def _judge_kinds(found: Gathered, looks: Sequence[Look]) -> None:

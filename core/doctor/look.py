@@ -15,7 +15,7 @@ import numpy as np
 
 from core.data.degrade import DEGRADATIONS, DegradationError
 from core.doctor.data import Unit
-from core.doctor.pixels import Alignment, Fingerprint, align
+from core.doctor.pixels import Alignment, Fingerprint, align, is_shaded
 from core.doctor.preview import degraded_thumbnail, reduced
 from core.events import ItemDone, ItemStarted
 from core.images import io as image_io
@@ -63,6 +63,7 @@ class Look:
     is_same: bool = False
     shift_px: float = 0.0  # at full size; 0 where both lie on each other
     is_strange: bool = False
+    is_shaded: bool = False  # as a shadow does it
     print: Fingerprint | None = None
     example: PairThumbnail | None = None
 
@@ -139,6 +140,7 @@ class Examiner:
             look.is_mismatched = True
             return
         look.is_same = int(np.abs(a.astype(np.int16) - b).max()) <= _SAME_LEVELS
+        look.is_shaded = is_shaded(a, b)
         scale = max(one.width, one.height) / max(a.shape[:2])
         found = align(a, b)
         if found is not None:

@@ -29,6 +29,8 @@ _LEFT, _MANIFOLD = (
 _PEAK = 0.1  # height of the peak among what is only noise
 _TELLING, _DROWNED = 0.001, 1 / 12  # structure, at all and against the other's, that damage does not drown
 _STRANGE = 0.12  # correlation below which two pictures do not show the same
+_DARKER, _BRIGHTER = -0.25, 0.1  # in the logarithm: a fifth darker, a tenth brighter
+_SHADED_SHARE = 0.03  # of the area
 
 _TINY_PX = 24
 _CHUNK = 512
@@ -105,6 +107,19 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a - a.mean(dtype=np.float32), b - b.mean(dtype=np.float32)
     power = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / power if power > 0 else 0.0
+
+
+def is_shaded(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether large parts of ``one`` are darker and hardly any is brighter: what shadows do and rain and blur do not.
+
+    Both (h, w, 3) uint8 of one size.
+    """
+    a, b = (
+        cv2.log(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) + 8) for picture in (one, other)
+    )
+    light = cv2.GaussianBlur(a - b, (0, 0), _AROUND_PX)
+    darker, brighter = float((light < _DARKER).mean()), float((light > _BRIGHTER).mean())
+    return darker > _SHADED_SHARE and darker > 5 * brighter
 
 
 # --- being one -----------------------------------------------------------------------------------

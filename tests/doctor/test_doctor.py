@@ -242,6 +242,25 @@ def test_wrong_partners_are_found(tmp_path: Path) -> None:
     assert {path.name for path in finding.paths} == {"5.png", "6.png"}
 
 
+def test_pairs_of_another_task_are_not_passed(tmp_path: Path) -> None:
+    """Shadows by what they do to the light, whatever their folder is called; others by the name of their folder."""
+    for seed in range(6):
+        truth = scene(seed)
+        dark = truth.copy()
+        dark[40:90, 30:110] = dark[40:90, 30:110] * 0.45
+        save(tmp_path / "set/target" / f"{seed}.png", truth)
+        save(tmp_path / "set/input" / f"{seed}.png", dark)
+    finding = of(see(PAIRS, tmp_path), "task")
+    assert finding.severity == "warning" and "remove rain" in finding.text and "6 of 6" in finding.text
+    assert "task" not in kinds(see(replace(PAIRS, task="deshadow"), tmp_path))
+    rainy = pairs(tmp_path / "wet")
+    assert "task" not in kinds(see(PAIRS, rainy))
+    (rainy / "set/input").rename(rainy / "set/rain")
+    (rainy / "set/target").rename(rainy / "set/norain")
+    assert "pairs of rain" in of(see(replace(PAIRS, task="deshadow"), rainy), "task").text
+    assert "task" not in kinds(see(PAIRS, rainy))
+
+
 def test_pairs_that_are_the_same_on_both_sides(tmp_path: Path) -> None:
     data = pairs(tmp_path, 10)
     (data / "set/input/4.png").write_bytes((data / "set/target/4.png").read_bytes())
