@@ -35,6 +35,7 @@ from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
 from memorynet_gui.look.theme import caption_font, set_role
 from memorynet_gui.train.film_files import MOST_CROPS, Crop, FilmFiles
+from memorynet_gui.train.film_large import FilmLarge, Picture
 from memorynet_gui.widgets.parts import DirectSlider
 
 _CROP_PX = 256
@@ -68,9 +69,13 @@ def sampled(count: int, most: int, chosen: int) -> list[int]:
 
 
 class _Strip(QWidget):
-    """The cells side by side. Left and right go from step to step, up and down from crop to crop."""
+    """The cells side by side. Left and right go from step to step, up and down from crop to crop.
+
+    A click chooses a step; one on the chosen step, on what came in or on the truth enlarges them.
+    """
 
     step_clicked = Signal(int)
+    enlarge_requested = Signal()
     moved = Signal(int)  # frames
     jumped = Signal(bool)  # to the last (True) or the first
     crop_moved = Signal(int)
@@ -84,7 +89,11 @@ class _Strip(QWidget):
         self._by_keys = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Film of the validation crop")
-        self.setToolTip("Left and right go through the steps, up and down through the crops")
+        self.setToolTip(
+            "Click a step to choose it, and once more (or Enter) to enlarge it. "
+            "Left and right go through the steps, up and down through the crops"
+        )
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(2 * _LEAST_PX, _LEAST_PX + _CAPTION_PX)
 
@@ -124,7 +133,11 @@ class _Strip(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         for rect, cell in self.cells():
             whole = rect.adjusted(0, 0, 0, _CAPTION_PX)
-            if cell.step is not None and whole.contains(event.position()):
+            if not whole.contains(event.position()):
+                continue
+            if cell.step is None or cell.is_chosen:
+                self.enlarge_requested.emit()
+            else:
                 self.step_clicked.emit(cell.step)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -139,6 +152,8 @@ class _Strip(QWidget):
             self.jumped.emit(key == Qt.Key.Key_End)
         elif key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             self.crop_moved.emit(1 if key == Qt.Key.Key_Down else -1)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.enlarge_requested.emit()
         else:
             event.ignore()
             return
@@ -148,6 +163,16 @@ class _Strip(QWidget):
     def focusInEvent(self, event: QFocusEvent) -> None:
         self._by_keys = event.reason() != Qt.FocusReason.MouseFocusReason
         super().focusInEvent(event)
+
+    def large_pictures(self) -> list[Picture]:
+        """The chosen step between what came in and the truth, as they are stored."""
+        crop = self._crop
+        named = [("input", crop.input)]
+        if crop.steps:
+            step = crop.steps[self._chosen]
+            named.append((f"step {step:,}", crop.frame(step)))
+        named.append(("truth", crop.truth))
+        return [(caption, self._thumbnails.get(path)) for caption, path in named if path is not None]
 
     # --- painting ----------------------------------------------------------------------------------
 
@@ -274,7 +299,10 @@ class TrainFilm(QFrame):
         layout.addWidget(self._side)
         layout.addWidget(self.strip, 1)
         layout.addWidget(self.words, 1)
-        self._thumbnails.ready.connect(lambda _path: self.strip.update())
+        self.large = FilmLarge(self)
+        self.large.moved.connect(self._go)
+        self.strip.enlarge_requested.connect(self.enlarge)
+        self._thumbnails.ready.connect(self._picture_came)
         self._thumbnails.failed.connect(self._could_not_read)
         self.slider.valueChanged.connect(self._slid)
         self.strip.step_clicked.connect(self.set_step)
@@ -347,7 +375,13 @@ class TrainFilm(QFrame):
     def crop(self) -> int:
         return self._crop_number
 
+    def enlarge(self) -> None:
+        """The step that is looked at, between what came in and the truth, over the window."""
+        self.large.show_pictures(self.strip.large_pictures())
+        self.large.open_over(self.window())
+
     def shut_down(self) -> None:
+        self.large.close()
         self._thumbnails.shut_down()
 
     @property
@@ -384,6 +418,15 @@ class TrainFilm(QFrame):
             self.caption.setText(f"step {self._step:,} of {steps[-1]:,}")
         self.strip.setAccessibleDescription(said)
         self.strip.show_crop(crop, index)
+        self._renew_large()
+
+    def _picture_came(self, _path: Path) -> None:
+        self.strip.update()
+        self._renew_large()
+
+    def _renew_large(self) -> None:
+        if self.large.isVisible():
+            self.large.show_pictures(self.strip.large_pictures())
 
     def _could_not_read(self, path: Path) -> None:
         self._failed.add(path)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from core.training.film import _put
@@ -110,6 +110,37 @@ def test_slider_keys_and_clicks_scrub(film: TrainFilm, tmp_path: Path) -> None:
     assert film.strip.accessibleDescription().startswith(f"Crop 1, step {cell.step:,}, picture")
     film.set_step(1760)
     assert film.step == 2000 if 2000 - 1760 < 1760 - 1500 else 1500
+
+
+def test_a_click_on_what_is_chosen_enlarges_it(film: TrainFilm, tmp_path: Path) -> None:
+    add_frames(tmp_path, range(0, 5000, 1000))
+    film.set_run(tmp_path)
+    wait_until(lambda: level_in(film, "4,000") > 100)
+
+    def click(caption: str) -> None:
+        rect = next(rect for rect, cell in film.strip.cells() if cell.caption == caption)
+        QTest.mouseClick(film.strip, Qt.MouseButton.LeftButton, pos=rect.center().toPoint())
+
+    click("3,000")
+    assert film.step == 3000 and film.large.isHidden(), "the first click chooses"
+    click("3,000")
+    assert not film.large.isHidden()
+    assert [caption for caption, _ in film.large.pictures] == ["input", "step 3,000", "truth"]
+    window = QWidget()
+    window.resize(1024, 640)
+    film.large.open_over(window)
+    assert all(rect.width() > 270 and rect.height() > 200 for rect in film.large.places()), "of 64 x 48 px"
+    QTest.keyClick(film.large, Qt.Key.Key_Left)
+    assert film.step == 2000
+    wait_until(lambda: film.large.pictures[1][1] is not None)
+    assert film.large.pictures[1][0] == "step 2,000"
+    QTest.keyClick(film.large, Qt.Key.Key_Escape)
+    assert film.large.isHidden()
+    for again in (lambda: click("truth"), lambda: QTest.keyClick(film.strip, Qt.Key.Key_Return)):
+        again()
+        assert not film.large.isHidden()
+        QTest.mouseClick(film.large, Qt.MouseButton.LeftButton)
+        assert film.large.isHidden()
 
 
 def test_four_crops_fit_beside_the_title(qapp: QApplication, film: TrainFilm, tmp_path: Path) -> None:
