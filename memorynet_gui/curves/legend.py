@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from memorynet_gui.look.theme import caption_font
+from memorynet_gui.look.theme import caption_font, keep_clear
 
 _ROW_PX = 18
 _SWATCH_PX = 10
@@ -54,6 +54,7 @@ class Legend(QWidget):
         self._most_rows = 2
         self._widths: dict[str, float] = {}  # of values: entries do not move while their numbers change
         self._font = caption_font()
+        keep_clear(self)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(_ROW_PX)

@@ -1,12 +1,13 @@
 """Quiet messages at the top of the picture: a sentence, sometimes one thing to do about it, and a way to
-close it. They lie over the page and never move it.
+close it. They lie over the page and never move it; what must stay readable they leave free
+(:func:`memorynet_gui.look.theme.keep_clear`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QEnterEvent, QFontMetrics
 from PySide6.QtWidgets import (
     QApplication,
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from memorynet_gui.look.theme import palette
+from memorynet_gui.look.theme import KEPT_CLEAR, palette
 from memorynet_gui.look.tokens import DARK
 from memorynet_gui.widgets.glyph import GlyphButton
 
@@ -216,9 +217,28 @@ class Banner(QWidget):
             height += card.height() + (self._column.spacing() if height else 0)
             widest = max(widest, width)
         corner = self.mapTo(self._host, QPoint((self.width() - widest) // 2, _MARGIN_PX))
-        self._shelf.setGeometry(corner.x(), corner.y(), widest, height)
+        self._shelf.setGeometry(self._free(self._host, QRect(corner, QSize(widest, height))))
         self._shelf.show()
         self._shelf.raise_()
+
+    def _free(self, host: QWidget, wished: QRect) -> QRect:
+        """``wished``, or the next place below it that covers nothing which is kept clear; where there is none, itself."""
+        clear = [
+            QRect(widget.mapTo(host, QPoint(0, 0)), widget.size())
+            for widget in host.findChildren(QWidget)
+            if widget.property(KEPT_CLEAR) and widget.isVisible()
+        ]
+        tops = [wished.top(), *sorted(rect.bottom() + 1 + _MARGIN_PX for rect in clear)]
+        for top in tops:
+            place = QRect(QPoint(wished.left(), top), wished.size())
+            fits = wished.top() <= top and place.bottom() < host.height()
+            if fits and not any(place.intersects(rect) for rect in clear):
+                return place
+        return wished
+
+    def place_anew(self) -> None:
+        """Another page came in front."""
+        QTimer.singleShot(0, self, self._place)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self._host and event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):

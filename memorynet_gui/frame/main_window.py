@@ -126,6 +126,7 @@ class MainWindow(QWidget):
         self.toolbar = Toolbar("MemoryNet", (self.help, self.more))
         self.banner = Banner()
         self.stack = QStackedWidget()
+        self.stack.currentChanged.connect(self.banner.place_anew)
         self.inspectors = QStackedWidget()
         set_surface(self.inspectors, "panel")
         self.inspectors.setMinimumWidth(_INSPECTOR_MIN_PX)

@@ -148,6 +148,15 @@ def set_surface(widget: QWidget, surface: str) -> None:
     repolish(widget)
 
 
+KEPT_CLEAR = "keptClear"
+"""The property of what messages that lie over the page do not cover."""
+
+
+def keep_clear(widget: QWidget) -> None:
+    """Messages find another place while this can be seen."""
+    widget.setProperty(KEPT_CLEAR, True)
+
+
 def inset(box: QAbstractSpinBox) -> None:
     """Keep a spin box's number off its edge: Qt ignores the style sheet's padding there."""
     box.lineEdit().setTextMargins(GRID_PX, 0, 0, 0)

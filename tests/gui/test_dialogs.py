@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QPlainTextEdit, QTabBar, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
@@ -23,7 +23,7 @@ from memorynet_gui.frame.banner import SHOWN_MAX, Banner
 from memorynet_gui.frame.error import OPEN_MAX, ErrorDialog, ErrorDialogs
 from memorynet_gui.frame.settings_view import HONESTY, SettingsDialog, versions_text
 from memorynet_gui.frame.shortcuts import ShortcutsSheet, lines
-from memorynet_gui.look.theme import Theme
+from memorynet_gui.look.theme import Theme, keep_clear
 from tests.ui import unnamed_focusable
 
 PROBLEM = Problem(
@@ -178,6 +178,27 @@ def test_a_message_lies_over_the_page_without_moving_it(
     assert middle.y() < 80
     assert window.childAt(middle) in (card, card.label)
     assert unnamed_focusable(card) == []
+
+
+def test_messages_leave_free_what_is_kept_clear(banner: Banner, window: QWidget, qtbot: QtBot) -> None:
+    def rect(card: QWidget) -> QRect:
+        return QRect(card.mapTo(window, QPoint(0, 0)), card.size())
+
+    plain = rect(banner.say("saved"))
+    legend = QLabel("legend", window)
+    legend.setGeometry(0, plain.top(), window.width(), 30)
+    keep_clear(legend)
+    banner.place_anew()
+    qtbot.wait(10)
+    assert rect(banner.cards[0]).top() == plain.top(), "it cannot be seen yet"
+    legend.show()
+    banner.place_anew()
+    qtbot.waitUntil(lambda: rect(banner.cards[0]).top() > legend.geometry().bottom())
+    legend.setGeometry(window.rect())
+    banner.place_anew()
+    qtbot.waitUntil(
+        lambda: rect(banner.cards[0]).top() == plain.top()
+    )  # nowhere else: it is said all the same
 
 
 def test_the_action_is_done_once_and_the_message_goes(banner: Banner, qtbot: QtBot) -> None:

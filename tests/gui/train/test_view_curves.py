@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from core.events import TrainStarted
 from memorynet_gui.curves import charts
 from memorynet_gui.curves.board import CurveBoard
+from memorynet_gui.curves.legend import Legend
 from memorynet_gui.curves.store import CurveStore
+from memorynet_gui.frame.banner import Banner
 from memorynet_gui.look.theme import Theme
 from tests.gui.train.test_curve_store import step_done, validated
 from tests.ui import settle, unnamed_focusable, wait_until
@@ -190,6 +192,23 @@ def test_a_chart_that_there_is_not_is_refused(qtbot: QtBot) -> None:
 
 
 # --- what is drawn -----------------------------------------------------------------------------------
+
+
+def test_a_message_covers_no_legend(desk: Desk) -> None:
+    banner = Banner(desk.board)
+    banner.resize(desk.board.width(), 0)
+    banner.show()
+    banner.say(
+        "A sentence that is long enough to lie over both columns of the board when it is shown above it"
+    )
+    settle()
+
+    def place(widget: QWidget) -> QRect:
+        return QRect(widget.mapTo(desk.board, QPoint(0, 0)), widget.size())
+
+    legends = [legend for legend in desk.board.findChildren(Legend) if legend.isVisible()]
+    assert len(legends) == 4
+    assert not any(place(banner.cards[0]).intersects(place(legend)) for legend in legends)
 
 
 def test_the_board_says_the_newest_values(desk: Desk) -> None:
