@@ -48,7 +48,7 @@ CAPABILITIES = {
     "TIFF": Capability(16, True, True, True, 2**31 - 1),
     "WEBP": Capability(8, True, False, True, 16_383),
     "AVIF": Capability(12, True, True, True, 32_768, 16_384**2),
-    "BMP": Capability(8, False, True, False, 2**31 - 1),
+    "BMP": Capability(8, True, True, False, 2**31 - 1),
     "JPEG2000": Capability(16, True, True, True, 2**31 - 1),
 }
 # OpenCV's encoder, the one that keeps 16 bits, halves the picture five times whatever its size.
@@ -102,6 +102,8 @@ def encode(job: EncodeJob, file: BinaryIO) -> None:
         _write_jpeg2000(job, file)
     elif job.format == "AVIF" and job.depth == 16:
         _write_avif12(job, file)
+    elif job.format == "BMP" and job.alpha is not None:
+        _write_bmp5(job, file)
     else:
         _write_pillow(job, file)
 
@@ -377,6 +379,25 @@ def _jpeg2000_deep(job: EncodeJob) -> bytes:
     if not done:
         raise ValueError(f"JPEG 2000 encoder refused {width} x {height} px at 16 bits")
     return bytes(data)
+
+
+# --- BMP with transparency -----------------------------------------------------------------------
+
+
+def _write_bmp5(job: EncodeJob, file: BinaryIO) -> None:
+    """Version 5, which says where the alpha of a pixel is; Pillow writes version 3, where it is nothing."""
+    height, width = job.pixels.shape[:2]
+    size, pixels_at = 4 * width * height, 14 + 124
+    per_m = [round(dpi / 0.0254) for dpi in job.dpi or (0, 0)]
+    file.write(struct.pack("<2sIHHI", b"BM", pixels_at + size, 0, 0, pixels_at))
+    file.write(struct.pack("<IiiHHIIiiII", 124, width, height, 1, 32, 3, size, *per_m, 0, 0))
+    file.write(
+        struct.pack("<4I4s48x4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs", 4, 0, 0, 0)
+    )  # sRGB, a photo
+    for rows in reversed(list(row_bands(job.pixels, _BAND_PIXELS))):  # the lowest row comes first
+        band = job.band(rows)
+        order = [2, 1, 0, 3] if job.channels == 4 else [0, 0, 0, 1]
+        file.write(np.ascontiguousarray(band[::-1][..., order]).data)
 
 
 # --- OpenCV's order ------------------------------------------------------------------------------

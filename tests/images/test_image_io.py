@@ -242,6 +242,23 @@ def test_cmyk_with_profile_is_converted_by_it(tmp_path: Path, format: str) -> No
     assert np.abs(image_io.to_srgb(picture.pixels, picture.icc).astype(int) - picture.pixels).max() <= 1
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_bmp_keeps_transparency(tmp_path: Path, channels: int) -> None:
+    colour, cover = photo(37, 23), photo(37, 23, seed=1)[..., :1]
+    pixels = np.concatenate([colour if channels == 4 else colour[..., :1], cover], axis=-1)
+    source = put(tmp_path, "a.png", png_bytes(pixels))
+    picture = image_io.read(source)
+    receipt = image_io.write(tmp_path / "a.bmp", replace(picture, dpi=(300.0, 300.0)))
+    again = image_io.read(tmp_path / "a.bmp")
+    assert image_io.read_info(tmp_path / "a.bmp").has_alpha and again.info.has_alpha
+    assert again.alpha is not None and np.array_equal(again.alpha, pixels[..., -1])
+    assert np.array_equal(again.pixels, picture.pixels)
+    assert again.dpi == pytest.approx((300, 300), abs=0.1)
+    assert "unchanged" in next(line.detail for line in receipt.lines if line.what == "Transparency")
+    theirs = cv2.imread(str(tmp_path / "a.bmp"), cv2.IMREAD_UNCHANGED)
+    assert theirs is not None and np.array_equal(theirs[..., 3], pixels[..., -1]), "another library agrees"
+
+
 @pytest.mark.parametrize("alpha", [False, True])
 def test_16_bit_jpeg2000_keeps_every_level(tmp_path: Path, alpha: bool) -> None:
     pixels = photo(80, 70, np.uint16, 4 if alpha else 3)

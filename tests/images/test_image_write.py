@@ -92,11 +92,10 @@ def test_alpha_and_the_colour_below_it_travel_untouched(tmp_path: Path, format: 
     assert np.abs(picture.pixels.astype(int) - pixels[..., :3]).max() <= (6 if format == "AVIF" else 0)
 
 
-@pytest.mark.parametrize("format", ["JPEG", "BMP"])
-def test_without_alpha_pictures_are_laid_on_white(tmp_path: Path, format: str) -> None:
+def test_without_alpha_pictures_are_laid_on_white(tmp_path: Path) -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[..., 3] = 128
-    path = tmp_path / f"a{EXTENSIONS[format]}"
+    path = tmp_path / "a.jpg"
     receipt = image_io.write(path, image_io.from_array(pixels))
     assert np.abs(image_io.read(path).pixels.astype(int) - 127).max() <= 1
     assert not lines(receipt)["Transparency"][0]
