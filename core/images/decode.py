@@ -6,6 +6,7 @@ orientation. So a rotated picture costs no further copy, and a band at a time is
 
 from __future__ import annotations
 
+import io
 import logging
 import lzma
 import math
@@ -26,6 +27,8 @@ from core.images.sniff import ByteSource, unreadable
 from core.images.types import MAX_METADATA_BYTES, DamagedImage, Header, ImageError
 
 _BAND_PIXELS = 2_000_000
+_CORNER_PX = 4
+_STRAY = bytes(range(1, 255)) * 2  # no marker in it
 _PACKBITS, _LZW = 32773, 5
 _TIFFFILE_COMPRESSIONS = frozenset([1, 8, 32946, 34925, _PACKBITS])
 _LZMA = 34925
@@ -116,7 +119,8 @@ def _decode_foreign(source: ByteSource, header: Header, about_px: int | None) ->
 # --- Pillow --------------------------------------------------------------------------------------
 
 
-def _open_pillow(source: ByteSource, header: Header) -> Any:
+def _open_pillow(source: ByteSource, header: Header, content: BinaryIO | None = None) -> Any:
+    """``content``: other bytes than the file's, with the same header."""
     # The plug-in is called itself, not Image.open: that one refuses large pictures by a global limit
     # of its own, and ours has been applied to the header already.
     from PIL import (
@@ -139,8 +143,9 @@ def _open_pillow(source: ByteSource, header: Header) -> Any:
     if header.format == "PNG":
         # Pillow refuses a profile of more than 1 MB, which the header was read past already: we write such, too.
         PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, MAX_METADATA_BYTES)
-    source.file.seek(0)
-    file: Any = _WithoutExif(source.file, header.exif_at) if header.exif_at else source.file
+    bytes_of = source.file if content is None else content
+    bytes_of.seek(0)
+    file: Any = _WithoutExif(bytes_of, header.exif_at) if header.exif_at else bytes_of
     image: Any = plugin(file)
     if header.format == "TIFF":
         # This plug-in asks for the global limit when it makes its image; so it finds one made.
@@ -199,7 +204,43 @@ def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> 
     for rows in row_bands(canvas.stored, _BAND_PIXELS):
         band = image.crop((0, rows.start, width, rows.stop))
         canvas.put(rows, np.asarray(band if band.mode == wanted else band.convert(wanted)))
+    if header.format == "JPEG" and about_px is None and header.mode != "cmyk":
+        share = _missing_share(source, header, canvas.stored)
+        if share:
+            header.notes.append(
+                f"Part of the pixels, about {share:.0%} of the photo, was not in the file: it is plain there"
+            )
     return canvas
+
+
+def _missing_share(source: ByteSource, header: Header, stored: np.ndarray) -> float:
+    """The share 0..1 of a JPEG that its decoder filled up without a word, because the scan ends before the picture does.
+
+    What it fills up with is even, up to the last corner. An even corner alone may be a white margin; so the picture is
+    decoded again with stray bytes behind its scan: only one that lacks data takes them for pixels.
+    """
+    corner = stored[-1, -1]
+    if not header.ends_at or (stored[-_CORNER_PX:, -_CORNER_PX:] != corner).any():
+        return 0.0
+    data = bytes(source.at(0, header.ends_at))
+    if data.endswith(b"\xff"):
+        return 0.0  # would make markers of what is put behind it
+    image = _open_pillow(source, header, io.BytesIO(data + _STRAY + b"\xff\xd9"))
+    try:
+        image.load()
+    except OSError:  # what was read first is as good as before
+        return 0.0
+    if image.mode not in ("L", "RGB"):
+        return 0.0
+    for rows in reversed(row_bands(stored, _BAND_PIXELS)):
+        again = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+        if (again.reshape(*again.shape[:2], -1) != stored[rows]).any():
+            break
+    else:
+        return 0.0
+    filled = (stored == corner).all((1, 2))
+    lowest = int(np.flatnonzero(~filled)[-1]) + 1 if not filled.all() else 0
+    return max((len(stored) - lowest) / len(stored), 0.01)
 
 
 def _decode_apart(source: ByteSource, header: Header, size: tuple[int, int], reduce: int) -> Canvas | None:

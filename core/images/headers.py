@@ -176,6 +176,8 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
         if marker in _SOF:
             header = _jpeg_frame(source, marker, source.at(at, length)) if header is None else header
             is_huffman = is_huffman and marker < 0xC9
+        elif marker == 0xD9:
+            seen.ends_at = at
         elif marker == 0xE0 and seen.dpi is None:
             seen.dpi = _jfif_dpi(source.at(at, length))
         elif marker == 0xE1:
@@ -201,7 +203,7 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
     if is_huffman and source.size * _JPEG_MOST_PX < header.width * header.height:
         raise source.damaged(f"holds {source.size:,} bytes, too few for {header.width} x {header.height} px")
     header.exif, header.xmp, header.dpi, header.notes = seen.exif, seen.xmp, seen.dpi, seen.notes
-    header.exif_at = seen.exif_at
+    header.exif_at, header.ends_at = seen.exif_at, seen.ends_at
     if icc_parts:
         if set(icc_parts) == set(range(1, icc_total + 1)):
             header.icc = b"".join(icc_parts[i] for i in sorted(icc_parts))
@@ -216,13 +218,14 @@ def _note(header: Header, text: str) -> None:
 
 
 def _jpeg_segments(source: ByteSource, thorough: bool) -> Iterator[tuple[int, int, int]]:
-    """(marker, offset, length) of each segment; ends at the first scan, or at EOI when ``thorough``."""
+    """(marker, offset, length) of each segment; ends at the first scan, or with EOI when ``thorough``."""
     position, scans = 2, 0
     while True:
         marker, position = _next_marker(source, position)
         if marker == 0xD9:
             if not scans:
                 raise source.damaged("JPEG without pixel data")
+            yield marker, position - 2, 0
             return
         if marker == 0xD8 or 0xD0 <= marker <= 0xD7 or marker == 0x01:
             continue

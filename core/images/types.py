@@ -288,6 +288,7 @@ class Header:
     colour_key: tuple[int, ...] | None = None  # PNG: the one colour that is transparent
     tiff: TiffLayout | None = None
     exif_at: int = 0  # JPEG: where the segment's content stands
+    ends_at: int = 0  # JPEG: where the marker stands that ends it; 0: not looked for
 
     @property
     def bit_depth(self) -> int:

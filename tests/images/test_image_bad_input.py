@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import random
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -438,3 +439,36 @@ def test_sick_profile_does_not_stop_the_picture(tmp_path: Path, icc: bytes) -> N
     assert np.array_equal(image_io.to_srgb(picture.pixels, picture.icc), RGB)
     assert image_io.thumbnail(path, 20).shape == (16, 20, 3)
     image_io.write(tmp_path / "b.png", picture)
+
+
+def scan_cut(jpeg: bytes, share: float) -> bytes:
+    """Without the rest of its scan, but with a proper end."""
+    began = jpeg.rindex(b"\xff\xda")
+    return jpeg[: began + round(share * (len(jpeg) - began))].rstrip(b"\xff") + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("options", [{}, {"subsampling": 2}, {"restart_marker_rows": 1}, {"optimize": True}])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_jpeg_without_half_its_scan_is_told_of(tmp_path: Path, options: dict, grey: bool) -> None:
+    pixels = photo(200, 160)
+    whole = pillow_bytes(pixels[..., 0] if grey else pixels, "JPEG", quality=90, **options)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole)
+    assert not image_io.read(path).notes
+    path.write_bytes(scan_cut(whole, 0.5))
+    (note,) = image_io.read(path).notes
+    assert "not in the file" in note
+    said = int(re.findall(r"(\d+)%", note)[0])
+    assert 25 < said < 75
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_an_even_end_of_a_jpeg_is_no_fault(tmp_path: Path, level: int) -> None:
+    pixels = photo(200, 160)
+    pixels[80:] = level
+    path = tmp_path / "a.jpg"
+    for options in ({}, {"progressive": True}, {"restart_marker_rows": 1}):
+        path.write_bytes(pillow_bytes(pixels, "JPEG", quality=90, **options))
+        assert not image_io.read(path).notes
+    path.write_bytes(pillow_bytes(np.full((160, 200, 3), level, np.uint8), "JPEG"))
+    assert not image_io.read(path).notes
