@@ -18,9 +18,21 @@ from pytestqt.qtbot import QtBot
 
 
 def pytest_collection_finish() -> None:
-    """What all the imports have left stays: a collection, and every run ends with one, need not walk it (0.2 s each)."""
+    """What all the imports have left stays: a collection, and every run ends with one, need not walk it (0.2 s each).
+
+    From here on Python collects between the tests, on their thread. By itself it would on whichever thread makes
+    things: that of a worker destroys the settings of a test before but cannot stop their timer, which Qt then fires
+    on what is gone. (The program keeps its settings to its end.)
+    """
     gc.collect()
     gc.freeze()
+    gc.disable()
+
+
+def pytest_runtest_logfinish() -> None:
+    """Here nothing holds the test's fixtures any more."""
+    gc.disable()  # whatever the test did
+    gc.collect(1)
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from PySide6.QtCore import QThread, QTimer
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.jobs import Emit, JobControl
@@ -107,7 +109,6 @@ def test_whatever_a_job_raises_reaches_failed(watched: Watched, error: BaseExcep
 def test_an_error_keeps_no_frame_of_the_job_alive(watched: Watched) -> None:
     """A traceback holds every local of the job: pixels and tensors of hundreds of megabytes."""
     import gc
-    import weakref
 
     class Big:
         pass
@@ -402,3 +403,17 @@ def test_cancelled_before_the_first_step(watched: Watched) -> None:
     watched.wait()
     assert watched.kinds == ["started", "cancelled", "ended"]
     assert not went_on
+
+
+def test_what_a_test_drops_is_not_destroyed_by_a_worker(qapp: QApplication) -> None:
+    """Its timer would fire all the same. The tests' kit sees to it: see ``conftest.pytest_collection_finish``."""
+    timer = QTimer()
+    timer.me = timer  # type: ignore[attr-defined]  # only the collector finds it
+    timer.start(60_000)
+    dropped = weakref.ref(timer)
+    del timer
+    made: list[object] = []
+    worker = threading.Thread(target=lambda: made.extend([] for _ in range(50_000)))
+    worker.start()
+    worker.join()
+    assert dropped() is not None

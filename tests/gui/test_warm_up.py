@@ -106,6 +106,7 @@ class Circle:
 
 @pytest.fixture
 def heap() -> Iterator[None]:
+    gc.enable()  # as in the program
     yield
     gc.unfreeze()
     gc.collect()

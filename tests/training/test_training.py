@@ -339,11 +339,8 @@ def test_nothing_of_a_run_stays_in_memory(
 
     monkeypatch.setattr(training_kept, "read_data", watched)
     gc.disable()
-    try:
-        train(replace(RECIPE, steps=1), (data,), tmp_path / "run", ignore, JobControl())
-        assert kept[0]() is None
-    finally:
-        gc.enable()
+    train(replace(RECIPE, steps=1), (data,), tmp_path / "run", ignore, JobControl())
+    assert kept[0]() is None
 
 
 def test_checkpoints_by_time_and_only_the_newest_kept(data: Path, tmp_path: Path) -> None:
