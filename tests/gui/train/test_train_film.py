@@ -114,6 +114,8 @@ def test_slider_keys_and_clicks_scrub(film: TrainFilm, tmp_path: Path) -> None:
 
 def test_a_click_on_what_is_chosen_enlarges_it(film: TrainFilm, tmp_path: Path) -> None:
     add_frames(tmp_path, range(0, 5000, 1000))
+    film.resize(1200, 130)  # all steps have a place, whichever theme a test before has left
+    settle()
     film.set_run(tmp_path)
     wait_until(lambda: level_in(film, "4,000") > 100)
 
