@@ -34,7 +34,7 @@ from core.restoring.restore import RestoreRequest, restore
 from core.tasks import TASKS
 
 BENCHES = {
-    "derain": ("rain100l_dev", "realrain_dev"),
+    "derain": ("rain100l_dev", "rain100h_dev", "realrain_dev"),
     "deshadow": ("shadow_real_dev",),
     "deblur": ("gopro_dev",),
 }
