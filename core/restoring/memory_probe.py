@@ -25,7 +25,6 @@ from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import tiling
 from core.restoring.inspection import check_memory
 from core.restoring.passes import (
-    SUMMARY_WHOLE_PX,
     given_actual,
     load_model,
     network_input,
@@ -38,6 +37,7 @@ LARGEST_PX = 250_000
 """Most pixels of a region: on two ordinary cores an edit of them answers within a second."""
 AROUND_PX = 64
 """Edge of the square around a place in which the effect on that place is measured."""
+_SUMMARY_TILE_PX = 640
 _RESULTS_KEPT = 4
 _KEPT = 2  # regions whose features are held: up to 224 bytes a pixel at width 32
 
@@ -200,7 +200,7 @@ class Probe:
             if own is not None:
                 assert network.memory is not None
                 address, guide = summary_address(
-                    network, self._pixels, self._mask, SUMMARY_WHOLE_PX, self.device, between, here
+                    network, self._pixels, self._mask, _SUMMARY_TILE_PX, self.device, between, here
                 )
                 own = network.memory.summarise(address, guide)
             self._taught = taught, here, own

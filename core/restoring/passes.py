@@ -29,13 +29,14 @@ from core.model.memory import Address, RowEdit, overruled
 from core.model.network import MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
-from core.restoring import shadow_light, tiling
+from core.restoring import scales, shadow_light, tiling
 from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
 from core.restoring.verdict import Measure, Thresholds
 
 LARGEST_TILE_PX = 1024  # larger tiles gain little speed and make progress and cancelling coarse
-SUMMARY_WHOLE_PX = 640  # photos with a longer edge give their actual memory from a reduced copy
-SUMMARY_PX = 448  # of this longer edge, so that it costs less than a tenth of the time from 1 MP on
+# Photos and copies with a longer edge give their actual memory from a reduced copy. It has to show the damage at the size it
+# is restored at: from a copy of 448 px, passes over 1,000 px and more took thin rain for the photo's own and left it all.
+SUMMARY_WHOLE_PX = SUMMARY_PX = scales.SEEN_WHOLE_PX
 # Most working memory a window pixel takes at width 32 in fp32. Growth of the process over a window of 1024 px square:
 # 260, 426, 580 bytes a pixel at widths 32, 64, 96; in bf16 206, 249, 352, which half of this covers.
 _BYTES_PER_WINDOW_PX = 450

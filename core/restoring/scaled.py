@@ -28,7 +28,9 @@ from core.restoring.verdict import LEAST_CHANGE, LITTLE, NO_MEASURE, NOTHING, Me
 
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
 PREFER_COARSE = 0.4  # of the most that is seen at a scale: the passes start at the coarsest with as much
-GO_ON = 0.5  # of the first pass's change: a finer scale that still shows this much is restored as well
+GO_ON = (
+    0.4  # of the most that was seen at a scale: a finer one that still shows this much is restored as well
+)
 PREFER_COARSE_SMEAR = (
     0.8  # the same for smears: on eight composites the coarser copy restored better down to this
 )
@@ -138,7 +140,10 @@ def _with_smear(measure: Measure, seen: smear.Smear | None) -> Measure:
 
 
 def _candidates(width: int, height: int, request: Request) -> tuple[int, ...]:
-    return scales.candidates(width, height, 0 if _smears(request) else scales.LEARNED_PX)
+    if _smears(request):
+        return scales.candidates(width, height, 0)
+    found = scales.candidates(width, height, scales.LEARNED_PX)
+    return tuple(by for by in found if by == found[0] or max(width, height) / by <= scales.SEEN_WHOLE_PX)
 
 
 def preview(
@@ -254,16 +259,15 @@ class _Run:
             seen = Look(seen.levels, seen.best, smear=seen.smear)
             out, first = self._seen(*self._pass(self.pixels, seen.best))
         measure = first if seen.best == seen.clearest else seen.measure
-        by, finer = seen.best, []
-        while by > 1:
-            by //= 2
-            if _smears(self.request):  # what is left of a smear at a finer scale is not another one
-                break
+        finer: list[str] = []
+        most = seen.measure.sight
+        # what is left of a smear at a finer scale is not another one
+        for by in () if _smears(self.request) else [by for by, _level in seen.levels if by < seen.best]:
             left = see(out, self.request.mask, by, self.network, self.control)
-            if left.change < GO_ON * first.change or left.amount < LEAST_CHANGE:
-                break
+            if left.sight < GO_ON * most or left.amount < LEAST_CHANGE:
+                continue
             if thresholds is not None and thresholds.found(left) == NOTHING:
-                break
+                continue
             out, _ = self._pass(out, by)
             finer.append(scales.name(by))
         if finer:

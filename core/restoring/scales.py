@@ -14,6 +14,9 @@ AUTO = "auto"
 WHOLE = "1"  # the photo itself
 COARSEST_PX = 320  # least longer edge of a copy that is tried; at least half of the copies' longest, 640
 LEARNED_PX = 1000  # longest edge of the photos in training
+SEEN_WHOLE_PX = 2240
+"""Longest edge of a photo or copy whose own content is collected at the size it is restored at; of larger ones from a reduced
+copy, which shows no thin streaks, so that passes over them leave such streaks and automatic scales do without these passes."""
 SMALLEST = 64  # a scale of 1/64 makes a copy of 300 px of 400 megapixels
 
 

@@ -16,7 +16,7 @@ from core.model.exemplars import SampleMemory
 from core.model.memory_edit import MemoryEdit, Slots, Step
 from core.model.network import MemoryNet
 from core.model.tensors import to_tensor
-from core.restoring import memory_look, memory_probe
+from core.restoring import memory_look, memory_probe, passes
 from core.restoring.memory_look import MemoryLook
 from core.restoring.passes import reduced_copy
 from core.restoring.restore import RestoreError, RestoreRequest, restore
@@ -123,7 +123,9 @@ def test_sources_add_up_to_the_content(model: Path, seen: MemoryLook) -> None:
     assert all(0 <= each.x_px < seen.width and each.x_px + each.width_px <= seen.width for each in found)
 
 
-def test_a_reduced_copy_gives_places_of_the_photo(model: Path) -> None:
+def test_a_reduced_copy_gives_places_of_the_photo(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 640)
+    monkeypatch.setattr(passes, "SUMMARY_PX", 448)
     large = memory_look.look(picture(900, 300), request_for(model))
     assert large.copy_size == (448, 149) and large.claims.shape[1:] == (19, 56)
     place = large.place(450, 150)
