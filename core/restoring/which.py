@@ -11,7 +11,7 @@ measures and ``docs/auto.md`` tells. Where the chances do not decide, nothing is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -232,10 +232,16 @@ def choice_of(choice: Choice, task: str, models: Mapping[str, Path]) -> Choice:
 
 
 def restore_auto(
-    picture: Picture, choice: Choice, emit: Emit, control: JobControl, **of_the_photo: Any
+    picture: Picture,
+    choice: Choice,
+    emit: Emit,
+    control: JobControl,
+    of_task: Callable[[str], Mapping[str, Any]] = lambda _task: {},
+    **of_the_photo: Any,
 ) -> tuple[Restored, Choice]:
     """Restore a photo for what it shows, and the choice that comes to: that of the last task taken.
 
+    ``of_the_photo`` and, of each task that is taken, ``of_task`` are what else a request has: focus, only; mask, taught.
     A photo that shows nothing comes back as it is. Raises NotSure, CatalogError where no model is at hand, and what
     :func:`core.restoring.restore.restore` raises.
     """
@@ -251,7 +257,7 @@ def restore_auto(
             choice, likeliest, paths
         )
     chosen = [choice_of(choice, task, paths) for task in seen.tasks]
-    requests = [restore.guessing(each.request(**of_the_photo)) for each in chosen]
+    requests = [restore.guessing(each.request(**of_the_photo, **of_task(each.task))) for each in chosen]
     restored = restore_each(picture, requests, emit, control)
     return replace(restored, notes=(f"Seen: {seen.behind}", *restored.notes)), chosen[-1]
 

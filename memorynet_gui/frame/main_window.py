@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QPaintEvent,
 )
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QMenu,
@@ -174,6 +175,22 @@ class MainWindow(QWidget):
         self.context.page_wanted.connect(self.show_page)
         self.context.model_wanted.connect(self._restore_with)
         self.context.stop_wanted.connect(self._stop_long_work)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        application.focusChanged.connect(self._focus_moved)
+
+    def _focus_moved(self, before: QWidget | None, now: QWidget | None) -> None:
+        """A button that goes grey once it has done its work leaves the keys to the page, not to whatever comes after
+        it: Space would press that."""
+        if (
+            before is None
+            or now is None
+            or now is self
+            or not (self.isAncestorOf(before) and self.isAncestorOf(now))
+        ):
+            return
+        if not before.isEnabled() and self._current:
+            self.page.setFocus()
 
     # --- pages -----------------------------------------------------------------------------------
 

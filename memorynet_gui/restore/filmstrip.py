@@ -496,7 +496,7 @@ class Filmstrip(QWidget):
     def _state_clicked(self, row: int) -> None:
         """A click on "⚠ retry" itself retries."""
         item = self._item_at(row)
-        if item.state is ItemState.FAILED:
+        if item.state is ItemState.FAILED and not item.asks:
             self.retry_requested.emit([item.id])
 
     def resizeEvent(self, event: QResizeEvent) -> None:

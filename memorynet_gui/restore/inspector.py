@@ -161,12 +161,13 @@ class Inspector(QWidget):
         seen = item.look.which if item.look is not None else None
         self._verdict.setVisible(True)
         self.verdict_words.setVisible(True)
-        self.verdict_words.setText(seen.words if seen is not None else "What it shows is seen first")
+        unseen = "Not sure what is to go" if item.asks else "What it shows is seen first"
+        self.verdict_words.setText(seen.words if seen is not None else unseen)
         self.verdict_words.setToolTip(seen.behind if seen is not None else "")
-        if seen is None or (seen.is_sure and not seen.tasks):
-            note = "Or say yourself what is to go:"
-        elif not seen.is_sure:
+        if item.asks or (seen is not None and not seen.is_sure):
             note = "Say what it is; nothing is done otherwise:"
+        elif seen is None or not seen.tasks:
+            note = "Or say yourself what is to go:"
         else:
             note = "Preview. Restore to keep it. If it is something else:"
         self.verdict_note.setText(note)
@@ -276,7 +277,9 @@ class Inspector(QWidget):
         self._item = item
         done = item is not None and item.state is ItemState.DONE
         running = item is not None and item.state is ItemState.RUNNING
-        self.problem_box.show_problem(problem or (item.problem if item is not None else None))
+        asks = item is not None and item.asks
+        own = item.problem if item is not None and not asks else None  # the question stands in the verdict
+        self.problem_box.show_problem(problem or own)
         with QSignalBlocker(self.strength):
             self.strength.setValue(item.strength_percent if item is not None else 100)
         self._say_strength()
@@ -291,14 +294,15 @@ class Inspector(QWidget):
         self._quality.setEnabled(item is not None)
         self._show_receipt(item, info)
 
-        failed = item is not None and item.state is ItemState.FAILED
+        failed = item is not None and item.state is ItemState.FAILED and not asks
         self._restore_word = (
             "Cancel" if running else "Restore again" if done else "Try again" if failed else "Restore"
         )
         self.set_wanted(1, done)
-        set_role(self.restore, "primary" if item is not None and not (done or running) else "")
+        unsaid = asks and self.choices.task.currentData() == AUTO_TASK  # again would be asked again
+        set_role(self.restore, "primary" if item is not None and not (done or running or unsaid) else "")
         set_role(self.save, "primary" if done and item is not None and not item.is_saved else "")
-        self.restore.setEnabled(item is not None)
+        self.restore.setEnabled(item is not None and not unsaid)
         saved = item is not None and item.is_saved
         self.save.setText("Saving…" if saving else "Saved ✓" if done and saved else "Save")
         if done and saved and item is not None and item.saved is not None:

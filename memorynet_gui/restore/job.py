@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,7 +87,15 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         elif isinstance(event, RestoreStarted | PassTile | LadderStep | Notice):
             emit(event)
 
-    mask = order.mask(item.mask) if tasks.of(choice.task).takes_masks else None
+    def said_of(task: str) -> dict[str, Any]:
+        """What a person painted for a task, on this page and on the Memory page."""
+        taught = (
+            order.taught.of(item.path, task) if order.taught is not None and order.masks is not None else None
+        )
+        fits = taught is not None and taught.shape == picture.pixels.shape[:2]
+        mask = order.mask(item.mask) if tasks.of(task).takes_masks else None
+        return {"mask": mask, "taught": taught if fits else None}
+
     only = order.mask(item.only)
     restored: Restored | None = None
     if choice.task == tasks.AUTO:
@@ -97,19 +105,18 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
             choice = which.choice_of(choice, item.said, which.models())
         else:
             restored, choice = which.restore_auto(
-                picture, choice, forward, control, focus=order.focus, only=only
+                picture, choice, forward, control, said_of, focus=order.focus, only=only
             )
-    taught, taught_name = None, ""
+    said = said_of(choice.task)
     if restored is None:
-        if order.taught is not None and order.masks is not None:
-            taught = order.taught.of(item.path, choice.task)
-        if taught is not None and taught.shape == picture.pixels.shape[:2]:
-            assert order.masks is not None
-            taught_name = order.masks.put(taught)  # what this result was made with, whatever is taught later
-        else:
-            taught = None
-        request = choice.request(focus=order.focus, mask=mask, only=only, taught=taught)
+        request = choice.request(focus=order.focus, only=only, **said)
         restored = restore.restore(picture, restore.guessing(request), forward, control)
+    taught_name = ""
+    if said["taught"] is not None and restored.made.taught != "none":
+        assert order.masks is not None
+        taught_name = order.masks.put(
+            said["taught"]
+        )  # what this result was made with, whatever is taught later
     note = ResultNote(
         choice=choice,
         made=restored.made,
@@ -118,7 +125,7 @@ def restore_photo(order: RestoreOrder, emit: Emit, control: JobControl) -> Resto
         bit_depth=picture.info.bit_depth,
         source_bytes=stamp.st_size if stamp else 0,
         source_mtime_ns=stamp.st_mtime_ns if stamp else 0,
-        mask_name=item.mask if mask is not None else "",
+        mask_name=item.mask if said["mask"] is not None else "",
         only_name=item.only if only is not None else "",
         taught_name=taught_name,
     )

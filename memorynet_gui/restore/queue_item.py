@@ -165,6 +165,11 @@ class Item:
         return self.saved is not None and self.saved.strength_percent == self.strength_percent
 
     @property
+    def asks(self) -> bool:
+        """Nothing went wrong: what it shows could not be told, and somebody has to say what is to go."""
+        return self.state is ItemState.FAILED and self.problem is not None and self.problem.key == "which"
+
+    @property
     def status(self) -> str:
         """The few words under the thumbnail."""
         if self.state is ItemState.RUNNING:
@@ -174,7 +179,7 @@ class Item:
             ItemState.DONE: self.result.made.verdict.short(self.result.made.task, "✓")
             if self.result
             else "✓",
-            ItemState.FAILED: "⚠ retry",
+            ItemState.FAILED: "⚠ not sure" if self.asks else "⚠ retry",
             ItemState.CANCELLED: "cancelled",
         }[self.state]
 

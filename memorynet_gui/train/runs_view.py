@@ -52,10 +52,10 @@ def score_text(psnr_db: float | None) -> str:
 
 
 def state_word(run: Run, is_here: bool) -> str:
-    """ "now", "paused", "interrupted", ...; "" for a run that is done: its score says enough."""
+    """ "training", "paused", "interrupted", ...; "" for a run that is done: its score says enough."""
     state = run.state.state if run.state is not None else ""
     if is_here:
-        return "paused" if state == PAUSED else "now"
+        return "paused" if state == PAUSED else "training"
     return {
         RUNNING: "running elsewhere",
         PAUSED: "paused elsewhere",

@@ -63,7 +63,7 @@ def live_of(flow: TrainFlow) -> Live:
         paused=flow.paused,
         stopping=flow.stopping,
         waits_because=flow.waits_because,
-        state="paused" if flow.paused else "lets others go first" if flow.held else "now",
+        state="paused" if flow.paused else "lets others go first" if flow.held else "training",
         state_note=HELD if flow.held and not flow.paused else "",
         photos=started.photos if started is not None else None,
         parameters=started.parameters if started is not None else None,

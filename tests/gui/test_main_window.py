@@ -369,3 +369,16 @@ def test_closing_before_the_queue_was_read_loses_nothing(qapp: QApplication, tmp
     wait_until(lambda: len(page.session) == 1)
     assert page.store.has(item.id)
     again.close_now()
+
+
+def test_a_button_that_goes_grey_leaves_the_keys_to_the_page(window: MainWindow) -> None:
+    """And does not arm whatever comes after it for the next press of Space."""
+    page = page_of(window)
+    button = page.panel_button
+    button.setFocus()
+    assert button.hasFocus()
+    button.setEnabled(False)
+    assert window.focusWidget() is page
+    button.setEnabled(True)
+    button.setFocus()
+    assert button.hasFocus()

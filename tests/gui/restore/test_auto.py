@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -69,12 +70,39 @@ def test_photos_get_what_they_show_and_an_unsure_one_asks(at: Desk, tmp_path: Pa
     at.page.session.set_current(asked.id)
     wait(at.panel.said.isVisible)
     assert list(at.panel.said.buttons)[:2] == ["derain", "deshadow"]
+    # a question, not an accident: nothing to report, and nothing that would only be asked again
+    assert not at.panel.problem_box.isVisible() and not at.panel.restore.isEnabled()
+    assert asked.status == "⚠ not sure" and "Say what it is" in at.panel.verdict_note.text()
+    choices = at.panel.choices
+    choices.task.setCurrentIndex(choices.task.findData("derain"))
+    wait(at.panel.restore.isEnabled)
+    assert at.panel.restore.text() == "Restore"
+    choices.task.setCurrentIndex(choices.task.findData(tasks.AUTO))
+    wait(lambda: not at.panel.restore.isEnabled())
     QTest.mouseClick(at.panel.said.buttons["deshadow"], Qt.MouseButton.LeftButton)
     assert at.item(odd).said == "deshadow" and at.item(odd).state is ItemState.WAITING
     at.page.handle("run")
     at.wait_idle()
     done = at.item(odd).result
     assert done is not None and done.made.task == "deshadow"
+
+
+def test_what_was_painted_and_taught_counts_for_the_task_that_is_taken(at: Desk, tmp_path: Path) -> None:
+    rain, odd = make(tmp_path, "rain", "odd")
+    store = at.page.flow.taught
+    assert store is not None and at.page.flow.masks is not None
+    taught = np.full((72, 96), 128, np.uint8)
+    taught[:20] = 0  # said on the Memory page: no rain there
+    store.put(store.key(rain, "derain"), taught)
+    at.add(rain, odd)
+    mask = np.zeros((72, 104), np.uint8)
+    mask[30:] = 255
+    at.page.session.update(at.item(odd).id, said="deshadow", mask=at.page.flow.masks.put(mask))
+    at.run_all()
+    first, second = at.item(rain).result, at.item(odd).result
+    assert first is not None and second is not None
+    assert first.made.task == "derain" and len(first.made.taught) == 16 and first.taught_name
+    assert second.made.task == "deshadow" and second.mask_name and second.made.mask not in ("none", "auto")
 
 
 def test_a_look_says_what_it_shows(at: Desk, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def three(tmp_path: Path) -> tuple[runs.Run, ...]:
 
 def test_what_stands_beside_a_run(three: tuple[runs.Run, ...]) -> None:
     assert [detail_text(run, False) for run in three] == ["30.00 dB", "28.50 dB · stopped", "interrupted"]
-    assert detail_text(three[0], True) == "30.00 dB · now"
+    assert detail_text(three[0], True) == "30.00 dB · training"
     state = three[0].state
     assert state is not None
     paused = replace(three[0], state=replace(state, state=PAUSED))
@@ -205,7 +205,7 @@ LIVE = Live(
     paused=False,
     stopping=False,
     waits_because=None,
-    state="now",
+    state="training",
     state_note="",
     photos=783,
     parameters=1_400_000,
