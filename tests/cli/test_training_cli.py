@@ -30,7 +30,8 @@ def test_a_run_goes_on_as_it_was_begun(capsys: pytest.CaptureFixture[str], tmp_p
         code, _, err = run(capsys, "train", "--resume", "--out", out)
         assert code == 2 and "another program is training here" in err and err.count("\n") == 1
     code, told, err = run(capsys, "train", "--resume", "--out", out)
-    assert code == 0 and err.startswith("Only 5 photos") and err.count("\n") == 1
+    assert code == 0 and err.startswith("Only 5 photos")
+    assert err.count("\n") == 2 and "were kept beside the model" in err
     assert "at step 2" in told and "Trained 4 steps, the last 2 of them in 0:" in told
     data.rename(tmp_path / "elsewhere")
     code, _, err = run(capsys, "train", "--resume", "--out", out)
