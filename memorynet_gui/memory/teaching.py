@@ -50,14 +50,9 @@ class TeachDesk(QObject):
         self.tool.under = canvas.paint_tints
         bar, tool = self.bar, self.tool
         bar.use_chosen.connect(self._set_use)
-        bar.tool_chosen.connect(tool.set_tool)
-        bar.brush_changed.connect(tool.set_brush)
-        bar.shown_changed.connect(tool.set_shown)
+        bar.serve(tool)
         bar.wanted.connect(self._do)
         tool.edited.connect(self._edited)
-        tool.brush_changed.connect(lambda: bar.set_brush(tool.brush))
-        tool.tool_changed.connect(bar.set_tool)
-        tool.shown_changed.connect(bar.set_shown)
         tool.left.connect(self.stop)
         edits.changed.connect(self._keep)
         self._kept: tuple[object, str] = (None, "")  # the bench, and what of its photo is kept

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from memorynet_gui.compare.masks.mask import Brush
-from memorynet_gui.compare.masks.tool import LEAST_PX, MOST_PX
+from memorynet_gui.compare.masks.tool import LEAST_PX, MOST_PX, MaskTool
 from memorynet_gui.widgets.parts import DirectSlider
 from memorynet_gui.widgets.segments import Segments
 
@@ -109,6 +109,15 @@ class MaskBar(QFrame):
         self.set_brush(self._brush)
         self.set_use(uses[0][0])
         self.set_tool("brush")
+
+    def serve(self, tool: MaskTool) -> None:
+        """Choose the tool, its brush and whether the mask is seen, and follow what keys choose there."""
+        self.tool_chosen.connect(tool.set_tool)
+        self.brush_changed.connect(tool.set_brush)
+        self.shown_changed.connect(tool.set_shown)
+        tool.brush_changed.connect(lambda: self.set_brush(tool.brush))
+        tool.tool_changed.connect(self.set_tool)
+        tool.shown_changed.connect(self.set_shown)
 
     def _lay_out(self) -> None:
         first, second = QHBoxLayout(), QHBoxLayout()
