@@ -42,7 +42,7 @@ from core.model.memory import RowEdit
 from core.model.network import MemoryNet
 from core.model.tensors import to_pixels, to_tensor
 from core.tasks import TASKS
-from core.training.losses import damage_map
+from core.training.learning.losses import damage_map
 
 DENSE: dict[str, dict[str, Any]] = {
     "derain": {"cover": (0.05, 0.2), "strength": (0.25, 0.95)},

@@ -61,7 +61,7 @@ from core.model import catalog  # noqa: E402
 from core.model.config import STRIDE_PX  # noqa: E402
 from core.model.tensors import DeviceError, choose_device, choose_precision, describe_devices, dtype_of  # noqa: E402
 from core.training.data import read_data  # noqa: E402
-from core.training.learner import Learner  # noqa: E402
+from core.training.learning.learner import Learner  # noqa: E402
 from core.training.recipe import RecipeError, TrainRecipe  # noqa: E402
 
 PRESETS, PATCHES_PX, STEPS = ("S", "B"), (128, 256), 24
@@ -125,7 +125,7 @@ class ProcessPeak:
 class Bench:
     """A recipe's learner with its data.
 
-    Raises what :func:`core.training.data.read_data` and :class:`core.training.learner.Learner` raise.
+    Raises what :func:`core.training.data.read_data` and :class:`core.training.learning.learner.Learner` raise.
     """
 
     def __init__(self, recipe: TrainRecipe, device: str) -> None:

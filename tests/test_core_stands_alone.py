@@ -87,7 +87,7 @@ def test_threads_of_torch_do_not_spin_whatever_is_imported_first() -> None:
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'torch': os._exit(0 if os.environ.get('OMP_WAIT_POLICY') == 'PASSIVE' else 1)\n"
         "sys.meta_path.insert(0, Watch())\n"
-        "import core.training.learner\nsys.exit('torch was not imported')\n"
+        "import core.training.learning.learner\nsys.exit('torch was not imported')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CORE.parent, timeout=300)
 

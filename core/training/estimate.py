@@ -1,6 +1,6 @@
 """What a run would cost on this machine: a few real steps of its recipe, measured, and nothing written.
 
-The steps are :class:`core.training.learner.Learner`'s own on the recipe's own data, as
+The steps are :class:`core.training.learning.learner.Learner`'s own on the recipe's own data, as
 :func:`core.training.trainer.train` makes them.
 """
 
@@ -26,7 +26,7 @@ from core.events import ItemDone, ItemStarted
 from core.jobs import Emit, JobControl
 from core.model.tensors import choose_device, choose_precision
 from core.training.data import Example, read_data
-from core.training.learner import Learner
+from core.training.learning.learner import Learner
 from core.training.recipe import TrainRecipe
 from core.training.validation import score
 

@@ -24,12 +24,12 @@ from core.model.config import STRIDE_PX
 from core.model.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
 from core.model.network import MemoryNet
 from core.problems import describe
-from core.training import losses
+from core.training.learning import losses
 
 WINDOW_PX = 256
 WINDOWS_PER_PHOTO = 4
 LARGEST_ACTUAL_PX = 1024  # longer edge of a photo looked at in one piece
-_DAMAGED_AT = 0.5  # of core.training.losses.damage_map: certainly degraded, as in training
+_DAMAGED_AT = 0.5  # of core.training.learning.losses.damage_map: certainly degraded, as in training
 _WRONG_SHARE = 0.05  # of a photo's cells: those whose result differs most from the truth,
 _WRONG_AT = 3 / 255  # if they differ by this on average
 

@@ -25,7 +25,7 @@ from core.training.curve import Curve
 from core.training.data import read_data
 from core.training.film import Film
 from core.training.guard import Guard
-from core.training.learner import Learner
+from core.training.learning.learner import Learner
 from core.training.ranks import CANCEL, FAIL, STOP, Ranks
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import (

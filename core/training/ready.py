@@ -20,7 +20,7 @@ def import_all() -> None:
     from core.images import metrics
     from core.model import catalog
     from core.training import estimate, tensorboard_log, trainer  # noqa: F401
-    from core.training.learner import Learner
+    from core.training.learning.learner import Learner
     from core.training.recipe import TrainRecipe
 
     recipe = replace(

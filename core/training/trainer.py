@@ -28,7 +28,7 @@ from core.problems import describe
 from core.training import state as training_state
 from core.training.guard import MOST_IN_A_ROW, Guard
 from core.training.kept import NEVER, KeptRun, agreed, code_of, device_mb, state_before
-from core.training.learner import learning_rate
+from core.training.learning.learner import learning_rate
 from core.training.ranks import FAIL, Ranks, ranks_here
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import (

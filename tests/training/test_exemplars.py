@@ -24,8 +24,8 @@ from core.model.config import NetworkConfig
 from core.model.exemplars import ACTUAL, DEGRADED, NEGATIVE, POSITIVE, WRONG, SampleError, SampleMemory
 from core.model.network import MemoryNet
 from core.problems import describe
-from core.training import losses
 from core.training.exemplar_fill import LARGEST_ACTUAL_PX, add_actual, fill
+from core.training.learning import losses
 from tests.small import SMALL, photo, save_small_model, small_network
 
 KINDS = (POSITIVE, DEGRADED, WRONG)

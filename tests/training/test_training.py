@@ -27,9 +27,9 @@ from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, Validat
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
 from core.training import kept as training_kept
-from core.training import optimizers
 from core.training import trainer as training
-from core.training.learner import Learner
+from core.training.learning import optimizers
+from core.training.learning.learner import Learner
 from core.training.recipe import RecipeError, TrainRecipe
 from core.training.run_folder import INTERRUPTED, RunFolder, read_curve
 from core.training.trainer import TrainingError, TrainResult, learning_rate, train

@@ -15,7 +15,7 @@ from core.events import ItemDone, ItemStarted
 from core.jobs import Cancelled, JobControl, ignore
 from core.training import estimate as training_estimate
 from core.training.estimate import Estimate, estimate
-from core.training.learner import Learner
+from core.training.learning.learner import Learner
 from core.training.recipe import RecipeError, TrainRecipe
 from tests.doctor.test_doctor import pairs, photos
 

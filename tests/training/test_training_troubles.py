@@ -19,10 +19,10 @@ from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWa
 from core.jobs import Cancelled, JobControl, TrainControl, ignore
 from core.model import checkpoint
 from core.training import curve as training_curve
-from core.training import losses
 from core.training import steering as training_steering
 from core.training.guard import Guard
-from core.training.learner import Learner
+from core.training.learning import losses
+from core.training.learning.learner import Learner
 from core.training.run_folder import DONE, FAILED, PAUSED, RUNNING, STOPPED, RunBusy, RunFolder, TrainingError
 from core.training.state import read_state
 from core.training.trainer import train

@@ -9,7 +9,7 @@ import pytest
 
 from core.images import metrics
 from core.training.data import Example
-from core.training.learner import Learner
+from core.training.learning.learner import Learner
 from core.training.validation import EQUAL_DB, Scores, score
 from tests.small import photo
 from tests.training_kit import RECIPE

@@ -10,7 +10,7 @@ import torch
 
 from core.model import catalog, checkpoint
 from core.tasks import TASKS
-from core.training.learner import _new_network
+from core.training.learning.learner import _new_network
 from core.training.recipe import TrainRecipe
 from memorynet_gui.newrun.presets import PRESETS, load
 from tests.small import save_small_model

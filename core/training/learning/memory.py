@@ -15,8 +15,17 @@ from core.model.bank import Bank
 from core.model.config import STRIDE_PX
 from core.model.health import MemoryHealth, dead_rows, health, reseed
 from core.model.network import MemoryNet, NetworkOutput
-from core.training import losses
-from core.training.contrast_pictures import DEGRADED, NEAREST, POSITIVE, WRONG, Album, Compared, draw, shots
+from core.training.learning import losses
+from core.training.learning.contrast_pictures import (
+    DEGRADED,
+    NEAREST,
+    POSITIVE,
+    WRONG,
+    Album,
+    Compared,
+    draw,
+    shots,
+)
 from core.training.ranks import Ranks
 from core.training.recipe import TrainRecipe
 

@@ -14,9 +14,9 @@ from core.images import io as image_io
 from core.jobs import TrainControl
 from core.model.bank import NO_TAG, Bank
 from core.model.config import STRIDE_PX
-from core.training import memory as memory_training
-from core.training.contrast_pictures import PICTURE_PX, Album, draw, shots
-from core.training.memory import MemoryShaper
+from core.training.learning import memory as memory_training
+from core.training.learning.contrast_pictures import PICTURE_PX, Album, draw, shots
+from core.training.learning.memory import MemoryShaper
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import RunFolder, read_curve
 from core.training.trainer import train

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from core.model.network import MemoryNet
-from core.training.muon import BOOST, Muon
+from core.training.learning.muon import BOOST, Muon
 from core.training.recipe import TrainRecipe
 
 _HIDDEN = ("down1", "encoder", "down2", "middle", "up2", "decoder", "up1", "finish")

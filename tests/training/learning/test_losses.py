@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core.training import losses
+from core.training.learning import losses
 
 
 def pictures(seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -19,9 +19,9 @@ from core.model.config import NetworkConfig
 from core.model.network import MemoryNet, with_memory
 from core.model.tensors import dtype_of
 from core.problems import speaks_of_short_memory
-from core.training import losses
-from core.training.memory import MemoryShaper
-from core.training.optimizers import beside, optimizers
+from core.training.learning import losses
+from core.training.learning.memory import MemoryShaper
+from core.training.learning.optimizers import beside, optimizers
 from core.training.ranks import Ranks
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import TrainingError

@@ -6,8 +6,8 @@ import torch
 
 from core.model.health import usage_of
 from core.model.network import MemoryNet, with_memory
-from core.training.learner import _new_network
-from core.training.memory import MemoryShaper
+from core.training.learning.learner import _new_network
+from core.training.learning.memory import MemoryShaper
 from core.training.recipe import TrainRecipe
 from tests.small import SMALL, small_network
 

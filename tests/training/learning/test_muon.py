@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.training.muon import Muon, orthogonal
+from core.training.learning.muon import Muon, orthogonal
 
 
 @given(st.integers(0, 2**31 - 1), st.integers(2, 24), st.integers(2, 40))

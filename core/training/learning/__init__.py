@@ -1,0 +1,1 @@
+"""What learns, and how one step changes it: losses, optimizers, what shapes the memory. Touches no disk."""
