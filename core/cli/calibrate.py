@@ -29,6 +29,10 @@ def add(commands: Any) -> None:
     parser.add_argument("model", metavar="NAME|PATH", help="a model's name or folder")
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR", help="a folder of clean photos")
     parser.add_argument(
+        "--count", type=common.whole_type(4, 10_000), default=24, metavar="N",
+        help="at most N of them, chosen evenly by name [24]",
+    )  # fmt: skip
+    parser.add_argument(
         "--device", type=common.device_type, default="auto", metavar="DEVICE",
         help="auto, cpu, cuda:N or mps [auto: the fastest]",
     )  # fmt: skip
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         from core.restoring import calibration
 
         task = checkpoint.load(path).task
-        photos = calibration.read_photos(args.photos)
+        photos = calibration.read_photos(args.photos, args.count)
         with common.Progress("trials") as progress:
 
             def watch(event: object) -> None:
