@@ -93,6 +93,8 @@ def draw(scene: Scene, target: Path) -> None:
             _settle()
             if scene.photos and scene.restore and not scene.memory:
                 window.page.handle("run_all")
+                if window.page.can("run_all"):  # several shadows are looked at first: all are used as guessed
+                    window.page.handle("run_all")
                 _wait(lambda: not window.runner.busy and not window.page.can("run_all"), "the restored photo")
                 if not window.page.can("save"):
                     raise SnapshotError("the photo could not be restored")

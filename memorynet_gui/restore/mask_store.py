@@ -34,10 +34,16 @@ class MaskStore:
         return name
 
     def get(self, name: str) -> np.ndarray:
-        """(H, W) uint8. Raises ImageError or MaskError where the file is gone or was exchanged."""
+        """(H, W) uint8. Raises MaskError where the file is gone or was exchanged."""
         from core.data import guidance
+        from core.images.types import ImageError
 
-        return guidance.read_mask(self.path(name))
+        try:
+            return guidance.read_mask(self.path(name))
+        except ImageError as error:
+            raise guidance.MaskError(
+                "the mask painted for this photo is not where it was kept, or damaged; paint it again (M)"
+            ) from error
 
     def keep_only(self, names: Collection[str]) -> None:
         """Remove what no photo refers to."""

@@ -33,6 +33,7 @@ from memorynet_gui.restore.inspector import Inspector
 from memorynet_gui.restore.looker import Looker
 from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.masks.desk import MaskDesk
+from memorynet_gui.restore.masks.review_desk import ReviewDesk
 from memorynet_gui.restore.menu import photo_menu
 from memorynet_gui.restore.outputs import ResultsOut
 from memorynet_gui.restore.queue_item import Item, ItemState, choice_words
@@ -51,6 +52,7 @@ log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
 _COUNT_MS = 150
+_ALWAYS = ("open", "open_folder", "paste")  # also while something else is in front of the photos
 
 
 class RestorePage(Page):
@@ -85,6 +87,15 @@ class RestorePage(Page):
             MaskStore(self.place.masks_dir),
             self,
         )
+        self.review = ReviewDesk(
+            context,
+            self.session,
+            self.stage,
+            self.masks,
+            self._inspector.choices,
+            self.thumbnails,
+            self,
+        )
         self.flow.masks = self.masks.store
         self.flow.taught = TaughtStore(settings.data_dir)
         self.sizes = Sizes(self.session, self)
@@ -97,6 +108,7 @@ class RestorePage(Page):
         self.work = QueueWork(
             context, self.session, self.flow, self.chooser, self.filmstrip.selected_ids, self
         )
+        self.work.look_first = self.review.review.begin
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._shut = False
         self._samples: tuple[Sample, ...] = ()
@@ -137,6 +149,7 @@ class RestorePage(Page):
         self._outer = QStackedWidget()
         self._outer.addWidget(self.empty)
         self._outer.addWidget(content)
+        self._outer.addWidget(self.review.view)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._outer)
@@ -177,6 +190,11 @@ class RestorePage(Page):
         self.work.stopped_at.connect(self.stage.stopped)
         self.work.time_left.connect(self.filmstrip.set_time_left)
         self.masks.changed.connect(self._refresh)
+        self.review.changed.connect(self._refresh)
+        self.review.review.opened.connect(self.looker.stop)
+        self.review.review.wanted.connect(self.work.run_looked_at)
+        self.review.review.counted.connect(self.status_changed)
+        self.review.review.closed.connect(self.canvas.setFocus)
         flow.started.connect(lambda _id: self.masks.stop())
         self.canvas.mode_changed.connect(self._mode_changed)
         self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
@@ -267,6 +285,8 @@ class RestorePage(Page):
         self.chooser.use_trained(path)
 
     def can(self, action_id: str) -> bool:
+        if self.review.in_front:
+            return action_id in self.review.actions() or action_id in _ALWAYS
         item = self.session.current
         done = item is not None and item.state is ItemState.DONE and self.store.has(item.id)
         shown = self.stage.shown is not None
@@ -291,7 +311,7 @@ class RestorePage(Page):
             "retry": lambda: summary.failed + summary.cancelled > 0,
             "run": lambda: item is not None and item.state is not ItemState.RUNNING,
             "run_all": lambda: summary.waiting + summary.cancelled > 0 or self._again > 0,
-            "cancel": lambda: self.flow.busy,
+            "cancel": lambda: self.flow.busy or self.review.review.looking,
             "toggle_filmstrip": lambda: True,
             "toggle_grid": lambda: len(self.session) > 1,
         }
@@ -300,6 +320,9 @@ class RestorePage(Page):
         return shown if action_id.startswith(("mode_", "zoom_", "toggle_zoom")) else False
 
     def handle(self, action_id: str) -> None:
+        if self.review.in_front and action_id in self.review.actions():
+            self.review.actions()[action_id]()
+            return
         canvas, session, out, work = self.canvas, self.session, self.results_out, self.work
         if action_id.startswith("mode_"):
             self.masks.stop()
@@ -325,7 +348,7 @@ class RestorePage(Page):
             "retry": lambda: work.retry([]),
             "run": lambda: self._run(work.run_one),
             "run_all": lambda: self._run(work.run_all),
-            "cancel": self.flow.cancel,
+            "cancel": self.flow.cancel if self.flow.busy else self.review.review.stop,
             "toggle_zoom": canvas.toggle_fit,
             "zoom_fit": canvas.fit,
             "zoom_100": canvas.actual_size,
@@ -358,6 +381,7 @@ class RestorePage(Page):
         self.work.shut_down()
         self.looker.shut_down()
         self.masks.shut_down()
+        self.review.review.shut_down()
         self.sizes.shut_down()
         self.flow.shut_down()
         self.photos_in.shut_down()
@@ -400,7 +424,7 @@ class RestorePage(Page):
 
     def _refresh(self) -> None:
         """Make inspector, middle and toolbar say what is true now."""
-        self._outer.setCurrentIndex(1 if len(self.session) else 0)
+        self._outer.setCurrentIndex(2 if self.review.in_front else 1 if len(self.session) else 0)
         # only now: a filmstrip that comes into sight with the keys makes its first photo the current one
         item, stage = self.session.current, self.stage
         problem = stage.problem
@@ -467,7 +491,7 @@ class RestorePage(Page):
         batch = self.flow.batch_choice
         self._inspector.set_batch(batch)
         self.filmstrip.set_batch("" if batch is None else choice_words(batch))
-        shown = self.stage.shown is not None
+        shown = self.stage.shown is not None and not self.review.in_front
         for button in (*self.toolbar.modes.values(), self.toolbar.fit, self.toolbar.actual):
             button.setEnabled(shown)
         self.toolbar.paint.setEnabled(self.can("paint_mask"))
@@ -519,7 +543,7 @@ class RestorePage(Page):
     def _summary_changed(self) -> None:
         if self.filmstrip.is_grid and len(self.session) < 2:
             self._set_grid(False)
-        if (len(self.session) > 0) != (self._outer.currentIndex() == 1):
+        if (len(self.session) > 0) != (self._outer.currentIndex() > 0):
             self._refresh()
         else:
             self._toolbar_state()

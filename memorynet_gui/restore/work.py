@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core import tasks
 from core.restoring.records import Choice
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.words import clock
@@ -40,6 +39,8 @@ class QueueWork(QObject):
         super().__init__(parent)
         self._context, self._session, self._flow, self._chooser = context, session, flow, chooser
         self._selected_ids = selected_ids
+        self.look_first: Callable[[Sequence[str], Choice], bool] = lambda _ids, _choice: False
+        # whether somebody looks at a batch before it runs, and gives it to run_these later
         self._removing: dict[str, int] = {}  # a photo that goes once it has stopped -> how many went with it
         self._take_back_offer: Callable[[], None] = lambda: None  # the banner with "Undo"
         self._tick = QTimer(self)
@@ -65,18 +66,10 @@ class QueueWork(QObject):
             if not self._session.summary.waiting:
                 self._flow.run_these(outdated(self._session.items(), choice), choice)
                 return
-            self._warn_of_guesses(choice)
+            waiting = [item.id for item in self._session.items() if item.state is ItemState.WAITING]
+            if self.look_first(waiting, choice):
+                return
         self._flow.run_all(choice)
-
-    def _warn_of_guesses(self, choice: Choice) -> None:
-        """Before a batch: the shadows of photos that nobody has marked are guessed."""
-        waiting = [item for item in self._session.items() if item.state is ItemState.WAITING]
-        count = sum(not item.mask for item in waiting)
-        if tasks.of(choice.task).takes_masks and count and len(waiting) > 1:
-            what = "1 photo has" if count == 1 else f"{count:,} photos have"
-            self._context.banner(
-                f"{what} no mask: the shadow is guessed, and a photo stays as it is where none is found."
-            )
 
     def run_one(self) -> None:
         """The shown photo; several when several are selected."""
@@ -85,7 +78,18 @@ class QueueWork(QObject):
         if choice is None or item is None:
             return
         selected = self._selected_ids()
-        self._flow.run_these(selected if item.id in selected else [item.id], choice)
+        wanted = selected if item.id in selected else [item.id]
+        if self._flow.busy or not self.look_first(wanted, choice):
+            self._flow.run_these(wanted, choice)
+
+    def run_looked_at(self, item_ids: Sequence[str], choice: Choice) -> None:
+        """Those of a batch that are to be restored after somebody has looked at it; all that wait: also what joins."""
+        waiting = {item.id for item in self._session.items() if item.state is ItemState.WAITING}
+        if waiting and waiting <= set(item_ids):
+            self._session.set_waiting(item_ids)
+            self._flow.run_all(choice)
+        else:
+            self._flow.run_these(item_ids, choice)
 
     def retry(self, item_ids: list[str]) -> None:
         choice = self._chooser.choice_or_say()

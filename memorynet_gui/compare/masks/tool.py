@@ -58,7 +58,8 @@ class MaskTool(QObject):
         self._ended: QPointF | None = None  # where the last one ended: Shift goes on from there
         self._outline: list[QPointF] = []  # of the lasso
         self._pointer: QPointF | None = None  # in the canvas
-        self._erasing = False
+        self._erasing = False  # what the stroke at hand does
+        self._alt = False  # held down: what is painted next takes away
         self._before = ("wipe", False)
 
     @property
@@ -90,6 +91,7 @@ class MaskTool(QObject):
         if not self.active:
             return
         self._finish_stroke()
+        self._alt = False
         self.mask = self.photo = None
         self._canvas.removeEventFilter(self)
         self._canvas.over_photo = None
@@ -148,6 +150,10 @@ class MaskTool(QObject):
             return self._pen(event)
         if isinstance(event, QMouseEvent):
             return self._mouse(event, kind)
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Alt:
+            if kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+                self._hold_alt(kind == QEvent.Type.KeyPress)
+            return False
         if isinstance(event, QKeyEvent) and kind in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress):
             mine = self._key(event, kind == QEvent.Type.KeyPress)
             if mine:
@@ -155,10 +161,25 @@ class MaskTool(QObject):
             return mine
         if kind == QEvent.Type.Leave:
             self._move_pointer(None)
+        elif kind == QEvent.Type.FocusOut:  # the key may come up elsewhere
+            self._hold_alt(False)
         return False
+
+    def _hold_alt(self, held: bool) -> None:
+        """The cursor says at once what the next stroke will do."""
+        if held != self._alt:
+            self._alt = held
+            if self._pointer is not None:
+                self._canvas.update(self._cursor_rect(self._pointer))
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the stroke at hand, or the next one, takes away: the cursor shows it."""
+        return self._erasing if self._held else self.tool == "eraser" or self._alt
 
     def _mouse(self, event: QMouseEvent, kind: QEvent.Type) -> bool:
         at = event.position()
+        self._hold_alt(bool(event.modifiers() & Qt.KeyboardModifier.AltModifier))
         self._move_pointer(at)
         left = Qt.MouseButton.LeftButton
         if kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick) and event.button() == left:
@@ -351,7 +372,7 @@ class MaskTool(QObject):
             for ink, width in ((_SHADE, 3.0), (_INK, 1.2)):
                 painter.setPen(QPen(ink, width, style))
                 painter.drawEllipse(at, reach, reach)
-        sign = {"eraser": "−", "patch": "+", "lasso": "○"}.get(self.tool, "")
+        sign = "−" if self.takes_away else {"patch": "+", "lasso": "○"}.get(self.tool, "")
         if self.tool in ("brush", "eraser") and self.brush.flow < 1:
             sign = f"{sign} {100 * self.brush.flow:.0f} %".strip()
         if sign:

@@ -12,7 +12,6 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core import tasks
-from core.restoring.records import Choice
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
@@ -22,6 +21,7 @@ from memorynet_gui.compare.masks.tool import MaskTool
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.mask_store import MaskStore
+from memorynet_gui.restore.masks.guessing import find_shadow
 from memorynet_gui.restore.queue_item import Item
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
@@ -66,6 +66,7 @@ class MaskDesk(QObject):
         self._use = DAMAGE
         self._item_id: str | None = None  # whose masks are at hand
         self._masks: dict[str, Mask] = {}
+        self._names = ("", "")  # what the photo's masks were called when they were read or kept last
         self._changed: set[str] = set()  # uses whose mask is not kept yet
         self._background = Background(self)
         self._guessing: str | None = None
@@ -132,13 +133,15 @@ class MaskDesk(QObject):
         shown, item = self._stage.shown, self._session.current
         if shown is None or item is None or shown.item_id != item.id:
             return False
-        if self._item_id != item.id:
+        if self._item_id != item.id or self._names != (item.mask, item.only):
             self.keep()
+            item = self._session.current or item
             height, width = shown.rgb.shape[:2]
             self._masks = {
                 use: Mask(height, width, self._kept(item, use, shown.rgb)) for use in (DAMAGE, ONLY)
             }
-            self._item_id = item.id
+            item = self._session.current or item
+            self._item_id, self._names = item.id, (item.mask, item.only)
         return True
 
     def _kept(self, item: Item, use: str, rgb: np.ndarray) -> np.ndarray | None:
@@ -149,6 +152,7 @@ class MaskDesk(QObject):
             values = self.store.get(name)
         except Exception as error:  # a file that is gone is no reason not to paint
             self._context.banner(f"The mask of {item.name} is gone. {describe(error).sentence}")
+            self._session.update(item.id, **{"mask" if use == DAMAGE else "only": ""})
             return None
         return values if values.shape == rgb.shape[:2] else None
 
@@ -296,6 +300,7 @@ class MaskDesk(QObject):
         try:
             values = guidance.read_mask(path)
             guidance.check_size(values, mask.shape[1], mask.shape[0], path.name)
+            guidance.check_marks(values, path.name)
         except Exception as error:  # whatever is wrong with the file, the mask stays
             self._context.banner(f"The mask was not loaded. {describe(error).sentence}")
             return
@@ -333,7 +338,9 @@ class MaskDesk(QObject):
             self._context.banner(f"The mask could not be kept. {describe(error).sentence}")
             return
         self._changed.clear()
-        self._session.update(self._item_id, **names)
+        item = self._session.update(self._item_id, **names)
+        if item is not None:
+            self._names = item.mask, item.only
 
     def sweep(self) -> None:
         """Masks that no photo in the list has, nor any result of one, go."""
@@ -343,13 +350,3 @@ class MaskDesk(QObject):
             if item.result is not None:
                 names |= {item.result.mask_name, item.result.only_name, item.result.taught_name}
         self.store.keep_only(names)
-
-
-def find_shadow(path: Path, choice: Choice) -> Guess | None:
-    """What the program takes for the shadow of a photo. Raises what reading and the network raise."""
-    from core.images import io as image_io
-    from core.jobs import JobControl, ignore
-    from core.restoring import restore
-
-    picture = image_io.read(path)
-    return restore.guess(picture, choice.as_looked.request(guess=True), ignore, JobControl())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,17 +18,20 @@ from PySide6.QtWidgets import QApplication
 
 from core.cli import program as cli
 from core.images import io as image_io
+from core.model import catalog
 from core.restoring import restore as restoring
 from core.restoring import shadow_guess
 from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.restore.command import arguments
 from memorynet_gui.restore.masks import desk as mask_desk
+from memorynet_gui.restore.masks import guessing
 from memorynet_gui.restore.masks.desk import DAMAGE, ONLY
 from tests.restore_page_kit import Desk, desk, wait, write
 from tests.restoring.test_shadow_light import disc, ground, levels
 
 LEFT = Qt.MouseButton.LeftButton
 SIZE = (120, 160)
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -100,6 +106,90 @@ def test_alt_erases_and_shift_draws_straight(page: Desk) -> None:
     assert painted(page)[60, 80] == 255, "a straight line from where the last stroke ended"
     drag(page, (70, 60), (90, 60), keys=Qt.KeyboardModifier.AltModifier)
     assert painted(page)[60, 80] == 0 and painted(page)[30, 35] > 0
+
+
+def test_alt_shows_at_once_that_the_next_stroke_takes_away(page: Desk) -> None:
+    canvas, tool = page.page.canvas, page.page.masks.tool
+    tool.set_brush(Brush(40, 0.5, 0.6))
+    middle = at(page, 80, 60)
+    QTest.mouseMove(canvas, middle)
+    QApplication.sendEvent(canvas, _mouse_move(canvas, middle, Qt.KeyboardModifier.NoModifier))
+    plain = canvas.grab().toImage()
+    QTest.keyPress(canvas, Qt.Key.Key_Alt)
+    held = canvas.grab().toImage()
+    assert tool.takes_away and held != plain, "no mouse has moved, and the cursor says it"
+    QTest.keyRelease(canvas, Qt.Key.Key_Alt)
+    assert not tool.takes_away and canvas.grab().toImage() == plain
+    tool.set_brush(Brush(40, 0.0, 0.6))
+    assert canvas.grab().toImage() != plain, "the ring of the feather"
+    soft = canvas.grab().toImage()
+    tool.set_brush(Brush(40, 0.0, 1.0))
+    assert canvas.grab().toImage() != soft, "the flow"
+
+
+def test_the_bars_tools_and_changes_do_what_they_say(page: Desk) -> None:
+    tool, bar, canvas = page.page.masks.tool, page.page.masks.bar, page.page.canvas
+    changes = {action.text(): action for action in bar.more.menu().actions() if action.text()}
+
+    def size() -> int:
+        return int(np.count_nonzero(painted(page) > 127))
+
+    drag(page, (40, 60), (110, 60))
+    first = size()
+    for name, grows in (("Wider", True), ("Narrower", False)):
+        before = size()
+        changes[name].trigger()
+        assert (size() > before) == grows, name
+    assert size() == pytest.approx(first, rel=0.1)
+    hard = painted(page).copy()
+    changes["Softer"].trigger()
+    assert np.count_nonzero((painted(page) > 0) & (painted(page) < 255)) > np.count_nonzero(
+        (hard > 0) & (hard < 255)
+    )
+    changes["Swap inside and outside"].trigger()
+    assert painted(page)[5, 5] == 255 and painted(page)[60, 70] == 0
+    changes["Clear"].trigger()
+    assert not painted(page).any()
+    page.page.handle("undo")
+    assert painted(page)[5, 5] == 255
+
+    QTest.mouseClick(bar.tools.buttons["eraser"], LEFT)
+    assert tool.tool == "eraser"
+    drag(page, (10, 10), (30, 10))
+    assert painted(page)[10, 20] == 0
+    changes["Clear"].trigger()
+    QTest.keyClick(canvas, Qt.Key.Key_B)
+    assert tool.tool == "brush" and bar.tools.buttons["brush"].isChecked()
+    bar.flow.setValue(50)
+    drag(page, (40, 60), (110, 60))
+    assert painted(page)[60, 70] == pytest.approx(128, abs=2)
+    bar.feather.setValue(100)
+    bar.flow.setValue(100)
+    assert tool.brush.feather == 1.0 and tool.brush.flow == 1.0
+
+    alt = Qt.KeyboardModifier.AltModifier
+    for key, points in (
+        (Qt.Key.Key_L, ((20, 20), (140, 20), (140, 100), (20, 100))),
+        (Qt.Key.Key_P, ((80, 60), (80, 60))),
+    ):
+        changes["Clear"].trigger()
+        QTest.keyClick(canvas, key)
+        drag(page, *points)
+        assert painted(page)[60, 80] == 255
+        drag(page, *points, keys=alt)
+        assert painted(page)[60, 80] == 0
+
+
+def test_a_hundred_steps_are_undone_and_redone(page: Desk) -> None:
+    for step in range(104):
+        drag(page, (20 + step, 20), (20 + step, 20))
+    last = painted(page).copy()
+    for _ in range(104):
+        page.page.handle("undo")
+    assert painted(page).any() and not page.page.masks.bar.undo.isEnabled(), "the first four are beyond reach"
+    for _ in range(100):
+        page.page.handle("redo")
+    assert np.array_equal(painted(page), last)
 
 
 def test_brackets_change_the_size_and_not_the_photo(page: Desk) -> None:
@@ -219,6 +309,50 @@ def test_the_command_does_what_the_window_did(
     assert saved.read_bytes() == first
 
 
+def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
+    page: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mask_desk, "find_shadow", guessing.find_shadow)  # the real one
+    gravel = next(sample.path for sample in catalog.samples() if sample.path.stem == "gravel")
+    shot = tmp_path / gravel.name
+    shot.write_bytes(gravel.read_bytes())
+    page.page.masks.stop()
+    page.add(shot)
+    page.page.session.set_current(page.item(shot).id)
+    page.wait_shown(shot)
+    page.page.handle("paint_mask")
+    wait(lambda: page.page.masks._guessing is None)
+    guess = painted(page).copy()
+    assert guess.any() and not guess.all() and page.item(shot).result is None, (
+        "seen before anything is changed"
+    )
+    drag(page, (30, 20), (60, 20))
+    drag(page, (80, 60), (80, 70), keys=Qt.KeyboardModifier.AltModifier)
+    page.page.masks.tool.set_brush(Brush(24, 0.6, 0.8))
+    drag(page, (110, 90), (120, 80))
+    corrected = painted(page).copy()
+    assert not np.array_equal(guess, corrected)
+    QTest.keyClick(page.page.canvas, Qt.Key.Key_Escape)
+    QTest.mouseClick(page.panel.restore, LEFT)
+    page.wait_idle()
+    note = page.item(shot).result
+    assert note is not None and np.array_equal(page.page.masks.store.get(note.mask_name), corrected)
+    page.page.handle("save")
+    wait(lambda: page.item(shot).saved is not None)
+    saved = page.item(shot).saved
+    assert saved is not None
+    first = saved.path.read_bytes()
+    saved.path.unlink()
+    page.page.handle("copy_command")
+    program, *words = shlex.split(QApplication.clipboard().text())
+    assert program == "memorynet"
+    ran = subprocess.run(
+        [sys.executable, "-m", "core.cli", *words], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert saved.path.read_bytes() == first
+
+
 def test_a_guess_is_shown_before_anything_is_changed(page: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     found = shadow_guess.Guess(disc(*SIZE, 35), 0.2)
     monkeypatch.setattr(mask_desk, "find_shadow", lambda _path, _choice: found)
@@ -237,12 +371,52 @@ def test_masks_are_loaded_and_saved_and_bad_ones_told(page: Desk, tmp_path: Path
     page.page.masks.do("clear")
     page.page.masks.load(tmp_path / "kept.png")
     assert np.array_equal(painted(page), wanted)
-    for name, pixels in (("size", np.full((9, 9), 255, np.uint8)), ("colour", levels(ground(*SIZE)))):
-        page.page.masks.load(write(tmp_path / f"{name}.png", pixels))
-        assert np.array_equal(painted(page), wanted)
-        assert "The mask was not loaded." in page.said[-1].text
     page.page.masks.load(tmp_path / "absent.png")
     assert "The mask was not loaded." in page.said[-1].text
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "says"),
+    [
+        ("size", np.full((9, 9), 255, np.uint8), "size.png: 9x9 px, need the photo's 160x120 px"),
+        ("colour", levels(ground(*SIZE)), "colour.png: has colours"),
+        ("alpha", np.full((*SIZE, 4), 99, np.uint8), "alpha.png: is transparent in places"),
+        ("black", np.zeros(SIZE, np.uint8), "black.png: is black all over, so it marks nothing"),
+        ("white", np.full(SIZE, 255, np.uint8), ""),
+        ("deep", np.full(SIZE, 65535, np.uint16), ""),
+    ],
+)
+def test_a_mask_from_a_file_is_taken_or_told_why_not(
+    page: Desk, tmp_path: Path, name: str, pixels: np.ndarray, says: str
+) -> None:
+    drag(page, (40, 60), (100, 60))
+    before = painted(page).copy()
+    page.page.masks.load(write(tmp_path / f"{name}.png", pixels))
+    if says:
+        assert np.array_equal(painted(page), before)
+        assert page.said[-1].text.startswith("The mask was not loaded.") and says in page.said[-1].text
+    else:
+        assert (painted(page) == 255).all()
+
+
+def test_a_kept_mask_that_disappears_is_said_and_painted_anew(page: Desk, shot: Path) -> None:
+    drag(page, (40, 60), (100, 60))
+    page.page.masks.stop()
+    for file in page.page.place.masks_dir.glob("*.png"):
+        file.unlink()
+    page.page.handle("run")
+    page.wait_idle()
+    problem = page.item(shot).problem
+    assert problem is not None and problem.what == "The mask cannot be used."
+    assert "is not where it was kept, or damaged; paint it again (M)" in problem.sentence
+    page.wait_shown(shot)
+    page.page.masks._item_id = None  # as after a restart
+    page.page.handle("paint_mask")
+    assert "The mask of wall.png is gone." in page.said[-1].text and not page.item(shot).mask
+    drag(page, (40, 60), (100, 60))
+    page.page.handle("run")
+    page.wait_idle()
+    assert page.item(shot).problem is None and page.item(shot).result is not None
 
 
 def test_a_brush_of_a_thousand_pixels_over_24_megapixels_is_fluent() -> None:
