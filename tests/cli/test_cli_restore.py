@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from core.cli import common as cli_common
-from core.cli import restore as cli_restore
+from core.cli import restore_batch
 from core.images import io as image_io
 from tests.cli.cli_kit import ROOT, run, start, write
 from tests.image_makers import without_extras
@@ -251,7 +251,7 @@ def test_names_and_empty_folders(capsys: pytest.CaptureFixture[str], tmp_path: P
 def test_failures_of_a_long_run_are_listed_once_more(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_restore, "_SCREENFUL", 2)
+    monkeypatch.setattr(restore_batch, "_SCREENFUL", 2)
     for name in ("a.png", "b.png", "c.png"):
         (tmp_path / name).write_text("no picture")
     write(tmp_path / "d.png", photo(20, 20, 1))
