@@ -175,7 +175,8 @@ def _run_own_code(file: Path | None, recipe: TrainRecipe) -> None:
 def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, ...]]:
     """The recipe and what DATA stands for: as given, else as the run was begun. Raises UsageError."""
     from core.model import catalog
-    from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
+    from core.training.recipe import RecipeError, TrainRecipe
+    from core.training.recipe_folders import resolve_folders
     from core.training.run_folder import RunDamaged, RunFolder
 
     folder, data = RunFolder(args.out), tuple(args.data)

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.data.dataset import Pairing, PairingError, find_pairs, is_held_out, looks_like_pairs, scene_of
+from core.data.dataset import Pairing, PairingError, find_pairs, is_held_out, scene_of
 from core.data.left_out import LeftOut
+from core.data.recognise import looks_like_pairs
 from core.data.source import BUNDLED
 from core.images.io import ImageError, PassedOver, find_images, passed_over_line
 from core.model import catalog
-from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.recipe_folders import resolve_folders
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 _NAMED = 4

@@ -26,7 +26,8 @@ from core.images import io as image_io
 from core.images.metrics import SSIM_MIN_PX
 from core.model import catalog
 from core.model.config import STRIDE_PX
-from core.training.recipe import RecipeError, TrainRecipe, resolve_file, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.recipe_folders import resolve_file, resolve_folders
 
 
 @dataclass(frozen=True, slots=True)

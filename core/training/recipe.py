@@ -19,6 +19,7 @@ from core import foreign_text, tasks
 from core.data.source import BUNDLED, DataSource, DataSourceError
 from core.tasks import TASKS
 from core.training.recipe_check import degradation_problem, find_problems, source_problems
+from core.training.recipe_field import spec
 
 
 class RecipeError(ValueError):
@@ -27,64 +28,12 @@ class RecipeError(ValueError):
     problem_key = "recipe"
 
 
-class DataNotNamed(RecipeError):
-    """A folder below DATA is needed, and nothing says which folder that is."""
-
-    problem_key = "data-not-named"
-
-
-class FolderMissing(RecipeError):
-    """A folder that the recipe names does not exist; the message names it."""
-
-    problem_key = "folder-missing"
-
-
-def _spec(
-    default: Any,
-    section: str,
-    title: str,
-    text: str,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-    basic: bool = False,
-    multiple: int = 0,
-    holds: str = "",
-    words: tuple[str, ...] = (),
-    unsaid: bool = False,
-    own: bool = False,
-) -> Any:
-    """``basic``: among the few a form shows first. ``holds``: "model", or "folders" or "names" for a list of them.
-
-    ``words`` say the choices to people, in their order. ``unsaid``: not written while it has its default, so that
-    recipes from before there was the field keep their sum, and runs of theirs go on. ``own``: the choices are those known
-    here, and others may be named.
-    """
-    meta = {
-        "section": section,
-        "title": title,
-        "help": text,
-        "unit": unit,
-        "low": low,
-        "high": high,
-        "choices": choices,
-        "basic": basic,
-        "multiple": multiple,
-        "holds": holds,
-        "words": words,
-        "unsaid": unsaid,
-        "own": own,
-    }
-    return field(default=default, metadata=meta)
-
-
 @dataclass(frozen=True, slots=True)
 class TrainRecipe:
     """One training run, completely. Equal recipes on equal data give equal curves."""
 
-    name: str = _spec("derain-s", "run", "Name", "Name of the model that comes out", basic=True)
-    task: str = _spec(
+    name: str = spec("derain-s", "run", "Name", "Name of the model that comes out", basic=True)
+    task: str = spec(
         tasks.DEFAULT,
         "run",
         "Task",
@@ -94,7 +43,7 @@ class TrainRecipe:
         words=tuple(task.verb for task in TASKS.values()),
         own=True,
     )
-    protocol: str = _spec(
+    protocol: str = spec(
         "",
         "run",
         "Scored by",
@@ -104,28 +53,26 @@ class TrainRecipe:
         words=("As the task", "Luminance (Y)", "All channels (RGB)"),
         unsaid=True,
     )
-    seed: int = _spec(
-        1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1
-    )
+    seed: int = spec(1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1)
 
-    kind: str = _spec(
+    kind: str = spec(
         "clean", "data", "Kind of data",
         "Clean photos degraded on the fly, pairs of degraded and clean, mixed: both, or sources: a mixture of "
         "any of them by stated shares",
         choices=("clean", "pairs", "mixed", "sources"),
         words=("Clean photos", "Pairs", "Both", "A mixture"),
     )  # fmt: skip
-    train: tuple[str, ...] = _spec(
+    train: tuple[str, ...] = spec(
         ("DATA/clean",),
         "data",
         "Training folders",
         "DATA stands for the folder given at start",
         holds="folders",
     )
-    pairs: tuple[str, ...] = _spec(
+    pairs: tuple[str, ...] = spec(
         (), "data", "Folders of pairs", "Trained on beside the clean photos, for kind mixed", holds="folders"
     )
-    pairs_share: float = _spec(
+    pairs_share: float = spec(
         0.5,
         "data",
         "Share of pairs",
@@ -133,14 +80,14 @@ class TrainRecipe:
         low=0.0,
         high=1.0,
     )
-    validation: tuple[str, ...] = _spec(
+    validation: tuple[str, ...] = spec(
         ("DATA/clean_val",),
         "data",
         "Validation folders",
         "Never trained on; pairs unless the kind is clean",
         holds="folders",
     )
-    leave_out: tuple[str, ...] = _spec(
+    leave_out: tuple[str, ...] = spec(
         (),
         "data",
         "Left out",
@@ -149,7 +96,7 @@ class TrainRecipe:
         holds="names",
         unsaid=True,
     )
-    hold_out: float = _spec(
+    hold_out: float = spec(
         0.0,
         "data",
         "Scenes held out",
@@ -158,7 +105,7 @@ class TrainRecipe:
         low=0.0,
         high=0.9,
     )
-    camera_share: float = _spec(
+    camera_share: float = spec(
         0.0,
         "data",
         "Camera afterwards",
@@ -166,7 +113,7 @@ class TrainRecipe:
         low=0.0,
         high=1.0,
     )
-    code: str = _spec(
+    code: str = spec(
         "",
         "data",
         "Own code",
@@ -174,14 +121,14 @@ class TrainRecipe:
         "names it, too",
         unsaid=True,
     )
-    motion: str = _spec(
+    motion: str = spec(
         "",
         "data",
         "Recorded movement",
         "A JSON file of how a hand-held camera moved, whose pieces blur is drawn along, too; DATA as for folders",
         unsaid=True,
     )
-    guidance_share: float = _spec(
+    guidance_share: float = spec(
         0.5,
         "data",
         "Share with a mask",
@@ -190,7 +137,7 @@ class TrainRecipe:
         high=1.0,
     )
 
-    preset: str = _spec(
+    preset: str = spec(
         "S",
         "network",
         "Size",
@@ -199,17 +146,15 @@ class TrainRecipe:
         words=("Small", "Large", "By width"),
         basic=True,
     )
-    width: int = _spec(
-        32, "network", "Width", "Channels at full resolution, for size custom", low=4, high=256
-    )
-    memory: str = _spec(
+    width: int = spec(32, "network", "Width", "Channels at full resolution, for size custom", low=4, high=256)
+    memory: str = spec(
         "all",
         "network",
         "Memory",
         "Parts of the memory to leave out, for comparisons; what they save is spent on convolutions",
         choices=("all", "none", "path", "positive", "prototypes", "part", "instance", "semantic"),
     )
-    part_slots: int = _spec(
+    part_slots: int = spec(
         64,
         "network",
         "Slots for parts",
@@ -219,13 +164,13 @@ class TrainRecipe:
         high=1024,
         unsaid=True,
     )
-    instance_slots: int = _spec(
+    instance_slots: int = spec(
         16, "network", "Slots for things", "The same of what parts make up", low=1, high=1024, unsaid=True
     )
-    semantic_slots: int = _spec(
+    semantic_slots: int = spec(
         8, "network", "Slots for kinds", "The same of kinds of things", low=1, high=1024, unsaid=True
     )
-    start_from: str = _spec(
+    start_from: str = spec(
         "",
         "network",
         "Start from",
@@ -234,7 +179,7 @@ class TrainRecipe:
         holds="model",
     )
 
-    steps: int = _spec(
+    steps: int = spec(
         8000,
         "training",
         "Steps",
@@ -243,11 +188,11 @@ class TrainRecipe:
         high=10_000_000,
         basic=True,
     )
-    batch: int = _spec(8, "training", "Batch", "Crops a step", low=1, high=4096)
-    patch_px: int = _spec(
+    batch: int = spec(8, "training", "Batch", "Crops a step", low=1, high=4096)
+    patch_px: int = spec(
         128, "training", "Patch", "Edge of a crop, a multiple of 8", "px", low=16, high=2048, multiple=8
     )
-    crops_per_photo: int = _spec(
+    crops_per_photo: int = spec(
         2,
         "training",
         "Crops of a photo",
@@ -255,27 +200,25 @@ class TrainRecipe:
         low=1,
         high=64,
     )
-    optimizer: str = _spec(
+    optimizer: str = spec(
         "muon",
         "training",
         "Optimizer",
         "muon learns faster here; adamw is the common one",
         choices=("muon", "adamw"),
     )
-    lr: float = _spec(
+    lr: float = spec(
         1e-3, "training", "Learning rate", "Highest rate, reached after the warm-up", low=1e-8, high=1.0
     )
-    lr_end: float = _spec(1e-6, "training", "Last learning rate", "Where the cosine ends", low=0.0, high=1.0)
-    warmup_steps: int = _spec(
+    lr_end: float = spec(1e-6, "training", "Last learning rate", "Where the cosine ends", low=0.0, high=1.0)
+    warmup_steps: int = spec(
         200, "training", "Warm-up", "Steps until the highest rate", "steps", low=0, high=1_000_000
     )
-    weight_decay: float = _spec(
-        1e-4, "training", "Weight decay", "AdamW's decoupled decay", low=0.0, high=1.0
-    )
-    clip_norm: float = _spec(
+    weight_decay: float = spec(1e-4, "training", "Weight decay", "AdamW's decoupled decay", low=0.0, high=1.0)
+    clip_norm: float = spec(
         0.5, "training", "Gradient clip", "Largest norm of a step's gradient", low=1e-4, high=1e4
     )
-    ema: float = _spec(
+    ema: float = spec(
         0.999,
         "training",
         "Averaging",
@@ -283,11 +226,11 @@ class TrainRecipe:
         low=0.0,
         high=0.99999,
     )
-    precision: str = _spec(
+    precision: str = spec(
         "auto", "training", "Precision", "Number format of the convolutions", choices=("auto", "bf16", "fp32")
     )
 
-    pixel_loss: str = _spec(
+    pixel_loss: str = spec(
         "absolute",
         "loss",
         "Pixel loss",
@@ -297,17 +240,17 @@ class TrainRecipe:
         words=("By pixel", "By crop"),
         unsaid=True,
     )
-    edge_weight: float = _spec(0.05, "loss", "Edge weight", "Share of the edge term", low=0.0, high=10.0)
-    contrastive_weight: float = _spec(
+    edge_weight: float = spec(0.05, "loss", "Edge weight", "Share of the edge term", low=0.0, high=10.0)
+    contrastive_weight: float = spec(
         0.001, "loss", "Contrastive weight", "Pulls towards truth, away from the input", low=0.0, high=10.0
     )
-    polarity_weight: float = _spec(
+    polarity_weight: float = spec(
         0.01, "loss", "Polarity weight", "Teaches memory slots clean from degraded", low=0.0, high=10.0
     )
-    balance_weight: float = _spec(
+    balance_weight: float = spec(
         0.005, "loss", "Balance weight", "Keeps memory slots in use alike", low=0.0, high=10.0
     )
-    contrastive_every: int = _spec(
+    contrastive_every: int = spec(
         4,
         "loss",
         "Contrastive every",
@@ -317,7 +260,7 @@ class TrainRecipe:
         high=1000,
     )
 
-    smooth_weight: float = _spec(
+    smooth_weight: float = spec(
         0.0,
         "loss",
         "Smooth addressing",
@@ -326,7 +269,7 @@ class TrainRecipe:
         high=10.0,
         unsaid=True,
     )
-    spread_weight: float = _spec(
+    spread_weight: float = spec(
         0.0,
         "loss",
         "Spread of embeddings",
@@ -335,7 +278,7 @@ class TrainRecipe:
         high=10.0,
         unsaid=True,
     )
-    actual_dropped: float = _spec(
+    actual_dropped: float = spec(
         0.0,
         "loss",
         "Photo's content dropped",
@@ -346,7 +289,7 @@ class TrainRecipe:
         unsaid=True,
     )
 
-    validate_every: int = _spec(
+    validate_every: int = spec(
         500,
         "keeping",
         "Validate every",
@@ -355,7 +298,7 @@ class TrainRecipe:
         low=1,
         high=1_000_000,
     )
-    validate_seed: int = _spec(
+    validate_seed: int = spec(
         1000,
         "keeping",
         "Validation seed",
@@ -363,7 +306,7 @@ class TrainRecipe:
         low=0,
         high=2**31 - 1,
     )
-    validate_crop_px: int = _spec(
+    validate_crop_px: int = spec(
         384,
         "keeping",
         "Validation crop",
@@ -373,10 +316,10 @@ class TrainRecipe:
         high=8192,
         multiple=8,
     )
-    checkpoint_minutes: float = _spec(
+    checkpoint_minutes: float = spec(
         5.0, "keeping", "Checkpoint every", "Longest time without a checkpoint", "min", low=0.0, high=1440.0
     )
-    log_every: int = _spec(
+    log_every: int = spec(
         10, "keeping", "Report every", "Steps from one report to the next", "steps", low=1, high=10_000
     )
 
@@ -508,44 +451,6 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
         if sentence is not None:
             found["degradation"] = sentence
     return found
-
-
-def resolve_folders(folders: tuple[str, ...], data: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Recipe folders to real ones; ``DATA/x`` is looked for below each of ``data`` in turn.
-
-    Names of :data:`core.data.source.BUNDLED` stand for photos that ship, not for folders, and are left out.
-
-    Raises:
-        FolderMissing: a folder does not exist.
-        RecipeError: DATA stands for nothing.
-    """
-    found = []
-    for folder in folders:
-        if folder in BUNDLED:
-            continue
-        if folder == "DATA" or folder.startswith("DATA/"):
-            rest = folder[5:]
-            if not data:
-                raise DataNotNamed(f"{folder}: say where DATA is")
-            options = [base / rest for base in data]
-        else:
-            options = [Path(folder).expanduser()]
-        match = next((option for option in options if option.is_dir()), None)
-        if match is None:
-            places = [str(option) for option in options if str(option) != folder]
-            tried = f" (looked for {', '.join(places)})" if places else ""
-            raise FolderMissing(f"{folder}: no such folder{tried}")
-        found.append(match)
-    return tuple(found)
-
-
-def resolve_file(file: str, data: tuple[Path, ...]) -> Path:
-    """As :func:`resolve_folders`, for one file. Raises :class:`RecipeError`."""
-    folder, _, name = file.rpartition("/")
-    path = (resolve_folders((folder,), data)[0] if folder else Path()) / name
-    if not path.is_file():
-        raise RecipeError(f"{file}: no such file")
-    return path
 
 
 def _sources(content: Any) -> tuple[DataSource, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from core.data.source import BUNDLED, KINDS, DataSource
 from core.tasks import TASKS
-from core.training.recipe import RecipeError, resolve_folders
+from core.training.recipe import RecipeError
+from core.training.recipe_folders import resolve_folders
 
 LEAST_SHARE = 0.01  # of a source: with nothing it were none
 _HOLD_OUT = 0.1  # where pairs of another folder were scored on, which a mixture does not do

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from core.data.left_out import LeftOut
 from core.data.source import BUNDLED
 from core.tasks import TASKS
-from core.training.recipe import RecipeError, TrainRecipe, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.recipe_folders import resolve_folders
 from memorynet_gui.newrun.mixing import is_data
 
 if TYPE_CHECKING:
-    from core.data.dataset import LayoutFound
+    from core.data.recognise import LayoutFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _union(suggestions: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...
 
 def recognise_all(folders: Sequence[Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What recipe the folders make, and what there is to say about them. Reads the disk: not on the window's thread."""
-    from core.data.dataset import recognise
+    from core.data.recognise import recognise
 
     found = [recognise(folder) for folder in folders]
     return merge(found), tuple(dict.fromkeys(note for item in found for note in item.notes))

@@ -24,7 +24,8 @@ from core.data.degrade.blur import (
 )
 from core.data.sampling import PhotoPool, SampleSource
 from core.model import catalog
-from core.training.recipe import RecipeError, TrainRecipe, resolve_file
+from core.training.recipe import RecipeError, TrainRecipe
+from core.training.recipe_folders import resolve_file
 from tests.small import photo
 
 PLAIN = BlurParams(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.data.dataset import find_pairs, is_held_out, recognise, scene_of
+from core.data.dataset import find_pairs, is_held_out, scene_of
+from core.data.recognise import recognise
 from core.training.recipe import TrainRecipe
 from tests.image_makers import without_extras
 

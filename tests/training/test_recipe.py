@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model import catalog
-from core.training.recipe import FolderMissing, RecipeError, TrainRecipe, problems_of, resolve_folders
+from core.training.recipe import RecipeError, TrainRecipe, problems_of
+from core.training.recipe_folders import FolderMissing, resolve_folders
 
 SHIPPED = sorted((Path(__file__).parents[2] / "resources" / "recipes").glob("*.toml"))
 

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from core.training import runs
-from core.training.recipe import FolderMissing
+from core.training.recipe_folders import FolderMissing
 from core.training.run_folder import DONE, INTERRUPTED, RUNNING, STOPPED, RunFolder
 from core.training.trainer import TrainingError
 from memorynet_gui.base.actions import ACTIONS
