@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +20,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QMenu,
-    QMessageBox,
     QScrollArea,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -35,8 +32,11 @@ from memorynet_gui.base.page import AppContext, Page, PageLater
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.frame.banner import Banner
 from memorynet_gui.frame.jobbar import JobBar
+from memorynet_gui.frame.page_and_inspector import PageAndInspector
 from memorynet_gui.frame.placing import DEFAULT_SIZE, FRAME_PX, first_size, kept_inside
+from memorynet_gui.frame.question import Question
 from memorynet_gui.frame.rail import Rail
+from memorynet_gui.frame.tab_order import put_in_order
 from memorynet_gui.frame.toolbar import Toolbar
 from memorynet_gui.look.theme import Theme, set_surface
 from memorynet_gui.widgets.drop_glow import DropGlow, files_from_outside
@@ -51,11 +51,8 @@ if TYPE_CHECKING:
 MIN_SIZE = QSize(
     1000, 560
 )  # narrower, the toolbar's words would be cut; taller, it would not fit below a title bar
-INSPECTOR_PX = 300
 _FRAMED_MS = 250  # after the first paint the window manager has put its frame around the window
-_INSPECTOR_MIN_PX = 248
 _TOOL = QSize(32, 28)
-_PANEL = "window"
 _RESTORE = "restore"  # the page that uses models
 
 log = logging.getLogger(__name__)
@@ -93,7 +90,8 @@ class MainWindow(QWidget):
         self._types = {kind.page_id: kind for kind in (page_types() if pages is None else pages)}
         self._pages: dict[str, Page] = {}
         self._current = ""
-        self._painted = self._closing = self._asks = False
+        self._painted = self._closing = False
+        self._question = Question(self)
         self._is_down: bool | None = None
         self._given_size = QSize()
         self._menu: QMenu | None = None
@@ -130,21 +128,13 @@ class MainWindow(QWidget):
         self.stack.currentChanged.connect(self.banner.place_anew)
         self.inspectors = QStackedWidget()
         set_surface(self.inspectors, "panel")
-        self.inspectors.setMinimumWidth(_INSPECTOR_MIN_PX)
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.banner)
         column.addWidget(self.stack, 1)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.setHandleWidth(1)
-        self.splitter.addWidget(middle)
-        self.splitter.addWidget(self.inspectors)
-        self.splitter.setCollapsible(0, False)
-        self.splitter.setCollapsible(1, True)
-        self.splitter.setStretchFactor(0, 1)
-        self.splitter.setStretchFactor(1, 0)
+        self.splitter = PageAndInspector(self.settings, middle, self.inspectors)
         self.job_bar = JobBar()
         body = QHBoxLayout()
         body.setSpacing(0)
@@ -171,7 +161,6 @@ class MainWindow(QWidget):
         self.help.clicked.connect(self._toggle_shortcuts)
         self.settings.changed.connect(self._setting_changed)
         self.settings.save_failed.connect(lambda text: self.banner.say(text, kind="warning"))
-        self.splitter.splitterMoved.connect(self._panel_moved)
         self.context.page_wanted.connect(self.show_page)
         self.context.model_wanted.connect(self._restore_with)
         self.context.stop_wanted.connect(self._stop_long_work)
@@ -354,9 +343,12 @@ class MainWindow(QWidget):
         """Ask, and end it."""
         for page in self._pages.values():
             question = page.stop_question()
-            if question is not None and not self._asks and self._ask_to_stop(question):
+            if question is not None and self._asked_to_stop(question):
                 page.stop_long_work()
                 self._job_changed()
+
+    def _asked_to_stop(self, text: str) -> bool:
+        return self._question.ask("Stop training", "Stop training?", text, "Stop training", "Keep training")
 
     def _job_changed(self) -> None:
         steered = self._steered()
@@ -368,15 +360,6 @@ class MainWindow(QWidget):
 
     def _toggle_inspector(self) -> None:
         self.settings.inspector_shown = not self.settings.inspector_shown
-
-    def _show_inspector(self, is_shown: bool) -> None:
-        if is_shown == (not self.inspectors.isHidden()):
-            return
-        if not is_shown:
-            self._remember_panel()
-        self.inspectors.setVisible(is_shown)
-        if is_shown:
-            self._place_panel()
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
@@ -420,7 +403,7 @@ class MainWindow(QWidget):
         if name == "theme":
             self.theme.set_mode(self.settings.theme)
         elif name == "inspector_shown":
-            self._show_inspector(self.settings.inspector_shown)
+            self.splitter.show_inspector(self.settings.inspector_shown)
         elif name in ("window_geometry", "panel_sizes"):
             return
         self._refresh_soon.start()
@@ -443,23 +426,9 @@ class MainWindow(QWidget):
 
     def focusNextPrevChild(self, forward: bool) -> bool:
         """Tab goes through toolbar, rail, page, inspector, job bar: as one reads, whatever was made when."""
-        self._order_focus()
-        return super().focusNextPrevChild(forward)
-
-    def _order_focus(self) -> None:
         parts = (self.toolbar, self.rail, self.stack, self.inspectors, self.job_bar)
-        by_part: dict[QWidget, list[QWidget]] = {part: [] for part in parts}
-        at = self.nextInFocusChain()
-        while at is not None and at is not self:
-            part = next((part for part in parts if part.isAncestorOf(at)), None)
-            if part is not None and at.focusPolicy() & Qt.FocusPolicy.TabFocus:
-                by_part[part].append(at)
-            at = at.nextInFocusChain()
-        own = (self.help, self.more)
-        by_part[self.toolbar].sort(key=lambda widget: widget in own)
-        ordered = [widget for part in parts for widget in by_part[part]]
-        for before, after in itertools.pairwise(ordered):
-            QWidget.setTabOrder(before, after)
+        put_in_order(self, parts, last=(self.help, self.more))
+        return super().focusNextPrevChild(forward)
 
     # --- drops -----------------------------------------------------------------------------------
 
@@ -503,30 +472,11 @@ class MainWindow(QWidget):
             room = screen.availableSize() if screen else DEFAULT_SIZE + FRAME_PX
             self.resize(first_size(room, MIN_SIZE))
         self._given_size = self.size()
-        self.inspectors.setVisible(self.settings.inspector_shown)
-        self._place_panel()
-
-    def _place_panel(self) -> None:
-        sizes = self.settings.panel(_PANEL)
-        width = sizes[1] if sizes and len(sizes) == 2 and sizes[1] else INSPECTOR_PX
-        self.splitter.setSizes([max(self.splitter.width() - width, 1), width])
-
-    def _remember_panel(self) -> None:
-        sizes = self.splitter.sizes()
-        if sizes[1] > 0:
-            self.settings.set_panel(_PANEL, sizes)
-
-    def _panel_moved(self) -> None:
-        """Dragged shut is hidden: the same action brings it back, as wide as it was."""
-        if self.splitter.sizes()[1] == 0:
-            self.settings.inspector_shown = False
-        else:
-            self._remember_panel()
+        self.splitter.restore()
 
     def _remember_sizes(self) -> None:
         self.settings.window_geometry = bytes(self.saveGeometry().data())
-        if not self.inspectors.isHidden():
-            self._remember_panel()
+        self.splitter.remember()
 
     def close_now(self) -> None:
         """Close without asking: whoever wants this has said so already."""
@@ -534,11 +484,11 @@ class MainWindow(QWidget):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self._asks:  # the question is open already
+        if self._question.is_open:
             event.ignore()
             return
         blockers = {page: text for page in self._pages.values() if (text := page.close_blockers())}
-        if blockers and not self._closing and not self._ask(blockers):
+        if blockers and not self._closing and not self._ask_to_close(blockers):
             event.ignore()
             return
         self._closing = True
@@ -547,31 +497,11 @@ class MainWindow(QWidget):
         self.shut_down()
         event.accept()
 
-    def _ask(self, blockers: Mapping[Page, str]) -> bool:
+    def _ask_to_close(self, blockers: Mapping[Page, str]) -> bool:
         words = {page.keep_open_word() for page in blockers}
         keep = words.pop() if len(words) == 1 else "Keep open"
-        told = "\n".join(blockers.values())
-        return self._asked("Close MemoryNet", "Stop and close?", told, "Stop and close", keep)
-
-    def _ask_to_stop(self, told: str) -> bool:
-        return self._asked("Stop training", "Stop training?", told, "Stop training", "Keep training")
-
-    def _asked(self, title: str, question: str, told: str, yes: str, no: str) -> bool:
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle(title)
-        box.setText(question)
-        box.setInformativeText(told)
-        stop = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton(no, QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.setEscapeButton(keep)
-        self._asks = True
-        try:
-            box.exec()
-        finally:
-            self._asks = False
-        return box.clickedButton() is stop
+        texts = "\n".join(blockers.values())
+        return self._question.ask("Close MemoryNet", "Stop and close?", texts, "Stop and close", keep)
 
     def shut_down(self) -> bool:
         """Cancel and join all work, keep the settings; True when nothing runs any more. Safe to call again."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import platform
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QSignalBlocker, Qt, QUrl, qVersion
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QPixmap
+from PySide6.QtCore import QPoint, QSignalBlocker, Qt
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
     QDialog,
     QFileDialog,
-    QFormLayout,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QTabWidget,
@@ -30,10 +24,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core import __version__, extras
-from core.model.catalog import RESOURCES
+from core import extras
 from core.restoring.records import NAMING
 from core.training import runs
+from memorynet_gui.frame import settings_parts as parts
+from memorynet_gui.frame.about import About
 from memorynet_gui.look.theme import MODES, inset
 from memorynet_gui.widgets.parts import DetailCombo, Elided
 
@@ -54,14 +49,6 @@ FORMATS: tuple[tuple[str | None, str, str], ...] = (
     ("BMP", "BMP", "bare pixels"),
 )
 WITH_QUALITY = {None, "JPEG", "WEBP", "AVIF", "JPEG2000"}
-HONESTY = (
-    "Nothing leaves this computer: no photo, no number, no list of files. The program never uses the network. "
-    "What it remembers lies in the folders named below."
-)
-LICENCE = (
-    "The program is free software under the MIT licence. The photos that some of its models learnt from were "
-    "given for research only; the licence file beside the weights says which."
-)
 _WIDTH_PX = 560
 
 
@@ -83,9 +70,10 @@ class SettingsDialog(QDialog):
         self.tabs.addTab(self._general(), "General")
         self.tabs.addTab(self._saving(), "Saving")
         self.tabs.addTab(self._training(), "Training")
-        self.tabs.addTab(self._about(), "About")
+        self.about = About(self.settings)
+        self.tabs.addTab(self.about, "About")
         self.show_part(page)
-        self.close_button = _button("Close", "Close the settings (Esc)")
+        self.close_button = parts.button("Close", "Close the settings (Esc)")
         self.close_button.setDefault(True)
         self.close_button.clicked.connect(self.accept)
         below = QHBoxLayout()
@@ -111,7 +99,7 @@ class SettingsDialog(QDialog):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         for number, mode in enumerate(MODES):
-            button = _button(mode.capitalize(), f"{_THEME_WORDS[mode]}")
+            button = parts.button(mode.capitalize(), f"{_THEME_WORDS[mode]}")
             button.setProperty("role", "segment")
             button.setCheckable(True)
             self.theme_buttons.addButton(button, number)
@@ -127,19 +115,19 @@ class SettingsDialog(QDialog):
         self.device.currentIndexChanged.connect(self._choose_device)
         self.precision.currentIndexChanged.connect(self._choose_precision)
         self.tile.currentIndexChanged.connect(self._choose_tile)
-        form = _form()
+        form = parts.form()
         form.addRow("Appearance", segments)
         form.addRow("Device", self.device)
         form.addRow("Precision", self.precision)
         form.addRow("Tile", self.tile)
-        form.addRow("", _caption("These change how long restoring takes, not what comes of it."))
-        return _tab(form)
+        form.addRow("", parts.caption("These change how long restoring takes, not what comes of it."))
+        return parts.tab(form)
 
     def _saving(self) -> QWidget:
         self.folder = Elided("", Qt.TextElideMode.ElideMiddle)
-        self.choose_folder = _button("Choose…", "Choose the folder results are written to")
+        self.choose_folder = parts.button("Choose…", "Choose the folder results are written to")
         self.choose_folder.clicked.connect(self._choose_folder)
-        self.beside = _button("Beside the original", "Write each result into its original's folder")
+        self.beside = parts.button("Beside the original", "Write each result into its original's folder")
         self.beside.clicked.connect(self._put_beside)
         place = QVBoxLayout()
         place.setSpacing(8)
@@ -172,7 +160,7 @@ class SettingsDialog(QDialog):
             "Says what there is in each photo and previews the shown one, before anything is restored"
         )
         self.look.toggled.connect(lambda on: setattr(self.settings, "look_automatically", on))
-        self.clear_recent = _button("Forget recent files", "Empty the list of recent files")
+        self.clear_recent = parts.button("Forget recent files", "Empty the list of recent files")
         self.clear_recent.clicked.connect(self._clear_recent)
         self.longest = DetailCombo("Size", "Larger results are written at this size; none is enlarged")
         self.longest.currentIndexChanged.connect(self._choose_size)
@@ -180,18 +168,18 @@ class SettingsDialog(QDialog):
         self.naming.setAccessibleName("Names of results")
         self.naming.setToolTip("{name} is the photo's own name, {done} what was done: “{name} restored”")
         self.naming.editingFinished.connect(self._choose_naming)
-        form = _form()
+        form = parts.form()
         form.addRow("Preset", self._preset_row())
         form.addRow("Folder", place)
         form.addRow("Names", self.naming)
         form.addRow("Format", self.format)
-        form.addRow("Quality", _leftmost(self.quality))
+        form.addRow("Quality", parts.leftmost(self.quality))
         form.addRow("Size", self.longest)
         form.addRow("Privacy", self.strip_gps)
         form.addRow("Preview", self.look)
-        form.addRow("", _leftmost(self.clear_recent))
-        form.addRow("", _caption("Originals are never overwritten."))
-        return _tab(form)
+        form.addRow("", parts.leftmost(self.clear_recent))
+        form.addRow("", parts.caption("Originals are never overwritten."))
+        return parts.tab(form)
 
     def _preset_row(self) -> QHBoxLayout:
         self.preset = QComboBox()
@@ -206,9 +194,9 @@ class SettingsDialog(QDialog):
         line.setPlaceholderText("Name for what stands below")
         line.textEdited.connect(lambda _text: self._can_keep())
         self.preset.activated.connect(lambda row: self.settings.use_preset(self.preset.itemText(row)))
-        self.keep_preset = _button("Keep", "Keep what stands below under this name")
+        self.keep_preset = parts.button("Keep", "Keep what stands below under this name")
         self.keep_preset.clicked.connect(lambda: self.settings.keep_preset(self.preset.currentText().strip()))
-        self.drop_preset = _button("Remove", "Forget the preset of this name; nothing else changes")
+        self.drop_preset = parts.button("Remove", "Forget the preset of this name; nothing else changes")
         self.drop_preset.clicked.connect(lambda: self.settings.drop_preset(self.preset.currentText().strip()))
         row = QHBoxLayout()
         row.setSpacing(8)
@@ -233,10 +221,10 @@ class SettingsDialog(QDialog):
 
     def _training(self) -> QWidget:
         self.runs_folder = Elided("", Qt.TextElideMode.ElideMiddle)
-        choose = _button("Choose…", "Choose the folder where training runs are kept")
+        choose = parts.button("Choose…", "Choose the folder where training runs are kept")
         choose.setAccessibleName("Choose the folder for runs")
         choose.clicked.connect(self._choose_runs_folder)
-        self.usual_runs = _button("The usual one", "Keep runs in the program's own folder")
+        self.usual_runs = parts.button("The usual one", "Keep runs in the program's own folder")
         self.usual_runs.clicked.connect(lambda: setattr(self.settings, "runs_folder", None))
         place = QVBoxLayout()
         place.setSpacing(8)
@@ -261,77 +249,14 @@ class SettingsDialog(QDialog):
             else "Event files beside each run, for those who look at runs with TensorBoard"
         )
         self.tensorboard.toggled.connect(lambda on: setattr(self.settings, "tensorboard", on))
-        form = _form()
+        form = parts.form()
         form.addRow("Runs", place)
         form.addRow("At the end", self.notify)
         form.addRow("Also", self.tensorboard)
         form.addRow(
-            "", _caption("The machine does not fall asleep while a run is on, where the system lets us.")
+            "", parts.caption("The machine does not fall asleep while a run is on, where the system lets us.")
         )
-        return _tab(form)
-
-    def _about(self) -> QWidget:
-        mark = QLabel()
-        ratio = self.devicePixelRatioF()
-        picture = QPixmap(str(RESOURCES / "icons" / "memorynet.png"))
-        if not picture.isNull():
-            side = round(56 * ratio)
-            picture = picture.scaled(
-                side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-            )
-            picture.setDevicePixelRatio(ratio)
-            mark.setPixmap(picture)
-        mark.setAccessibleName("MemoryNet's mark")
-        name = QLabel("MemoryNet")
-        name.setProperty("role", "title")
-        self.versions = _caption(versions_text())
-        self.versions.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(name)
-        words.addWidget(self.versions)
-        self.copy_versions = _button("Copy", "Copy the versions, for a report")
-        self.copy_versions.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.versions.text()))
-        top = QHBoxLayout()
-        top.setSpacing(16)
-        top.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
-        top.addLayout(words, 1)
-        top.addWidget(self.copy_versions, 0, Qt.AlignmentFlag.AlignTop)
-        column = QVBoxLayout()
-        column.setSpacing(12)
-        column.addLayout(top)
-        column.addSpacing(4)
-        for text in (HONESTY, LICENCE):
-            label = QLabel(text)
-            label.setWordWrap(True)
-            column.addWidget(label)
-        column.addSpacing(4)
-        form = _form()
-        self.open_buttons: dict[str, QPushButton] = {}
-        for title, where in (
-            ("Settings", lambda: self.settings.config_dir),
-            ("Queue", lambda: self.settings.data_dir),
-            ("Unsaved results", lambda: self.settings.cache_dir),
-            ("Log", lambda: self.settings.log_dir),
-            ("Own models", lambda: self.settings.models_dir),
-        ):
-            form.addRow(title, self._folder_row(title, where))
-        column.addLayout(form)
-        return _tab(column)
-
-    def _folder_row(self, title: str, where: Callable[[], Path]) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        path = Elided(str(where()))
-        path.setProperty("role", "secondary")
-        button = _button("Open", f"Open the folder: {title.lower()}")
-        button.setAccessibleName(f"Open the folder: {title.lower()}")
-        button.setProperty("compact", True)
-        button.clicked.connect(lambda: _open_folder(where()))
-        self.open_buttons[title] = button
-        row.addWidget(path, 1)
-        row.addWidget(button)
-        return row
+        return parts.tab(form)
 
     def show_part(self, page: str) -> None:
         """ "settings" or "about"."""
@@ -343,7 +268,7 @@ class SettingsDialog(QDialog):
         """Torch has arrived and with it what there is to choose from."""
         self._devices = tuple(devices)
         self._show_values()
-        self.versions.setText(versions_text())
+        self.about.show_versions()
 
     def _show_values(self, _name: str = "") -> None:
         settings = self.settings
@@ -463,62 +388,3 @@ _THEME_WORDS = {
     "light": "Light",
 }
 _PRECISION_WORDS = {"bf16": "fast, 16 bits", "fp32": "exact, 32 bits", "fp16": "fast, 16 bits"}
-
-
-def versions_text() -> str:
-    """Program, Python, Qt and (once it is loaded) PyTorch."""
-    torch = sys.modules.get("torch")
-    parts = [f"Version {__version__}", f"Python {platform.python_version()}", f"Qt {qVersion()}"]
-    if torch is not None and hasattr(torch, "__version__"):
-        parts.append(f"PyTorch {torch.__version__}")
-    return " · ".join(parts)
-
-
-def _open_folder(path: Path) -> None:
-    """In the file manager; a folder that is not there yet is made, its parent shown if that fails."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        path = next((parent for parent in path.parents if parent.is_dir()), path)
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
-
-
-def _form() -> QFormLayout:
-    form = QFormLayout()
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setHorizontalSpacing(24)
-    form.setVerticalSpacing(12)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-    return form
-
-
-def _tab(layout: QFormLayout | QVBoxLayout) -> QWidget:
-    tab = QWidget()
-    outer = QVBoxLayout(tab)
-    outer.setContentsMargins(0, 20, 0, 0)
-    outer.addLayout(layout)
-    outer.addStretch(1)
-    return tab
-
-
-def _leftmost(widget: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.addWidget(widget)
-    row.addStretch(1)
-    return row
-
-
-def _caption(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", "caption")
-    label.setWordWrap(True)
-    return label
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setAccessibleName(text.rstrip("…"))
-    button.setAutoDefault(False)
-    return button

@@ -19,9 +19,10 @@ from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import Problem
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.frame import banner as view_banner
+from memorynet_gui.frame.about import HONESTY, versions_text
 from memorynet_gui.frame.banner import SHOWN_MAX, Banner
 from memorynet_gui.frame.error import OPEN_MAX, ErrorDialog, ErrorDialogs
-from memorynet_gui.frame.settings_view import HONESTY, SettingsDialog, versions_text
+from memorynet_gui.frame.settings_view import SettingsDialog
 from memorynet_gui.frame.shortcuts import ShortcutsSheet, lines
 from memorynet_gui.look.theme import Theme, keep_clear
 from tests.ui import unnamed_focusable
@@ -503,11 +504,11 @@ def test_about_says_what_it_is_and_what_it_does_not_do(
     assert HONESTY in said
     assert any("MIT" in text for text in said)
     assert __version__ in versions_text()
-    dialog.copy_versions.click()
-    assert QGuiApplication.clipboard().text() == dialog.versions.text()
+    dialog.about.copy_versions.click()
+    assert QGuiApplication.clipboard().text() == dialog.about.versions.text()
     opened: list[Path] = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(Path(url.toLocalFile())))
-    dialog.open_buttons["Log"].click()
+    dialog.about.open_buttons["Log"].click()
     assert opened == [context.settings.log_dir]
     assert context.settings.log_dir.is_dir()
 

@@ -15,7 +15,8 @@ from PySide6.QtWidgets import QApplication
 from core.images.io import from_array, write
 from memorynet_gui.base import actions
 from memorynet_gui.base.settings import Settings
-from memorynet_gui.frame.main_window import INSPECTOR_PX, MainWindow
+from memorynet_gui.frame.main_window import MainWindow
+from memorynet_gui.frame.page_and_inspector import INSPECTOR_PX
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.restore.page import RestorePage
 from tests.gui.window_kit import Make, Notepad, Second, page_of
