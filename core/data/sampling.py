@@ -32,8 +32,8 @@ FindMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(degraded, truth), both (H, W, 3) uint8 -> (H, W) uint8, 255 where it is damaged."""
 
 _ROUGH = 0.5  # share of the masks given that are as rough as a painted one
-_ROUGH_PX = 1.0, 8.0  # standard deviation of the blur that a rough mask's edge is cut from; it moves by up to as much
-_PATCHY = 0.4  # share of the rough ones that miss pieces of the damage and mark pieces beside it, as a guess does
+_ROUGH_PX = 1.0, 8.0  # standard deviation of the blur that a rough mask's edge is cut from, and moves by
+_PATCHY = 0.4  # share of the rough ones that lack pieces of the damage and have pieces beside it, as a guess
 _REDUCED = 1.8  # a camera's picture is larger than what is made of it by up to this
 _COMPRESSED, _QUALITY = 0.8, (55, 97)  # share of JPEGs, and their quality
 _NOISE = 0.02  # largest standard deviation of a camera's noise at mid-grey, of 1
