@@ -4,7 +4,8 @@
 
 The record is made of a bundled photo and repeated to the size asked for: the arithmetic is the same as of a real one.
 ``--window`` opens the page itself, offscreen, on a bundled photo of a camera's size: how long until it shows and until it
-can be asked once the photo is restored, and what highlights take, painted.
+can be asked once the photo is restored, what highlights take, painted, and how soon a change of the memory is seen, beside
+one plain pass over as many pixels.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from core.images import io as image_io
 from core.model import catalog, exemplars
 from core.model.memory_edit import MemoryEdit, Slots, Step
 from core.restoring import memory_look, memory_probe
+from core.restoring import restore as restoring
 from core.restoring.inspection import Response
 from core.restoring.restore import RestoreRequest
 
@@ -126,11 +128,65 @@ def window(times: int) -> int:
             list(range(times)),
             lambda row: painted(lambda: page.light_slot(row)),
         )
+        preview(page, wait, min(times, 8))
         page.toolbar.explore.click()
         page.drawer.show_view("map")
         say("hover with the map", spots, lambda at: painted(lambda: page.pins.look(at)))
         main_window.close_now()
     return 0
+
+
+def preview(page: Any, wait: Callable[..., None], times: int) -> None:
+    """How long until a change of the memory is seen in what is in sight, beside one pass over as many pixels."""
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    from core.jobs import JobControl
+
+    page.canvas.actual_size()
+    bench, regions = page.stage.bench, []
+    page.stage.tried.connect(regions.append)
+
+    def answered(count: int) -> None:
+        """Asked much more often than :func:`wait` does: it is the answer that is timed."""
+        loop, clock = QEventLoop(), QTimer()
+        clock.timeout.connect(lambda: loop.quit() if len(regions) > count else None)
+        clock.start(1)
+        loop.exec()
+
+    def change(number: int) -> None:
+        before = len(regions)
+        page.edits.set_gain(Slots("negative"), 1 + (number + 2) / 16)
+        answered(before)
+
+    def burst(number: int) -> None:
+        """Twelve changes as a hand on the slider makes them; only the newest is wanted."""
+        before = len(regions)
+        for step in range(12):
+            page.edits.set_gain(Slots("negative"), 2 + number + step / 16)
+            loop = QEventLoop()
+            QTimer.singleShot(16, loop.quit)
+            loop.exec()
+            before = max(before, len(regions))
+        answered(before)
+
+    change(-1)  # what comes before the memory is kept from now on
+    x, y, w, h = memory_probe.preview_region(
+        (0, 0, bench.look.width, bench.look.height), bench.look.width, bench.look.height
+    )
+    part = replace(bench.picture, pixels=np.ascontiguousarray(bench.seen.pixels[y : y + h, x : x + w]))
+    request = replace(bench.request, scale="1", mask=None)
+
+    def plain(_number: int) -> None:
+        restoring.restore(part, request, lambda _event: None, JobControl())
+
+    wait(lambda: not page.flow.busy, "the rest")
+    plain(0)
+    say(f"one pass over {w * h / 1e6:.2f} MP", list(range(times)), plain)
+    for what, work in (("a change, seen", change), ("the last of twelve in 0.2 s, seen", burst)):
+        wait(lambda: not page.flow.busy, "the rest")
+        say(what, list(range(times)), work)
+    page.edits.reset()
+    wait(lambda: not page.flow.busy, "the rest")
 
 
 def enlarged(look: memory_look.MemoryLook, pixels: float) -> memory_look.MemoryLook:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _SUFFIX = "inspected"  # of folders beside photos
 _NUMBERS = "inspection.json"
+_RESTORED = "restored"  # the photo without its damage, in its own format where that can be written
 
 _EXAMPLES = """\
 examples:
@@ -47,7 +48,8 @@ what is written for each photo:
                                             granularity (part, instance, semantic)
   contact-sheet.png                         the most used slots, with the places of the photo that
                                             look them up and the learned samples most like them
-  inspection.json                           all the numbers
+  restored.png (.jpg, .tif, ...)            the photo as it was restored, to look at beside them
+  inspection.json                           all the numbers; with --maps the maps, too
   place-X-Y.png                             with --place: where in the photo the content of the
                                             memory came from that is read at this place
 
@@ -94,6 +96,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--usage", action="store_true",
         help="only tell how much each slot is used over all the photos, and how many stay unused; writes nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--maps", action="store_true",
+        help="write the maps into inspection.json, too: the response before and after, and the slots of every cell "
+        "with their weights",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
@@ -199,7 +206,7 @@ class _Batch(photos.Batch):
         from core.restoring.inspection import inspect
 
         assert item.target is not None
-        self._refuse_others_files(item.target)
+        self._refuse_others_files(item.target, item.source)
         watch, notes = self.watch(index, item, progress)
         picture = image_io.read(item.source)
         found = inspect(picture, self.request, watch, self.control)
@@ -208,12 +215,14 @@ class _Batch(photos.Batch):
         numbers = found.as_dict()
         for told, top in zip(numbers["top_slots"], found.top, strict=True):
             told["nearest_samples"] = [sample.as_dict() for sample in near[top.row]]
+        if self.args.maps:
+            numbers["maps"] = found.maps_dict()
         numbers["notes"] += notes
         numbers["without_samples"] = self.without_samples
         if self.args.place:
             numbers["places"] = self._places(picture, found, pictures)
         self.control.checkpoint()
-        files = self._write(item, pictures, numbers)
+        files = self._write(item, picture, found, pictures, numbers)
         item.facts = {**numbers, "files": files}
         item.status = "inspected"
         self.usages.append(found.usage)
@@ -271,33 +280,41 @@ class _Batch(photos.Batch):
             pictures[_place_name((x, y, *size))] = drawing.source_picture(photo, seen, place)
         return told
 
-    def _refuse_others_files(self, folder: Path) -> None:
+    def _refuse_others_files(self, folder: Path, source: Path) -> None:
         """Raises WouldOverwrite before time is spent."""
         from core.images.io import WouldOverwrite
         from core.restoring.inspection_pictures import PICTURES
 
         places = [_place_name(place) for place in self.args.place]
-        for name in (*PICTURES, *places, _NUMBERS):
-            target = folder / name
+        restored = _restored_file(folder, source)
+        for target in (*(folder / name for name in (*PICTURES, *places, _NUMBERS)), restored):
             if target.resolve() in self.originals:  # --overwrite is about results
                 raise WouldOverwrite(target, is_source=True)
             if os.path.lexists(target) and not self.args.overwrite:
                 raise WouldOverwrite(target, is_source=False)
 
     def _write(
-        self, item: photos.Item, pictures: Mapping[str, np.ndarray], numbers: Mapping[str, Any]
+        self,
+        item: photos.Item,
+        picture: Picture,
+        found: Inspection,
+        pictures: Mapping[str, np.ndarray],
+        numbers: Mapping[str, Any],
     ) -> list[str]:
         from core import atomic
         from core.images import io as image_io
+        from core.restoring import outputs
 
         assert item.target is not None
         options = image_io.WriteOptions(overwrite=self.args.overwrite)
         for name, pixels in pictures.items():
             image_io.write(item.target / name, image_io.from_array(pixels, name), options)
+        restored = _restored_file(item.target, item.source)
+        outputs.save(found.restored, picture, restored, options=options)
         record = {"software": "MemoryNet", "versions": _versions(), "input": str(item.source), **numbers}
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         atomic.write_text(item.target / _NUMBERS, text)
-        return [*pictures, _NUMBERS]
+        return [*pictures, restored.name, _NUMBERS]
 
     # --- saying it ----------------------------------------------------------------------------------
 
@@ -336,6 +353,13 @@ class _Batch(photos.Batch):
 def _place_name(place: Sequence[int]) -> str:
     """Of the picture of a place or region."""
     return f"place-{'-'.join(map(str, place))}.png"
+
+
+def _restored_file(folder: Path, source: Path) -> Path:
+    """Of the source's kind where that can be written, else PNG, as ``memorynet restore`` does."""
+    from core.restoring import outputs
+
+    return folder / f"{_RESTORED}{outputs.output_path(source).suffix}"
 
 
 def _same(folder: Path) -> tuple[Path, str]:

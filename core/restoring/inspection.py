@@ -162,6 +162,23 @@ class Inspection:
     def top_of(self, polarity: str, granularity: str) -> tuple[TopSlot, ...]:
         return tuple(top for top in self.top if (top.polarity, top.granularity) == (polarity, granularity))
 
+    def maps_dict(self) -> dict[str, Any]:
+        """The maps, as plain JSON: rows of columns, upper left first. Slots are those with most weight, strongest first."""
+        return {
+            "negative_response": {
+                side: _rounded(response.values)
+                for side, response in (("before", self.before), ("after", self.after))
+            },
+            "slots": {
+                " ".join(group): {
+                    "slots": found.slots.tolist(),
+                    "weights": _rounded(found.weights),
+                    "cosines": _rounded(found.cosines),
+                }
+                for group, found in self.maps.items()
+            },
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """All numbers but the maps, as plain JSON."""
         rows, columns = self.before.values.shape
@@ -202,6 +219,12 @@ class Inspection:
             "health_on_this_photo": self.health().as_dict(),
             "notes": list(self.notes),
         }
+
+
+def _rounded(values: np.ndarray) -> list[Any]:
+    """As lists, to four digits."""
+    found: list[Any] = np.round(values.astype(np.float64), 4).tolist()
+    return found
 
 
 def inspect(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Inspection:

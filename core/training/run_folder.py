@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import time
 import zipfile
 import zlib
@@ -89,6 +90,25 @@ class RunState:
     precision: str = ""
     parameters: int = 0
     reason: str = ""  # why it failed or waits, as a sentence
+
+
+_CHECKPOINT = re.compile(r"step-(\d+)\.safetensors")
+
+
+def checkpoint_step(file: Path) -> int | None:
+    """The step a run's checkpoint was made after, by its name; None: it is none."""
+    found = _CHECKPOINT.fullmatch(file.name)
+    return int(found[1]) if found else None
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Newest first; empty where there is no such folder."""
+    steps = {
+        file: step
+        for file in folder.glob("step-*.safetensors")
+        if (step := checkpoint_step(file)) is not None and file.is_file()
+    }
+    return sorted(steps, key=steps.__getitem__, reverse=True)
 
 
 class RunFolder:

@@ -128,6 +128,18 @@ def find(folder: Path) -> tuple[Run, ...]:
     return tuple(sorted((run for run in found if run.folder.exists()), key=_order))
 
 
+def models(folder: Path) -> tuple[Path, ...]:
+    """The best weights of the runs below, by the runs' names; nothing is read."""
+    try:
+        places = [RunFolder(place) for place in folder.iterdir()]
+    except OSError:
+        return ()
+    has = [
+        run for run in places if (run.model / catalog.WEIGHTS_NAME).is_file() and run.recipe_file.is_file()
+    ]
+    return tuple(run.model for run in sorted(has, key=lambda run: run.path.name))
+
+
 def resolve(name: str, folder: Path) -> Path:
     """A run's name within the library ``folder``, or its path. Raises :class:`NotARun`."""
     for option in (folder / name, Path(name).expanduser()):

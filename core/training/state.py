@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from torch import Tensor
 
 from core import foreign_text
 from core.model import checkpoint
+from core.training.run_folder import checkpoint_files, checkpoint_step
 
 _KEPT = 2
-_NAME = re.compile(r"step-\d+\.safetensors")
 Stored = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors, and what is plain numbers."""
 
@@ -30,12 +29,7 @@ class Checkpoints:
 
     def files(self) -> list[Path]:
         """Newest first."""
-        found = (
-            file
-            for file in self.folder.glob("step-*.safetensors")
-            if _NAME.fullmatch(file.name) and file.is_file()
-        )
-        return sorted(found, key=lambda file: int(file.stem.removeprefix("step-")), reverse=True)
+        return checkpoint_files(self.folder)
 
     def save(
         self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], keep_all: bool = False
@@ -55,7 +49,7 @@ class Checkpoints:
     def remove_later_than(self, step: int) -> None:
         """Raises OSError."""
         for file in self.files():
-            if int(file.stem.removeprefix("step-")) > step:
+            if (checkpoint_step(file) or 0) > step:
                 file.unlink(missing_ok=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.training.run_folder import RunFolder
+from core.training.run_folder import RunFolder, checkpoint_files, checkpoint_step
 
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry
@@ -39,8 +39,31 @@ def trained_entries(folders: Iterable[Path]) -> list[ModelEntry]:
     return [replace(catalog.entry(folder), name=name_of(folder)) for folder in folders if folder.is_dir()]
 
 
+def checkpoint_entries(run: Path, task: str) -> list[ModelEntry]:
+    """What a training run keeps beside its best weights, the newest first: files, which :func:`as_model` makes models."""
+    from core.export.from_run import checkpoint_name
+    from core.model.catalog import ModelEntry
+
+    files = checkpoint_files(RunFolder(run).checkpoints)
+    return [ModelEntry(checkpoint_name(file), file, task, 0, False, None) for file in files]
+
+
+def as_model(place: Path, folder: Path) -> Path:
+    """The folder of a model; of a run's checkpoint it is made below ``folder``. Raises what that raises. Imports torch."""
+    if checkpoint_step(place) is None:
+        return place
+    from core.export.from_run import checkpoint_model
+
+    return checkpoint_model(place, folder)
+
+
+def run_of(model: Path) -> Path | None:
+    """The training run whose best weights these are."""
+    run = RunFolder(model.parent)
+    return run.path if model.name == run.model.name and run.recipe_file.is_file() else None
+
+
 def name_of(place: Path) -> str:
     """A model's folder goes by its name; within a run, where it is always "model", by the run's."""
-    run = RunFolder(place.parent)
-    is_of_run = place.name == run.model.name and run.recipe_file.is_file()
-    return run.path.name if is_of_run else place.name
+    run = run_of(place)
+    return place.name if run is None else run.name

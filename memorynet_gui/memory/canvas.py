@@ -22,11 +22,13 @@ _STEPS = {
     Qt.Key.Key_Up: (0, -1),
     Qt.Key.Key_Down: (0, 1),
 }
+_MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta)
 
 
 class MemoryCanvas(CompareView):
     """Hover to look, click to pin, click a pin to choose it; drag for a region while the whole photo shows, with Shift
-    always. The arrow keys move the place looked at by a cell while the whole photo shows (with Ctrl always), Enter pins it."""
+    always. The arrow keys move the place looked at by a cell while the whole photo shows (with Ctrl always), Enter pins it;
+    with Ctrl and Shift they draw a region from there, which Enter pins and Esc lets go."""
 
     hovered = Signal(object)  # (x, y) pixel of the photo, or None
     clicked = Signal(int, int)  # pixel of the photo
@@ -47,6 +49,7 @@ class MemoryCanvas(CompareView):
         self._was_click = False
         self._corner: tuple[int, int] | None = None  # where a region was begun
         self._drawn: tuple[int, int, int, int] | None = None  # the region while it is drawn
+        self._keyed: tuple[tuple[int, int], tuple[int, int]] | None = None  # cells of a region drawn by keys
         self._hover_cell: tuple[int, int] | None = None
         self.setAccessibleName("Photo and what the memory says about it")
 
@@ -192,7 +195,7 @@ class MemoryCanvas(CompareView):
     # --- mouse -----------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._corner = self._drawn = None
+        self._corner = self._drawn = self._keyed = None
         shift = event.modifiers() == Qt.KeyboardModifier.ShiftModifier
         if event.button() == Qt.MouseButton.LeftButton and self._transform is not None:
             at = event.position()
@@ -266,6 +269,14 @@ class MemoryCanvas(CompareView):
 
     # --- keys ------------------------------------------------------------------------------------
 
+    def event(self, event: QEvent) -> bool:
+        """Esc lets go of a region that keys have drawn before it stops anything else."""
+        esc = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if esc and self._keyed is not None and event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if self._scene.original is not None and self._look_by_key(event):
             event.accept()
@@ -277,6 +288,8 @@ class MemoryCanvas(CompareView):
         modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         ctrl = modifiers == Qt.KeyboardModifier.ControlModifier
         key = Qt.Key(event.key())
+        if self._region_by_key(key, modifiers):
+            return True
         if key in _STEPS and (ctrl or (not modifiers and not self._transform.can_pan)):
             h, w = self._scene.original.shape
             x, y = (w / 2, h / 2) if self._looked is None else self._looked.centre
@@ -293,3 +306,36 @@ class MemoryCanvas(CompareView):
             self.clicked.emit(min(int(x), w - 1), min(int(y), h - 1))
             return True
         return False
+
+    def _region_by_key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier) -> bool:
+        """From the cell looked at to one that Ctrl, Shift and the arrows move away from it."""
+        assert self._scene.original is not None
+        h, w = self._scene.original.shape
+        cell = self.cell_px
+        both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+        if key in _STEPS and modifiers == both:
+            if self._keyed is None:
+                x, y = (w / 2, h / 2) if self._looked is None else self._looked.centre
+                start = int(x) // cell, int(y) // cell
+                self._keyed = start, start
+            start, end = self._keyed
+            dx, dy = _STEPS[key]
+            last = (w - 1) // cell, (h - 1) // cell
+            end = min(max(0, end[0] + dx), last[0]), min(max(0, end[1] + dy), last[1])
+            self._keyed = start, end
+            left, top = min(start[0], end[0]) * cell, min(start[1], end[1]) * cell
+            right, bottom = (max(start[0], end[0]) + 1) * cell, (max(start[1], end[1]) + 1) * cell
+            self._drawn = left, top, min(right, w) - left, min(bottom, h) - top
+            self.setAccessibleDescription(
+                f"Region of {self._drawn[2]} × {self._drawn[3]} px at {left}, {top} px; Enter pins it"
+            )
+            self.update()
+            return True
+        if self._keyed is None or key in _MODIFIERS:
+            return False
+        drawn, self._drawn, self._keyed = self._drawn, None, None
+        self.update()
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not modifiers and drawn is not None:
+            self.region_drawn.emit(*drawn)
+            return True
+        return key == Qt.Key.Key_Escape

@@ -19,17 +19,28 @@ KINDS = {
     ".csv": "Slots as a table (*.csv)",
     ".npz": "Maps and weights for numpy (*.npz)",
     ".json": "Pinned places with all weights (*.json)",
-    ".png": "The picture as it is shown (*.png)",
+    ".png": "The photo as it is shown, tints and pins over it (*.png)",
+    ".page.png": "The whole page as it is shown (*.page.png)",
 }
+"""The end of a file's name -> what is written."""
 
 
-def slots_csv(bench: Bench, effects: dict[int, SlotEffect]) -> str:
-    """One line a slot; effects only where they were measured."""
+def kind_of(path: Path) -> str:
+    """A key of :data:`KINDS`; "" for other names."""
+    ends = [kind for kind in KINDS if path.name.lower().endswith(kind)]
+    return max(ends, key=len, default="")
+
+
+def slots_csv(bench: Bench, effects: dict[int, SlotEffect], places: Iterable[Spot] = ()) -> str:
+    """One line a slot; effects only where they were measured, and the weight at each pinned place, however small."""
+    pinned = [bench.place(at) for at in places]
+    weights = [{slot.row: slot.weight for slot in place.slots} for place in pinned]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["polarity", "granularity", "slot", "row", "is_read", "usage", "health", "nearest_slot", "nearest_cosine",
-         "mute_mean_levels", "mute_largest_levels", "mute_psnr_gain_db"]
+         "mute_mean_levels", "mute_largest_levels", "mute_psnr_gain_db",
+         *(f"weight_pin_{number}" for number in range(1, len(pinned) + 1))]
     )  # fmt: skip
     for facts in bench.slots:
         near = facts.near[0] if facts.near else None
@@ -39,7 +50,8 @@ def slots_csv(bench: Bench, effects: dict[int, SlotEffect]) -> str:
             [facts.polarity, facts.granularity, facts.slot, facts.row, int(facts.is_read), f"{facts.usage:.6f}",
              facts.health, "" if near is None else near.slot, "" if near is None else f"{near.cosine:.4f}",
              "" if effect is None else f"{effect.change.mean:.4f}",
-             "" if effect is None else f"{effect.change.largest:.3f}", "" if gain is None else f"{gain:.4f}"]
+             "" if effect is None else f"{effect.change.largest:.3f}", "" if gain is None else f"{gain:.4f}",
+             *(f"{weight.get(facts.row, 0.0):.6f}" for weight in weights)]
         )  # fmt: skip
     return text.getvalue()
 

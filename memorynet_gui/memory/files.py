@@ -35,6 +35,7 @@ class MemoryFiles(QObject):
         self.place_effects: Callable[[], dict[Spot, PlaceEffect]] = dict
         self.slot_effects: Callable[[], dict[int, SlotEffect]] = dict
         self.picture: Callable[[], QImage] = QImage
+        self.page: Callable[[], QImage] = QImage  # with all that stands around the picture
 
     def save(self, path: Path) -> None:
         """Write the changes as ``memorynet restore --memory-edit`` takes them."""
@@ -74,16 +75,16 @@ class MemoryFiles(QObject):
         bench = self._stage.bench
         if bench is None:
             return
-        kind, after = path.suffix.lower(), self._stage.after
+        kind, after = export.kind_of(path), self._stage.after
         values = None if after is None else after.values
         places, effects, of_slots = list(self.places()), dict(self.place_effects()), dict(self.slot_effects())
-        shown = self.picture() if kind == ".png" else None
+        shown = self.picture() if kind == ".png" else self.page() if kind == ".page.png" else None
 
         def write() -> None:
             from core import atomic
 
             if kind == ".csv":
-                atomic.write_text(path, export.slots_csv(bench, of_slots))
+                atomic.write_text(path, export.slots_csv(bench, of_slots, places))
             elif kind == ".json":
                 atomic.write_text(path, export.places_json(bench, places, effects))
             elif kind == ".npz":
@@ -91,7 +92,7 @@ class MemoryFiles(QObject):
             elif shown is None or not shown.save(str(path)):
                 raise OSError(f"{path.name}: cannot be written")
 
-        if kind not in export.KINDS:
+        if not kind:
             self._context.banner(
                 f"{path.name}: a name ends with {', '.join(export.KINDS)} to say what is written."
             )

@@ -144,6 +144,7 @@ class MemoryPage(Page):
         self.plots = PlotsDesk(self.stage, self.drawer, self.pins, self.slots.name_of, self)
         self.twins = TwinsDesk(self.context, self.stage, self.flow, self.drawer, self)
         self.twins.changed.connect(self._show_tints)
+        self.twins.first_wanted.connect(self.use_model)
         self.plots.slot_hovered.connect(self.light_slot)
         self.plots.slot_chosen.connect(self.choose_slot)
         self.plots.sample_hovered.connect(self._light_sample)
@@ -168,6 +169,7 @@ class MemoryPage(Page):
         self.files.place_effects = lambda: self._effects
         self.files.slot_effects = lambda: self.browser.list.effects
         self.files.picture = lambda: canvas.grab().toImage()
+        self.files.page = lambda: self.window().grab().toImage()
         self.toolbar.export.clicked.connect(self.files.ask_export)
         panel.edit.photo_dropped.connect(lambda name: self.hold_photo(Path(name)))
         self.edits.changed.connect(self.status_changed.emit)
@@ -391,6 +393,7 @@ class MemoryPage(Page):
             self.pins.number,
             by,
         )
+        self.canvas.setAccessibleDescription(f"{panel.title.full}. {panel.judged.text()}")
         effect = self._effects.get(at)
         panel.show_effect(effect.of_memory if effect is not None else None)
         self.canvas.set_looked(self.pins.mark(at))

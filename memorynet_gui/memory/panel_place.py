@@ -54,8 +54,8 @@ class PlacePanel(QWidget):
             bars.chosen.connect(self.slot_chosen)
         self._hint = wrapped()
         self._hint.setText(
-            "Point at the photo to see what a place looks like to the memory. Click to pin it; the arrow keys move by one "
-            "cell, Enter pins."
+            "Point at the photo to see what a place looks like to the memory. Click to pin it, drag for a region; the arrow keys "
+            "move by one cell, with Ctrl and Shift they draw a region, Enter pins."
         )
         self._body = QWidget()
         self._build()

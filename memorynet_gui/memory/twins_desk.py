@@ -8,8 +8,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from core.jobs import Emit, JobControl
 from core.model.catalog import ModelEntry
-from memorynet_gui.base.models import name_of, trained_entries
+from memorynet_gui.base.models import as_model, checkpoint_entries, name_of, run_of, trained_entries
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
 from memorynet_gui.memory import work
@@ -22,6 +23,7 @@ from memorynet_gui.memory.work import Bench, Twin
 
 class TwinsDesk(QObject):
     changed = Signal()  # what the canvas shows
+    first_wanted = Signal(object)  # Path of a model that is to be the one at hand
 
     def __init__(
         self, context: AppContext, stage: MemoryStage, flow: MemoryFlow, drawer: Drawer, over: QWidget
@@ -32,6 +34,10 @@ class TwinsDesk(QObject):
         self._bench: Bench | None = None
         self._opened: tuple[ModelEntry, ...] = ()
         self._waits = ""  # name of the model that is being looked with
+        self._made: dict[
+            Path, tuple[Path, str]
+        ] = {}  # model -> the checkpoint it was made of, and what that is called
+        self._view.first_chosen.connect(self.look_first_with)
         self._view.model_chosen.connect(self.look_with)
         self._view.model_wanted.connect(self._ask)
         self._view.shown_changed.connect(self._show_both)
@@ -48,7 +54,11 @@ class TwinsDesk(QObject):
         if not self._drawer.isVisible() or self._drawer.view != TWINS:
             return
         twin = self._stage.twin_model
-        self._view.set_models(self._entries(), None if twin is None else twin.look.model)
+        entries = self._entries()
+        first = None if bench is None else self._place(bench.look.model)
+        others = [entry for entry in entries if entry.path != first]
+        self._view.set_models(others, None if twin is None else self._place(twin.look.model))
+        self._view.set_first(entries, first)
         self._view.set_ready(twin is not None and self._stage.base is not None)
         if bench is None:
             self._view.show_facts((), "", "")
@@ -62,24 +72,36 @@ class TwinsDesk(QObject):
         other = "" if twin is None else self._name(twin.look.model)
         self._view.show_facts(found, self._name(bench.look.model), other, said)
 
-    @staticmethod
-    def _name(model: Path) -> str:
-        return name_of(model.parent if model.suffix else model)
+    def _place(self, model: Path) -> Path:
+        """As it stands in the list: a model that was made of a checkpoint is that checkpoint."""
+        place = model.parent if model.is_file() else model
+        return self._made[place][0] if place in self._made else place.resolve()
+
+    def _name(self, model: Path) -> str:
+        place = model.parent if model.suffix else model
+        return self._made[place][1] if place in self._made else name_of(place)
 
     def _entries(self) -> list[ModelEntry]:
+        """Every model of the task, and of runs the checkpoints they keep."""
         from core.model import catalog
+        from core.training import runs
 
         bench = self._bench
         if bench is None:
             return []
-        every = (*catalog.models(), *trained_entries(self._context.settings.trained_models), *self._opened)
-        fitting = {
-            entry.path.resolve(): entry
-            for entry in every
-            if entry.error is None and entry.task == bench.look.task
-        }
-        fitting.pop(bench.look.model.resolve(), None)
-        return list(fitting.values())
+        settings = self._context.settings
+        folder = settings.runs_folder or runs.default_folder()
+        trained = {*settings.trained_models, *runs.models(folder)}
+        every = (*catalog.models(), *trained_entries(sorted(trained)), *self._opened)
+        found: dict[Path, ModelEntry] = {}
+        for entry in every:
+            if entry.error is not None or entry.task != bench.look.task:
+                continue
+            found[entry.path.resolve()] = replace(entry, path=entry.path.resolve())
+            run = run_of(entry.path)
+            for kept in () if run is None else checkpoint_entries(run.resolve(), entry.task):
+                found[kept.path] = kept
+        return list(found.values())
 
     def _ask(self) -> None:
         start = str(self._context.settings.model_folder or Path.home())
@@ -89,7 +111,7 @@ class TwinsDesk(QObject):
         dialog.open()
 
     def open(self, folder: Path) -> None:
-        """The folder of a model, or of a run, which stands for its best weights."""
+        """The folder of a model, or of a run, whose best weights are looked with; its checkpoints join the list."""
         from core.model import catalog
         from core.training import runs
 
@@ -110,22 +132,45 @@ class TwinsDesk(QObject):
         self._opened = (*(each for each in self._opened if each.path != model), entry)
         self.look_with(model)
 
+    def look_first_with(self, model: Path) -> None:
+        """Make another model the one at hand; the photo is looked into anew."""
+        kept = self._kept
+        self._flow.want(
+            "model", lambda _emit, _control: as_model(model, kept), lambda place: self._first(model, place)
+        )
+
+    def _first(self, model: Path, place: Path) -> None:
+        self._note(model, place)
+        self.first_wanted.emit(place)
+
+    def _note(self, model: Path, place: Path) -> None:
+        if place != model:
+            from core.export.from_run import checkpoint_name
+
+            self._made[place] = model, checkpoint_name(model)
+
+    @property
+    def _kept(self) -> Path:
+        return self._context.settings.cache_dir / "checkpoints"
+
     def look_with(self, model: Path | None) -> None:
         bench, focus = self._bench, self._stage.focus
         self._flow.drop("model")
         self._stage.set_twin_model(None)
         self._waits = ""
         if bench is not None and model is not None:
-            self._waits = self._name(model)
-            self._flow.want(
-                "model",
-                lambda emit, control: work.look_with(bench, model, focus, emit, control),
-                self._looked,
-            )
+            self._waits, kept = self._name(model), self._kept
+
+            def job(emit: Emit, control: JobControl) -> tuple[Path, Twin]:
+                place = as_model(model, kept)
+                return place, work.look_with(bench, place, focus, emit, control)
+
+            self._flow.want("model", job, lambda found: self._looked(model, *found))
         self.refresh()
 
-    def _looked(self, twin: Twin) -> None:
+    def _looked(self, model: Path, place: Path, twin: Twin) -> None:
         self._waits = ""
+        self._note(model, place)
         self._stage.set_twin_model(twin)
         self.refresh()
         self._view.show_both.setChecked(self._view.show_both.isEnabled())

@@ -18,7 +18,7 @@ from core.restoring.inspection_pictures import PICTURES
 from tests.image_makers import without_extras
 from tests.small import SMALL, photo, save_small_model, small_network
 
-FILES = sorted([*PICTURES, "inspection.json"])
+FILES = sorted([*PICTURES, "restored.png", "inspection.json"])
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_json_is_all_there_is_on_stdout(
     assert {key: one[key] for key in found["images"][1] if key in one and key != "input"} == {
         key: found["images"][1][key] for key in one if key in found["images"][1] and key != "input"
     }
-    assert found["images"][1]["files"] == [*PICTURES, "inspection.json"]
+    assert found["images"][1]["files"] == [*PICTURES, "restored.png", "inspection.json"]
 
 
 def test_one_bad_file_never_stops_the_rest(
@@ -340,6 +340,24 @@ def test_a_place_is_told_in_full(
         6, abs=1e-3
     )  # 1 in each of six groups
     assert place["effect_of_memory"]["mean_levels"] > 0 and place["sources"]["positive"]
+
+
+def test_the_restored_photo_and_on_request_the_maps_are_written(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "seen"
+    assert run(capsys, photos / "a.png", "--model", model, "--out", folder, "--maps", "--scale", "1")[0] == 0
+    code = cli.main(
+        ["restore", str(photos / "a.png"), "--model", str(model), "--out", str(tmp_path), "--scale", "1"]
+    )
+    assert code == 0
+    restored = image_io.read(tmp_path / "a.derained.png").pixels
+    assert np.array_equal(image_io.read(folder / "a/restored.png").pixels, restored)
+    maps = json.loads((folder / "a/inspection.json").read_text("utf-8"))["maps"]
+    assert np.shape(maps["negative_response"]["before"]) == (4, 5)
+    found = maps["slots"]["positive part"]
+    assert np.shape(found["slots"]) == np.shape(found["weights"]) and np.shape(found["slots"])[1:] == (4, 5)
+    assert (np.sum(found["weights"], 0) <= 1.001).all()
 
 
 def test_a_place_outside_says_so(capsys: pytest.CaptureFixture[str], photos: Path, model: Path) -> None:

@@ -96,6 +96,7 @@ def _psnr(bench: Bench, pixels: np.ndarray, protocol: str) -> str:
 
 
 class TwinView(QWidget):
+    first_chosen = Signal(object)  # Path of the model at hand to be
     model_chosen = Signal(object)  # Path of the other model, None: none
     model_wanted = Signal()  # one that is not in the list
     shown_changed = Signal(bool)  # both in the photo
@@ -103,8 +104,12 @@ class TwinView(QWidget):
     def __init__(self, colours: Callable[[str], QColor], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._colours = colours
+        self.first = DetailCombo(
+            "The model at hand", "The model that the photo is looked into with, left of the line"
+        )
         self.model = DetailCombo(
-            "The other model", "Another model of this task, bundled, your own or of a training run"
+            "The other model",
+            "Another model of this task: bundled, your own, the best of a training run or a checkpoint that it keeps",
         )
         self.show_both = QPushButton("Show both in the photo")
         self.show_both.setCheckable(True)
@@ -129,6 +134,7 @@ class TwinView(QWidget):
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         side = QVBoxLayout()
         side.setSpacing(8)
+        side.addWidget(self.first)
         side.addWidget(self.model)
         side.addWidget(self.show_both)
         side.addWidget(self.said)
@@ -140,6 +146,7 @@ class TwinView(QWidget):
         layout.addWidget(self.table, 5)
         self.show_both.toggled.connect(self.shown_changed)
         self.model.activated.connect(lambda _row: self._chosen())
+        self.first.activated.connect(lambda _row: self.first_chosen.emit(self.first.currentData()))
         self.set_models((), None)
         self.show_facts((), "", "")
 
@@ -148,12 +155,23 @@ class TwinView(QWidget):
         with QSignalBlocker(self.model):
             self.model.clear()
             self.model.add("Choose another model…", "", None)
-            for entry in entries:
-                detail = "bundled" if entry.bundled else ""
-                self.model.add(entry.name, detail, entry.path)
-                if entry.path == chosen:
-                    self.model.setCurrentIndex(self.model.count() - 1)
+            self._fill(self.model, entries, chosen)
             self.model.add("Open a model or a run…", "", "open")
+
+    def set_first(self, entries: Sequence[ModelEntry], chosen: object) -> None:
+        """Models that may be the one at hand; ``chosen`` is the path of that which is."""
+        with QSignalBlocker(self.first):
+            self.first.clear()
+            self._fill(self.first, entries, chosen)
+        self.first.setEnabled(self.first.count() > 1)
+
+    @staticmethod
+    def _fill(combo: DetailCombo, entries: Sequence[ModelEntry], chosen: object) -> None:
+        for entry in entries:
+            detail = "bundled" if entry.bundled else "checkpoint" if entry.path.suffix else ""
+            combo.add(entry.name, detail, entry.path)
+            if entry.path == chosen:
+                combo.setCurrentIndex(combo.count() - 1)
 
     def _chosen(self) -> None:
         chosen = self.model.currentData()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QComboBox
 
 from core.cli import program
 from core.images import io as image_io
@@ -21,6 +22,7 @@ from core.model.memory_edit import MemoryEdit, Slots
 from core.restoring import memory_look
 from core.restoring.records import Choice
 from core.training.exemplar_fill import fill
+from core.training.state import Checkpoints
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.page import AppContext, PhotoAtHand
 from memorynet_gui.base.settings import Settings
@@ -29,7 +31,7 @@ from memorynet_gui.look.theme import Theme
 from memorynet_gui.memory import work
 from memorynet_gui.memory.page import MemoryPage
 from tests.restore_page_kit import Bar, Said, wait, write
-from tests.small import photo, save_small_model
+from tests.small import photo, save_small_model, small_network
 from tests.ui import settle, unnamed_focusable
 
 
@@ -189,6 +191,32 @@ def test_keys_move_the_place_and_pin_it(desk: Desk, source: Path) -> None:
     assert desk.page.pins.places == [second]
 
 
+def test_keys_draw_a_region_pin_it_and_say_it(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, canvas = desk.page, desk.page.canvas
+    canvas.setFocus()
+    both = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_Up):
+        QTest.keyClick(canvas, key, both)
+    assert canvas.accessibleDescription() == "Region of 16 × 24 px at 72, 40 px; Enter pins it"
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert page.pins.places == [(72, 40, 16, 24)]
+    assert canvas.accessibleDescription().startswith("Pin 1 · 16 × 24 px at 72, 40 px.")
+    QTest.keyClick(canvas, Qt.Key.Key_Right, both)
+    override = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+    override.ignore()
+    QApplication.sendEvent(canvas, override)
+    assert override.isAccepted(), "Esc closes what is in front"
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert page.pins.places[0] == (72, 40, 16, 24) and all(not place[2] for place in page.pins.places[1:])
+    for _ in range(40):
+        QTest.keyClick(canvas, Qt.Key.Key_Right, both)  # no further than the photo goes
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    left, _top, width, _height = page.pins.places[-1]
+    assert left + width == 160
+
+
 def test_a_drag_pins_a_region_that_is_told_about_as_a_whole(desk: Desk, source: Path) -> None:
     desk.open(source)
     page, canvas = desk.page, desk.page.canvas
@@ -314,7 +342,17 @@ def test_changes_are_saved_and_loaded_as_the_command_line_takes_them(
 def test_another_photos_content_changes_the_photo(desk: Desk, source: Path, tmp_path: Path) -> None:
     desk.open(source)
     untouched = shown(desk)
-    desk.page.hold_photo(write(tmp_path / "dry.png", photo(96, 64, 9)))
+    dry, button = write(tmp_path / "dry.png", photo(96, 64, 9)), desk.panel.edit.other
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(dry))])
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    where = button.rect().center()
+    for event in (
+        QDragEnterEvent(where, Qt.DropAction.CopyAction, data, left, none),
+        QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, left, none),
+    ):
+        QApplication.sendEvent(button, event)
+        assert event.isAccepted()
     wait(lambda: desk.page.edits.now.other is not None)
     desk.idle()
     assert not np.array_equal(shown(desk), untouched)
@@ -523,11 +561,14 @@ def test_what_is_seen_goes_into_files(desk: Desk, source: Path, tmp_path: Path) 
     desk.idle()
     bench, files = desk.page.stage.bench, desk.page.files
     assert bench is not None
-    for kind in ("csv", "npz", "json", "png"):
+    for kind in ("csv", "npz", "json", "png", "page.png"):
         files.export(tmp_path / f"seen.{kind}")
         wait(lambda kind=kind: any(said.text == f"Written to seen.{kind}." for said in desk.said))  # type: ignore[misc]
     lines = (tmp_path / "seen.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + 2 * (12 + 6 + 3) and lines[0].startswith("polarity,granularity,slot,row")
+    assert lines[0].endswith("weight_pin_1")
+    at_pin = [float(line.rsplit(",", 1)[1]) for line in lines[1:]]
+    assert sum(at_pin) == pytest.approx(6, abs=1e-3), "all weights, in each of six groups 1"
     with np.load(tmp_path / "seen.npz") as record:
         sums = record["weights"].astype(np.float32)[:12].sum(0)
         assert (
@@ -539,6 +580,7 @@ def test_what_is_seen_goes_into_files(desk: Desk, source: Path, tmp_path: Path) 
     assert sum(slot["weight"] for slot in place["slots"]) == pytest.approx(6, abs=1e-3)
     assert place["effect_of_memory"] is not None and place["nearest_samples"]
     assert image_io.read_info(tmp_path / "seen.png").width > 100
+    assert image_io.read_info(tmp_path / "seen.page.png").height == desk.page.height()
     files.export(tmp_path / "seen.txt")
     assert "a name ends with" in desk.said[-1].text
     files.export(tmp_path / "seen.csv" / "seen.csv")  # a file stands where the folder would be
@@ -778,4 +820,50 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     assert page.stage.twin_model is None and not view.show_both.isChecked()
     page.twins.look_with(tmp_path / "nowhere")
     wait(lambda: "cannot be used" in desk.said[-1].text)
+    assert unnamed_focusable(page.drawer) == []
+
+
+def test_any_two_checkpoints_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "mist-4"
+    best = save_small_model(run / "model", seed=5)
+    (run / "recipe.toml").write_text("", "utf-8")
+    kept = Checkpoints(run / "checkpoints")
+    kept.folder.mkdir()
+    for step, seed in ((900, 6), (1000, 7)):
+        weights = small_network(seed).state_dict()
+        kept.save(step, {f"average.{key}": value for key, value in weights.items()}, {"step": step})
+    desk.settings.runs_folder = run.parent
+    desk.open(source)
+    desk.idle()
+    page, view = desk.page, desk.page.drawer.twins
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["twins"].click()
+
+    def pick(combo: QComboBox, text: str) -> None:
+        row = combo.findText(text)
+        assert row >= 0, [combo.itemText(at) for at in range(combo.count())]
+        combo.setCurrentIndex(row)
+        combo.activated.emit(row)
+
+    names = [view.model.itemText(row) for row in range(view.model.count())]
+    assert {"mist-4", "mist-4 · step 1,000", "mist-4 · step 900"} < set(names)
+    pick(view.model, "mist-4 · step 1,000")
+    wait(lambda: page.stage.twin_model is not None)
+    desk.idle()
+    assert view.model.currentText() == view.table.horizontalHeaderItem(2).text() == "mist-4 · step 1,000"
+    later = page.stage.twin_model
+    assert later is not None and later.look.model != best
+    pick(view.first, "mist-4 · step 900")
+    wait(lambda: page.stage.bench is not None and page.stage.bench.look.model_name == "mist-4 · step 900")
+    desk.idle()
+    assert view.first.currentText() == "mist-4 · step 900"
+    pick(view.model, "mist-4")
+    wait(lambda: page.stage.twin_model is not None)
+    desk.idle()
+    headers = [view.table.horizontalHeaderItem(column).text() for column in (1, 2)]
+    assert headers == ["mist-4 · step 900", "mist-4"]
+    for file in kept.files():
+        file.unlink()
+    page.twins.look_with(kept.folder / "step-00000800.safetensors")
+    wait(lambda: any("keeps its newest checkpoints only" in said.text for said in desk.said))
     assert unnamed_focusable(page.drawer) == []
