@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from core.images import io as image_io
 from core.model import catalog, exemplars
 from core.model.memory_edit import MemoryEdit, Slots, Step
-from core.restoring import memory_look, memory_probe
 from core.restoring import restore as restoring
-from core.restoring.inspection import Response
+from core.restoring.memory import look as memory_look
+from core.restoring.memory import probe as memory_probe
+from core.restoring.memory.inspection import Response
 from core.restoring.restore import RestoreRequest
 
 MUTED = MemoryEdit((Step("mute", Slots("negative")),))

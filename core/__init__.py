@@ -24,7 +24,7 @@ _WHERE = {
     "core.model.catalog": ("models",),
     "core.model.network": ("MemoryNet", "NetworkConfig"),
     "core.restoring.evaluation": ("EvaluateRequest", "EvaluationTable", "evaluate"),
-    "core.restoring.inspection": ("Inspection",),
+    "core.restoring.memory.inspection": ("Inspection",),
     "core.restoring.records": ("Restored",),
     "core.tasks": ("TASKS",),
     "core.training.recipe": ("TrainRecipe",),

@@ -21,7 +21,7 @@ from core.model.network import NetworkConfig as NetworkConfig
 from core.restoring.evaluation import EvaluateRequest as EvaluateRequest
 from core.restoring.evaluation import EvaluationTable as EvaluationTable
 from core.restoring.evaluation import evaluate as evaluate
-from core.restoring.inspection import Inspection as Inspection
+from core.restoring.memory.inspection import Inspection as Inspection
 from core.restoring.records import Restored as Restored
 from core.tasks import TASKS as TASKS
 from core.training.recipe import TrainRecipe as TrainRecipe

@@ -29,7 +29,7 @@ from core.restoring.records import Choice
 
 if TYPE_CHECKING:
     from core.model.network import MemoryNet
-    from core.restoring.inspection import Inspection
+    from core.restoring.memory.inspection import Inspection
     from core.restoring.records import Restored, RestoreRequest
 
 Source = str | os.PathLike[str] | np.ndarray
@@ -84,8 +84,8 @@ class Model:
 
     def look(self, picture: Source, **options: Any) -> Inspection:
         """What the memory sees in a picture: responses before and after, slots and how much each is used; see
-        :class:`core.restoring.inspection.Inspection`."""
-        from core.restoring.inspection import inspect
+        :class:`core.restoring.memory.inspection.Inspection`."""
+        from core.restoring.memory.inspection import inspect
 
         return inspect(_read(picture), self._request(Options(**options)), ignore, JobControl())
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from core.model.exemplars import SampleMemory
     from core.model.health import MemoryHealth
     from core.model.memory_edit import MemoryEdit
-    from core.restoring.contact_sheet import NearSample
-    from core.restoring.inspection import Inspection
+    from core.restoring.memory.contact_sheet import NearSample
+    from core.restoring.memory.inspection import Inspection
 
 _SUFFIX = "inspected"  # of folders beside photos
 _NUMBERS = "inspection.json"
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     mask = photos.read_mask(args.mask, items)
     with common.interruptible() as control:
         _task, model, path = common.load_model(args, control)
-        from core.restoring import inspection
+        from core.restoring.memory import inspection
         from core.restoring.records import RestoreError
 
         try:
@@ -202,8 +202,8 @@ class _Batch(photos.Batch):
 
     def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
         from core.images import io as image_io
-        from core.restoring.contact_sheet import nearest_samples
-        from core.restoring.inspection import inspect
+        from core.restoring.memory.contact_sheet import nearest_samples
+        from core.restoring.memory.inspection import inspect
 
         assert item.target is not None
         self._refuse_others_files(item.target, item.source)
@@ -235,9 +235,9 @@ class _Batch(photos.Batch):
         pictures join ``pictures``."""
         from core.jobs import ignore
         from core.restoring import copies, scales
-        from core.restoring import inspection_pictures as drawing
-        from core.restoring.memory_look import look
-        from core.restoring.memory_probe import Probe, around, change_between, preview_region
+        from core.restoring.memory import pictures as drawing
+        from core.restoring.memory.look import look
+        from core.restoring.memory.probe import Probe, around, change_between, preview_region
 
         by = scales.divisor(found.scale)
         mask = self.request.mask
@@ -283,7 +283,7 @@ class _Batch(photos.Batch):
     def _refuse_others_files(self, folder: Path, source: Path) -> None:
         """Raises WouldOverwrite before time is spent."""
         from core.images.io import WouldOverwrite
-        from core.restoring.inspection_pictures import PICTURES
+        from core.restoring.memory.pictures import PICTURES
 
         places = [_place_name(place) for place in self.args.place]
         restored = _restored_file(folder, source)
@@ -370,9 +370,9 @@ def _same(folder: Path) -> tuple[Path, str]:
 def _pictures(
     picture: Picture, found: Inspection, near: Mapping[int, Sequence[NearSample]], without_samples: str
 ) -> dict[str, np.ndarray]:
-    """File name -> pixels, in the order of :data:`core.restoring.inspection_pictures.PICTURES`."""
-    from core.restoring import inspection_pictures as drawing
-    from core.restoring.contact_sheet import contact_sheet
+    """File name -> pixels, in the order of :data:`core.restoring.memory.pictures.PICTURES`."""
+    from core.restoring.memory import pictures as drawing
+    from core.restoring.memory.contact_sheet import contact_sheet
 
     assert found.pixels_before is not None and found.pixels_after is not None
     photo = drawing.shown_photo(found.pixels_before, picture.icc)

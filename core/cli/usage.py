@@ -11,7 +11,7 @@ from core.cli import common, photos
 if TYPE_CHECKING:
     from core.jobs import JobControl
     from core.model.checkpoint import LoadedModel
-    from core.restoring.memory_usage import Usage
+    from core.restoring.memory.usage import Usage
 
 _TOP = 6  # slots of a kind that are named
 
@@ -21,7 +21,7 @@ def run(
 ) -> int:
     """Prints lines or JSON. Returns the exit code: 1 where a photo could not be looked at."""
     from core.events import ItemDone, ItemStarted
-    from core.restoring import memory_usage
+    from core.restoring.memory import usage as memory_usage
 
     if args.place or args.out is not None:
         raise common.UsageError(

@@ -17,8 +17,8 @@ from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.parts import Elided, column, heading, wrapped
 
 if TYPE_CHECKING:
-    from core.restoring.memory_look import MemoryLook, NearSamples, PlaceSeen, Source
-    from core.restoring.memory_probe import Change
+    from core.restoring.memory.look import MemoryLook, NearSamples, PlaceSeen, Source
+    from core.restoring.memory.probe import Change
 
 SOURCES_SHOWN = 5
 

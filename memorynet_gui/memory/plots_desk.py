@@ -64,7 +64,7 @@ class PlotsDesk(QObject):
         if bench is None or after is None:
             view.show_moves((), "damage", "")
             return
-        from core.restoring import memory_map
+        from core.restoring.memory import map as memory_map
 
         regions = [bench.region(spot) for spot in self._pins.places]
         found = memory_map.moves(bench.look, after, regions)

@@ -22,7 +22,7 @@ from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.work import Bench, SlotEffect
 
 if TYPE_CHECKING:
-    from core.restoring.memory_usage import Usage
+    from core.restoring.memory.usage import Usage
 
 
 class SlotsDesk(QObject):
@@ -93,7 +93,7 @@ class SlotsDesk(QObject):
             browser.set_facts(bench.slots, self._names, "here", same)
             health.show_health(bench.look, bench.health)
         else:
-            from core.restoring.memory_slots import slot_facts
+            from core.restoring.memory.slots import slot_facts
 
             facts = slot_facts(bench.look, bench.samples, used=usage.mean)
             browser.set_facts(facts, self._names, "there", same)

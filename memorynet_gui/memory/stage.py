@@ -18,8 +18,8 @@ from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject, TileArrived, Tried, Twin
 
 if TYPE_CHECKING:
-    from core.restoring.inspection import Response
-    from core.restoring.memory_look import MemoryLook
+    from core.restoring.memory.inspection import Response
+    from core.restoring.memory.look import MemoryLook
     from memorynet_gui.memory.canvas import MemoryCanvas
 
 AS_IS = ("Original", "Restored", "Not restored yet")
@@ -198,7 +198,7 @@ class MemoryStage(QObject):
         visible = self.focus
         if bench is None or visible is None:
             return
-        from core.restoring.memory_probe import preview_region
+        from core.restoring.memory.probe import preview_region
 
         look, place = bench.look, self.place_first()
         x, y, w, h = visible

@@ -12,10 +12,10 @@ from core.tasks import damage
 
 if TYPE_CHECKING:
     from core.model.health import GroupHealth
-    from core.restoring.inspection import Response
-    from core.restoring.memory_look import NearSamples, PlaceSeen
-    from core.restoring.memory_map import Move
-    from core.restoring.memory_probe import Change
+    from core.restoring.memory.inspection import Response
+    from core.restoring.memory.look import NearSamples, PlaceSeen
+    from core.restoring.memory.map import Move
+    from core.restoring.memory.probe import Change
     from memorynet_gui.memory.work import Tried
 
 _HARDLY = 0.02  # share of the photo: less is a cell here and there
@@ -164,7 +164,7 @@ def health_words(
 
 
 MOVES = {"photo": "the photo", "damaged": "places with {}"}
-"""What moves are called that are no pins: see :func:`core.restoring.memory_map.moves`."""
+"""What moves are called that are no pins: see :func:`core.restoring.memory.map.moves`."""
 
 
 def move_words(move: Move, title: str, damage: str) -> str:

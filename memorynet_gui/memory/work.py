@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from core.images.io import Picture
     from core.model.exemplars import SampleMemory
     from core.model.health import MemoryHealth
-    from core.restoring.memory_look import MemoryLook, PlaceSeen
-    from core.restoring.memory_map import MemoryMap
-    from core.restoring.memory_probe import Change, Probe
-    from core.restoring.memory_slots import SlotFacts
-    from core.restoring.memory_usage import Usage
+    from core.restoring.memory.look import MemoryLook, PlaceSeen
+    from core.restoring.memory.map import MemoryMap
+    from core.restoring.memory.probe import Change, Probe
+    from core.restoring.memory.slots import SlotFacts
+    from core.restoring.memory.usage import Usage
     from core.restoring.records import Choice, RestoreRequest
 
 log = logging.getLogger(__name__)
@@ -237,15 +237,12 @@ def open_photo(
     emit(PhotoOpened(rgb, restored_rgb))
     control.checkpoint()
     from core.model import exemplars
-    from core.restoring import (
-        copies,
-        memory_look,
-        memory_map,
-        memory_probe,
-        memory_slots,
-        memory_usage,
-        scales,
-    )
+    from core.restoring import copies, scales
+    from core.restoring.memory import look as memory_look
+    from core.restoring.memory import map as memory_map
+    from core.restoring.memory import probe as memory_probe
+    from core.restoring.memory import slots as memory_slots
+    from core.restoring.memory import usage as memory_usage
 
     model = subject.choice.model_path
     # without its thoroughness: that belongs to the changes that are tried, and is put on them
@@ -326,7 +323,8 @@ def restore_twin(bench: Bench, focus: Region | None, emit: Emit, control: JobCon
 
 def look_after(bench: Bench, restored: np.ndarray, emit: Emit, control: JobControl) -> MemoryLook:
     """The restored photo as the memory sees it. Emits LookProgress."""
-    from core.restoring import copies, memory_look
+    from core.restoring import copies
+    from core.restoring.memory import look as memory_look
 
     picture = replace(bench.picture, pixels=restored if bench.by == 1 else copies.reduced(restored, bench.by))
     return memory_look.look(picture, bench.request, emit, control)
@@ -337,7 +335,9 @@ def look_with(bench: Bench, model: Path, focus: Region | None, emit: Emit, contr
 
     Raises RestoreError, CheckpointError, Cancelled.
     """
-    from core.restoring import copies, memory_look, memory_usage
+    from core.restoring import copies
+    from core.restoring.memory import look as memory_look
+    from core.restoring.memory import usage as memory_usage
 
     other = replace(bench, request=replace(bench.request, model=model))
     look = memory_look.look(bench.seen, other.request, emit, control)
@@ -403,7 +403,7 @@ def try_whole(
 
 def place_effect(bench: Bench, spot: Region, _emit: Emit, control: JobControl) -> PlaceEffect:
     """Around a place, or within a region, of the photo, measured in what the memory sees; of a large region in its middle."""
-    from core.restoring.memory_probe import around, change_between, preview_region
+    from core.restoring.memory.probe import around, change_between, preview_region
 
     look = bench.look
     if spot[2] and spot[3]:
@@ -426,7 +426,7 @@ def slot_effects(bench: Bench, rows: Sequence[int], emit: Emit, control: JobCont
 def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> SlotEffect:
     """What muting a slot does around the place that looks it up most."""
     from core.model.memory_edit import Slots, Step
-    from core.restoring.memory_probe import around, change_between
+    from core.restoring.memory.probe import around, change_between
 
     look = bench.look
     (polarity, granularity), slot = look.group_of(row)
@@ -453,7 +453,7 @@ def folder_usage(bench: Bench, folder: Path, emit: Emit, control: JobControl) ->
     Raises RestoreError: there is no photo that could be looked at.
     """
     from core.images import io as image_io
-    from core.restoring import memory_usage
+    from core.restoring.memory import usage as memory_usage
     from core.restoring.restore import RestoreError
 
     paths = sorted(image_io.find_images(folder, True))
@@ -466,7 +466,8 @@ def folder_usage(bench: Bench, folder: Path, emit: Emit, control: JobControl) ->
 def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) -> Trial:
     """What another photo puts into the memory, seen at the same scale."""
     from core.images import io as image_io
-    from core.restoring import copies, memory_look
+    from core.restoring import copies
+    from core.restoring.memory import look as memory_look
 
     picture = image_io.read(path)
     control.checkpoint()
@@ -509,7 +510,7 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
 def _tried(
     bench: Bench, region: Region, before: np.ndarray, after: np.ndarray, rgb: np.ndarray, is_whole: bool
 ) -> Tried:
-    from core.restoring.memory_probe import change_between
+    from core.restoring.memory.probe import change_between
 
     gain = None
     if bench.truth is not None:

@@ -13,8 +13,8 @@ from core.images import io as image_io
 from core.jobs import JobControl
 from core.model import catalog, checkpoint, exemplars
 from core.model.network import MemoryNet
-from core.restoring import inspection
-from core.restoring.inspection_pictures import PICTURES
+from core.restoring.memory import inspection
+from core.restoring.memory.pictures import PICTURES
 from tests.image_makers import without_extras
 from tests.small import SMALL, photo, save_small_model, small_network
 

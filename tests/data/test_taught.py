@@ -17,7 +17,8 @@ from core.jobs import JobControl, ignore
 from core.model import checkpoint
 from core.model.memory import overruled
 from core.model.tensors import to_tensor
-from core.restoring import memory_look, memory_probe
+from core.restoring.memory import look as memory_look
+from core.restoring.memory import probe as memory_probe
 from core.restoring.records import RestoreError, RestoreRequest
 from core.restoring.restore import restore
 from tests.small import photo, save_small_model, small_network

@@ -15,7 +15,7 @@ from memorynet_gui.memory import words
 from memorynet_gui.widgets.parts import SnugScroll, wrapped
 
 if TYPE_CHECKING:
-    from core.restoring.memory_map import Move
+    from core.restoring.memory.map import Move
 
 _LEFT_PX, _BELOW_PX, _PAD_PX = 34, 34, 20
 _LABEL_PX = 96  # at the right, for what begins or ends there

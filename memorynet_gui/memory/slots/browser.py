@@ -35,7 +35,7 @@ from memorynet_gui.memory.likeness import image_of
 from memorynet_gui.widgets.parts import DetailCombo, Elided
 
 if TYPE_CHECKING:
-    from core.restoring.memory_slots import SlotFacts
+    from core.restoring.memory.slots import SlotFacts
     from memorynet_gui.memory.work import SlotEffect
 
 TILE = QSize(172, 92)

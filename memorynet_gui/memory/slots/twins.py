@@ -26,7 +26,7 @@ from memorynet_gui.widgets.parts import DetailCombo, wrapped
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry
     from core.model.health import GroupHealth, MemoryHealth
-    from core.restoring.memory_look import MemoryLook
+    from core.restoring.memory.look import MemoryLook
     from memorynet_gui.memory.work import Base, Bench, Twin
 
 Fact = tuple[str, str, str]
@@ -83,7 +83,7 @@ def _silent(health: MemoryHealth) -> str:
 
 
 def _changed(bench: Bench, pixels: np.ndarray) -> str:
-    from core.restoring.memory_probe import change_between
+    from core.restoring.memory.probe import change_between
 
     return f"{change_between(bench.picture.pixels, pixels).mean:.2f} levels"
 

@@ -19,7 +19,7 @@ from core.images import io as image_io
 from core.model import checkpoint, exemplars
 from core.model.config import NetworkConfig
 from core.model.memory_edit import MemoryEdit, Slots
-from core.restoring import memory_look
+from core.restoring.memory import look as memory_look
 from core.restoring.records import Choice
 from core.training.exemplar_fill import fill
 from core.training.state import Checkpoints

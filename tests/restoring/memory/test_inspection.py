@@ -16,10 +16,10 @@ from core.model.exemplars import SampleMemory
 from core.model.health import usage_of
 from core.model.network import MemoryNet
 from core.model.tensors import to_tensor
-from core.restoring import inspection
-from core.restoring.contact_sheet import contact_sheet, nearest_samples
-from core.restoring.inspection import Inspection, Place, SlotMap, inspect
-from core.restoring.inspection_pictures import (
+from core.restoring.memory import inspection
+from core.restoring.memory.contact_sheet import contact_sheet, nearest_samples
+from core.restoring.memory.inspection import Inspection, Place, SlotMap, inspect
+from core.restoring.memory.pictures import (
     PICTURES,
     SHEET,
     maps,

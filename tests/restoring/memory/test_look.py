@@ -16,8 +16,10 @@ from core.model.exemplars import SampleMemory
 from core.model.memory_edit import MemoryEdit, Slots, Step
 from core.model.network import MemoryNet
 from core.model.tensors import to_tensor
-from core.restoring import memory_look, memory_probe, passes
-from core.restoring.memory_look import MemoryLook
+from core.restoring import passes
+from core.restoring.memory import look as memory_look
+from core.restoring.memory import probe as memory_probe
+from core.restoring.memory.look import MemoryLook
 from core.restoring.passes import reduced_copy
 from core.restoring.restore import RestoreError, RestoreRequest, restore
 from core.training.exemplar_fill import fill

@@ -11,8 +11,9 @@ import pytest
 from core.images import io as image_io
 from core.model import checkpoint
 from core.model.exemplars import SampleMemory
-from core.restoring import memory_look, memory_map
-from core.restoring.memory_look import MemoryLook
+from core.restoring.memory import look as memory_look
+from core.restoring.memory import map as memory_map
+from core.restoring.memory.look import MemoryLook
 from core.restoring.restore import RestoreRequest
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw
 from core.images.io import to_srgb
 from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
 from core.model.exemplars import WRONG, Exemplar, SampleMemory
-from core.restoring.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
-from core.restoring.inspection_pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
+from core.restoring.memory.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
+from core.restoring.memory.pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
 
 SHOWN_SAMPLES = 4
 PATCH_PX = 32  # of the photo, around a cell; as the samples have

@@ -11,8 +11,9 @@ from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.model import checkpoint
 from core.model.health import Listener
-from core.restoring import memory_look, memory_usage
 from core.restoring import restore as restoring
+from core.restoring.memory import look as memory_look
+from core.restoring.memory import usage as memory_usage
 from core.restoring.restore import RestoreError, RestoreRequest, restore
 from tests.small import photo, save_small_model
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from core.model.exemplars import NEGATIVE, POSITIVE, SampleMemory
-from core.restoring.inspection import DAMAGED_FROM
-from core.restoring.memory_look import MemoryLook
+from core.restoring.memory.inspection import DAMAGED_FROM
+from core.restoring.memory.look import MemoryLook
 
 Region = tuple[int, int, int, int]
 

@@ -11,7 +11,8 @@ import torch
 from core.images import io as image_io
 from core.model import checkpoint
 from core.model.memory import sparsemax
-from core.restoring import memory_look, memory_slots
+from core.restoring.memory import look as memory_look
+from core.restoring.memory import slots as memory_slots
 from core.restoring.restore import RestoreRequest
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model

@@ -3,14 +3,14 @@
 :func:`look` goes over the photo once and keeps, for every cell of the memory's grid (8 x 8 px), where it looks; the
 rest follows by arithmetic: all weights of a place, the map of a slot, how much of what is read was learned and how
 much is the photo's own, and from which places of the photo that comes. Arrays are plain numpy, numbers of a place
-take a few milliseconds. What a change of the memory does to pixels takes the network: :mod:`core.restoring.memory_probe`.
+take a few milliseconds. What a change of the memory does to pixels takes the network: :mod:`core.restoring.memory.probe`.
 
 In a notebook::
 
     from core.images import io as image_io
-    from core.restoring import memory_look
+    from core.restoring.memory.look import look
     from core.restoring.records import RestoreRequest
-    seen = memory_look.look(image_io.read("street.jpg"), RestoreRequest(task="derain"))
+    seen = look(image_io.read("street.jpg"), RestoreRequest(task="derain"))
     place = seen.place(1200, 800)  # all slot weights there, strongest first in place.slots
     seen.sources(place)  # where in the photo its content was collected
 """
@@ -36,7 +36,7 @@ from core.model.exemplars import Exemplar, SampleMemory
 from core.model.memory import Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision
 from core.restoring import scaled, scales, tiling
-from core.restoring.inspection import DAMAGED_FROM, Response, check_memory
+from core.restoring.memory.inspection import DAMAGED_FROM, Response, check_memory
 from core.restoring.passes import (
     Network,
     is_out_of_memory,

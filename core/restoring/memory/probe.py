@@ -23,7 +23,7 @@ from core.model.config import STRIDE_PX
 from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import tiling
-from core.restoring.inspection import check_memory
+from core.restoring.memory.inspection import check_memory
 from core.restoring.passes import (
     given_actual,
     load_model,
@@ -103,7 +103,7 @@ class Probe:
     """Regions of one photo restored under edits of the memory. Not for two threads at once.
 
     Args:
-        actual: (R, D) float32, what the slots hold of this photo (:attr:`core.restoring.memory_look.MemoryLook.actual`); None
+        actual: (R, D) float32, what the slots hold of this photo (:attr:`core.restoring.memory.look.MemoryLook.actual`); None
             for a model without an actual memory.
 
     Raises:

@@ -1,0 +1,1 @@
+"""What the memory sees in a photo and does with it: looking, asking, trying, drawing."""
