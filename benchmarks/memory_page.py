@@ -30,6 +30,7 @@ from core.restoring import restore as restoring
 from core.restoring.memory import look as memory_look
 from core.restoring.memory import probe as memory_probe
 from core.restoring.memory.inspection import Response
+from core.restoring.memory.record import MemoryLook
 from core.restoring.restore import RestoreRequest
 
 MUTED = MemoryEdit((Step("mute", Slots("negative")),))
@@ -190,7 +191,7 @@ def preview(page: Any, wait: Callable[..., None], times: int) -> None:
     wait(lambda: not page.flow.busy, "the rest")
 
 
-def enlarged(look: memory_look.MemoryLook, pixels: float) -> memory_look.MemoryLook:
+def enlarged(look: MemoryLook, pixels: float) -> MemoryLook:
     """The record repeated down and right until the photo has as many pixels."""
     times = max(1, round((pixels / (look.width * look.height)) ** 0.5))
     rows, columns = look.grid

@@ -97,7 +97,7 @@ class RestoreRequest:
         only: (H, W) uint8 of the picture's size: what is restored at all (255), to the bit what is not (0), and how
             much between them.
         actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
-            photo of the same place, from :attr:`core.restoring.memory.look.MemoryLook.actual`.
+            photo of the same place, from :attr:`core.restoring.memory.record.MemoryLook.actual`.
         taught: (H, W) uint8 of the picture's size, what a person says is damage (255) and is not (0), 128 where nothing is
             said: see :mod:`core.data.taught`. Not together with ``mute_memory``.
         scale: at which the damage is looked for: ``"auto"``, ``"1"`` (the photo itself), ``"1/2"``, ``"1/4"``, ...

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, 
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 if TYPE_CHECKING:
-    from core.restoring.memory.look import PlaceSeen, SlotShare
+    from core.restoring.memory.places import PlaceSeen, SlotShare
 
 ROW_PX = 20
 SHOWN = 3  # of a group, unless all are asked for

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from memorynet_gui.memory.words import STANDS_OUT, cosine
 
 if TYPE_CHECKING:
-    from core.restoring.memory.look import NearSamples
+    from core.restoring.memory.places import NearSamples
 
 PATCH_PX = 32  # of the photo; as the stored samples have
 CELL_PX = 8

@@ -43,7 +43,7 @@ from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
-    from core.restoring.memory.look import PlaceSeen, SlotShare
+    from core.restoring.memory.places import PlaceSeen, SlotShare
 
 log = logging.getLogger(__name__)
 

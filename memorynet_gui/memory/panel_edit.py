@@ -20,7 +20,7 @@ from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import DetailCombo, DirectSlider, DropButton, column, heading, wrapped
 
 if TYPE_CHECKING:
-    from core.restoring.memory.look import MemoryLook
+    from core.restoring.memory.record import MemoryLook
     from memorynet_gui.memory.work import Tried
 
 _TICKS = 12  # of the slider for each doubling

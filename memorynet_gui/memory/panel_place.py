@@ -17,8 +17,9 @@ from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.parts import Elided, column, heading, wrapped
 
 if TYPE_CHECKING:
-    from core.restoring.memory.look import MemoryLook, NearSamples, PlaceSeen, Source
+    from core.restoring.memory.places import NearSamples, PlaceSeen, Source
     from core.restoring.memory.probe import Change
+    from core.restoring.memory.record import MemoryLook
 
 SOURCES_SHOWN = 5
 

@@ -19,7 +19,7 @@ from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject,
 
 if TYPE_CHECKING:
     from core.restoring.memory.inspection import Response
-    from core.restoring.memory.look import MemoryLook
+    from core.restoring.memory.record import MemoryLook
     from memorynet_gui.memory.canvas import MemoryCanvas
 
 AS_IS = ("Original", "Restored", "Not restored yet")

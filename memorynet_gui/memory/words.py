@@ -13,8 +13,8 @@ from core.tasks import damage
 if TYPE_CHECKING:
     from core.model.health import GroupHealth
     from core.restoring.memory.inspection import Response
-    from core.restoring.memory.look import NearSamples, PlaceSeen
     from core.restoring.memory.map import Move
+    from core.restoring.memory.places import NearSamples, PlaceSeen
     from core.restoring.memory.probe import Change
     from memorynet_gui.memory.work import Tried
 

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from core.images.io import Picture
     from core.model.exemplars import SampleMemory
     from core.model.health import MemoryHealth
-    from core.restoring.memory.look import MemoryLook, PlaceSeen
     from core.restoring.memory.map import MemoryMap
+    from core.restoring.memory.places import PlaceSeen
     from core.restoring.memory.probe import Change, Probe
+    from core.restoring.memory.record import MemoryLook
     from core.restoring.memory.slots import SlotFacts
     from core.restoring.memory.usage import Usage
     from core.restoring.records import Choice, RestoreRequest

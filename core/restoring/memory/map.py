@@ -16,7 +16,7 @@ import numpy as np
 
 from core.model.exemplars import NEGATIVE, POSITIVE, SampleMemory
 from core.restoring.memory.inspection import DAMAGED_FROM
-from core.restoring.memory.look import MemoryLook
+from core.restoring.memory.record import MemoryLook
 
 Region = tuple[int, int, int, int]
 

@@ -16,7 +16,8 @@ from core.images.io import to_srgb
 from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
 from core.model.memory_edit import UNCHANGED
 from core.restoring.memory.inspection import Inspection, Response
-from core.restoring.memory.look import MemoryLook, PlaceSeen
+from core.restoring.memory.places import PlaceSeen
+from core.restoring.memory.record import MemoryLook
 
 PAPER, INK, QUIET = (0x1B, 0x1B, 0x1B), (0xE6, 0xE6, 0xE6), (0xA6, 0xA6, 0xA6)
 _LARGEST_PX, _SMALLEST_PX = 1600, 720  # longer edge of the photo in a map

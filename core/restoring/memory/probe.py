@@ -103,7 +103,7 @@ class Probe:
     """Regions of one photo restored under edits of the memory. Not for two threads at once.
 
     Args:
-        actual: (R, D) float32, what the slots hold of this photo (:attr:`core.restoring.memory.look.MemoryLook.actual`); None
+        actual: (R, D) float32, what the slots hold of this photo (:attr:`core.restoring.memory.record.MemoryLook.actual`); None
             for a model without an actual memory.
 
     Raises:

@@ -12,7 +12,7 @@ import torch
 from core.model.exemplars import Exemplar, SampleMemory
 from core.model.health import DEAD_SHARE, DUPLICATE_COSINE
 from core.model.memory import sparsemax
-from core.restoring.memory.look import MemoryLook
+from core.restoring.memory.record import MemoryLook
 
 OVERUSED = 0.5
 """A slot with more than this of the weight of its group does the work of the others, where there are several."""

@@ -15,7 +15,8 @@ from core.images.types import ImageError
 from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.model.health import DEAD_SHARE, MemoryHealth, health
 from core.restoring import copies
-from core.restoring.memory.look import MemoryLook, look, scale_for
+from core.restoring.memory.look import look, scale_for
+from core.restoring.memory.record import MemoryLook
 from core.restoring.restore import RestoreError, RestoreRequest
 
 PHOTOS = 60

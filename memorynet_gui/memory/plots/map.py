@@ -27,8 +27,8 @@ from memorynet_gui.widgets.parts import Elided
 
 if TYPE_CHECKING:
     from core.model.exemplars import Exemplar, SampleMemory
-    from core.restoring.memory.look import MemoryLook
     from core.restoring.memory.map import MemoryMap
+    from core.restoring.memory.record import MemoryLook
 
 _MARGIN_PX = 16
 _THUMB_PX, _LARGEST_THUMB_PX = 12.0, 40.0

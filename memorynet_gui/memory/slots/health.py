@@ -23,7 +23,7 @@ from memorynet_gui.widgets.parts import SnugScroll, wrapped
 
 if TYPE_CHECKING:
     from core.model.health import GroupHealth, MemoryHealth
-    from core.restoring.memory.look import MemoryLook
+    from core.restoring.memory.record import MemoryLook
 
 _COLUMNS = (
     ("Slots", "Polarity and granularity"),

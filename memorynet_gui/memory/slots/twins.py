@@ -26,7 +26,7 @@ from memorynet_gui.widgets.parts import DetailCombo, wrapped
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry
     from core.model.health import GroupHealth, MemoryHealth
-    from core.restoring.memory.look import MemoryLook
+    from core.restoring.memory.record import MemoryLook
     from memorynet_gui.memory.work import Base, Bench, Twin
 
 Fact = tuple[str, str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from core.model.tensors import to_tensor
 from core.restoring import passes
 from core.restoring.memory import look as memory_look
 from core.restoring.memory import probe as memory_probe
-from core.restoring.memory.look import MemoryLook
+from core.restoring.memory.record import MemoryLook
 from core.restoring.passes import reduced_copy
 from core.restoring.restore import RestoreError, RestoreRequest, restore
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +209,19 @@ def test_what_cannot_be_looked_at_says_why(model: Path, tmp_path: Path) -> None:
     control.cancel()
     with pytest.raises(Cancelled):
         memory_look.look(picture(), request_for(model), control=control)
+
+
+def test_the_notebook_of_the_documents_asks_about_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "memory.md").read_text("utf-8")
+    block = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    lines = [line for line in block[1].splitlines() if line]
+    assert len(lines) <= 6 and "](pictures/" in text[block.end() :], (
+        "few lines, and a picture of what they give"
+    )
+    image_io.write(tmp_path / "street.jpg", image_io.from_array(photo(160, 120, 3)))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block[1].replace("1200, 800", "120, 80"), "docs/memory.md", "exec"), {})
+    assert "SlotShare(polarity='negative'" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from core.model import checkpoint
 from core.model.exemplars import SampleMemory
 from core.restoring.memory import look as memory_look
 from core.restoring.memory import map as memory_map
-from core.restoring.memory.look import MemoryLook
+from core.restoring.memory.record import MemoryLook
 from core.restoring.restore import RestoreRequest
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model

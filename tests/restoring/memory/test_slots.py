@@ -13,6 +13,7 @@ from core.model import checkpoint
 from core.model.memory import sparsemax
 from core.restoring.memory import look as memory_look
 from core.restoring.memory import slots as memory_slots
+from core.restoring.memory.record import MemoryLook
 from core.restoring.restore import RestoreRequest
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model
@@ -24,12 +25,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def look(model: Path) -> memory_look.MemoryLook:
+def look(model: Path) -> MemoryLook:
     request = RestoreRequest(model=model, device="cpu", precision="fp32")
     return memory_look.look(image_io.from_array(photo(136, 104, 3)), request)
 
 
-def test_every_slot_is_told_once_in_the_order_of_the_table(look: memory_look.MemoryLook) -> None:
+def test_every_slot_is_told_once_in_the_order_of_the_table(look: MemoryLook) -> None:
     facts = memory_slots.slot_facts(look)
     assert [each.row for each in facts] == list(range(2 * (12 + 6 + 3)))
     for group in look.slices:
@@ -47,7 +48,7 @@ def test_every_slot_is_told_once_in_the_order_of_the_table(look: memory_look.Mem
         )
 
 
-def test_health_is_in_words(look: memory_look.MemoryLook) -> None:
+def test_health_is_in_words(look: MemoryLook) -> None:
     facts = memory_slots.slot_facts(look)
     for each in facts:
         count = sum((o.polarity, o.granularity) == (each.polarity, each.granularity) for o in facts)
@@ -58,7 +59,7 @@ def test_health_is_in_words(look: memory_look.MemoryLook) -> None:
     assert memory_slots._health(0.2, 12, twin) == "duplicate"
 
 
-def test_typical_samples_come_from_strong_to_weak(model: Path, look: memory_look.MemoryLook) -> None:
+def test_typical_samples_come_from_strong_to_weak(model: Path, look: MemoryLook) -> None:
     network = checkpoint.load(model).network
     samples = fill(network, [("a", photo(96, 96, 1)), ("b", photo(96, 96, 2))], lambda x, _rng: x * 0.7)
     facts = memory_slots.slot_facts(look, samples)
