@@ -111,6 +111,9 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 AUTO = "auto"
 """What stands for a task where each photo is to say it (:mod:`core.restoring.which`)."""
 
+AND = ", "
+"""Between the names of tasks that were done one after the other on one photo."""
+
 OTHERS_SUFFIX = "restored"
 """Of names of photos restored by a person's own task, or for several tasks one after the other."""
 

@@ -41,10 +41,10 @@ def output_path(
     EXT is that of ``format``; without one it stays, unless the content is of another format than the
     extension says (then the content's) or the format cannot be written (then PNG). Since the name always
     differs from the source's (a ``naming`` that makes the same one is not heeded), the source is never the answer.
-    Nothing is created. Raises ValueError for an unknown task or format, and what :func:`check_naming` raises.
+    ``task`` may be several, as :attr:`core.restoring.records.Made.task` has them. Nothing is created. Raises ValueError for an unknown task or format, and what :func:`check_naming` raises.
     """
     source = Path(source)
-    if not tasks.is_name(task):
+    if not all(tasks.is_name(name) for name in task.split(tasks.AND)):
         raise ValueError(f"task {task!r} is no name of one")
     if format is not None and format not in FORMAT_EXTENSION:
         raise ValueError(f"format {format!r} is none of {', '.join(FORMAT_EXTENSION)}")

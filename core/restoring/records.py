@@ -221,6 +221,8 @@ def check_naming(naming: str) -> None:
 
 def command_words(choice: Choice, made: Made) -> list[str]:
     """The options of ``memorynet restore`` that do again what was done, whatever "auto" would choose by then."""
+    if tasks.AND in made.task:  # no option names several: the photo says it again
+        return ["--task", tasks.AUTO, "--device", made.device, "--precision", made.precision]
     words = ["--task", made.task, "--model", choice.model]
     words += ["--device", made.device, "--precision", made.precision, "--scale", choice.scale]
     if made.verdict.scale == scales.WHOLE:  # of copies each has a tile of its own

@@ -1,4 +1,4 @@
-"""What was found in a photo and what became of it, in three words and at most one number.
+"""What was found in a photo and what became of it, in a few words that no number stands beside.
 
 A pass of the network is measured (:class:`Measure`); a model's own :class:`Thresholds`, found at the end of its
 training (:mod:`core.restoring.calibration`), turn that into a :class:`Verdict`. A model without them restores as
@@ -19,7 +19,19 @@ from core.tasks import TASKS
 NOTHING, LITTLE, MUCH = "nothing", "little", "much"
 RECORD = "verdict"  # the key in a model's provenance, see core.model.checkpoint.MEASURED_SINCE
 LEAST_CHANGE = 0.5  # levels of 255 where damage responds: less is not called restored
-MOST_GONE, SOME_GONE = 0.7, 0.35  # from here on "most", "some" of it is gone
+_GONE = (
+    # from this share on: in a sentence before "of it gone", and below a thumbnail
+    (0.95, "nearly all", "nearly gone"),
+    (0.8, "most", "most gone"),
+    (0.7, "about three quarters", "¾ gone"),
+    (0.58, "about two thirds", "⅔ gone"),
+    (0.42, "about half", "½ gone"),
+    (0.29, "about a third", "⅓ gone"),
+    (0.12, "a little", "little gone"),
+    (0.0, "hardly any", "hardly gone"),
+)
+"""A share is an estimate: its words claim no more than it can hold, and are all that is said of it."""
+_SOME_GONE = 0.29
 _FLOOR = 1e-3
 
 
@@ -127,11 +139,11 @@ class Verdict:
     smear_deg: float | None = None  # which way it runs: 0..180 from the horizontal, counter-clockwise
 
     def short(self, task: str, done: str = "") -> str:
-        """Two or three words for under a thumbnail: "much rain", "✓ no rain", "✓ 84 % gone"."""
+        """Two or three words for under a thumbnail: "much rain", "✓ no rain", "✓ most gone"."""
         if self.found is None:
             return done or "waiting"
         if self.gone is not None:
-            return f"{done} {100 * self.gone:.0f} % gone".strip()
+            return f"{done} {_gone(self.gone)[2]}".strip()
         noun = TASKS[task].noun if task in TASKS else "damage"
         amount = {NOTHING: "no", LITTLE: "some", MUCH: "many" if noun.endswith("s") else "much"}[self.found]
         return f"{done} {amount} {noun}".strip()
@@ -168,9 +180,22 @@ def words(verdict: Verdict, task: str, restored: bool = True) -> str:
         what += _smear_words(verdict)
     if not restored or verdict.gone is None:
         return what
-    if verdict.gone >= MOST_GONE:
-        return f"{what}, most of it gone"
-    return f"{what}, {'some of it gone' if verdict.gone >= SOME_GONE else 'little of it gone'}"
+    return f"{what}, {_gone(verdict.gone)[1]} of {'them' if many else 'it'} gone"
+
+
+def _gone(share: float) -> tuple[float, str, str]:
+    return next(row for row in _GONE if share >= row[0] or row is _GONE[-1])
+
+
+def behind(verdict: Verdict) -> str:
+    """What stands behind :func:`words`: how the share is known, and at which scale the damage was looked for."""
+    said = []
+    if verdict.gone is not None and verdict.found != NOTHING:
+        said.append("How much is gone is an estimate, from what the model still sees in the result.")
+    if verdict.why:
+        used = "full size" if verdict.scale == WHOLE else verdict.scale
+        said.append(f"Looked for at {used}: {verdict.why}")
+    return " ".join(said)
 
 
 def _smear_words(verdict: Verdict) -> str:
@@ -195,7 +220,7 @@ def advice(verdict: Verdict, task: str) -> str:
         return f"If you see {noun}, try another scale or another task."
     if tasks.of(task).takes_masks:  # which reads no more firmly, and whose light is found small anyway
         return "If some is left, mark it: a mask says where it is." if verdict.found == LITTLE else ""
-    if verdict.gone is not None and verdict.gone < SOME_GONE:
+    if verdict.gone is not None and verdict.gone < _SOME_GONE:
         return "More thoroughness or another scale may take more."
     if verdict.found == LITTLE and verdict.gone is None:
         return "If something is left, try more thoroughness or another scale."

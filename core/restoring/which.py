@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from core import tasks
 from core.cv import cv2
 from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
@@ -109,7 +110,8 @@ class Which:
         """Two or three words for under a thumbnail."""
         if not self.is_sure:
             return "not sure"
-        return ", ".join(TASKS[task].noun for task in self.tasks) or "nothing found"
+        first, *more = [TASKS[task].noun for task in self.tasks] or ["nothing found"]
+        return f"{first} and {len(more)} more" if len(more) > 1 else ", ".join((first, *more))
 
     @property
     def behind(self) -> str:
@@ -313,7 +315,7 @@ def restore_each(
     ]
     return replace(
         done[-1],
-        task=", ".join(each.task for each in done),
+        task=tasks.AND.join(each.task for each in done),
         model_name=", ".join(each.model_name for each in done),
         model_sha256=", ".join(each.model_sha256 for each in done),
         seconds=seconds,

@@ -78,7 +78,7 @@ _TABLE: tuple[Action, ...] = (
     Action(
         "save_all",
         "Save all",
-        "Write every finished photo that is not saved yet",
+        "Write every finished photo that is not saved yet; where nothing was found it stays as it is",
         FILE,
         ("Ctrl+Alt+S",),
         "mdi6.content-save-all-outline",
@@ -131,7 +131,14 @@ _TABLE: tuple[Action, ...] = (
     ),
     Action("undo", "Undo", "Bring back what was removed last", PHOTOS, ("Ctrl+Z",), "mdi6.undo"),
     Action("redo", "Redo", "Do again what was undone", PHOTOS, ("Ctrl+Shift+Z", "Ctrl+Y"), "mdi6.redo"),
-    Action("retry", "Retry", "Try the photos that failed again", PHOTOS, ("Ctrl+R",), "mdi6.refresh"),
+    Action(
+        "retry",
+        "Retry",
+        "Restore the photos again that failed or were cancelled",
+        PHOTOS,
+        ("Ctrl+R",),
+        "mdi6.refresh",
+    ),
     Action(
         "run",
         "Restore",

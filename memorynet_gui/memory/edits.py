@@ -41,6 +41,11 @@ class Changes:
     def edit(self) -> MemoryEdit:
         return MemoryEdit(self.steps, self.contents)
 
+    @property
+    def held(self) -> str:
+        """What stands in the place of the photo's own content, as a phrase; "" for nothing."""
+        return f"Hold {self.other_name} instead of its own content" if self.other is not None else ""
+
     def trial(self) -> Trial:
         return Trial(self.edit() if self.steps else None, self.other, self.other_name, self.taught)
 

@@ -38,7 +38,7 @@ from memorynet_gui.memory.teaching import TeachDesk
 from memorynet_gui.memory.tints import on_photo, sample_tint, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.twins_desk import TwinsDesk
-from memorynet_gui.memory.words import verdict
+from memorynet_gui.memory.words import changed_words, twins_words, verdict
 from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class MemoryPage(Page):
         self.twins = TwinsDesk(self.context, self.stage, self.flow, self.drawer, self)
         self.twins.changed.connect(self._show_tints)
         self.twins.first_wanted.connect(self.use_model)
+        self.twins.changed.connect(self._headline)
         self.plots.slot_hovered.connect(self.light_slot)
         self.plots.slot_chosen.connect(self.choose_slot)
         self.plots.sample_hovered.connect(self._light_sample)
@@ -173,6 +174,7 @@ class MemoryPage(Page):
         self.toolbar.export.clicked.connect(self.files.ask_export)
         panel.edit.photo_dropped.connect(lambda name: self.hold_photo(Path(name)))
         self.edits.changed.connect(self.status_changed.emit)
+        self.edits.changed.connect(self._headline)
         self.teach.changed.connect(self._teach_changed)
         self.context.theme.changed.connect(self._show_tints)
 
@@ -507,8 +509,7 @@ class MemoryPage(Page):
         if bench is not None:
             scale = "" if bench.by == 1 else f" · at 1/{bench.by} of its size"
             self.panel.model.set_value(f"{bench.look.model_name}{scale}")
-            said = stage.base.said if stage.base is not None else ""
-            self.words.setText(verdict(bench.look.task, bench.look.before, stage.after, said))
+            self._headline()
         elif self.panel.problem.isVisibleTo(self.panel):
             self.words.setText("This photo cannot be looked into; the panel says why.")
         elif stage.subject is not None:
@@ -522,6 +523,20 @@ class MemoryPage(Page):
         self.toolbar.set_shown(stage.rgb is not None)
         self.toolbar.from_restore.setVisible(self._own_photo and self.context.photo is not None)
         self.status_changed.emit()
+
+    def _headline(self) -> None:
+        """What the photo shows just now."""
+        stage, bench = self.stage, self.stage.bench
+        if bench is None:
+            return
+        task = bench.look.task
+        if stage.shows_change:
+            self.words.setText(changed_words(self.panel.edit.told))
+        elif stage.shows_twin_model:
+            self.words.setText(twins_words(task, *self.twins.names))
+        else:
+            said = stage.base.said if stage.base is not None else ""
+            self.words.setText(verdict(task, bench.look.before, stage.after, said))
 
     def _failed(self, kind: str, error: BaseException) -> None:
         problem: Problem = describe(error)

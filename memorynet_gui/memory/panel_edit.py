@@ -262,6 +262,13 @@ class EditPanel(QWidget):
                 self._told = now.taught_name, words.taught_words(now.taught, damage(self._look.task))
             self._add_step(self._told[1], lambda: self.edits.teach(None))
 
+    @property
+    def told(self) -> list[str]:
+        """All that is changed, each as a phrase."""
+        now = self.edits.now
+        taught = ["what you taught of it"] if now.taught is not None else []
+        return [*map(words.step_words, now.steps), *([now.held] if now.held else []), *taught]
+
     def _add_step(self, text: str, take_back: Callable[[], object]) -> None:
         line = QWidget()
         row = QHBoxLayout(line)

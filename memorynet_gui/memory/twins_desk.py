@@ -72,6 +72,15 @@ class TwinsDesk(QObject):
         other = "" if twin is None else self._name(twin.look.model)
         self._view.show_facts(found, self._name(bench.look.model), other, said)
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the model at hand and of the other."""
+        bench, twin = self._bench, self._stage.twin_model
+        return (
+            "" if bench is None else self._name(bench.look.model),
+            "" if twin is None else self._name(twin.look.model),
+        )
+
     def _place(self, model: Path) -> Path:
         """As it stands in the list: a model that was made of a checkpoint is that checkpoint."""
         place = model.parent if model.is_file() else model

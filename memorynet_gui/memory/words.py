@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.restoring.memory.probe import Change
     from memorynet_gui.memory.work import Tried
 
+_TOLD = 2  # changes of the memory that the headline names
 _HARDLY = 0.02  # share of the photo: less is a cell here and there
 STANDS_OUT = 0.02
 """Of a cosine: a sample that is more alike by less than this says nothing that every place does not."""
@@ -55,6 +56,28 @@ def verdict(task: str, before: Response, after: Response | None, said: str = "")
         f"{still}."
         if said
         else f"{still}. That is its own eye: how much is gone, the line over the photo shows you."
+    )
+
+
+def changed_words(steps: Sequence[str]) -> str:
+    """Above the photo while a change of the memory is tried: what is compared, and where the tint went.
+
+    Args:
+        steps: what is changed, each as a phrase: "Mute negative part 61".
+    """
+    shown = [f"{step[:1].lower()}{step[1:].rstrip('.')}" for step in steps[:_TOLD]]
+    if len(steps) > _TOLD:
+        shown.append(f"{len(steps) - _TOLD} more")
+    return (
+        f"Compared: the photo restored with the memory as it is, and with this change: {'; '.join(shown)}. "
+        "The tint rests until the change is taken back."
+    )
+
+
+def twins_words(task: str, name: str, other: str) -> str:
+    """Above the photo while what two models make of it is compared."""
+    return (
+        f"Compared: what {name} makes of the photo, and {other}. Tinted: what each takes for {damage(task)}."
     )
 
 

@@ -37,6 +37,8 @@ def arguments(item: Item, save: SaveNote | None = None, masks: Path | None = Non
         ("--only", note.made.only, note.only_name),
         ("--taught", note.made.taught, note.taught_name),
     ):
+        if option != "--only" and tasks.AND in note.made.task:
+            continue  # the photo says what is done, and finds its shadows
         if name and masks is not None:
             words += [option, str(masks / f"{name}.png")]
         elif option == "--mask" and tasks.of(note.made.task).takes_masks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +13,44 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QPoint,
     QRect,
-    QRectF,
-    QSize,
     Qt,
     Signal,
 )
 from PySide6.QtGui import (
-    QColor,
     QFocusEvent,
     QKeyEvent,
     QMouseEvent,
-    QPainter,
-    QPainterPath,
-    QPalette,
-    QPen,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QBoxLayout,
     QHBoxLayout,
     QLabel,
     QListView,
     QPushButton,
     QSizePolicy,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
 from core.restoring.verdict import words
 from memorynet_gui.base.thumbnails import Thumbnails
-from memorynet_gui.look import icons
+from memorynet_gui.restore.batch.cells import (
+    CELL,
+    FAILED_ROLE,
+    ITEM_ROLE,
+    SLIM,
+    STATE_PX,
+    STATUS_ROLE,
+    FilmstripDelegate,
+)
 from memorynet_gui.restore.batch.shown import Shown
 from memorynet_gui.restore.queue_item import Item, ItemState
 from memorynet_gui.restore.session import Session
-from memorynet_gui.widgets.parts import elided_within
 
-ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
-STATUS_ROLE = Qt.ItemDataRole.UserRole + 3  # the few words under the thumbnail
-FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made
-THUMB = QSize(120, 68)
-PAD = 4
-_NAME_PX = 38  # of a caption, at the least
-CAPTION_PX = 20
-CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
-STATE_PX = 56  # at the right of the caption: the state, which can be clicked
+_BAR_PX = 14  # below the cells, to scroll
 _NO_LIMIT_PX = 16_777_215  # as Qt calls it
 SUMMARY_WIDTH_PX, SUMMARY_NARROW_PX = 208, 148
 ROOMY_PX = 840
@@ -158,100 +147,6 @@ def spoken_state(item: Item, batch: str = "") -> str:
     return f"{told}; {state}" if told else state
 
 
-class FilmstripDelegate(QStyledItemDelegate):
-    """Draws one cell: photo cropped to fill, name at the left, state at the right."""
-
-    def __init__(self, session: Session, keys_are_used: Callable[[], bool], parent: QWidget) -> None:
-        super().__init__(parent)
-        self._session, self._keys_are_used = session, keys_are_used
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return CELL
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        item: Item | None = index.data(ITEM_ROLE)
-        if item is None:
-            return
-        # PySide's stubs leave out the option's data members
-        rect: QRect = option.rect
-        palette: QPalette = option.palette
-        state: QStyle.StateFlag = option.state
-        selected = bool(state & QStyle.StateFlag.State_Selected)
-        focused = bool(state & QStyle.StateFlag.State_HasFocus) and self._keys_are_used()
-        current = item == self._session.current
-        secondary = palette.color(QPalette.ColorRole.PlaceholderText)
-
-        painter.save()
-        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        photo = QRect(rect.topLeft() + QPoint(PAD, PAD), THUMB)
-        shape = QPainterPath()
-        shape.addRoundedRect(QRectF(photo), 4, 4)
-        # the style sheet has made the view's own Base and Button transparent
-        painter.fillPath(shape, palette.color(QPalette.ColorRole.Midlight))
-        image = index.data(Qt.ItemDataRole.DecorationRole)
-        if image is not None:
-            painter.setClipPath(shape)
-            if item.state is ItemState.CANCELLED:
-                painter.setOpacity(0.55)
-            painter.drawImage(photo, image, _cover(image.size(), photo.size()))
-            painter.setOpacity(1.0)
-            painter.setClipping(False)
-        elif index.data(FAILED_ROLE):
-            square = QRectF(0, 0, 24, 24)
-            square.moveCenter(QRectF(photo).center())
-            icons.draw(painter, "mdi6.image-broken-variant", square, secondary)
-        if item.state is ItemState.RUNNING and item.tile_count:
-            self._bar(painter, photo, item.tile / item.tile_count, palette)
-        if current or selected:
-            accent = palette.color(QPalette.ColorRole.Highlight)
-            if not current:
-                accent.setAlphaF(0.55)
-            painter.setPen(QPen(accent, 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(QRectF(photo).adjusted(-1, -1, 1, 1), 5, 5)
-        if focused:
-            painter.setPen(QPen(palette.color(QPalette.ColorRole.Text), 1, Qt.PenStyle.DotLine))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(QRectF(photo).adjusted(-3.5, -3.5, 3.5, 3.5), 6, 6)
-
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        metrics = painter.fontMetrics()
-        caption = QRect(photo.left() + 1, photo.bottom() + 1, photo.width() - 2, CAPTION_PX)
-        status = str(index.data(STATUS_ROLE))
-        # a name that is only dots says nothing: it keeps some room
-        status = metrics.elidedText(status, Qt.TextElideMode.ElideRight, caption.width() - _NAME_PX)
-        width = metrics.horizontalAdvance(status)
-        bright = palette.color(QPalette.ColorRole.Text)
-        needs_a_look = item.state is ItemState.FAILED
-        painter.setPen(bright if needs_a_look or item.state is ItemState.RUNNING else secondary)
-        painter.drawText(caption, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, status)
-        name_rect = caption.adjusted(0, 0, -(width + 4), 0)
-        painter.setPen(bright if current else secondary)
-        name = item.name
-        if metrics.horizontalAdvance(name) > name_rect.width():  # the number matters more than ".JPG"
-            name = elided_within(metrics, item.path.stem, name_rect.width())
-        painter.drawText(name_rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
-        painter.restore()
-
-    @staticmethod
-    def _bar(painter: QPainter, photo: QRect, share: float, palette: QPalette) -> None:
-        track = QRectF(photo.left() + 6, photo.bottom() - 8, photo.width() - 12, 3)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(0, 0, 0, 150))
-        painter.drawRoundedRect(track, 1.5, 1.5)
-        painter.setBrush(palette.color(QPalette.ColorRole.Highlight))
-        painter.drawRoundedRect(QRectF(track.left(), track.top(), track.width() * share, 3), 1.5, 1.5)
-
-
-def _cover(image: QSize, cell: QSize) -> QRect:
-    """The part of the image that fills the cell without distorting it."""
-    scale = max(cell.width() / image.width(), cell.height() / image.height())
-    width, height = cell.width() / scale, cell.height() / scale
-    return QRectF((image.width() - width) / 2, (image.height() - height) / 2, width, height).toRect()
-
-
 class FilmstripList(QListView):
     """One row of cells. The plain wheel scrolls it sideways, Delete asks for removal.
 
@@ -273,11 +168,19 @@ class FilmstripList(QListView):
         self.setFrameShape(QListView.Shape.NoFrame)
         self._keys_are_used = False
         self.setProperty("ring", False)
-        self.setItemDelegate(FilmstripDelegate(session, lambda: self._keys_are_used, self))
+        self._cells = FilmstripDelegate(session, lambda: self._keys_are_used, self)
+        self.setItemDelegate(self._cells)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setFixedHeight(CELL.height() + 14)
+        self.setFixedHeight(CELL.height() + _BAR_PX)
         self.setMouseTracking(True)
         self.setAcceptDrops(False)
+
+    def set_slim(self, on: bool) -> None:
+        """Whether a cell is its words alone."""
+        if on != self._cells.slim:
+            self._cells.slim = on
+            self.setFixedHeight(SLIM.height() if on else CELL.height() + _BAR_PX)
+            self.scheduleDelayedItemsLayout()
 
     def set_grid(self, on: bool) -> None:
         off, needed = Qt.ScrollBarPolicy.ScrollBarAlwaysOff, Qt.ScrollBarPolicy.ScrollBarAsNeeded
@@ -286,10 +189,10 @@ class FilmstripList(QListView):
         self.setVerticalScrollBarPolicy(needed if on else off)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         if on:
-            self.setMinimumHeight(CELL.height() + 14)
+            self.setMinimumHeight(CELL.height() + _BAR_PX)
             self.setMaximumHeight(_NO_LIMIT_PX)
         else:
-            self.setFixedHeight(CELL.height() + 14)
+            self.setFixedHeight(CELL.height() + _BAR_PX)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.isWrapping():
@@ -314,8 +217,8 @@ class FilmstripList(QListView):
         at = event.position().toPoint()
         index = self.indexAt(at)
         if index.isValid() and event.button() == Qt.MouseButton.LeftButton:
-            inside = at - self.visualRect(index).topLeft()
-            if inside.y() > PAD + THUMB.height() and inside.x() > CELL.width() - STATE_PX:
+            cell = self.visualRect(index)
+            if at.y() > self._cells.thumb(cell).bottom() and at.x() > cell.right() - STATE_PX:
                 self.state_clicked.emit(index.row())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -375,11 +278,15 @@ class Filmstrip(QWidget):
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
             label.setWordWrap(True)
         self.retry = QPushButton("Retry")
-        self.retry.setToolTip("Restore every photo again that failed or was cancelled")
+        self.retry.setToolTip(
+            "Restore every photo again that failed or was cancelled; those that ask what is to go wait for your answer"
+        )
         self.save_all = QPushButton("Save all")
-        self.save_all.setToolTip("Save every restored photo that is not saved yet")
+        self.save_all.setToolTip(
+            "Save every restored photo that is not saved yet; those in which nothing was found stay as they are"
+        )
         for button in (self.retry, self.save_all):
-            button.setAccessibleName(button.toolTip())
+            button.setAccessibleName(button.toolTip().partition(";")[0])
             button.setProperty("compact", True)
             button.hide()
         buttons = QHBoxLayout()
@@ -388,7 +295,7 @@ class Filmstrip(QWidget):
         buttons.addWidget(self.retry)
         buttons.addWidget(self.save_all)
         self._side = QWidget()
-        side = QVBoxLayout(self._side)
+        side = self._beside = QVBoxLayout(self._side)
         side.setContentsMargins(8, 4, 0, 4)
         side.setSpacing(4)
         side.addWidget(self.summary)
@@ -470,9 +377,19 @@ class Filmstrip(QWidget):
     def _summarise(self) -> None:
         summary = self._session.summary
         self.summary.setText(summary.text)
+        self._set_slim(summary.total == 1)
         again = summary.failed + summary.cancelled
         self._show_button(self.retry, again > 0)
         self.retry.setText(f"Retry {again:,}")
+
+    def _set_slim(self, on: bool) -> None:
+        """A photo alone is seen large above: the strip keeps to one line."""
+        self.list.set_slim(on)
+        self.summary.setVisible(not on)
+        self._beside.setDirection(
+            QBoxLayout.Direction.LeftToRight if on else QBoxLayout.Direction.TopToBottom
+        )
+        self._beside.setContentsMargins(8, 0 if on else 4, 0, 0 if on else 4)
 
     def _view_moved(self, index: QModelIndex) -> None:
         if not self._syncing and index.isValid():

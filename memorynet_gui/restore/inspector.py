@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -22,7 +23,7 @@ from core import tasks
 from core.model.memory_edit import LEAST_THOROUGH
 from core.problems import Problem
 from core.restoring.scales import AUTO, WHOLE
-from core.restoring.verdict import advice, words
+from core.restoring.verdict import NOTHING, advice, behind, words
 from core.tasks import AUTO as AUTO_TASK
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.base.words import clock, short_folder
@@ -97,9 +98,10 @@ class Inspector(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addWidget(SnugScroll(inside))
-        layout.addWidget(self._build_buttons())
-        layout.addStretch(1)
+        scroll = SnugScroll(inside)
+        scroll.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self._build_buttons())  # below all that comes and goes, so they never move
         self.setMinimumWidth(248)
         self.show_item(None)
 
@@ -150,9 +152,8 @@ class Inspector(QWidget):
         if verdict is None or not told:
             return
         self.verdict_words.setText(told)
-        behind = "" if verdict.gone is None else f"About {verdict.gone:.0%} of it is gone. "
-        self.verdict_words.setToolTip(f"{behind}Looked for at {verdict.scale}: {verdict.why}")
-        note = advice(verdict, task) if done or verdict.found == "nothing" else "Preview. Restore to keep it."
+        self.verdict_words.setToolTip(behind(verdict))
+        note = advice(verdict, task) if done or verdict.found == NOTHING else "Preview. Restore to keep it."
         self.verdict_note.setText(note)
         self.verdict_note.setVisible(bool(note))
 
@@ -431,10 +432,6 @@ def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, s
         speed = f"{made.megapixels_per_s:.2g} megapixels a second"
         ran = f"on {made.device} in {made.precision}, in pieces of {made.tile_px} px"
         rows.append(("Time", _seconds(made.seconds), f"{speed}, {ran}"))
-        found = words(verdict, made.task)
-        if found:
-            number = "" if verdict.gone is None else f"About {verdict.gone:.0%} of it is gone"
-            rows.append(("Found", found, f"{found}. {number}".strip()))
         used = "full size" if verdict.scale == WHOLE else verdict.scale
         asked = f"{used} (automatic)" if made.scale == AUTO else used
         rows.append(("Scale", asked, verdict.why))

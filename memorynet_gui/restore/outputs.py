@@ -66,8 +66,13 @@ class ResultsOut(QObject):
             self._saver.save(item)
 
     def save_all(self) -> None:
+        left = sum(item.is_unchanged and not item.is_saved for item in self._session.items())
         if not self._saver.save_all():
-            self._context.banner("Every result is saved already.")
+            self._context.banner(
+                "Nothing is left to save: in the rest nothing was found, they stay as they are."
+                if left
+                else "Every result is saved already."
+            )
 
     def save_as(self) -> None:
         item, shown = self._session.current, self._stage.shown

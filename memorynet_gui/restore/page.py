@@ -411,7 +411,7 @@ class RestorePage(Page):
             return
         self._knows_queue = True
         for item in self.session.items():
-            self.store.set_expendable(item.id, item.is_saved)
+            self.store.set_expendable(item.id, item.state is ItemState.DONE and not item.wants_saving)
             if item.state is ItemState.DONE and not item.is_saved and not self.store.has(item.id):
                 self.session.update(item.id, state=ItemState.WAITING)  # its result is gone: make it anew
         self.store.keep_only(self.session.known_ids())
@@ -528,7 +528,7 @@ class RestorePage(Page):
     def _row_changed(self, row: int) -> None:
         item = self.session.at(row)
         if item.state is ItemState.DONE:
-            self.store.set_expendable(item.id, item.is_saved)
+            self.store.set_expendable(item.id, not item.wants_saving)
         progress = item.state is ItemState.RUNNING and item.tile
         if row == self.session.current_row and not progress:
             self._refresh()
@@ -537,7 +537,7 @@ class RestorePage(Page):
         for row in range(first, last + 1):
             item = self.session.at(row)
             if item.state is ItemState.DONE:
-                self.store.set_expendable(item.id, item.is_saved)
+                self.store.set_expendable(item.id, not item.wants_saving)
         self._refresh()
 
     def _summary_changed(self) -> None:

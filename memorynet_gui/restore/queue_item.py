@@ -170,6 +170,21 @@ class Item:
         return self.state is ItemState.FAILED and self.problem is not None and self.problem.key == "which"
 
     @property
+    def can_be_retried(self) -> bool:
+        """Failed or cancelled. One that asks would only ask again."""
+        return self.state in (ItemState.FAILED, ItemState.CANCELLED) and not self.asks
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Restored, and nothing was found: the result is the photo itself."""
+        return self.state is ItemState.DONE and self.result is not None and self.result.made.verdict.unchanged
+
+    @property
+    def wants_saving(self) -> bool:
+        """Whether "Save all" means it: what is restored, is another picture than the photo, and is not saved as it is."""
+        return self.state is ItemState.DONE and not self.is_saved and not self.is_unchanged
+
+    @property
     def status(self) -> str:
         """The few words under the thumbnail."""
         if self.state is ItemState.RUNNING:

@@ -21,7 +21,7 @@ from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.base.settings import Settings
 from memorynet_gui.restore.job import blended_rgb, save_photo
-from memorynet_gui.restore.queue_item import Item, ItemState, Origin, SaveNote
+from memorynet_gui.restore.queue_item import Item, Origin, SaveNote
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.session import Session
 
@@ -58,12 +58,9 @@ class Saver(QObject):
     # --- saving ----------------------------------------------------------------------------------
 
     def unsaved(self) -> list[Item]:
-        """Restored photos that are not saved as they are now and whose pixels are kept."""
-        return [
-            item
-            for item in self._session.items()
-            if item.state is ItemState.DONE and not item.is_saved and self._store.has(item.id)
-        ]
+        """Restored photos that are not saved as they are now and whose pixels are kept. One that came back as it went
+        in needs no saving: it lies there already."""
+        return [item for item in self._session.items() if item.wants_saving and self._store.has(item.id)]
 
     def save_all(self) -> int:
         items = [item for item in self.unsaved() if item.id not in self.saving_ids]

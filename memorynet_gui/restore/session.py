@@ -32,19 +32,22 @@ class Summary:
     waiting: int
     running: int
     done: int
-    failed: int
+    failed: int  # those that only ask something are not among them
     cancelled: int
+    asking: int = 0  # what they show could not be told
 
     @property
     def text(self) -> str:
-        """ "6 photos · 1 done · 1 needs a look" """
+        """ "6 photos · 1 done · 1 failed · 1 asks" """
         if not self.total:
             return ""
         parts = [f"{self.total:,} photo{'s' if self.total != 1 else ''}"]
         if self.done:
             parts.append(f"{self.done:,} done")
         if self.failed:
-            parts.append(f"{self.failed:,} need{'s' if self.failed == 1 else ''} a look")
+            parts.append(f"{self.failed:,} failed")
+        if self.asking:
+            parts.append(f"{self.asking:,} ask{'s' if self.asking == 1 else ''}")
         if self.cancelled:
             parts.append(f"{self.cancelled:,} cancelled")
         return " · ".join(parts)
@@ -87,6 +90,7 @@ class Session(QObject):
         self._rows: dict[str, int] | None = {}
         self._paths: dict[Path, str] = {}
         self._counts: Counter[ItemState] = Counter()
+        self._asking = 0
         self._current_id: str | None = None
         self._undo: deque[_Removed] = deque(maxlen=UNDO_DEPTH)
         self._redo: deque[tuple[str, ...]] = deque(maxlen=UNDO_DEPTH)
@@ -143,9 +147,14 @@ class Session(QObject):
             count[ItemState.WAITING],
             count[ItemState.RUNNING],
             count[ItemState.DONE],
-            count[ItemState.FAILED],
+            count[ItemState.FAILED] - self._asking,
             count[ItemState.CANCELLED],
+            self._asking,
         )
+
+    def _count(self, item: Item, by: int) -> None:
+        self._counts[item.state] += by
+        self._asking += by * item.asks
 
     @property
     def is_adding(self) -> bool:
@@ -212,7 +221,7 @@ class Session(QObject):
             self._rows = None
         for item in items:
             self._paths[item.path] = item.id
-            self._counts[item.state] += 1
+            self._count(item, 1)
         self.inserted.emit()
         self._touched()
 
@@ -228,9 +237,8 @@ class Session(QObject):
         if new == old:
             return new
         self._items[row] = new
-        if new.state is not old.state:
-            self._counts[old.state] -= 1
-            self._counts[new.state] += 1
+        self._count(old, -1)
+        self._count(new, 1)
         self.changed.emit(row)
         only_progress = not (set(changes) - {"tile", "tile_count", "seconds_left"})
         self._touched(save=not only_progress, summary=new.state is not old.state)
@@ -245,8 +253,8 @@ class Session(QObject):
             new = replace(old, **changes)
             if new != old:
                 self._items[row] = new
-                self._counts[old.state] -= 1
-                self._counts[new.state] += 1
+                self._count(old, -1)
+                self._count(new, 1)
                 changed_rows.append(row)
         if changed_rows:
             self.many_changed.emit(min(changed_rows), max(changed_rows))
@@ -312,7 +320,7 @@ class Session(QObject):
                 self.removed.emit()
         for _, item in gone:
             self._paths.pop(item.path, None)
-            self._counts[item.state] -= 1
+            self._count(item, -1)
         if lost_current:
             row = min(rows[0], len(self._items) - 1)
             self._current_id = self._items[row].id if row >= 0 else None
@@ -342,7 +350,7 @@ class Session(QObject):
                 self._items.insert(min(row, len(self._items)), item)
             for _, item in pairs:
                 self._paths[item.path] = item.id
-                self._counts[item.state] += 1
+                self._count(item, 1)
             self._rows = None
             self.was_reset.emit()
             self._touched()

@@ -95,9 +95,7 @@ class QueueWork(QObject):
         choice = self._chooser.choice_or_say()
         if choice is None:
             return
-        again = item_ids or [
-            item.id for item in self._session.items() if item.state in (ItemState.FAILED, ItemState.CANCELLED)
-        ]
+        again = item_ids or [item.id for item in self._session.items() if item.can_be_retried]
         for item_id in again:
             item = self._session.get(item_id)
             if item is not None:

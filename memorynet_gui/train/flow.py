@@ -166,6 +166,11 @@ class TrainFlow(QObject):
         return self.busy and self._runner.cancelling
 
     @property
+    def finishing(self) -> bool:
+        """Whether the last step is behind it, or somebody has asked it to end: it is over in a moment."""
+        return self.busy and (self.stopping or self.step >= self._order.recipe.steps)  # type: ignore[union-attr]
+
+    @property
     def held(self) -> bool:
         """Whether the run stands so that other work goes first."""
         return self.busy and self._runner.held
@@ -202,6 +207,8 @@ class TrainFlow(QObject):
             parts.append("waiting")
         elif self.started is None:
             parts.append("getting ready")
+        elif self.finishing:
+            parts.append("finishing")
         else:
             parts.append(f"step {self.step:,} of {self._order.recipe.steps:,}")
         if self.held:

@@ -252,9 +252,9 @@ class TrainPage(Page):
         return answers[action_id]() if action_id in answers else False
 
     def _can_start(self, run: Run | None) -> bool:
-        if self.flow.busy or self._stage is None:
+        if self._stage is None:
             return False
-        if run is None:
+        if run is None:  # while another one trains, starting says why not, or when
             return self._stage.is_new and self._stage.new_run.is_valid
         return can_continue(run, False)
 
@@ -313,6 +313,7 @@ class TrainPage(Page):
             timer.stop()
         self._inspector.notes.tell()
         self._follower.shut_down()
+        self.starts.shut_down()
         self.flow.shut_down()
         self.library.shut_down()
         if self._stores is not None:

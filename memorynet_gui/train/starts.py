@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer
 
 from core import extras
 from core.training.run_folder import RunFolder
@@ -18,10 +21,16 @@ if TYPE_CHECKING:
 
 
 class Starts:
-    """Says why it cannot be now."""
+    """Says why it cannot be now. What is started while another run is about to end begins when that has ended."""
 
     def __init__(self, context: AppContext, flow: TrainFlow, library: RunLibrary) -> None:
         self._context, self._flow, self._library = context, flow, library
+        self._waiting: TrainOrder | None = None
+        self._take_back: Callable[[], None] = lambda: None
+        flow.ended.connect(lambda _ending: QTimer.singleShot(0, self._begin_waiting))
+
+    def shut_down(self) -> None:
+        self._forget_waiting()
 
     def order(
         self, recipe: TrainRecipe, data: tuple[Path, ...], folder: Path, resume: bool = False
@@ -41,11 +50,35 @@ class Starts:
 
     def begin(self, order: TrainOrder) -> None:
         running = self._flow.order
-        if running is not None:
+        if running is None:
+            if not self._flow.start(order):
+                discard(order)
+                self._context.banner(f"{order.name} was not started: something else is at work. Try again.")
+        elif self._flow.finishing:
+            if self._waiting is not order:
+                self._forget_waiting()
+            self._waiting = order
+            self._take_back = self._context.banner(
+                f"{order.name} starts as soon as {running.name} has finished.",
+                "Do not start",
+                self._forget_waiting,
+            )
+        else:
             discard(order)
             self._context.banner(f"{running.name} is training. Stop it first, or wait until it is done.")
-        else:
-            self._flow.start(order)
+
+    def _forget_waiting(self) -> None:
+        order, self._waiting = self._waiting, None
+        self._take_back()
+        self._take_back = lambda: None
+        if order is not None:
+            discard(order)
+
+    def _begin_waiting(self) -> None:
+        order, self._waiting = self._waiting, None
+        if order is not None:
+            self._take_back()
+            self.begin(order)
 
 
 def discard(order: TrainOrder) -> None:

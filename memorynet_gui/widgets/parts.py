@@ -229,6 +229,13 @@ class DetailCombo(QComboBox):
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # scrolling the inspector must not change a setting on the way
 
+    def showPopup(self) -> None:
+        """As wide as its words, wherever the closed box is."""
+        view = self.view()
+        bar = view.verticalScrollBar().sizeHint().width() if self.count() > self.maxVisibleItems() else 0
+        view.setMinimumWidth(max(self.width(), view.sizeHintForColumn(0) + bar))
+        super().showPopup()
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         option = QStyleOptionComboBox()
@@ -283,9 +290,10 @@ def _paint_two(
     quiet = strong if selected or not enabled else QPalette.ColorRole.PlaceholderText
     metrics = painter.fontMetrics()
     align = Qt.AlignmentFlag.AlignVCenter
-    # the text goes first; the detail takes what is left, but a long name leaves it some
+    # the text goes first; a detail that does not fit beside it as it is would be a riddle
     text_px = min(metrics.horizontalAdvance(text), max(rect.width() * 3 // 5, 48))
-    detail = metrics.elidedText(detail, Qt.TextElideMode.ElideRight, rect.width() - text_px - 12)
+    if metrics.horizontalAdvance(detail) > rect.width() - text_px - 12:
+        detail = ""
     room = rect.width() - (metrics.horizontalAdvance(detail) + 12 if detail else 0)
     painter.setPen(palette.color(group, strong))
     painter.drawText(

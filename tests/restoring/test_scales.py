@@ -31,6 +31,7 @@ from core.restoring.verdict import (
     Thresholds,
     Verdict,
     advice,
+    behind,
     features,
     words,
 )
@@ -274,7 +275,7 @@ def test_a_look_can_be_cancelled(model: Path) -> None:
 
 def test_verdicts_speak_plainly() -> None:
     assert words(Verdict(MUCH, 0.9), "derain") == "Much rain found, most of it gone"
-    assert words(Verdict(LITTLE, 0.4), "deshadow") == "A few shadows found, some of it gone"
+    assert words(Verdict(LITTLE, 0.4), "deshadow") == "A few shadows found, about a third of them gone"
     assert words(Verdict(MUCH, None), "derain") == "Much rain found"
     assert words(Verdict(MUCH, 0.9), "derain", restored=False) == "Much rain found"
     assert words(Verdict(NOTHING, unchanged=True), "derain") == "No rain found, nothing changed"
@@ -282,6 +283,24 @@ def test_verdicts_speak_plainly() -> None:
     assert "another task" in advice(Verdict(NOTHING), "derain")
     assert advice(Verdict(MUCH, 0.9), "derain") == ""
     assert Verdict(NOTHING).short("derain", "✓") == "✓ no rain"
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_all_words_of_how_much_is_gone_agree(one: float, other: float) -> None:
+    """The sentence, the words under a thumbnail, the advice: none has a number, and more is never called less."""
+
+    def told(share: float) -> tuple[str, str, bool]:
+        verdict = Verdict(MUCH, share, why="seen best there")
+        said = words(verdict, "derain"), verdict.short("derain", "✓"), bool(advice(verdict, "derain"))
+        assert not any(sign.isdigit() for sign in "".join(said[:2]) + behind(verdict))
+        return said
+
+    ladder = list(dict.fromkeys(told(share / 100) for share in range(101)))
+    assert len(ladder) == 8 and len({row[0] for row in ladder}) == len({row[1] for row in ladder}) == 8
+    low, high = sorted((one, other))
+    assert ladder.index(told(low)) <= ladder.index(told(high))
+    assert [row[2] for row in ladder] == [True, True, *[False] * 6]
+    assert "estimate" in behind(Verdict(MUCH, 0.0)) and not behind(Verdict(NOTHING))
 
 
 @given(st.floats(0, 300), st.floats(0, 300), st.floats(0, 1))

@@ -48,6 +48,11 @@ _MEASURE_MS = 120
 
 Index = QModelIndex | QPersistentModelIndex
 
+NO_SAMPLE = (
+    "No stored sample looks this slot up most. Training keeps samples of its own photos; "
+    "memorynet samples adds those of yours to a model of your own."
+)
+
 SORTS: dict[str, tuple[str, Callable[[SlotFacts, dict[int, SlotEffect]], tuple[float, ...]]]] = {
     "number": ("By number", lambda facts, _effects: (facts.row,)),
     "usage": ("By use", lambda facts, _effects: (-facts.usage, facts.row)),
@@ -62,8 +67,8 @@ SORTS: dict[str, tuple[str, Callable[[SlotFacts, dict[int, SlotEffect]], tuple[f
 SHOWN: dict[str, tuple[str, Callable[[SlotFacts], bool]]] = {
     "all": ("All slots", lambda _facts: True),
     "used": ("Used", lambda facts: facts.health != "unused"),
-    "named": ("With a name", lambda _facts: True),
-    "look": ("Need a look", lambda facts: bool(facts.health)),
+    "named": ("Named", lambda _facts: True),
+    "look": ("To check", lambda facts: bool(facts.health)),
 }
 
 
@@ -165,6 +170,8 @@ class SlotList(QAbstractListModel):
             )
         if facts.health_words:
             lines.append(facts.health_words)
+        if not facts.typical:
+            lines.append(NO_SAMPLE)
         return "\n".join(lines)
 
 
@@ -231,7 +238,10 @@ class _Tile(QStyledItemDelegate):
                 Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop,
                 f"{lit:.2f}",
             )
-        for number, image in enumerate(self._of(facts)):
+        images = self._of(facts)
+        if not images:
+            self._without(painter, palette, QRect(inner.left(), inner.top() + 18, inner.width(), _PATCH_PX))
+        for number, image in enumerate(images):
             place = QRect(inner.left() + number * (_PATCH_PX + 3), inner.top() + 18, _PATCH_PX, _PATCH_PX)
             painter.drawImage(place, image)
         painter.setFont(caption_font())
@@ -244,6 +254,14 @@ class _Tile(QStyledItemDelegate):
         foot = QRect(inner.left(), inner.top() + 18 + _PATCH_PX + 2, inner.width(), 18)
         painter.drawText(foot, Qt.AlignmentFlag.AlignVCenter, words)
         painter.restore()
+
+    @staticmethod
+    def _without(painter: QPainter, palette: QPalette, place: QRect) -> None:
+        painter.setFont(caption_font())
+        painter.setPen(QPen(palette.color(QPalette.ColorRole.PlaceholderText), 1, Qt.PenStyle.DotLine))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(QRectF(place).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
+        painter.drawText(place, Qt.AlignmentFlag.AlignCenter, "no sample yet")
 
     def _of(self, facts: SlotFacts) -> tuple[QImage, ...]:
         if facts.row not in self._images:
@@ -304,7 +322,8 @@ class SlotBrowser(QWidget):
         )
         self.shown = self._combo("Which slots", [(words, key) for key, (words, _wanted) in SHOWN.items()])
         self.sort = self._combo("Order", [(words, key) for key, (words, _key) in SORTS.items()])
-        self.measure = QPushButton("Measure effects")
+        self.measure = QPushButton("Measure")
+        self.measure.setAccessibleName("Measure effects")
         self.measure.setToolTip(
             "Mute each slot in turn where this photo looks it up most, and tell what changes"
         )
@@ -391,7 +410,9 @@ class SlotBrowser(QWidget):
     def _tell_count(self) -> None:
         total, shown = len(self.list.everything), self.list.rowCount()
         unused = sum(facts.health == "unused" for facts in self.list.everything)
-        self.count.set_full(f"{shown} of {total} slots · {unused} unused {self._over}" if total else "")
+        told = f"{total} slots" if shown == total else f"{shown} of {total} slots"
+        self.count.set_full(f"{told}, {unused} unused" if total else "")
+        self.count.setToolTip(f"{told}, {unused} of all unused {self._over}")
 
     def _unmeasured(self) -> list[int]:
         """Of those shown, in their order; what this photo does not use changes nothing and needs no network."""

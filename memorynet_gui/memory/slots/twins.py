@@ -40,16 +40,16 @@ def facts(bench: Bench, base: Base | None, after: MemoryLook | None, twin: Twin 
     found: list[Fact] = [
         (
             f"Takes for {what}",
-            words.percent(bench.look.before.area),
-            "" if twin is None else words.percent(twin.look.before.area),
+            f"{words.percent(bench.look.before.area)} of the photo",
+            "" if twin is None else f"{words.percent(twin.look.before.area)} of the photo",
         ),
         (
-            "after restoring",
-            "" if after is None else words.percent(after.before.area),
-            "" if twin is None else words.percent(twin.after.before.area),
+            "The same, after restoring",
+            "" if after is None else f"{words.percent(after.before.area)} of the photo",
+            "" if twin is None else f"{words.percent(twin.after.before.area)} of the photo",
         ),
         (
-            "Changes by",
+            "Changes a pixel by",
             "" if base is None else _changed(bench, base.pixels),
             "" if twin is None else _changed(bench, twin.base.pixels),
         ),
@@ -66,26 +66,26 @@ def facts(bench: Bench, base: Base | None, after: MemoryLook | None, twin: Twin 
     others = {} if twin is None else {(g.polarity, g.granularity): g for g in twin.health.groups}
     for group in bench.health.groups:
         key = group.polarity, group.granularity
-        name = f"{group.polarity.capitalize()} {group.granularity}"
+        name = f"Slots, {group.polarity} {group.granularity}"
         found.append((name, _of_group(group), _of_group(others.get(key))))
     silent = _silent(bench.health), "" if twin is None else _silent(twin.health)
-    return [*found, ("Silent units", *silent)]
+    return [*found, ("Passes nothing on", *silent)]
 
 
 def _of_group(group: GroupHealth | None) -> str:
     if group is None:
         return ""
-    return f"{group.slots - len(group.dead)} of {group.slots} · {group.entropy:.2f}"
+    return f"{group.slots - len(group.dead)} of {group.slots} used, evenness {group.entropy:.2f}"
 
 
 def _silent(health: MemoryHealth) -> str:
-    return "" if health.silent is None else words.percent(health.silent)
+    return "" if health.silent is None else f"{words.percent(health.silent)} of its units"
 
 
 def _changed(bench: Bench, pixels: np.ndarray) -> str:
     from core.restoring.memory.probe import change_between
 
-    return f"{change_between(bench.picture.pixels, pixels).mean:.2f} levels"
+    return f"{change_between(bench.picture.pixels, pixels).mean:.2f} of 255 levels"
 
 
 def _psnr(bench: Bench, pixels: np.ndarray, protocol: str) -> str:
@@ -129,7 +129,8 @@ class TwinView(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         self.table.setToolTip(
-            "Of slots: how many are used, and how evenly (0: one does all the work, 1: all do alike)"
+            "Levels are brightness steps of 255, on average over the photo. Of slots: how many this photo uses, and how "
+            "evenly (0: one does all the work, 1: all do alike). Units pass on what the memory reads; some may be silent"
         )
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         side = QVBoxLayout()
@@ -154,7 +155,7 @@ class TwinView(QWidget):
         """Models to choose from; ``chosen`` is the path of that which is looked at."""
         with QSignalBlocker(self.model):
             self.model.clear()
-            self.model.add("Choose another model…", "", None)
+            self.model.add("Choose a model…", "", None)
             self._fill(self.model, entries, chosen)
             self.model.add("Open a model or a run…", "", "open")
 

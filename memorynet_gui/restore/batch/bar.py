@@ -42,7 +42,10 @@ class BatchBar(QFrame):
         self.go_on.clicked.connect(self.save_and_go_on)
         self.save = QCheckBox("Save as they finish")
         self.save.setAccessibleName("Save as they finish")
-        self.save.setToolTip("Write each result as soon as it is there, by the settings for saving")
+        self.save.setToolTip(
+            "Write each result as soon as it is there, by the settings for saving. A photo in which nothing was found "
+            "stays as it is and is not written"
+        )
         self.save.toggled.connect(self.as_they_finish)
         self.place = QToolButton()
         self.place.setProperty("compact", True)

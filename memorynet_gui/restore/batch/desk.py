@@ -63,7 +63,7 @@ class BatchDesk(QObject):
         elif self._refused and settings.save_as_they_finish:
             bar.say(self._refused, paused=True)
         elif settings.save_as_they_finish:
-            bar.say("Each result is saved as soon as it is there.", paused=False)
+            bar.say("Each result is saved as soon as it is there; unchanged photos are not.", paused=False)
         else:
             bar.say("Results are kept here until you save them.", paused=False)
         bar.setVisible(held or len(self._session) > 1)
@@ -113,7 +113,7 @@ class BatchDesk(QObject):
     def _finished(self, outcome: RestoreOutcome) -> None:
         item = self._session.get(outcome.item_id)
         is_wanted = self._settings.save_as_they_finish and len(self._session) > 1
-        if item is not None and is_wanted and not self._refused:
+        if item is not None and item.wants_saving and is_wanted and not self._refused:
             self._saver.save(item)
 
     def _not_saved(self, _item_id: str, problem: Problem) -> None:

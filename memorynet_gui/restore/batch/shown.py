@@ -35,7 +35,7 @@ FILTERS: Mapping[str, tuple[str, Callable[[Item], bool]]] = MappingProxyType(
         ALL: ("All photos", lambda _item: True),
         "todo": ("Not restored", lambda item: item.state in (ItemState.WAITING, ItemState.CANCELLED)),
         "failed": ("Need a look", lambda item: item.state is ItemState.FAILED),
-        "unsaved": ("Not saved", lambda item: item.state is ItemState.DONE and not item.is_saved),
+        "unsaved": ("Not saved", lambda item: item.wants_saving),
         "nothing": ("Nothing found", lambda item: found(item) == "nothing"),
     }
 )

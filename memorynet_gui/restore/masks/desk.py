@@ -39,7 +39,8 @@ USES = (
 _COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b")}
 _KEEP_MS = 600  # after the last stroke
 _STEP_SHARE = 0.004  # of the photo's longer edge: what "wider", "narrower" and "softer" do once
-_NO_MASKS = "Masks of the damage guide the removal of shadows"
+_NO_MASKS = "Masks of the damage guide the removal of shadows: choose that as the task, or Auto"
+_UNSURE = "It counts if shadows are taken out: say so in the panel, or leave it to the photo"
 
 
 class MaskDesk(QObject):
@@ -70,6 +71,7 @@ class MaskDesk(QObject):
         self._changed: set[str] = set()  # uses whose mask is not kept yet
         self._background = Background(self)
         self._guessing: str | None = None
+        self._was_seen = False
         self._shut = False
         self._keep_soon = QTimer(self, singleShot=True, interval=_KEEP_MS)
         self._keep_soon.timeout.connect(self.keep)
@@ -81,6 +83,7 @@ class MaskDesk(QObject):
         tool.left.connect(self.stop)
         stage.changed.connect(self._follow)
         choices.changed.connect(self._follow_task)
+        session.changed.connect(lambda _row: self._follow_said())
 
     def shut_down(self) -> None:
         self._shut = True
@@ -108,9 +111,8 @@ class MaskDesk(QObject):
         """Paint over the photo that is shown; a shadow that nobody has marked is guessed at once."""
         if not self._take():
             return
-        possible = self._takes_masks()
-        self._use = DAMAGE if possible else ONLY
-        self.bar.set_possible(DAMAGE, possible, _NO_MASKS)
+        self._use = DAMAGE if self._is_seen() else ONLY
+        self.bar.set_possible(DAMAGE, bool(self._task()), _NO_MASKS)
         self.bar.set_use(self._use)
         self._show()
         self.bar.show()
@@ -125,8 +127,22 @@ class MaskDesk(QObject):
             self.keep()
             self.changed.emit()
 
-    def _takes_masks(self) -> bool:
-        return tasks.of(self._choices.choice().task).takes_masks
+    def _task(self) -> str:
+        """That which a mask of the damage would guide: the one that is chosen, or that of which Auto may take out what
+        the photo shows. "": none."""
+        chosen, item = self._choices.choice().task, self._session.current
+        if chosen == tasks.AUTO and item is not None and item.said:
+            chosen = item.said
+        possible = self._choices.usable_tasks if chosen == tasks.AUTO else (chosen,)
+        return next((task for task in possible if tasks.of(task).takes_masks), "")
+
+    def _is_seen(self) -> bool:
+        """Whether the photo is restored for the task that masks guide, as far as anybody knows yet."""
+        task, item = self._task(), self._session.current
+        if not task or self._choices.choice().task != tasks.AUTO or item is None:
+            return bool(task)
+        seen = item.look.which.tasks if item.look is not None and item.look.which is not None else ()
+        return task in (item.said, *seen)
 
     def _take(self) -> bool:
         """Have the masks of the photo that is shown at hand."""
@@ -171,10 +187,16 @@ class MaskDesk(QObject):
 
     def _follow_task(self) -> None:
         if self.active:
-            possible = self._takes_masks()
+            possible = bool(self._task())
             self.bar.set_possible(DAMAGE, possible, _NO_MASKS)
             if not possible:
                 self.set_use(ONLY)
+
+    def _follow_said(self) -> None:
+        """Where the photo is to say what it shows, it was seen, or somebody has said it."""
+        if self.active and self._is_seen() != self._was_seen:
+            self._follow_task()
+            self._say()
 
     def set_use(self, use: str) -> None:
         self._use = use
@@ -191,6 +213,7 @@ class MaskDesk(QObject):
 
     def _say(self) -> None:
         mask = self._masks[self._use]
+        self._was_seen = self._is_seen()
         self.bar.set_steps(mask.can_undo, mask.can_redo)
         if self._guessing is not None:
             self.bar.say("Looking for the shadow…")
@@ -203,7 +226,8 @@ class MaskDesk(QObject):
         else:
             share = float(np.count_nonzero(mask.values > 127)) / mask.values.size
             what = "marked as shadow" if self._use == DAMAGE else "may change"
-            self.bar.say(f"{100 * share:.0f} % of the photo {what}")
+            unsure = "" if self._use == ONLY or self._is_seen() else f". {_UNSURE}"
+            self.bar.say(f"{100 * share:.0f} % of the photo {what}{unsure}")
 
     # --- what is done ----------------------------------------------------------------------------
 
@@ -247,7 +271,11 @@ class MaskDesk(QObject):
         item = self._session.current
         if item is None or self._guessing is not None or self._shut:
             return
-        choice, path, item_id = self._choices.choice(), item.path, item.id
+        task, path, item_id = self._task(), item.path, item.id
+        if not task:
+            return
+        chosen = self._choices.choice()
+        choice = chosen if chosen.task == task else self._choices.choice_of(task)
         self._guessing = item_id
         self._say()
         self._background.call(

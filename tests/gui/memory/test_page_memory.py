@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -279,14 +280,20 @@ def test_muting_changes_the_photo_undo_and_reset_bring_it_back(desk: Desk, sourc
         left.crop(0, 0, 0, 160, 120), untouched
     )  # beside the untouched one
     assert "in the whole photo" in edit.result.text()
+    assert (
+        "with this change: mute the whole memory." in page.words.text()
+    )  # and nothing of the photo as it was
+    assert "tint rests" in page.words.text() and page.canvas.tints == (None, None)
     edit.choose(Slots("negative"))
     edit.number.setValue(2.0)
     desk.idle()
+    assert "mute the whole memory; read all negative slots 2 times" in page.words.text()
     assert len(page.edits.now.steps) == 2
     page.handle("undo")
     page.handle("undo")
     desk.idle()
     assert not page.edits.now.steps and np.array_equal(shown(desk), untouched) and not page.stage.shows_change
+    assert "The memory takes" in page.words.text() and page.canvas.tints[0] is not None
     page.handle("redo")
     QTest.mouseClick(edit.reset, Qt.MouseButton.LeftButton)
     assert not page.edits.now.steps
@@ -486,6 +493,11 @@ def test_the_browser_shows_every_slot_sorted_filtered_and_linked(desk: Desk, sou
     page, browser = desk.page, desk.page.browser
     page.toolbar.explore.click()
     assert browser.isVisible() and len(browser.list.facts) == 2 * (12 + 6 + 3)
+    empty = [facts for facts in browser.list.facts if not facts.typical]
+    said = [
+        browser.list.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(browser.list.rowCount())
+    ]
+    assert 0 < len(empty) == sum("memorynet samples adds" in words for words in said)
     browser.polarity.setCurrentIndex(browser.polarity.findData("negative"))
     browser.granularity.setCurrentIndex(browser.granularity.findData("part"))
     assert {facts.polarity for facts in browser.list.facts} == {"negative"} and len(browser.list.facts) == 12
@@ -793,7 +805,12 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     first = shown(desk)
     page.toolbar.explore.click()
     page.drawer.views.buttons["twins"].click()
-    assert view.table.item(0, 1).text().endswith("%") and view.table.item(0, 2).text() == ""
+    assert view.table.item(0, 1).text().endswith("% of the photo") and view.table.item(0, 2).text() == ""
+    told = {
+        view.table.item(row, 0).text(): view.table.item(row, 1).text() for row in range(view.table.rowCount())
+    }
+    assert re.fullmatch(r"\d+ of 12 used, evenness \d\.\d\d", told["Slots, negative part"])
+    assert told["Changes a pixel by"].endswith("of 255 levels")
     assert not view.show_both.isEnabled()
     page.twins.open(tmp_path)
     assert "holds no model" in desk.said[-1].text
@@ -809,7 +826,7 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     before, after = page.canvas.tints
     assert before is not None and after is not None
     assert np.array_equal(after.values, twin.look.before.values)
-    assert page.canvas.words[0] == "This model"
+    assert page.canvas.words[0] == "This model" and "mist-3" in page.words.text()
     page.edits.set_gain(Slots("negative"), 0)  # a change goes before
     assert page.canvas.words[0] == "Memory as it is"
     page.edits.reset()

@@ -12,10 +12,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core import tasks
+from core.cli import program as cli
 from core.cv import cv2
 from core.images.io import Picture
 from core.restoring import which
 from core.restoring.which import RIGHT, Which
+from memorynet_gui.restore.command import arguments
+from memorynet_gui.restore.masks import desk as mask_desk
 from memorynet_gui.restore.queue_item import ItemState
 from tests.restore_page_kit import Desk, desk, wait
 from tests.small import photo
@@ -73,6 +76,22 @@ def test_photos_get_what_they_show_and_an_unsure_one_asks(at: Desk, tmp_path: Pa
     # a question, not an accident: nothing to report, and nothing that would only be asked again
     assert not at.panel.problem_box.isVisible() and not at.panel.restore.isEnabled()
     assert asked.status == "⚠ not sure" and "Say what it is" in at.panel.verdict_note.text()
+    assert at.page.session.summary.text == "4 photos · 3 done · 1 asks"
+    assert not at.page.filmstrip.retry.isVisible() and not at.page.can("retry")
+    at.page.work.retry([])
+    assert at.item(odd).asks and not at.page.flow.busy
+    # what came back as it went in is not among those that wait to be saved
+    wait(lambda: at.page.filmstrip.save_all.text() == "Save all 2")
+    at.page.handle("save_all")
+    wait(lambda: not at.page.saver.saving_ids)
+    assert at.item(both).saved.path.name == "both.restored.png"  # type: ignore[union-attr]
+    assert (
+        arguments(at.item(both))[2:4] == ["--task", "auto"]
+        and cli.main([*arguments(at.item(both)), "--overwrite"]) == 0
+    )
+    assert at.item(rain).is_saved and at.item(none).saved is None and not at.item(none).wants_saving
+    at.page.handle("save_all")
+    assert "nothing was found" in at.said[-1].text
     choices = at.panel.choices
     choices.task.setCurrentIndex(choices.task.findData("derain"))
     wait(at.panel.restore.isEnabled)
@@ -103,6 +122,30 @@ def test_what_was_painted_and_taught_counts_for_the_task_that_is_taken(at: Desk,
     assert first is not None and second is not None
     assert first.made.task == "derain" and len(first.made.taught) == 16 and first.taught_name
     assert second.made.task == "deshadow" and second.mask_name and second.made.mask not in ("none", "auto")
+
+
+def test_a_shadow_can_be_marked_under_auto(at: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(mask_desk, "find_shadow", lambda _path, choice: asked.append(choice.task))
+    (odd,) = make(tmp_path, "odd")
+    at.add(odd)
+    at.wait_shown(odd)
+    masks, item = at.page.masks, at.item(odd)
+    at.page.handle("paint_mask")
+    button = masks.bar.uses.buttons["damage"]
+    assert button.isEnabled() and masks.bar.uses.key == "only" and not asked  # nobody says it is one
+    masks.set_use("damage")
+    masks.do("invert")
+    assert "if shadows are taken out" in masks.bar.says.text()
+    at.page._task_said("deshadow")
+    assert masks.bar.says.text() == "100 % of the photo marked as shadow"
+    masks.guess()
+    wait(lambda: masks._guessing is None)
+    assert asked == ["deshadow"]
+    at.page._task_said("derain")  # rain cannot be marked, and the button says where it can
+    assert not button.isEnabled() and "Auto" in button.toolTip() and masks.bar.uses.key == "only"
+    masks.stop()
+    assert at.page.session.get(item.id).mask  # type: ignore[union-attr]
 
 
 def test_a_look_says_what_it_shows(at: Desk, tmp_path: Path) -> None:

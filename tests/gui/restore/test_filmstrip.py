@@ -27,7 +27,8 @@ from memorynet_gui.base import thumbnails as thumbnails_module
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.look.tokens import DARK
-from memorynet_gui.restore.filmstrip import CELL, PAD, THUMB, Filmstrip, FilmstripModel
+from memorynet_gui.restore.batch.cells import CELL, PAD, SLIM, THUMB
+from memorynet_gui.restore.filmstrip import Filmstrip, FilmstripModel
 from memorynet_gui.restore.queue_item import ItemState, SaveNote
 from memorynet_gui.restore.session import Session
 from tests.restore_page_kit import heap_of_its_own, rainy, wait, write
@@ -182,8 +183,21 @@ def test_states_are_said_in_words(strip: Filmstrip, photos: list[Path]) -> None:
     ]
     tooltip = model.index(1).data(Qt.ItemDataRole.ToolTipRole)
     assert str(photos[1]) in tooltip and "damaged" in tooltip
-    assert strip.summary.text() == "3 photos · 1 done · 1 needs a look"
+    assert strip.summary.text() == "3 photos · 1 done · 1 failed"
     assert strip.retry.isVisible() and strip.retry.text() == "Retry 1"
+
+
+def test_a_photo_alone_takes_one_line(strip: Filmstrip, photos: list[Path]) -> None:
+    session = strip._session
+    session.add(photos[:1])
+    assert strip.sizeHint().height() < SLIM.height() + 16 and not strip.summary.isVisible()
+    (only,) = session.items()
+    session.update(only.id, state=ItemState.CANCELLED)
+    assert strip.retry.isVisible() and strip.sizeHint().height() < SLIM.height() + 24
+    session.add(photos[1:])
+    assert strip.sizeHint().height() > CELL.height() and strip.summary.isVisible()
+    session.remove([item.id for item in session.items()[1:]])
+    assert strip.list.height() == SLIM.height()
 
 
 def test_a_long_name_does_not_push_the_state_out(

@@ -20,6 +20,26 @@ from memorynet_gui.restore.queue_item import ItemState
 from tests.gui.restore.page_kit import drop
 from tests.restore_page_kit import TILE_PX, Desk, rainy, wait
 
+
+def test_what_is_said_of_a_photo_does_not_move_the_buttons(at: Desk, place: dict[str, Path]) -> None:
+    at.add(place["png"])
+    at.wait_shown(place["png"])
+    QTest.qWait(20)
+    before = at.panel.restore.mapTo(at.panel, QPoint())
+    at.restored(place["png"])
+    assert at.panel.verdict_words.isVisible()
+    QTest.qWait(20)
+    assert at.panel.restore.mapTo(at.panel, QPoint()) == before
+    at.panel.resize(300, 420)
+    QTest.qWait(20)
+    assert at.panel.save.mapTo(at.panel, at.panel.save.rect().bottomRight()).y() < 420
+    rows = [
+        at.panel._receipt_rows.itemAt(row).widget().name.text()
+        for row in range(at.panel._receipt_rows.count())
+    ]
+    assert "Found" not in rows  # it stands above, once
+
+
 # --- restoring ----------------------------------------------------------------------------------
 
 

@@ -88,7 +88,7 @@ def test_summary_counts_states_and_reads_well(queue: Session) -> None:
     queue.update(a.id, state=ItemState.DONE)
     queue.update(b.id, state=ItemState.FAILED)
     queue.update(c.id, state=ItemState.RUNNING, tile=8, tile_count=20)
-    assert queue.summary.text == "5 photos · 1 done · 1 needs a look"
+    assert queue.summary.text == "5 photos · 1 done · 1 failed"
     assert queue.summary.waiting == 2
     assert queue.at(2).status == "8/20"
     queue.remove([b.id])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from core.training.recipe import RecipeError, TrainRecipe
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.train.awake import StayAwake
 from memorynet_gui.train.flow import DONE, FAILED, STOPPED, TrainEnding, TrainFlow, TrainOrder
+from memorynet_gui.train.starts import Starts
 from tests.ui import settle, wait_until
 
 STEPS = 40
@@ -33,8 +35,9 @@ class Trainer:
     """A run without a network: real events, real control, a step a millisecond."""
 
     def __init__(self) -> None:
-        self.gate = threading.Event()
+        self.gate, self.last = threading.Event(), threading.Event()
         self.gate.set()
+        self.last.set()  # what comes after the last step
         self.stands = threading.Event()  # held by a pause
         self.steps_made = 0
         self.fails_at: int | None = None
@@ -63,6 +66,7 @@ class Trainer:
             control.checkpoint()
             self.stands.clear()
             time.sleep(0.001)
+        self.last.wait(20)
         return Result(False)
 
 
@@ -114,6 +118,37 @@ def test_a_run_tells_everything_and_ends_once(desk: Desk, tmp_path: Path) -> Non
     assert [event.step for event in desk.events if isinstance(event, StepDone)] == [*range(1, STEPS + 1)]
     assert len(desk.endings) == 1 and not desk.runner.busy and not desk.awake.is_held
     assert not flow.trains(folder) and flow.text() == ""
+
+
+def test_what_is_started_while_a_run_finishes_begins_when_it_has(desk: Desk, tmp_path: Path) -> None:
+    said: list[tuple[str, str, Any]] = []
+
+    def banner(text: str, action: str = "", then: Any = None, **_more: Any) -> Any:
+        said.append((text, action, then))
+        return lambda: None
+
+    starts = Starts(SimpleNamespace(banner=banner), desk.flow, None)  # type: ignore[arg-type]
+
+    def order(name: str) -> TrainOrder:
+        (tmp_path / name).mkdir()
+        return desk.order(tmp_path / name)
+
+    desk.trainer.last.clear()
+    starts.begin(order("one"))
+    desk.wait_step(1)
+    if not desk.flow.finishing:
+        starts.begin(order("early"))
+        assert "is training. Stop it first" in said.pop()[0] and not (tmp_path / "early").exists()
+    desk.wait_step(STEPS)
+    assert desk.flow.finishing and desk.flow.text() == "Training one · finishing"
+    starts.begin(order("two"))
+    assert said[-1][:2] == ("two starts as soon as one has finished.", "Do not start")
+    said[-1][2]()
+    assert not (tmp_path / "two").exists()
+    starts.begin(order("three"))
+    desk.trainer.last.set()
+    wait_until(lambda: [done.order.name for done in desk.endings] == ["one", "three"])
+    assert [run.name for run in desk.trainer.orders] == ["one", "three"]
 
 
 def test_the_words_for_the_job_bar(desk: Desk, tmp_path: Path) -> None:
