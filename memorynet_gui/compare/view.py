@@ -181,6 +181,20 @@ class CompareView(CompareCanvas):
         self._held = None
         self._describe()
 
+    def exchange_original(
+        self, rgb: np.ndarray | None, title: str = "", alpha: np.ndarray | None = None
+    ) -> None:
+        """Another picture of the same photo at the left: zoom and place stay. One of another size is shown anew."""
+        old = self._scene.original
+        if rgb is None or old is None or old.shape != rgb.shape[:2]:
+            self.set_original(rgb, alpha, title)
+            return
+        transform, fitted = self._transform, self._fitted
+        self.set_original(rgb, alpha, title)
+        if transform is not None and not fitted:
+            self._fitted = False
+            self._set_transform(transform)
+
     def set_mode(self, mode: str) -> None:
         self._held = None
         super().set_mode(mode)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
@@ -52,18 +51,6 @@ class MemoryCanvas(CompareView):
         self._keyed: tuple[tuple[int, int], tuple[int, int]] | None = None  # cells of a region drawn by keys
         self._hover_cell: tuple[int, int] | None = None
         self.setAccessibleName("Photo and what the memory says about it")
-
-    def exchange_original(self, rgb: np.ndarray | None, title: str = "") -> None:
-        """Another picture of the same photo at the left: zoom and place stay. One of another size is shown anew."""
-        old = self._scene.original
-        if rgb is None or old is None or old.shape != rgb.shape[:2]:
-            self.set_original(rgb, None, title)
-            return
-        transform, fitted = self._transform, self._fitted
-        self.set_original(rgb, None, title)
-        if transform is not None and not fitted:
-            self._fitted = False
-            self._set_transform(transform)
 
     # --- what lies over the photo ----------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from memorynet_gui.look.theme import set_role
 from memorynet_gui.restore.auto.row import SaidRow
 from memorynet_gui.restore.batch.outdated import made_with
 from memorynet_gui.restore.choices import Choices
+from memorynet_gui.restore.kept.row import KeptRow
 from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words, thoroughness_words
 from memorynet_gui.widgets.ends import SliderWithEnds
 from memorynet_gui.widgets.glyph import GlyphButton
@@ -80,6 +81,8 @@ class Inspector(QWidget):
         self.choices = Choices(self._build_strength())
         self.choices.changed.connect(self._say_outdated)
         self._build_verdict()
+        self.kept = KeptRow()
+        self._keeping = False, False  # whether the result can be kept, and is compared with a kept one
         self._build_quality()
         self._build_receipt()
         inside = QWidget()
@@ -90,11 +93,13 @@ class Inspector(QWidget):
             self.problem_box,
             self.outdated,
             self._verdict,
+            self.kept,
             self.choices,
             self._quality,
             self._receipt,
         ):
             inside_layout.addWidget(part)
+        inside_layout.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -318,6 +323,11 @@ class Inspector(QWidget):
         self.command.setEnabled(done)
         self.more.setEnabled(done)
 
+    def show_kept(self, can_keep: bool, comparing: bool) -> None:
+        """Whether the present result can be put aside, and whether the canvas compares it with the one that was."""
+        self._keeping = can_keep, comparing
+        self._say_outdated()
+
     def set_batch(self, choice: Choice | None) -> None:
         """What the batch that runs was started with, None when none runs."""
         if choice != self._batch:
@@ -366,6 +376,8 @@ class Inspector(QWidget):
         self.outdated.setVisible(bool(text))
         note = item.result if item is not None and item.state is ItemState.DONE else None
         self.choices.show_outdated(None if note is None else note.choice)
+        can_keep, comparing = self._keeping
+        self.kept.show_item(item, can_keep, bool(old), comparing)
 
     def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
         while self._receipt_rows.count():

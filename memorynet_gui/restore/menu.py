@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     from memorynet_gui.base.page import Page
     from memorynet_gui.restore.queue_item import Item
 
-_ENTRIES = ("run", "retry", "", "save", "save_as", "copy", "copy_command", "", "folder", "remove")
+KEEPING = ("keep_result", "compare_kept", "exchange_kept", "drop_kept")
+_ENTRIES = (
+    "run",
+    "retry",
+    "",
+    *KEEPING,
+    "",
+    "save",
+    "save_as",
+    "copy",
+    "copy_command",
+    "",
+    "folder",
+    "remove",
+)
 
 
 def photo_menu(page: Page, item: Item | None) -> QMenu:

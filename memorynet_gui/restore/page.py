@@ -30,6 +30,7 @@ from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.inputs import PhotosIn
 from memorynet_gui.restore.inspector import Inspector
+from memorynet_gui.restore.kept.desk import KeptDesk
 from memorynet_gui.restore.looker import Looker
 from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.masks.desk import MaskDesk
@@ -105,6 +106,7 @@ class RestorePage(Page):
         self.stage.preview = self.looker.preview
         self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
         self.batch = BatchDesk(settings, self.session, self.store, self.flow, self.saver, self)
+        self.kept = KeptDesk(context, self.session, self.store, self.stage, self.flow, self.canvas, self)
         self.work = QueueWork(
             context, self.session, self.flow, self.chooser, self.filmstrip.selected_ids, self
         )
@@ -195,6 +197,7 @@ class RestorePage(Page):
         self.review.review.wanted.connect(self.work.run_looked_at)
         self.review.review.counted.connect(self.status_changed)
         self.review.review.closed.connect(self.canvas.setFocus)
+        self.kept.changed.connect(self._refresh)
         flow.started.connect(lambda _id: self.masks.stop())
         self.canvas.mode_changed.connect(self._mode_changed)
         self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
@@ -222,6 +225,8 @@ class RestorePage(Page):
         panel.choices.task.currentIndexChanged.connect(lambda _row: self._refresh())
         panel.strength_changed.connect(self.stage.set_strength)
         panel.strength_changed.connect(lambda _percent: self.work.spread_strength())
+        panel.strength_changed.connect(lambda _percent: self.kept.strength_moved())
+        panel.kept.wanted.connect(self._do)
         panel.restore_requested.connect(lambda: self._do("run"))
         panel.cancel_requested.connect(lambda: self._do("cancel"))
         panel.save_requested.connect(lambda: self._do("save"))
@@ -312,6 +317,10 @@ class RestorePage(Page):
             "run": lambda: item is not None and item.state is not ItemState.RUNNING,
             "run_all": lambda: summary.waiting + summary.cancelled > 0 or self._again > 0,
             "cancel": lambda: self.flow.busy or self.review.review.looking,
+            "keep_result": lambda: self.kept.can_keep,
+            "compare_kept": lambda: self.kept.can_compare or self.kept.comparing,
+            "exchange_kept": lambda: self.kept.can_compare,
+            "drop_kept": lambda: item is not None and item.kept is not None,
             "toggle_filmstrip": lambda: True,
             "toggle_grid": lambda: len(self.session) > 1,
         }
@@ -344,7 +353,11 @@ class RestorePage(Page):
             "remove": work.remove,
             "undo": self.masks.tool.undo if self.masks.active else work.undo,
             "redo": self.masks.tool.redo if self.masks.active else session.redo,
-            "paint_mask": self.masks.toggle,
+            "paint_mask": self._toggle_masks,
+            "keep_result": self.kept.keep,
+            "compare_kept": lambda: self.kept.compare(not self.kept.comparing),
+            "exchange_kept": self.kept.exchange,
+            "drop_kept": self.kept.let_go,
             "retry": lambda: work.retry([]),
             "run": lambda: self._run(work.run_one),
             "run_all": lambda: self._run(work.run_all),
@@ -382,6 +395,7 @@ class RestorePage(Page):
         self.looker.shut_down()
         self.masks.shut_down()
         self.review.review.shut_down()
+        self.kept.shut_down()
         self.sizes.shut_down()
         self.flow.shut_down()
         self.photos_in.shut_down()
@@ -402,6 +416,10 @@ class RestorePage(Page):
         self.masks.stop()
         work()
 
+    def _toggle_masks(self) -> None:
+        self.kept.compare(False)  # what is painted over is the photo itself
+        self.masks.toggle()
+
     def _do(self, action_id: str) -> None:
         if self.can(action_id):
             self.handle(action_id)
@@ -414,6 +432,8 @@ class RestorePage(Page):
             self.store.set_expendable(item.id, item.state is ItemState.DONE and not item.wants_saving)
             if item.state is ItemState.DONE and not item.is_saved and not self.store.has(item.id):
                 self.session.update(item.id, state=ItemState.WAITING)  # its result is gone: make it anew
+            if item.kept is not None and not self.store.has(item.kept.key):
+                self.session.update(item.id, kept=None)
         self.store.keep_only(self.session.known_ids())
         self._refresh()
 
@@ -436,6 +456,7 @@ class RestorePage(Page):
         saving = item is not None and item.id in self.saver.saving_ids
         info = stage.shown.info if stage.shown is not None else None
         self._inspector.show_item(item, info, stage.can_blend, problem, saving)
+        self._inspector.show_kept(self.kept.can_keep, self.kept.comparing)
         self._tell_selection()
         self._show_quality()
         self._toolbar_state()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -111,6 +112,36 @@ class ResultNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A result that was put aside, so that one with other settings can be seen beside it."""
+
+    key: str  # of its pixels in the result store
+    note: ResultNote
+    strength_percent: int
+
+    def words(self, beside: ResultNote | None, strength_percent: int) -> str:
+        """What it was made with, as far as it differs from the present result: "thoroughness +50 %, strength 60 %"."""
+        mine, other = self.note, beside
+        said = []
+        if other is None or mine.made.task != other.made.task:
+            said.append(task_words(mine.choice))
+        if other is None or mine.made.model_name != other.made.model_name:
+            said.append(mine.made.model_name)
+        for name, words in setting_words(mine.choice).items():
+            if other is None or getattr(mine.choice, name) != getattr(other.choice, name):
+                said.append(words)
+        if other is not None and (mine.mask_name, mine.only_name, mine.taught_name) != (
+            other.mask_name,
+            other.only_name,
+            other.taught_name,
+        ):
+            said.append("other masks")
+        if self.strength_percent != strength_percent:
+            said.append(f"strength {self.strength_percent} %")
+        return ", ".join(said) or "the same settings"
+
+
+@dataclass(frozen=True, slots=True)
 class LookNote:
     """What was seen in a photo before it is restored."""
 
@@ -153,6 +184,7 @@ class Item:
     mask: str = ""  # where the damage is: a name in the mask store; "": none
     only: str = ""  # where it may be restored, likewise
     look: LookNote | None = None  # of this start only, like what follows
+    kept: Kept | None = None  # another result, put aside
     said: str = ""  # the task that a person said it needs, where the photo is to say that itself
 
     @property
@@ -211,6 +243,8 @@ def item_as_json(item: Item) -> dict[str, Any]:
         value = getattr(item, key)
         if value is not None:
             found[key] = asdict(value)
+    if item.kept is not None:
+        found["kept"] = asdict(item.kept)
     if item.saved is not None:
         options = asdict(item.saved.options)
         found["saved"] = {**asdict(item.saved), "path": str(item.saved.path), "options": options}
@@ -246,12 +280,28 @@ def item_from_json(data: Mapping[str, Any]) -> Item:
         reference=Path(reference) if reference else None,
         mask=_mask_name(data.get("mask", "")),
         only=_mask_name(data.get("only", "")),
+        kept=_kept_from_json(data["kept"]) if data.get("kept") else None,
     )
 
 
 def _result_from_json(data: Mapping[str, Any]) -> ResultNote:
     data = data if "made" in data else _nested(data)
     return ResultNote(**{**data, "choice": Choice(**data["choice"]), "made": Made.from_dict(data["made"])})
+
+
+def _kept_from_json(data: Mapping[str, Any]) -> Kept:
+    key, strength = data["key"], int(data["strength_percent"])
+    if not isinstance(key, str) or not _KEPT_KEY.fullmatch(key) or not 0 <= strength <= 100:
+        raise ValueError(f"kept result {key!r} at {strength} %")
+    return Kept(key, _result_from_json(data["note"]), strength)
+
+
+def kept_key(item_id: str) -> str:
+    """A new name in the result store for a result of this photo that is put aside."""
+    return f"{item_id}-{os.urandom(4).hex()}"
+
+
+_KEPT_KEY = re.compile(r"[0-9a-f]+-[0-9a-f]+")  # no way to another place than the store
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

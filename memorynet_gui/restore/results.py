@@ -1,4 +1,5 @@
-"""Restored pixels that wait to be looked at or saved: one raw file per photo in the cache folder.
+"""Restored pixels that wait to be looked at or saved: one raw file per photo in the cache folder, and one for each result
+that is kept beside it.
 
 Nothing restored is lost silently. The store has a byte budget. When it is full, results whose photo has been
 saved go first (the saved file is still there). Unsaved ones never go by themselves: :meth:`has_room` turns
@@ -116,6 +117,21 @@ class ResultStore:
             self.drop(item_id)
             return None
         return pixels
+
+    def copy(self, item_id: str, key: str) -> OSError | None:
+        """Keep the result under another name as well; as :meth:`put`. Raises KeyError where there is none."""
+        pixels = self.get(item_id)
+        if pixels is None:
+            raise KeyError(item_id)
+        return self.put(key, pixels)
+
+    def exchange(self, one: str, other: str) -> None:
+        """Each becomes what the other was. Raises KeyError where one is not kept."""
+        first, second = self.get(one), self.get(other)
+        if first is None or second is None:
+            raise KeyError(one if first is None else other)
+        for key, pixels in ((one, second), (other, first)):
+            self.put(key, pixels)  # what the disk refuses stays in memory
 
     def drop(self, item_id: str) -> None:
         with self._lock:

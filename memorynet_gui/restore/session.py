@@ -372,12 +372,10 @@ class Session(QObject):
         return self._remove(set(self._redo.pop())) if self._redo else 0
 
     def known_ids(self) -> set[str]:
-        """Ids in the queue or still within reach of undo: their results must not be thrown away."""
-        ids = {item.id for item in self._items}
-        ids.update(item.id for item in self._pending)
-        for removed in self._undo:
-            ids.update(item.id for item in removed.items)
-        return ids
+        """Ids in the queue or still within reach of undo, and keys of what is put aside: their results must not be thrown
+        away."""
+        items = [*self._items, *self._pending, *(item for removed in self._undo for item in removed.items)]
+        return {item.id for item in items} | {item.kept.key for item in items if item.kept is not None}
 
     # --- keeping -----------------------------------------------------------------------------
 

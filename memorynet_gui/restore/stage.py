@@ -35,6 +35,7 @@ class Stage(QObject):
 
     changed = Signal()  # shown, problem or can_blend: the inspector should look again
     quality_changed = Signal()
+    showed = Signal()  # the canvas was filled with a photo, before and after
 
     def __init__(
         self,
@@ -165,6 +166,24 @@ class Stage(QObject):
             preview = self.preview(item)
             if preview is not None:
                 self.previewed(item.id, preview)
+        self.showed.emit()
+
+    def show_again(self) -> None:
+        """Before and after, where something else was shown of the same photo; zoom and place stay."""
+        shown, item = self.shown, self._session.current
+        if shown is None or item is None or shown.item_id != item.id:
+            return
+        self._canvas.exchange_original(shown.rgb, item.name, shown.alpha)
+        self._apply_strength()
+        if shown.restored is not None and item.state is ItemState.DONE:
+            self._canvas.set_restored(shown.restored)
+
+    def reopen_result(self, item_id: str) -> None:
+        """Another result has taken the place of the present one."""
+        self.loader.forget(item_id)
+        current = self._session.current
+        if current is not None and current.id == item_id:
+            self._current_changed(current)
 
     def _open_failed(self, item_id: str, problem: Problem) -> None:
         item = self._session.get(item_id)

@@ -44,7 +44,7 @@ def facts(bench: Bench, base: Base | None, after: MemoryLook | None, twin: Twin 
             "" if twin is None else f"{words.percent(twin.look.before.area)} of the photo",
         ),
         (
-            "The same, after restoring",
+            "Still, once restored",
             "" if after is None else f"{words.percent(after.before.area)} of the photo",
             "" if twin is None else f"{words.percent(twin.after.before.area)} of the photo",
         ),
@@ -66,16 +66,19 @@ def facts(bench: Bench, base: Base | None, after: MemoryLook | None, twin: Twin 
     others = {} if twin is None else {(g.polarity, g.granularity): g for g in twin.health.groups}
     for group in bench.health.groups:
         key = group.polarity, group.granularity
-        name = f"Slots, {group.polarity} {group.granularity}"
-        found.append((name, _of_group(group), _of_group(others.get(key))))
+        name, other = f"{group.polarity.capitalize()} {group.granularity} slots", others.get(key)
+        found.append((f"{name} used", _used(group), _used(other)))
+        found.append((f"{name}, how evenly", _evenly(group), _evenly(other)))
     silent = _silent(bench.health), "" if twin is None else _silent(twin.health)
     return [*found, ("Passes nothing on", *silent)]
 
 
-def _of_group(group: GroupHealth | None) -> str:
-    if group is None:
-        return ""
-    return f"{group.slots - len(group.dead)} of {group.slots} used, evenness {group.entropy:.2f}"
+def _used(group: GroupHealth | None) -> str:
+    return "" if group is None else f"{group.slots - len(group.dead)} of {group.slots}"
+
+
+def _evenly(group: GroupHealth | None) -> str:
+    return "" if group is None else f"{group.entropy:.2f} of 1"
 
 
 def _silent(health: MemoryHealth) -> str:
@@ -127,6 +130,7 @@ class TwinView(QWidget):
         self.table.setAccessibleName("Both models, number by number")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         header.setHighlightSections(False)
         self.table.setToolTip(
             "Levels are brightness steps of 255, on average over the photo. Of slots: how many this photo uses, and how "
@@ -186,6 +190,7 @@ class TwinView(QWidget):
     def show_facts(self, found: Sequence[Fact], name: str, other: str, said: str = "") -> None:
         """``said`` is told below the list: what is awaited, or what went wrong."""
         self.table.setHorizontalHeaderLabels(["", name, other])
+        self.table.setColumnHidden(2, not other)
         self.table.setRowCount(len(found))
         for row, fact in enumerate(found):
             for column, text in enumerate(fact):

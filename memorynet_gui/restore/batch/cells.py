@@ -18,6 +18,7 @@ STATUS_ROLE = Qt.ItemDataRole.UserRole + 3  # the few words under the thumbnail
 FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made
 THUMB = QSize(136, 76)  # wide enough for "✓ many shadows" and some of a name below it
 PAD = 4
+_GAP_PX = 20  # between name and state where the photo is not above them
 _NAME_PX = 38  # of a caption, at the least
 CAPTION_PX = 20
 CELL = QSize(THUMB.width() + 2 * PAD, THUMB.height() + CAPTION_PX + 2 * PAD)
@@ -119,6 +120,8 @@ class FilmstripDelegate(QStyledItemDelegate):
         # a name that is only dots says nothing: it keeps some room
         status = metrics.elidedText(status, Qt.TextElideMode.ElideRight, caption.width() - _NAME_PX)
         width = metrics.horizontalAdvance(status)
+        if self.slim:  # nothing stands above that would hold the two together
+            caption.setWidth(min(caption.width(), metrics.horizontalAdvance(item.name) + width + _GAP_PX))
         bright = palette.color(QPalette.ColorRole.Text)
         needs_a_look = item.state is ItemState.FAILED
         painter.setPen(bright if needs_a_look or item.state is ItemState.RUNNING else secondary)

@@ -375,6 +375,7 @@ class MaskDesk(QObject):
         names = set()
         for item in self._session.items():
             names |= {item.mask, item.only}
-            if item.result is not None:
-                names |= {item.result.mask_name, item.result.only_name, item.result.taught_name}
+            for note in (item.result, item.kept.note if item.kept is not None else None):
+                if note is not None:
+                    names |= {note.mask_name, note.only_name, note.taught_name}
         self.store.keep_only(names)

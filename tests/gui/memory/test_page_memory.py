@@ -809,7 +809,8 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     told = {
         view.table.item(row, 0).text(): view.table.item(row, 1).text() for row in range(view.table.rowCount())
     }
-    assert re.fullmatch(r"\d+ of 12 used, evenness \d\.\d\d", told["Slots, negative part"])
+    assert re.fullmatch(r"\d+ of 12", told["Negative part slots used"])
+    assert re.fullmatch(r"[01]\.\d\d of 1", told["Negative part slots, how evenly"])
     assert told["Changes a pixel by"].endswith("of 255 levels")
     assert not view.show_both.isEnabled()
     page.twins.open(tmp_path)

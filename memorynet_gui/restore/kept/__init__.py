@@ -1,0 +1,1 @@
+"""Two results of one photo: one put aside, and compared with the present one."""
