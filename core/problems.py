@@ -152,6 +152,7 @@ _WORDS: Mapping[str, Callable[[BaseException], Words]] = MappingProxyType(
         "image-unwritten": _image(
             "{} could not be written.", "Check the free space and permissions of its folder."
         ),
+        "process-lost": _plain("Another process ended without a word."),
         "no-photos": _image("{} holds no photos."),
         "metric": _plain("The pictures cannot be compared."),
         "mask": _plain(

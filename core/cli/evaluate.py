@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import tasks
-from core.cli import common
+from core.cli import common, share
 from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ def run(args: argparse.Namespace) -> int:
             guess = common.guesses(args.masks, model)
         from core.restoring.evaluation import EvaluateRequest, evaluate, refuse_to_mix
 
+        shared = share.of_environment()
+        names = [pair.name for pair in pairing.pairs]
+
         if args.save is not None:
             try:
                 refuse_to_mix(args.save, pairing.pairs)
@@ -114,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
             args.folder,
             task,
             model_path,
-            args.device,
+            shared.device(args.device),
             args.precision,
             args.tile,
             mute_memory=args.no_memory,
@@ -124,7 +127,9 @@ def run(args: argparse.Namespace) -> int:
             scale=args.scale,
             results=args.results,
             save=args.save,
+            part=(shared.rank, shared.count),
         )
+        shared.begin(names)
         with common.Progress("pairs") as progress:
 
             def watch(event: object) -> None:
@@ -139,6 +144,13 @@ def run(args: argparse.Namespace) -> int:
                     )
 
             table = evaluate(request, watch, control)
+        if not shared.alone:
+            from core.restoring import evaluation_share
+
+            parts = shared.gather(evaluation_share.part_as_json(table), control)
+            if parts is None:
+                return common.EXIT_OK  # the first process reports, on failures too
+            table = evaluation_share.merged(table, parts, names)
     from core.restoring import evaluation_text
 
     if args.json:

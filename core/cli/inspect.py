@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
-from core.cli import common, photos, usage
+from core.cli import common, photos, share, usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,6 +139,8 @@ def run(args: argparse.Namespace) -> int:
         except RestoreError as error:
             raise common.UsageError(str(error)) from error
         if args.usage:
+            if not share.of_environment().is_first:
+                return common.EXIT_OK  # one table over all photos is one process's work
             return usage.run(args, items, path, model, control)
         if mask is not None:
             common.check_takes_masks(model)
@@ -323,6 +325,18 @@ class _Batch(photos.Batch):
 
     def settings(self) -> dict[str, Any]:
         return {"versions": _versions(), "memory": self.memory_note, "without_samples": self.without_samples}
+
+    def more(self) -> dict[str, Any]:
+        return {
+            "usages": [usage.tolist() for usage in self.usages],
+            "heard": [None if heard is None else heard.tolist() for heard in self.heard],
+        }
+
+    def take_more(self, more: dict[str, Any]) -> None:
+        import numpy as np
+
+        self.usages += [np.asarray(usage) for usage in more["usages"]]
+        self.heard += [None if heard is None else np.asarray(heard) for heard in more["heard"]]
 
     def findings(self) -> dict[str, Any]:
         health = self._health()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from core.cli import common
+from core.cli import common, share
 from core.cli.words import describe
 from core.events import LadderStep, Notice, PassTile, TileDone
 from core.jobs import Cancelled, JobControl
@@ -50,6 +50,7 @@ class Item:
     status: str = WAITING  # or FAILED, or a word of the command for what it has done
     error: Exception | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    said: str = ""  # what another process said is wrong with it
 
     @property
     def is_done(self) -> bool:
@@ -63,9 +64,17 @@ class Item:
             "input": str(self.source),
             "output": str(self.target) if self.is_done and self.target is not None else None,
             "status": self.status,
-            "error": describe(self.error).sentence if self.error is not None else None,
+            "error": self.said or (describe(self.error).sentence if self.error is not None else None),
             **self.facts,
         }
+
+    def told(self, told: dict[str, Any]) -> None:
+        """What another process did with it, as its :meth:`as_dict` has it."""
+        facts = dict(told)
+        del facts["input"]
+        output, self.status, said = (facts.pop(name) for name in ("output", "status", "error"))
+        self.target = Path(output) if output is not None else self.target
+        self.said, self.facts = said or "", facts
 
 
 class Named(Protocol):
@@ -88,6 +97,8 @@ class Batch(abc.ABC):
 
     def __init__(self, args: argparse.Namespace, model: Named, control: JobControl) -> None:
         self.args, self.model, self.control = args, model, control
+        self.share = share.of_environment()
+        args.device = self.share.device(args.device)
         self.items: list[Item] = []
         self.passed_over: list[PassedOver] = []
         self.originals: set[Path] = set()
@@ -100,6 +111,7 @@ class Batch(abc.ABC):
     def run(self) -> int:
         """Every item in turn, then the closing words or the JSON. Returns the exit code."""
         stopped = False
+        self.share.begin([str(item.source) for item in self.items])
         try:
             self._go()
         except Cancelled:
@@ -120,6 +132,14 @@ class Batch(abc.ABC):
     def settings(self) -> dict[str, Any]:
         """What the JSON says about the run beside task and model."""
 
+    def more(self) -> dict[str, Any]:
+        """What the process that reports wants to know beside the photos; JSON takes it."""
+        return {}
+
+    def take_more(self, _more: dict[str, Any]) -> None:
+        """That of another process."""
+        return
+
     def findings(self) -> dict[str, Any]:
         """What the JSON says over all photos."""
         return {}
@@ -137,6 +157,8 @@ class Batch(abc.ABC):
     def _go(self) -> None:
         with common.Progress() as progress:  # the label counts the photos
             for index, item in enumerate(self.items):
+                if not self.share.mine(index):
+                    continue
                 self.control.checkpoint()
                 if item.status == WAITING:
                     try:
@@ -180,9 +202,39 @@ class Batch(abc.ABC):
             for line in self.lines(item):
                 print(line, flush=True)
 
+    def _gather(self, stopped: bool) -> bool | None:
+        """What all processes have done, where this is the one that reports; whether any was stopped. None: another one
+        reports."""
+        own = {index: item.as_dict() for index, item in enumerate(self.items) if self.share.mine(index)}
+        told = {"stopped": stopped, "items": list(own.values()), "more": self.more()}
+        everyone = self.share.gather(told, self.control)
+        if everyone is None:
+            return None
+        for rank, each in enumerate(everyone):
+            if rank == self.share.rank:
+                continue
+            items = self.items[rank :: self.share.count]
+            for at, item in enumerate(items):
+                if each is not None:
+                    item.told(each["items"][at])
+                elif item.status == WAITING:
+                    item.fail(share.Lost(rank))
+            if each is None:
+                say_error(Path(f"process {rank}"), share.Lost(rank))
+            else:
+                self.take_more(each["more"])
+                stopped = stopped or each["stopped"]
+        return stopped
+
     def _report(self, stopped: bool) -> int:
         from core.images.io import passed_over_line
 
+        any_stopped = self._gather(stopped)
+        if (
+            any_stopped is None
+        ):  # what went wrong is told by the one that reports; ending badly would end the others
+            return common.EXIT_INTERRUPTED if stopped else common.EXIT_OK
+        stopped = any_stopped
         statuses = [item.status for item in self.items]
         counts = {status: statuses.count(status) for status in (*self.done_words, FAILED, WAITING)}
         seconds = time.monotonic() - self.began

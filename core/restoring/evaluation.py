@@ -55,6 +55,10 @@ class EvaluateRequest:
         None  # folder of pictures to measure instead of restoring, each of its input's name
     )
     save: Path | None = None  # where what was restored is written, as PNG of its input's name
+    part: tuple[int, int] = (
+        0,
+        1,
+    )  # (r, n): of the pairs only every n-th from number r on, see evaluation_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +291,10 @@ def evaluate(
         runner = _Runner(request, protocols, masks, control)
     rows = []
     began = time.monotonic()
-    count = len(pairing.pairs)
-    for index, pair in enumerate(pairing.pairs, 1):
+    first, step = request.part
+    pairs = pairing.pairs[first::step]
+    count = len(pairs)
+    for index, pair in enumerate(pairs, 1):
         control.checkpoint()
         emit(ItemStarted(index, count, pair.name))
         error: Exception | None = None

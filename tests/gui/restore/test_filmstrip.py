@@ -190,7 +190,7 @@ def test_states_are_said_in_words(strip: Filmstrip, photos: list[Path]) -> None:
 def test_a_photo_alone_takes_one_line(strip: Filmstrip, photos: list[Path]) -> None:
     session = strip._session
     session.add(photos[:1])
-    assert strip.sizeHint().height() < SLIM.height() + 16 and not strip.summary.isVisible()
+    assert strip.sizeHint().height() < SLIM.height() + 24 and not strip.summary.isVisible()
     (only,) = session.items()
     session.update(only.id, state=ItemState.CANCELLED)
     assert strip.retry.isVisible() and strip.sizeHint().height() < SLIM.height() + 24
