@@ -41,7 +41,7 @@ def merged(
             rows.append(_row(part["rows"][at[rank]]))
             at[rank] += 1
     speeds = [part["megapixels_per_s"] for part in parts if part is not None and part["megapixels_per_s"]]
-    made_by = {
+    made_by: dict[str, Any] = {
         name: ", ".join(dict.fromkeys(part[name] for part in parts if part is not None)) for name in _MADE_BY
     }
     return replace(own, rows=tuple(rows), megapixels_per_s=sum(speeds) if speeds else None, **made_by)
