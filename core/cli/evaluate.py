@@ -144,15 +144,13 @@ def run(args: argparse.Namespace) -> int:
                     )
 
             table = evaluate(request, watch, control)
-        if not shared.alone:
-            from core.restoring import evaluation_share
+        from core.restoring import evaluation_text
 
-            parts = shared.gather(evaluation_share.part_as_json(table), control)
+        if not shared.alone:
+            parts = shared.gather(evaluation_text.part_as_json(table), control)
             if parts is None:
                 return common.EXIT_OK  # the first process reports, on failures too
-            table = evaluation_share.merged(table, parts, names)
-    from core.restoring import evaluation_text
-
+            table = evaluation_text.merged(table, parts, names)
     if args.json:
         common.print_json(table.as_dict())
     elif args.csv:

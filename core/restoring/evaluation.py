@@ -58,7 +58,7 @@ class EvaluateRequest:
     part: tuple[int, int] = (
         0,
         1,
-    )  # (r, n): of the pairs only every n-th from number r on, see evaluation_share
+    )  # (r, n): of the pairs only every n-th from number r on, see evaluation_text.merged
 
 
 @dataclass(frozen=True, slots=True)
