@@ -51,6 +51,7 @@ MEMORY = "memory"
 MEMORY_PHOTO = "resources/samples/rainy/dogs.jpg"
 MEMORY_MAPS = ("negative-before", "negative-after", "positive-semantic")
 MEMORY_MAP_PX = 560  # width of one map
+MEMORY_PLACE = 420, 300  # of the photo, told about on its own
 
 
 def main() -> int:
@@ -115,12 +116,18 @@ def train_runs(folder: Path) -> None:
 
 
 def draw_memory(target: Path) -> None:
-    """What the memory sees in a rainy photo: some maps of ``memorynet inspect``, side by side."""
+    """What the memory sees in a rainy photo: some maps of ``memorynet inspect`` side by side, and one place of it."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "core.cli", "inspect", MEMORY_PHOTO, "--out", folder]
+        x, y = MEMORY_PLACE
+        command = [
+            *(sys.executable, "-m", "core.cli", "inspect", MEMORY_PHOTO),
+            *("--out", folder, "--place", f"{x},{y}"),
+        ]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         place = next(path for path in Path(folder).iterdir() if path.is_dir())
         maps = [Image.open(place / f"{name}.png").convert("RGB") for name in MEMORY_MAPS]
+        with Image.open(place / f"place-{x}-{y}.png") as drawn:
+            drawn.convert("RGB").save(target.with_stem(f"{target.stem}-place"), quality=88, method=6)
     maps = [
         drawn.resize((MEMORY_MAP_PX, round(drawn.height * MEMORY_MAP_PX / drawn.width))) for drawn in maps
     ]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from core.model.memory_edit import MemoryEdit
     from core.restoring.memory.contact_sheet import NearSample
     from core.restoring.memory.inspection import Inspection
+    from core.restoring.memory.probe import Probe
+    from core.restoring.memory.record import MemoryLook
 
 _SUFFIX = "inspected"  # of folders beside photos
 _NUMBERS = "inspection.json"
@@ -60,6 +62,9 @@ own: a, a-2, a-3, ... in the order the photos come in.
 tells all slot weights there, how much of what is read was learned and how much is the photo's own,
 what the memory does to the pixels around it (restored with and without, in levels of 255), and the
 learned samples most like it beside the similarity that any place of the photo has.
+
+--effects tells by how many levels of 255 the photo changes around the place that looks a slot up most when
+that slot is muted.
 
 --no-memory, --memory-edit, --taught and --thoroughness change what restoring reads from the slots,
 so they show in negative-after.png and its numbers alone. Where the photo looks in the memory, and
@@ -96,6 +101,10 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--usage", action="store_true",
         help="only tell how much each slot is used over all the photos, and how many stay unused; writes nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--effects", action="store_true",
+        help="measure what muting each of the most used slots changes, where the photo looks it up most; takes longer",
     )  # fmt: skip
     parser.add_argument(
         "--maps", action="store_true",
@@ -221,8 +230,12 @@ class _Batch(photos.Batch):
             numbers["maps"] = found.maps_dict()
         numbers["notes"] += notes
         numbers["without_samples"] = self.without_samples
-        if self.args.place:
-            numbers["places"] = self._places(picture, found, pictures)
+        if self.args.place or self.args.effects:
+            asked = self._asked(picture, found)
+            if self.args.place:
+                numbers["places"] = self._places(*asked, found, pictures)
+            if self.args.effects:
+                self._measure_effects(*asked[1:], found, numbers)
         self.control.checkpoint()
         files = self._write(item, picture, found, pictures, numbers)
         item.facts = {**numbers, "files": files}
@@ -230,24 +243,43 @@ class _Batch(photos.Batch):
         self.usages.append(found.usage)
         self.heard.append(found.heard)
 
-    def _places(
-        self, picture: Picture, found: Inspection, pictures: dict[str, np.ndarray]
-    ) -> list[dict[str, Any]]:
-        """What is told about the places asked for, in the copy of the photo that was restored where it was one; their
-        pictures join ``pictures``."""
+    def _asked(self, picture: Picture, found: Inspection) -> tuple[Picture, MemoryLook, Probe]:
+        """What questions are put to: the photo, or the copy of it that was restored, its record, and a way to try changes."""
         from core.jobs import ignore
         from core.restoring import copies, scales
-        from core.restoring.memory import pictures as drawing
         from core.restoring.memory.look import look
-        from core.restoring.memory.probe import Probe, around, change_between, preview_region
+        from core.restoring.memory.probe import Probe
 
-        by = scales.divisor(found.scale)
-        mask = self.request.mask
+        mask, by = self.request.mask, scales.divisor(found.scale)
         request = replace(self.request, mask=None if mask is None else copies.reduced_mask(mask, by))
         assert found.pixels_before is not None
         picture = replace(picture, pixels=found.pixels_before)
         seen = look(picture, request, ignore, self.control, restored=found.pixels_after)
-        probe = Probe(picture, request, seen.actual)
+        return picture, seen, Probe(picture, request, seen.actual)
+
+    def _measure_effects(
+        self, seen: MemoryLook, probe: Probe, found: Inspection, numbers: dict[str, Any]
+    ) -> None:
+        """What muting each of the most used slots changes joins what is told of them."""
+        from core.restoring.memory.effects import slot_effect
+
+        for told, top in zip(numbers["top_slots"], found.top, strict=True):
+            told["effect_of_muting"] = slot_effect(seen, probe, top.row, self.control).as_dict()
+
+    def _places(
+        self,
+        picture: Picture,
+        seen: MemoryLook,
+        probe: Probe,
+        found: Inspection,
+        pictures: dict[str, np.ndarray],
+    ) -> list[dict[str, Any]]:
+        """What is told about the places asked for; their pictures join ``pictures``."""
+        from core.restoring import scales
+        from core.restoring.memory import pictures as drawing
+        from core.restoring.memory.probe import around, change_between, preview_region
+
+        by = scales.divisor(found.scale)
         photo = drawing.shown_photo(picture.pixels, picture.icc)
         told = []
         for x, y, *size in self.args.place:
@@ -422,7 +454,7 @@ def _lines(item: photos.Item) -> list[str]:
     for group in found["health_on_this_photo"]["groups"]:
         key = (group["polarity"], group["granularity"])
         top = [slot for slot in found["top_slots"] if (slot["polarity"], slot["granularity"]) == key][:3]
-        names = ", ".join(f"{slot['slot']} ({slot['usage']:.0%})" for slot in top)
+        names = ", ".join(f"{slot['slot']} ({slot['usage']:.0%}{_effect_words(slot)})" for slot in top)
         used = f"{group['slots'] - len(group['dead'])} of {group['slots']}"
         unread = "" if found["is_read"][" ".join(key)] else "; not read by this model"
         lines.append(f"    {key[0]:9} {key[1]:9} {used:>8} {group['entropy']:>9.2f}   {names}{unread}")
@@ -430,6 +462,12 @@ def _lines(item: photos.Item) -> list[str]:
         lines += _place_lines(place)
     lines += [f"    {note}" for note in found["notes"]]
     return lines
+
+
+def _effect_words(slot: Mapping[str, Any]) -> str:
+    """How much muting it changes, where that was measured."""
+    effect = slot.get("effect_of_muting")
+    return "" if effect is None else f", muted {effect['mean_levels']:.2f} levels"
 
 
 def _place_lines(place: Mapping[str, Any]) -> list[str]:

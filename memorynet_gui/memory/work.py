@@ -426,16 +426,11 @@ def slot_effects(bench: Bench, rows: Sequence[int], emit: Emit, control: JobCont
 
 def slot_effect(bench: Bench, row: int, _emit: Emit, control: JobControl) -> SlotEffect:
     """What muting a slot does around the place that looks it up most."""
-    from core.model.memory_edit import Slots, Step
-    from core.restoring.memory.probe import around, change_between
+    from core.restoring.memory.effects import muting, strongest_region
+    from core.restoring.memory.probe import change_between
 
-    look = bench.look
-    (polarity, granularity), slot = look.group_of(row)
-    where = look.slot_map(row)
-    best_row, best_column = (int(i) for i in np.unravel_index(int(where.argmax()), where.shape))
-    cell = look.place_px(best_row, best_column)
-    region = around(*cell, look.width, look.height)
-    muted = Trial(MemoryEdit((Step("mute", Slots(polarity, granularity, (slot,))),)))
+    region = strongest_region(bench.look, row)
+    muted = Trial(muting(bench.look, row))
     before = _probed(bench, Trial(), region, control)
     after = _probed(bench, muted, region, control)
     whole = bench.in_photo(region)

@@ -331,8 +331,12 @@ def test_a_place_is_told_in_full(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "seen"
-    code, out, _err = run(capsys, photos / "a.png", "--model", model, "--out", folder, "--place", "20,12")
-    assert code == 0 and "place 20,12" in out
+    words = (photos / "a.png", "--model", model, "--out", folder, "--place", "20,12", "--effects")
+    code, out, _err = run(capsys, *words)
+    assert code == 0 and "place 20,12" in out and " levels)" in out
+    top = json.loads((folder / "a/inspection.json").read_text("utf-8"))["top_slots"]
+    effects = [slot["effect_of_muting"]["mean_levels"] for slot in top]
+    assert max(effects) > 0 and len(effects) == len(top)
     (place,) = json.loads((folder / "a/inspection.json").read_text("utf-8"))["places"]
     assert (place["column"], place["row"]) == (2, 1) and (folder / "a/place-20-12.png").is_file()
     assert place["read"]["learned_share"] + place["read"]["actual_share"] == pytest.approx(1, abs=1e-3)

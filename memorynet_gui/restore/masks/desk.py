@@ -219,7 +219,7 @@ class MaskDesk(QObject):
             self.bar.say("Looking for the shadow…")
         elif mask.is_empty:
             self.bar.say(
-                "Paint over the shadow"
+                "Paint over the shadow; while nothing is painted, the program looks for it when it restores"
                 if self._use == DAMAGE
                 else "Paint over what may change; nothing painted: all"
             )

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from PySide6.QtWidgets import QApplication, QComboBox
 
 from core.cli import program
 from core.images import io as image_io
+from core.jobs import JobControl, ignore
 from core.model import checkpoint, exemplars
 from core.model.config import NetworkConfig
 from core.model.memory_edit import MemoryEdit, Slots
+from core.restoring import restore as restoring
 from core.restoring.memory import look as memory_look
 from core.restoring.records import Choice
 from core.training.exemplar_fill import fill
@@ -298,6 +301,32 @@ def test_muting_changes_the_photo_undo_and_reset_bring_it_back(desk: Desk, sourc
     QTest.mouseClick(edit.reset, Qt.MouseButton.LeftButton)
     assert not page.edits.now.steps
     assert np.array_equal(shown(desk), untouched)
+
+
+def test_with_everything_muted_the_page_still_answers(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page = desk.page
+    desk.panel.edit.mute.click()  # the whole memory
+    desk.idle()
+    muted = shown(desk)
+    page.edits.reset()
+    for polarity in ("positive", "negative"):
+        desk.panel.edit.choose(Slots(polarity))
+        desk.panel.edit.mute.click()
+    desk.idle()
+    assert np.array_equal(shown(desk), muted), "polarity by polarity it is the same"
+    bench = page.stage.bench
+    assert bench is not None
+    without = restoring.restore(
+        bench.picture, replace(bench.request, scale="1", mute_memory=True), ignore, JobControl()
+    )
+    assert np.array_equal(muted, without.pixels)
+    desk.click(40, 30)
+    desk.idle()
+    assert desk.panel.place.title.full.startswith("Pin 1") and desk.panel.place.effect.text()
+    assert "in the whole photo" in desk.panel.edit.result.text()
+    page.toolbar.explore.click()
+    assert page.browser.list.facts, "what is held can still be looked at"
 
 
 def test_no_effect_is_said_plainly(desk: Desk, source: Path) -> None:
