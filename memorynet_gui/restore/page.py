@@ -291,6 +291,8 @@ class RestorePage(Page):
 
     def can(self, action_id: str) -> bool:
         if self.review.in_front:
+            if action_id == "cancel":  # closing the tiles is no business of another page
+                return self.review.review.looking or self.isVisible()
             return action_id in self.review.actions() or action_id in _ALWAYS
         item = self.session.current
         done = item is not None and item.state is ItemState.DONE and self.store.has(item.id)

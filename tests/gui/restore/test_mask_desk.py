@@ -367,10 +367,12 @@ def test_a_guess_is_shown_before_anything_is_changed(page: Desk, monkeypatch: py
 def test_masks_are_loaded_and_saved_and_bad_ones_told(page: Desk, tmp_path: Path) -> None:
     drag(page, (40, 60), (100, 60))
     wanted = painted(page).copy()
-    page.page.masks.save(tmp_path / "kept.png")
-    page.page.masks.do("clear")
-    page.page.masks.load(tmp_path / "kept.png")
-    assert np.array_equal(painted(page), wanted)
+    for name in ("kept.png", "kept.tif"):
+        page.page.masks.save(tmp_path / name)
+        assert image_io.read_info(tmp_path / name).mode == "grey"
+        page.page.masks.do("clear")
+        page.page.masks.load(tmp_path / name)
+        assert np.array_equal(painted(page), wanted)
     page.page.masks.load(tmp_path / "absent.png")
     assert "The mask was not loaded." in page.said[-1].text
 

@@ -239,6 +239,10 @@ def test_nothing_is_shown_first_where_there_is_nothing_to_look_at(
 
 def test_another_task_puts_the_tiles_away(at: Desk, shots: Callable[..., list[Path]]) -> None:
     opened(at, *shots("a", "b"))
+    assert at.page.can("cancel") and not at.page.can("remove")
+    at.page.hide()
+    assert not at.page.can("cancel"), "Esc on another page closes nothing here"
+    at.page.show()
     choices = at.panel.choices
     choices.task.setCurrentIndex(choices.task.findData("derain"))
     assert not at.page.review.active and at.page.canvas.isVisible()
