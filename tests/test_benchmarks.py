@@ -17,6 +17,7 @@ import torch
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import gpu  # noqa: E402
 import inference  # noqa: E402
 import reference_networks  # noqa: E402
 import training  # noqa: E402
@@ -218,3 +219,32 @@ def test_the_window_is_watched_while_a_run_learns(tmp_path: Path) -> None:
     assert 10 < beats <= 1000
     assert "preset S" in done.stdout and "with the Train page open" in done.stdout
     assert not list(tmp_path.glob("memorynet-ui-delay-*")), "the run is removed"
+
+
+def test_without_a_card_it_is_said_and_nothing_is_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(gpu, "measure", lambda *_: pytest.fail("measured"))
+    assert gpu.main([]) == 0 and gpu.main(["--device", "cpu"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2 and all(line.startswith("No card here: nothing is measured.") for line in said)
+
+
+def test_the_parts_for_a_card_run_and_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the processor, and small: what a card is asked for is at least no nonsense."""
+    monkeypatch.setattr(gpu, "learning", lambda *_: {"images_per_s": 1.0})
+    sizes = gpu.Sizes(matrix=64, edge_px=64, photo_px=(160, 96), piece_px=64)
+    said: list[str] = []
+    found = gpu.measure("cpu", sizes, time.monotonic() + 600, said.append)
+    assert set(found) == {"rate", "network", "photo", "training"} and len(said) == 4
+    assert found["network"]["images_per_s"] > 0 and found["network"]["share_of_rate"] > 0
+    assert found["photo"]["levels_from_processor"] == 0 and found["photo"]["device"] == "cpu"
+    assert set(gpu.measure("cpu", sizes, time.monotonic() - 1, said.append).values()) == {None}
+    assert said[-1] == "training: left out, the time is up"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no card here")
+def test_a_card_that_runs_short_is_stepped_down_from() -> None:
+    sizes = gpu.Sizes(photo_px=(6000, 4000))
+    assert gpu.out_of_memory("cuda:0", sizes)["steps"]

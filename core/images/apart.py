@@ -1,4 +1,4 @@
-"""Large JPEG 2000 files are decoded in a process of their own: its library holds the interpreter meanwhile, which stops a
+"""Large JPEG 2000 files are decoded and encoded in a process of their own: its library holds the interpreter meanwhile, which stops a
 window for a second at 12 megapixels, and believes what a file claims. A process can be ended, and has its own memory.
 
 Small pictures are quicker where they are than another process starts.
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,6 +62,33 @@ for top in range(0, len(values), job["rows"]):
 )
 
 
+_ENCODE = (
+    _HEAD
+    + """
+import io
+from PIL import Image, Jpeg2KImagePlugin
+image = Image.frombytes(job["mode"], job["size"], sys.stdin.buffer.read())
+packed = io.BytesIO()
+image.save(packed, format="JPEG2000", **job["options"])
+out.write(b"{}\\n")
+out.write(packed.getbuffer())
+"""
+)
+_ENCODE_DEEP = (
+    _HEAD
+    + """
+import cv2, numpy
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+planes = numpy.frombuffer(sys.stdin.buffer.read(), numpy.uint16).reshape(job["shape"])
+done, packed = cv2.imencode(".jp2", planes, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
+if not done:
+    sys.exit("the encoder refused the picture")
+out.write(b"{}\\n")
+out.write(packed.data)
+"""
+)
+
+
 class ApartFailed(Exception):
     """The other process said no, or had to be ended; the message says which."""
 
@@ -93,6 +120,22 @@ def decoded_deep(path: Path, pixels: int) -> np.ndarray:
     return values
 
 
+def encoded(
+    bands: Iterable[np.ndarray], mode: str, size: tuple[int, int], options: Mapping[str, Any]
+) -> bytes:
+    """An 8-bit picture as Pillow writes it. ``bands`` are its rows in turn, ``size`` width and height. Raises ApartFailed."""
+    job = {"mode": mode, "size": size, "options": dict(options)}
+    with _process(_ENCODE, job, size[0] * size[1], bands) as (_head, stream):
+        return stream.read()
+
+
+def encoded_deep(planes: np.ndarray) -> bytes:
+    """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA uint16, lossless. Raises ApartFailed."""
+    job = {"shape": planes.shape}
+    with _process(_ENCODE_DEEP, job, planes.shape[0] * planes.shape[1], (planes,)) as (_head, stream):
+        return stream.read()
+
+
 def read_into(stream: IO[bytes], values: np.ndarray) -> None:
     """Fill a contiguous array. Raises ApartFailed: the stream ends before."""
     view = values.reshape(-1).view(np.uint8).data
@@ -105,11 +148,14 @@ def read_into(stream: IO[bytes], values: np.ndarray) -> None:
 
 
 @contextlib.contextmanager
-def _process(code: str, job: dict[str, Any], pixels: int) -> Iterator[tuple[Any, IO[bytes]]]:
+def _process(
+    code: str, job: dict[str, Any], pixels: int, given: Iterable[np.ndarray] | None = None
+) -> Iterator[tuple[Any, IO[bytes]]]:
+    """What it says first, and the rest as a stream. ``given`` is handed to it, all of it before it says anything."""
     job["memory"] = _MEMORY + _MEMORY_PER_PX * pixels
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", code, json.dumps(job)],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows would show a console
@@ -120,6 +166,8 @@ def _process(code: str, job: dict[str, Any], pixels: int) -> Iterator[tuple[Any,
     late.start()
     try:
         assert process.stdout is not None and process.stderr is not None
+        if given is not None:
+            _hand_over(process, given)
         head = process.stdout.readline()
         if not head:
             said = process.stderr.read().decode(errors="replace").strip().splitlines()
@@ -133,3 +181,12 @@ def _process(code: str, job: dict[str, Any], pixels: int) -> Iterator[tuple[Any,
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def _hand_over(process: subprocess.Popen[bytes], given: Iterable[np.ndarray]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionError):  # it has ended, and says why
+        for values in given:
+            process.stdin.write(np.ascontiguousarray(values).data)
+    with contextlib.suppress(BrokenPipeError, ConnectionError):
+        process.stdin.close()

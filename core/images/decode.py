@@ -14,6 +14,7 @@ import os
 import threading
 import zlib
 from collections import ChainMap
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,12 +22,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from core.images import apart, foreign
+from core.images import apart, foreign, png_strips
 from core.images.colour import cmyk_to_srgb, row_bands, srgb_profile
 from core.images.sniff import ByteSource, unreadable
 from core.images.types import MAX_METADATA_BYTES, DamagedImage, Header, ImageError
 
 _BAND_PIXELS = 2_000_000
+_LARGE_PIXELS = 16_000_000
 _CORNER_PX = 4
 _STRAY = bytes(range(1, 255)) * 2  # no marker in it
 _PACKBITS, _LZW = 32773, 5
@@ -184,7 +186,10 @@ def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> 
         canvas = _decode_apart(source, header, image.size, halvings)
         if canvas is not None:
             return canvas
-    image.load()
+    shrunk = _shrunk(image.size, about_px)
+    strips = shrunk > 1 and header.format == "PNG" and png_strips.can(source)
+    if not strips:
+        image.load()
     if image.mode == "CMYK":
         image, note, used = cmyk_to_srgb(image, header.icc)
         header.notes.append(note)
@@ -200,17 +205,37 @@ def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> 
         raise source.unsupported(f"is a {header.format} with pixels of kind {image.mode}", mode=image.mode)
     header.has_alpha = has_alpha
     width, height = image.size
-    canvas = Canvas(width, height, np.uint8, has_alpha, orientation)
-    for rows in row_bands(canvas.stored, _BAND_PIXELS):
-        band = image.crop((0, rows.start, width, rows.stop))
-        canvas.put(rows, np.asarray(band if band.mode == wanted else band.convert(wanted)))
+    small = -(-width // shrunk), -(-height // shrunk)
+    canvas = Canvas(*small, np.uint8, has_alpha, orientation)
+    count = max(1, _BAND_PIXELS // width // shrunk)  # rows of the canvas in a band
+    bands = png_strips.strips(source, count * shrunk) if strips else _bands(image, count * shrunk)
+    for number, band in enumerate(bands):
+        fit = band if band.mode == wanted else band.convert(wanted)
+        part = np.asarray(fit.reduce(shrunk) if shrunk > 1 else fit)
+        canvas.put(slice(number * count, number * count + len(part)), part)
     if header.format == "JPEG" and about_px is None and header.mode != "cmyk":
         share = _missing_share(source, header, canvas.stored)
-        if share:
+        if _lacks_sharpness(source, header, canvas.stored):
+            header.notes.append(
+                "The last passes of the photo were not all in the file: it is less sharp than it was"
+            )
+        elif share:
             header.notes.append(
                 f"Part of the pixels, about {share:.0%} of the photo, was not in the file: it is plain there"
             )
     return canvas
+
+
+def _shrunk(size: tuple[int, int], about_px: int | None) -> int:
+    """By how much a large picture is made smaller band by band, so that all of it is never there at once."""
+    if about_px is None or size[0] * size[1] < _LARGE_PIXELS:
+        return 1
+    return max(1, max(size) // (2 * about_px))
+
+
+def _bands(image: Any, rows: int) -> Iterator[Any]:
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _missing_share(source: ByteSource, header: Header, stored: np.ndarray) -> float:
@@ -222,25 +247,38 @@ def _missing_share(source: ByteSource, header: Header, stored: np.ndarray) -> fl
     corner = stored[-1, -1]
     if not header.ends_at or (stored[-_CORNER_PX:, -_CORNER_PX:] != corner).any():
         return 0.0
-    data = bytes(source.at(0, header.ends_at))
-    if data.endswith(b"\xff"):
-        return 0.0  # would make markers of what is put behind it
-    image = _open_pillow(source, header, io.BytesIO(data + _STRAY + b"\xff\xd9"))
-    try:
-        image.load()
-    except OSError:  # what was read first is as good as before
-        return 0.0
-    if image.mode not in ("L", "RGB"):
-        return 0.0
-    for rows in reversed(row_bands(stored, _BAND_PIXELS)):
-        again = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
-        if (again.reshape(*again.shape[:2], -1) != stored[rows]).any():
-            break
-    else:
+    if not _takes_stray_bytes(source, header, stored):
         return 0.0
     filled = (stored == corner).all((1, 2))
     lowest = int(np.flatnonzero(~filled)[-1]) + 1 if not filled.all() else 0
     return max((len(stored) - lowest) / len(stored), 0.01)
+
+
+def _lacks_sharpness(source: ByteSource, header: Header, stored: np.ndarray) -> bool:
+    """Whether a progressive JPEG, which ends properly, lacks a pass or the end of its last one. Then it is even nowhere, only
+    less sharp."""
+    if header.passes is None or not header.ends_at:
+        return False
+    return not header.passes.are_all_there or _takes_stray_bytes(source, header, stored)
+
+
+def _takes_stray_bytes(source: ByteSource, header: Header, stored: np.ndarray) -> bool:
+    """Whether a JPEG comes out otherwise than ``stored`` with stray bytes behind its last scan."""
+    data = bytes(source.at(0, header.ends_at))
+    if data.endswith(b"\xff"):
+        return False  # would make markers of what is put behind it
+    image = _open_pillow(source, header, io.BytesIO(data + _STRAY + b"\xff\xd9"))
+    try:
+        image.load()
+    except OSError:  # what was read first is as good as before
+        return False
+    if image.mode not in ("L", "RGB"):
+        return False
+    for rows in reversed(row_bands(stored, _BAND_PIXELS)):
+        again = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+        if (again.reshape(*again.shape[:2], -1) != stored[rows]).any():
+            return True
+    return False
 
 
 def _decode_apart(source: ByteSource, header: Header, size: tuple[int, int], reduce: int) -> Canvas | None:

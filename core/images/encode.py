@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from PIL import Image
 
+from core.images import apart
 from core.images import exif as image_exif
 from core.images.colour import grey_of, row_bands, to_8bit, to_16bit
 from core.images.decode import quiet_cv2
@@ -365,9 +366,19 @@ def _jpeg2000_plain(job: EncodeJob) -> bytes:
         options |= {"irreversible": True, "quality_mode": "dB", "quality_layers": [job.quality / 2]}
     if not job.grey:
         options["mct"] = 1
+    if apart.is_worth_it(width, height):
+        bands = (job.band(rows) for rows in row_bands(job.pixels, _BAND_PIXELS))
+        return _encoded_apart(lambda: apart.encoded(bands, job.pillow_mode, (width, height), options))
     buffer = io.BytesIO()
     _pillow_image(job).save(buffer, format="JPEG2000", **options)
     return buffer.getvalue()
+
+
+def _encoded_apart(encode: Callable[[], bytes]) -> bytes:
+    try:
+        return encode()
+    except apart.ApartFailed as error:
+        raise ValueError(f"JPEG 2000 encoder: {error}") from error
 
 
 def _jpeg2000_deep(job: EncodeJob) -> bytes:
@@ -375,6 +386,8 @@ def _jpeg2000_deep(job: EncodeJob) -> bytes:
     cv2 = quiet_cv2()
     height, width = job.pixels.shape[:2]
     planes = _bgr(job, 65535)
+    if apart.is_worth_it(width, height):
+        return _encoded_apart(lambda: apart.encoded_deep(planes))
     done, data = cv2.imencode(".jp2", planes, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])
     if not done:
         raise ValueError(f"JPEG 2000 encoder refused {width} x {height} px at 16 bits")

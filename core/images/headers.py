@@ -18,7 +18,7 @@ from core.images import foreign
 from core.images.headers_boxes import avif, jpeg2000
 from core.images.headers_tiff import tiff
 from core.images.sniff import ByteSource, check_size, detect
-from core.images.types import MAX_METADATA_BYTES, MAX_PIXELS, Header, ImageError, ImageTooLarge
+from core.images.types import MAX_METADATA_BYTES, MAX_PIXELS, Header, ImageError, ImageTooLarge, Passes
 
 _CHUNK_BYTES = 4 << 20
 _DEFLATE_MOST = 1032
@@ -162,6 +162,7 @@ def _raw_profile(text: bytes) -> bytes | None:
 
 # --- JPEG ----------------------------------------------------------------------------------------
 
+_PROGRESSIVE = (0xC2, 0xCA)
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
@@ -176,6 +177,10 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
         if marker in _SOF:
             header = _jpeg_frame(source, marker, source.at(at, length)) if header is None else header
             is_huffman = is_huffman and marker < 0xC9
+            if marker in _PROGRESSIVE:
+                seen.passes = Passes(source.at(at, length)[6::3])
+        elif marker == 0xDA and seen.passes is not None:
+            seen.passes.add(source.at(at, length))
         elif marker == 0xD9:
             seen.ends_at = at
         elif marker == 0xE0 and seen.dpi is None:
@@ -203,7 +208,7 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
     if is_huffman and source.size * _JPEG_MOST_PX < header.width * header.height:
         raise source.damaged(f"holds {source.size:,} bytes, too few for {header.width} x {header.height} px")
     header.exif, header.xmp, header.dpi, header.notes = seen.exif, seen.xmp, seen.dpi, seen.notes
-    header.exif_at, header.ends_at = seen.exif_at, seen.ends_at
+    header.exif_at, header.ends_at, header.passes = seen.exif_at, seen.ends_at, seen.passes
     if icc_parts:
         if set(icc_parts) == set(range(1, icc_total + 1)):
             header.icc = b"".join(icc_parts[i] for i in sorted(icc_parts))

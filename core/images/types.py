@@ -269,6 +269,32 @@ class TiffLayout:
     orientation_at: int  # where the tag's value stands in the file; 0: there is none
 
 
+class Passes:
+    """How much of every coefficient the passes of a progressive JPEG bring, by component and frequency."""
+
+    def __init__(self, components: bytes) -> None:
+        self._bits_left = {name: [_ALL_BITS] * 64 for name in components}
+
+    def add(self, scan: bytes) -> None:
+        """The head of a scan: which components and frequencies it is of, and down to which bit. Nonsense counts for
+        nothing: the decoder has its own mind about it."""
+        count = scan[0] if scan else 0
+        if len(scan) < 4 + 2 * count:
+            return
+        first, last, bits = scan[1 + 2 * count : 4 + 2 * count]
+        for name in scan[1 : 1 + 2 * count : 2]:
+            if name in self._bits_left and first <= last < 64:
+                left = self._bits_left[name]
+                left[first : last + 1] = [min(each, bits & 15) for each in left[first : last + 1]]
+
+    @property
+    def are_all_there(self) -> bool:
+        return not any(bits for left in self._bits_left.values() for bits in left)
+
+
+_ALL_BITS = 14
+
+
 @dataclass(slots=True)
 class Header:
     """A file's header, sizes as stored (orientation not yet applied)."""
@@ -289,6 +315,7 @@ class Header:
     tiff: TiffLayout | None = None
     exif_at: int = 0  # JPEG: where the segment's content stands
     ends_at: int = 0  # JPEG: where the marker stands that ends it; 0: not looked for
+    passes: Passes | None = None  # of a progressive JPEG; None: it is none
 
     @property
     def bit_depth(self) -> int:

@@ -94,3 +94,28 @@ def test_other_threads_go_on_meanwhile(tmp_path: Path) -> None:
         beats += 1
     thread.join()
     assert beats > 5
+
+
+@pytest.mark.parametrize("quality", [80, 100])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_what_is_written_apart_is_what_is_written_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quality: int, kind: type, channels: int
+) -> None:
+    picture = image_io.from_array(photo(90, 70, kind, channels=channels))
+    options = image_io.WriteOptions(quality=quality)
+    image_io.write(tmp_path / "away.jp2", picture, options)
+    monkeypatch.setattr(apart, "LEAST_PIXELS", 1 << 60)
+    image_io.write(tmp_path / "here.jp2", picture, options)
+    assert (tmp_path / "away.jp2").read_bytes() == (tmp_path / "here.jp2").read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(np.uint8, "_ENCODE"), (np.uint16, "_ENCODE_DEEP")])
+def test_an_encoder_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type, name: str
+) -> None:
+    monkeypatch.setattr(apart, name, "raise SystemExit('no such thing')")
+    big = np.tile(photo(90, 70, kind), (9, 9, 1))  # more than a pipe holds
+    with pytest.raises(image_io.WriteFailed, match="no such thing"):
+        image_io.write(tmp_path / "a.jp2", image_io.from_array(big))
+    assert not [*tmp_path.glob("*.jp2"), *tmp_path.glob(".*")]

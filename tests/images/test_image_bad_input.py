@@ -462,6 +462,26 @@ def test_a_jpeg_without_half_its_scan_is_told_of(tmp_path: Path, options: dict, 
     assert 25 < said < 75
 
 
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_progressive_jpeg_without_its_last_passes_is_told_of(tmp_path: Path, grey: bool) -> None:
+    pixels = photo(200, 160)
+    whole = pillow_bytes(pixels[..., 0] if grey else pixels, "JPEG", quality=90, progressive=True)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole)
+    assert not image_io.read(path).notes
+    began = [found.start() for found in re.finditer(b"\xff\xda", whole)]
+    passes = [whole[:at] + b"\xff\xd9" for at in began[1:]]  # the huffman tables of the next one may stay
+    for cut in (*passes, scan_cut(whole, 0.5), scan_cut(whole, 0.9)):
+        path.write_bytes(cut)
+        (note,) = image_io.read(path).notes
+        assert "less sharp" in note
+    path.write_bytes(
+        whole[: began[-1] + 3] + b"\xff" * 9 + whole[began[-1] + 12 :]
+    )  # nonsense counts for nothing
+    with contextlib.suppress(image_io.ImageError):
+        image_io.read(path)
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_an_even_end_of_a_jpeg_is_no_fault(tmp_path: Path, level: int) -> None:
     pixels = photo(200, 160)
