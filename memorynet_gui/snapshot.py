@@ -56,6 +56,7 @@ class Scene:
     )
     new_run: bool = False  # with ``runs``: a run is being set up instead
     memory: bool = False  # the Memory page, with the place pinned that looks most like damage
+    review: bool = False  # what is taken for shadow in several photos, before they are restored
     below: str = ""  # with ``memory``: what lies below the photo, see memorynet_gui.memory.drawer
 
 
@@ -91,7 +92,10 @@ def draw(scene: Scene, target: Path) -> None:
                 window.open_paths(list(scene.photos))
                 _wait(lambda: window.page.can("run_all"), "the photo")
             _settle()
-            if scene.photos and scene.restore and not scene.memory:
+            if scene.review:
+                window.page.handle("run_all")
+                _wait(lambda: not window.runner.busy, "the shadows")
+            elif scene.photos and scene.restore and not scene.memory:
                 window.page.handle("run_all")
                 if window.page.can("run_all"):  # several shadows are looked at first: all are used as guessed
                     window.page.handle("run_all")
@@ -188,6 +192,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         choices=("slots", "moves", "map", "health", "twins"),
         help="with --memory: and that below the photo",
     )
+    parser.add_argument(
+        "--review",
+        action="store_true",
+        help="show what is taken for shadow in several photos, with --task deshadow",
+    )
     parser.add_argument("--unrestored", action="store_true", help="show the photo as it is")
     args = parser.parse_args(argv)
     width, _, height = args.size.partition("x")
@@ -204,6 +213,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         new_run=args.new_run,
         memory=args.memory,
         below=args.below,
+        review=args.review,
     )
     try:
         draw(scene, args.target)

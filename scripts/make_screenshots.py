@@ -31,6 +31,16 @@ SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("rainy/dogs.jpg", "rainy/hill.jpg", "rainy/stream.jpg"),
         ("--theme", "light", "--mode", "side"),
     ),
+    "shadows-light": (
+        (
+            "shaded/bricks.jpg",
+            "shaded/gravel.jpg",
+            "shaded/path.jpg",
+            "clean/bricks.jpg",
+            "camera/dragonfly.jpg",
+        ),
+        ("--theme", "light", "--task", "deshadow", "--review"),
+    ),
     "start-dark": ((), ("--theme", "dark")),
     "memory-dark": (("rainy/hill.jpg",), ("--theme", "dark", "--memory")),
     "memory-slots-light": (("rainy/dogs.jpg",), ("--theme", "light", "--memory", "--below", "slots")),
