@@ -135,8 +135,14 @@ class GuessReview(QObject):
         return " · ".join(parts)
 
     def fits(self, choice: Choice) -> bool:
-        """Whether what is guessed is what this choice would guess."""
-        return self._choice is not None and self._choice.as_looked == choice.as_looked
+        """Whether what is guessed is what this choice would guess: scale and device do not matter."""
+        now = self._choice
+        return now is not None and (now.task, now.model) == (choice.task, choice.model)
+
+    def take(self, choice: Choice) -> None:
+        """What the batch is to be restored with, where that guesses the same."""
+        if self.fits(choice):
+            self._choice = choice
 
     @property
     def to_restore(self) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from core import tasks
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.restore.choices import Choices
@@ -76,7 +75,9 @@ class ReviewDesk(QObject):
     def _choice_changed(self) -> None:
         """Other damage, or a model that sees other shadows: what is shown is not what would be used."""
         choice = self._choices.choice()
-        if self.active and (not tasks.of(choice.task).takes_masks or not self.review.fits(choice)):
+        if self.active and self.review.fits(choice):
+            self.review.take(choice)
+        elif self.active:
             self.review.close()
 
     # --- correcting by hand ------------------------------------------------------------------------

@@ -125,9 +125,12 @@ def test_guesses_are_looked_at_before_the_run(at: Desk, shots: Callable[..., lis
     assert review(at).tiles[2].state is TileState.OWN
     assert at.item(c).mask not in ("", at.item(a).mask)
 
+    scale = at.panel.choices.scale.combo
+    scale.setCurrentIndex(scale.findData("1"))
     click(view.go)
     at.wait_idle()
     assert not at.page.review.active and at.page.canvas.isVisible()
+    assert at.item(a).result.choice.scale == "1", "as it is chosen when the batch begins"  # type: ignore[union-attr]
     assert [at.item(path).state for path in (a, b, c, none)] == [
         ItemState.DONE, ItemState.WAITING, ItemState.DONE, ItemState.DONE,
     ]  # fmt: skip
@@ -244,5 +247,7 @@ def test_another_task_puts_the_tiles_away(at: Desk, shots: Callable[..., list[Pa
     assert not at.page.can("cancel"), "Esc on another page closes nothing here"
     at.page.show()
     choices = at.panel.choices
+    choices.scale.combo.setCurrentIndex(choices.scale.combo.findData("1/2"))
+    assert at.page.review.active, "shadows are guessed the same at any scale"
     choices.task.setCurrentIndex(choices.task.findData("derain"))
     assert not at.page.review.active and at.page.canvas.isVisible()
