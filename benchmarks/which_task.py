@@ -78,9 +78,7 @@ def shown(data: Path, photos: str, count: int, real: int, models: dict[str, Path
             yield (
                 f"{photos} {index} {task}",
                 task,
-                lambda photo=photo, task=task, rng=rng: calibration.spoil(
-                    photo, task, params[task], 1.0, rng
-                )[1],
+                lambda photo=photo, task=task, rng=rng: spoilt(photo, task, params[task], rng),
             )
         if index % 3 == 0 and {"derain", "deblur"} <= set(models):
             rng = np.random.default_rng((77, index, 9))
