@@ -281,8 +281,8 @@ def _columns(task: str) -> list[tuple[str, str, str]]:
     if task == "deshadow":
         return [("shadow, no mask", task, "psnr_db"), ("shadow, mask given", task, "psnr_guided_db")]
     if task == "derain":
-        sources = ("light drawn", "heavy drawn", "layers", "raincity", "clean")
-        kinds = ("1 drawn", "2 drawn", "3 layers", "4 pairs", "5 clean")
+        sources = ("light drawn", "heavy drawn", "layers", "raincity", "clean", "dense layers")
+        kinds = ("1 drawn", "2 drawn", "3 layers", "4 pairs", "5 clean", "6 layers")
         return [("rain, mixture", task, "psnr_db")] + [
             (name, task, f"psnr_db {kind}") for name, kind in zip(sources, kinds, strict=True)
         ]

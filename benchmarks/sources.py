@@ -26,7 +26,7 @@ from core.training.run_folder import read_curve
 from core.training.trainer import train
 
 _HARDLY = 1e-9  # a share that never comes up, so that the source is validated on and not learned from
-NAMES = ("light drawn", "heavy drawn", "layers", "raincity", "clean")
+NAMES = ("light drawn", "heavy drawn", "layers", "raincity", "clean", "dense layers")
 
 
 def without(number: int) -> Callable[[TrainRecipe], TrainRecipe]:
@@ -88,10 +88,7 @@ def _tell(event: object) -> None:
 
 def table(runs: Path, steps: int, width: int) -> str:
     """PSNR (Y, dB) of each run, and below the first the differences to it."""
-    lines = [
-        f"| learned from, {steps} steps, width {width} | {' | '.join(NAMES)} | mean |",
-        "| --- |" + " --- |" * 6,
-    ]
+    lines: list[str] = []
     first: list[float] | None = None
     for title in VARIANTS:
         out = runs / "-".join([*title.split(), str(steps), str(width)])
@@ -102,6 +99,9 @@ def table(runs: Path, steps: int, width: int) -> str:
         scores.append(found[-1]["psnr_db"])
         if first is None:
             first = scores
+            names = NAMES[: len(scores) - 1]  # runs from before the last source was added have one score less
+            lines += [f"| learned from, {steps} steps, width {width} | {' | '.join(names)} | mean |"]
+            lines += ["| --- |" + " --- |" * len(scores)]
             cells = [f"{score:.2f}" for score in scores]
         else:
             cells = [f"{score - base:+.2f}" for score, base in zip(scores, first, strict=True)]
