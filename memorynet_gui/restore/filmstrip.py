@@ -136,6 +136,7 @@ def spoken_state(item: Item, batch: str = "") -> str:
             kept = (
                 f"restored and saved as {item.saved.path.name}" if item.saved else "restored, not saved yet"
             )
+            kept = f"{kept}; another result is kept" if item.kept is not None else kept
             told = words(item.result.made.verdict, item.result.made.task) if item.result is not None else ""
             return f"{told}; {kept}" if told else kept
         case ItemState.FAILED:

@@ -42,6 +42,8 @@ def photo_menu(page: Page, item: Item | None) -> QMenu:
         if not action_id:
             menu.addSeparator()
             continue
+        if action_id in KEEPING[1:] and (item is None or item.kept is None):
+            continue  # until a result is kept there is nothing to say of it
         if action_id == "folder":
             action = QAction("Show in folder", menu)
             if item is not None:
