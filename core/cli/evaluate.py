@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
             guess = common.guesses(args.masks, model)
         from core.restoring.evaluation import EvaluateRequest, evaluate, refuse_to_mix
 
-        shared = share.of_environment()
+        shared = share.of_environment(control)
         names = [pair.name for pair in pairing.pairs]
 
         if args.save is not None:
@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
             save=args.save,
             part=(shared.rank, shared.count),
         )
-        shared.begin(names)
+        shared.begin(names, control)
         with common.Progress("pairs") as progress:
 
             def watch(event: object) -> None:

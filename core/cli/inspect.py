@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
         except RestoreError as error:
             raise common.UsageError(str(error)) from error
         if args.usage:
-            if not share.of_environment().is_first:
+            if not share.of_environment(control).is_first:
                 return common.EXIT_OK  # one table over all photos is one process's work
             return usage.run(args, items, path, model, control)
         if mask is not None:

@@ -97,7 +97,7 @@ class Batch(abc.ABC):
 
     def __init__(self, args: argparse.Namespace, model: Named, control: JobControl) -> None:
         self.args, self.model, self.control = args, model, control
-        self.share = share.of_environment()
+        self.share = share.of_environment(control)
         args.device = self.share.device(args.device)
         self.items: list[Item] = []
         self.passed_over: list[PassedOver] = []
@@ -111,8 +111,8 @@ class Batch(abc.ABC):
     def run(self) -> int:
         """Every item in turn, then the closing words or the JSON. Returns the exit code."""
         stopped = False
-        self.share.begin([str(item.source) for item in self.items])
         try:
+            self.share.begin([str(item.source) for item in self.items], self.control)
             self._go()
         except Cancelled:
             stopped = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ MEETING_S = 600.0  # for the processes to begin
 LOST_S = 30.0  # without a sign of life a process is lost
 STOPPED_S = 5.0  # that the first waits for the others once it was stopped itself
 _BEAT_S = 2.0
-_POLL_S = 0.1
+_POLL_S, _PATIENCE_S = 0.1, 10.0
 _ADDRESS, _PORT = "127.0.0.1", "29500"
 
 
@@ -68,10 +69,10 @@ class Share:
     def mine(self, index: int) -> bool:
         return index % self.count == self.rank
 
-    def begin(self, files: Sequence[str]) -> None:
+    def begin(self, files: Sequence[str], control: JobControl) -> None:
         """Wait for the others, before anything is written that they might take for a file of theirs.
 
-        Raises UsageError where another process sees other files, or does not come.
+        Raises UsageError where another process sees other files, or does not come, and Cancelled.
         """
         if self._store is None:
             return
@@ -80,6 +81,7 @@ class Share:
         until = time.monotonic() + MEETING_S
         for rank in range(self.count):
             while not self._store.check([f"files/{rank}"]):
+                control.checkpoint()
                 if time.monotonic() > until:
                     raise common.UsageError(f"process {rank} of {self.count} did not come; was it started?")
                 time.sleep(_POLL_S)
@@ -138,8 +140,8 @@ class Share:
         return f"cuda:{int(os.environ.get('LOCAL_RANK', self.rank)) % cards}"
 
 
-def of_environment() -> Share:
-    """Raises UsageError for values that make no sense, or where the processes cannot meet."""
+def of_environment(control: JobControl) -> Share:
+    """Raises UsageError for values that make no sense, or where the processes cannot meet, and Cancelled."""
     given = [os.environ.get(name) for name in ("RANK", "WORLD_SIZE")]
     if given[0] is None or given[1] is None:
         return Share()
@@ -151,15 +153,38 @@ def of_environment() -> Share:
         raise common.UsageError(f"RANK={given[0]} WORLD_SIZE={given[1]}: need 0 <= RANK < WORLD_SIZE")
     if count == 1:
         return Share()
-    from torch.distributed.rendezvous import rendezvous
-
     os.environ.setdefault("MASTER_ADDR", _ADDRESS)
     os.environ.setdefault("MASTER_PORT", _PORT)
-    try:
-        store, *_ = next(rendezvous("env://", rank, count, timeout=timedelta(seconds=MEETING_S)))
-    except (RuntimeError, ValueError, OSError) as error:
-        at = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-        raise common.UsageError(
-            f"process {rank} of {count} cannot meet the others at {at}: {error}"
-        ) from error
-    return Share(rank, count, store)
+    at = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    found = _Meeting(rank, count)
+    found.start()
+    since, is_said = time.monotonic(), False
+    while found.is_alive():
+        found.join(_POLL_S)
+        control.checkpoint()
+        if not is_said and time.monotonic() - since > _PATIENCE_S:
+            is_said = True
+            told = f"Process {rank} of {count} waits for the others at {at}; unset RANK and WORLD_SIZE to work alone."
+            print(told, file=sys.stderr, flush=True)
+    if found.store is None:
+        raise common.UsageError(f"process {rank} of {count} cannot meet the others at {at}: {found.error}")
+    return Share(rank, count, found.store)
+
+
+class _Meeting(threading.Thread):
+    """Waits for the other processes on a thread of its own, for PyTorch hears no Ctrl+C meanwhile."""
+
+    def __init__(self, rank: int, count: int) -> None:
+        super().__init__(name="meeting", daemon=True)
+        self._rank, self._count = rank, count
+        self.store: Store | None = None
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        from torch.distributed.rendezvous import rendezvous
+
+        try:
+            met = rendezvous("env://", self._rank, self._count, timeout=timedelta(seconds=MEETING_S))
+            self.store, *_ = next(met)
+        except Exception as error:  # whatever PyTorch says, it is told as the reason
+            self.error = error

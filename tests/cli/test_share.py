@@ -18,7 +18,7 @@ from torch.distributed import HashStore
 
 from core.cli import common, program, share
 from core.images import io as image_io
-from core.jobs import JobControl
+from core.jobs import Cancelled, JobControl
 from core.model import checkpoint, exemplars
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model
@@ -69,7 +69,7 @@ def start(count: int, words: list[str]) -> list[subprocess.Popen[str]]:
 
 
 def test_two_processes_share_a_folder_are_killed_and_go_on(model: Path, tmp_path: Path) -> None:
-    wet, dry = write(tmp_path / "wet", 7, 480), tmp_path / "dry"
+    wet, dry = write(tmp_path / "wet", 7, 360), tmp_path / "dry"
     (wet / "3.png").write_bytes(b"no picture")
     words = [
         "restore",
@@ -111,7 +111,7 @@ def test_two_processes_share_a_folder_are_killed_and_go_on(model: Path, tmp_path
 def in_threads(monkeypatch: pytest.MonkeyPatch, words: list[list[str]]) -> list[int]:
     """Each list of words as a process of one run; exit codes."""
     store, here = HashStore(), threading.local()
-    monkeypatch.setattr(share, "of_environment", lambda: share.Share(here.rank, len(words), store))
+    monkeypatch.setattr(share, "of_environment", lambda _control: share.Share(here.rank, len(words), store))
     codes = [-1] * len(words)
 
     def run(rank: int) -> None:
@@ -169,7 +169,7 @@ def test_a_lost_process_and_one_that_sees_other_files_are_told(monkeypatch: pyte
     first = share.Share(0, 3, HashStore())
     assert [index for index in range(7) if first.mine(index)] == [0, 3, 6]
     with pytest.raises(common.UsageError, match="process 1 of 3 did not come"):
-        first.begin(["a"])
+        first.begin(["a"], JobControl())
     store = HashStore()
     first = share.Share(0, 3, store)
     second = share.Share(1, 3, store)
@@ -178,7 +178,7 @@ def test_a_lost_process_and_one_that_sees_other_files_are_told(monkeypatch: pyte
     other = HashStore()
     other.set("files/1", "another sum")
     with pytest.raises(common.UsageError, match="process 1 does not see the same 1 files"):
-        share.Share(0, 2, other).begin(["a"])
+        share.Share(0, 2, other).begin(["a"], JobControl())
 
 
 @pytest.mark.parametrize(("rank", "count"), [("2", "2"), ("-1", "2"), ("x", "2"), ("0", "0")])
@@ -188,12 +188,31 @@ def test_numbers_that_make_no_sense_are_refused(
     monkeypatch.setenv("RANK", rank)
     monkeypatch.setenv("WORLD_SIZE", count)
     with pytest.raises(common.UsageError, match="RANK="):
-        share.of_environment()
+        share.of_environment(JobControl())
 
 
 def test_one_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "1")
-    found = share.of_environment()
+    found = share.of_environment(JobControl())
     assert found.alone and found.is_first and found.mine(5) and found.device("auto") == "auto"
     assert found.gather({"x": 1}, JobControl()) == [{"x": 1}]
+
+
+def test_waiting_for_the_others_is_said_and_can_be_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RANK and WORLD_SIZE may have been left behind by something else."""
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_PORT", free_port())):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setattr(share, "MEETING_S", 3.0)
+    monkeypatch.setattr(share, "_PATIENCE_S", 0.2)
+    control = JobControl()
+    threading.Timer(0.6, control.cancel).start()
+    with pytest.raises(Cancelled):
+        share.of_environment(control)
+    assert "waits for the others" in capsys.readouterr().err
+    monkeypatch.setenv("MASTER_PORT", free_port())
+    with pytest.raises(common.UsageError, match="cannot meet the others"):
+        share.of_environment(JobControl())
