@@ -63,8 +63,8 @@ tells all slot weights there, how much of what is read was learned and how much 
 what the memory does to the pixels around it (restored with and without, in levels of 255), and the
 learned samples most like it beside the similarity that any place of the photo has.
 
---effects tells by how many levels of 255 the photo changes around the place that looks a slot up most when
-that slot is muted.
+--effects tells by how many levels of 255 the photo changes around the place that looks a slot up
+most when that slot is muted.
 
 --no-memory, --memory-edit, --taught and --thoroughness change what restoring reads from the slots,
 so they show in negative-after.png and its numbers alone. Where the photo looks in the memory, and
