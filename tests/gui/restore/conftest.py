@@ -10,9 +10,13 @@ from PySide6.QtCore import QThreadPool
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from core.model import catalog
 from memorynet_gui.compare.view import CompareView
 from tests.gui.restore.compare_kit import BLUE, RED, flat
 from tests.restore_page_kit import Desk, desk, rainy, write
+from tests.small import small_resources
+
+_SHIPPED = catalog.RESOURCES
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +66,20 @@ def compared(view: CompareView) -> CompareView:
     view.set_restored(flat(592, 432, BLUE))
     assert view.zoom == 1.0
     return view
+
+
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_resources(tmp_path_factory.mktemp("ships") / "resources")
+
+
+@pytest.fixture
+def small_models_ship(small_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what happens around a restoration: a small network takes an eighth of its time."""
+    monkeypatch.setattr(catalog, "RESOURCES", small_models)
+
+
+@pytest.fixture
+def shipped_models(small_models_ship: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test among those that looks at what comes of it."""
+    monkeypatch.setattr(catalog, "RESOURCES", _SHIPPED)

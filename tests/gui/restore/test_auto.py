@@ -23,6 +23,8 @@ from memorynet_gui.restore.queue_item import ItemState
 from tests.restore_page_kit import Desk, desk, wait
 from tests.small import photo
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 SIGNS = {
     "rain": {"derain": 9.0, "deshadow": -9.0},
     "both": {"derain": 9.0, "deshadow": 9.0},

@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QApplication, QPushButton
 
 from tests.restore_page_kit import Desk, desk, rainy, wait, write
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Path]:

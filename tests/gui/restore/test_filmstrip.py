@@ -33,6 +33,8 @@ from memorynet_gui.restore.queue_item import ItemState, SaveNote
 from memorynet_gui.restore.session import Session
 from tests.restore_page_kit import heap_of_its_own, rainy, wait, write
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 
 @pytest.fixture
 def thumbnails(qapp: QApplication) -> Iterator[Thumbnails]:

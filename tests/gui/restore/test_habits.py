@@ -15,6 +15,8 @@ from memorynet_gui.widgets.drop_glow import files_from_outside
 from memorynet_gui.widgets.parts import elided_within
 from tests.restore_page_kit import Desk, desk, rainy, wait, write
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Path]:

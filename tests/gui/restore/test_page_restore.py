@@ -24,6 +24,8 @@ from tests.gui.restore.page_kit import drop
 from tests.image_makers import without_extras
 from tests.restore_page_kit import TILE_PX, Desk, heap_of_its_own, rainy, wait
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 # --- photos in ----------------------------------------------------------------------------------
 
 

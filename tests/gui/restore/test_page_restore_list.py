@@ -15,6 +15,8 @@ from core.model import catalog
 from tests.gui.restore.page_kit import window_and_command
 from tests.restore_page_kit import TILE_PX, Desk, desk, wait
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 # --- the list -----------------------------------------------------------------------------------
 
 

@@ -20,6 +20,8 @@ from memorynet_gui.restore.queue_item import ItemState
 from tests.gui.restore.page_kit import drop
 from tests.restore_page_kit import TILE_PX, Desk, rainy, wait
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 
 def test_what_is_said_of_a_photo_does_not_move_the_buttons(at: Desk, place: dict[str, Path]) -> None:
     at.add(place["png"])
@@ -355,7 +357,9 @@ def test_strength_of_all_selected_photos(at: Desk, place: dict[str, Path]) -> No
     wait(lambda: [item.strength_percent for item in at.page.session.items()] == [70, 70, 70])
 
 
-def test_a_reference_gives_the_protocols_numbers(at: Desk, place: dict[str, Path]) -> None:
+def test_a_reference_gives_the_protocols_numbers(
+    shipped_models: None, at: Desk, place: dict[str, Path]
+) -> None:
     wet, dry = rainy()
     at.add(place["png"])
     at.wait_shown(place["png"])

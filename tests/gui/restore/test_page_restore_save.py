@@ -20,6 +20,8 @@ from memorynet_gui.restore.saves import pixels_of
 from tests.gui.restore.page_kit import window_and_command
 from tests.restore_page_kit import Desk, rainy, wait, write
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 
 def test_save_goes_beside_the_original_and_never_over_anything(at: Desk, place: dict[str, Path]) -> None:
     source = place["jpeg"]

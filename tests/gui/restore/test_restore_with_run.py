@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PySide6.QtWidgets import QApplication
 
 from core.training.recipe import TrainRecipe
@@ -16,6 +17,8 @@ from memorynet_gui.restore.queue_item import ItemState
 from tests.restore_page_kit import desk, rainy, wait, write
 from tests.small import save_small_model
 from tests.ui import settle
+
+pytestmark = pytest.mark.usefixtures("small_models_ship")
 
 
 def run_with_model(parent: Path, name: str) -> Path:

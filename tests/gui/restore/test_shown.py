@@ -16,6 +16,8 @@ from core.restoring.verdict import Verdict
 from memorynet_gui.restore.queue_item import ItemState, LookNote
 from tests.restore_page_kit import Desk, desk, rainy, write
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 
 @pytest.fixture
 def at(qapp: QApplication, tmp_path: Path) -> Iterator[Desk]:
