@@ -30,6 +30,7 @@ from core.model import catalog
 from core.model.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load
 from core.restoring import pair_masks
 from core.restoring.evaluation import EvaluateRequest, EvaluationTable, evaluate
+from core.restoring.records import Choice
 from core.restoring.restore import RestoreRequest, restore
 from core.tasks import TASKS
 
@@ -58,7 +59,7 @@ def main() -> int:
     for name in BENCHES[task]:
         guess = DEGRADATIONS[task].find_mask is not None
         request = EvaluateRequest(
-            options.data / "bench" / name, task, path, precision=options.precision, guess=guess
+            options.data / "bench" / name, Choice(task, str(path), precision=options.precision), guess=guess
         )
         table = evaluate(request, ignore, JobControl())
         others = [evaluate(replace(request, mute_memory=True), ignore, JobControl())]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +92,13 @@ def run(args: argparse.Namespace) -> int:
         if passed_over:  # perhaps the partners
             print(passed_over_line(passed_over), file=sys.stderr)
         return common.EXIT_FAILED
-    model_path: Path | None = None
     with common.interruptible() as control:
         if args.results is not None:
-            task, guess = args.task or tasks.DEFAULT, False
+            choice, guess = common.choice(args, args.task or tasks.DEFAULT), False
             common.import_aside(control, "core.restoring.evaluation")
         else:
-            task, model, model_path = common.load_model(args, control)
+            task, model, path = common.load_model(args, control)
+            choice = replace(common.choice(args, task), model=str(path))
             common.check_memory_edit(args, edit, model.network.config)
             if folder is not None:
                 common.check_takes_masks(model)
@@ -115,16 +116,11 @@ def run(args: argparse.Namespace) -> int:
 
         request = EvaluateRequest(
             args.folder,
-            task,
-            model_path,
-            shared.device(args.device),
-            args.precision,
-            args.tile,
+            replace(choice, device=shared.device(args.device)),
             mute_memory=args.no_memory,
             memory_edit=edit,
             masks=folder,
             guess=guess,
-            scale=args.scale,
             results=args.results,
             save=args.save,
             part=(shared.rank, shared.count),
@@ -213,8 +209,8 @@ def lines(table: EvaluationTable) -> list[str]:
     for region in table.regions:
         for side in ("input", "restored"):
             psnr, lab = table.mean_region(region, side)
-            told = "none" if psnr is None else f"{psnr:.3f} dB"
-            found.append(f"  {region:6} {side:9} PSNR {told}  LAB error {lab or 0.0:.3f}")
+            value = "none" if psnr is None else f"{psnr:.3f} dB"
+            found.append(f"  {region:6} {side:9} PSNR {value}  LAB error {lab or 0.0:.3f}")
     for side in ("input", "restored"):
         if table.identical(side):
             found.append(

@@ -31,7 +31,7 @@ from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
 from core.restoring import outputs, scales
 from core.restoring.passes import check_takes_masks, load_model
-from core.restoring.records import Restored, RestoreError, RestoreRequest
+from core.restoring.records import Choice, Restored, RestoreError, RestoreRequest
 from core.restoring.restore import restore
 from core.restoring.verdict import NO_VERDICT, Verdict
 
@@ -41,16 +41,11 @@ REGIONS, SIDES = ("shadow", "lit", "damage", "rest"), ("input", "restored")
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
     folder: Path
-    task: str = tasks.DEFAULT
-    model: Path | None = None  # None: the catalog's default for the task
-    device: str = "auto"
-    precision: str = "auto"
-    tile_px: int | None = None
+    choice: Choice = field(default_factory=Choice)
     mute_memory: bool = False  # leave out what the network's memory adds, to see what it is worth
-    memory_edit: MemoryEdit | None = None
+    memory_edit: MemoryEdit | None = None  # to which the choice's thoroughness comes
     masks: Path | None = None  # folder of guidance masks, each of its input's name
-    scale: str = scales.AUTO  # see core.restoring.records.RestoreRequest
-    guess: bool = False  # likewise, where there is no mask
+    guess: bool = False  # see core.restoring.records.RestoreRequest, where there is no mask
     results: Path | None = (
         None  # folder of pictures to measure instead of restoring, each of its input's name
     )
@@ -59,6 +54,14 @@ class EvaluateRequest:
         0,
         1,
     )  # (r, n): of the pairs only every n-th from number r on, see evaluation_text.merged
+
+    @property
+    def task(self) -> str:
+        return self.choice.task
+
+    def of_each(self) -> RestoreRequest:
+        """What is asked for each picture, but for its mask. Raises as :meth:`core.restoring.records.Choice.request`."""
+        return self.choice.request(self.memory_edit, mute_memory=self.mute_memory, guess=self.guess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,9 +318,11 @@ def evaluate(
         folder=request.folder,
         layout=pairing.layout,
         rows=tuple(rows),
-        memory=memory_edit.note(request.memory_edit, request.mute_memory),
+        memory=memory_edit.note(
+            memory_edit.thorough(request.choice.thoroughness, request.memory_edit), request.mute_memory
+        ),
         masks=request.masks,
-        scale=request.scale,
+        scale=request.choice.scale,
         guess=request.guess,
         results=request.results,
         **runner.summary(),
@@ -436,32 +441,21 @@ class _Runner(_Measurer):
         control: JobControl,
     ) -> None:
         super().__init__(request.task, protocols, masks, control)
-        self.model = request.model or catalog.default_model(request.task)
+        self.request = asked = request.of_each()
         # a model or device that cannot be used fails here, once, instead of in every row
-        self.device = choose_device(request.device)
-        self.precision = choose_precision(request.precision, self.device)
-        loaded = load_model(
-            self.model, "cpu", self.precision
-        )  # a full card is no reason: restore() knows a way
+        self.device = choose_device(asked.device)
+        self.precision = choose_precision(asked.precision, self.device)
+        assert asked.model is not None
+        # a full card is no reason: restore() knows a way
+        loaded = load_model(asked.model, "cpu", self.precision)
         if loaded.task != request.task:
             raise RestoreError(f"model {loaded.name} is for {loaded.task}, not for {request.task}")
         self.name, self.sha256 = loaded.name, loaded.sha256
-        if request.memory_edit is not None:
-            request.memory_edit.table(loaded.network.config)
+        if asked.memory_edit is not None:
+            asked.memory_edit.table(loaded.network.config)
         if masks or request.guess:
             check_takes_masks(loaded)
         self.save = request.save
-        self.request = RestoreRequest(
-            task=request.task,
-            model=self.model,
-            device=request.device,
-            precision=request.precision,
-            tile_px=request.tile_px,
-            mute_memory=request.mute_memory,
-            memory_edit=request.memory_edit,
-            scale=request.scale,
-            guess=request.guess,
-        )
         self.pixels, self.seconds = 0, 0.0
 
     def made(self, pair: Pair, picture: Picture, mask: np.ndarray | None) -> _Made:

@@ -18,6 +18,7 @@ from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
 from core.restoring import evaluation, evaluation_text, passes, restore
 from core.restoring.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
+from core.restoring.records import Choice
 from tests.small import photo, save_small_model
 
 
@@ -46,7 +47,9 @@ def _pairs(folder: Path, sizes: list[tuple[int, int]]) -> list[tuple[np.ndarray,
 def test_means_are_those_of_the_pictures(tmp_path: Path, model: Path) -> None:
     made = _pairs(tmp_path / "data", [(40, 30), (33, 52)])
     events: list[object] = []
-    table = evaluate(EvaluateRequest(tmp_path / "data", model=model, precision="fp32"), events.append)
+    table = evaluate(
+        EvaluateRequest(tmp_path / "data", Choice(model=str(model), precision="fp32")), events.append
+    )
     assert (table.protocol, table.protocols, table.layout) == ("Y", ("Y", "Y8", "RGB"), "rain/norain")
     for protocol in ("Y", "Y8", "RGB"):
         before = [metrics.psnr_db(a, b, protocol) for a, b in made]
@@ -74,7 +77,7 @@ def test_means_are_those_of_the_pictures(tmp_path: Path, model: Path) -> None:
 
 def test_the_json_has_the_promised_shape(tmp_path: Path, model: Path) -> None:
     _pairs(tmp_path / "data", [(40, 30)])
-    request = EvaluateRequest(tmp_path / "data", model=model, precision="fp32", device="cpu")
+    request = EvaluateRequest(tmp_path / "data", Choice(model=str(model), precision="fp32", device="cpu"))
     found = json.loads(json.dumps(evaluate(request).as_dict(), allow_nan=False))
     assert found["task"] == "derain" and found["protocol"] == "Y" and found["count"] == 1
     for side in ("input", "restored"):
@@ -95,7 +98,7 @@ def test_a_bad_picture_is_a_row_and_the_rest_goes_on(tmp_path: Path, model: Path
     (data / "norain/norain-2.png").unlink()
     _write(data / "norain/norain-2.png", photo(41, 30))
     events: list[object] = []
-    table = evaluate(EvaluateRequest(data, model=model), events.append)
+    table = evaluate(EvaluateRequest(data, Choice(model=str(model))), events.append)
     assert [row.name for row in table.failed] == ["rain-0", "rain-1", "rain-2"]
     assert "empty" in str(table.failed[0].error)
     assert "norain-1.png" in str(table.failed[1].error)
@@ -109,7 +112,7 @@ def test_a_bad_picture_is_a_row_and_the_rest_goes_on(tmp_path: Path, model: Path
 def test_nothing_measured_is_null_not_a_number(tmp_path: Path, model: Path) -> None:
     _pairs(tmp_path / "data", [(40, 30)])
     (tmp_path / "data/rain/rain-0.png").write_bytes(b"text")
-    found = evaluate(EvaluateRequest(tmp_path / "data", model=model)).as_dict()
+    found = evaluate(EvaluateRequest(tmp_path / "data", Choice(model=str(model)))).as_dict()
     assert found["restored"] == {"psnr_db": None, "ssim": None}
     assert found["megapixels_per_s"] is None
     json.dumps(found, allow_nan=False)
@@ -117,7 +120,7 @@ def test_nothing_measured_is_null_not_a_number(tmp_path: Path, model: Path) -> N
 
 def test_small_pictures_have_no_ssim(tmp_path: Path, model: Path) -> None:
     _pairs(tmp_path / "data", [(1, 1), (40, 30)])
-    table = evaluate(EvaluateRequest(tmp_path / "data", model=model))
+    table = evaluate(EvaluateRequest(tmp_path / "data", Choice(model=str(model))))
     small, large = table.rows
     assert small.error is None and small.input["Y"].ssim is None and large.input["Y"].ssim is not None
     assert table.mean("input", "Y").ssim == large.input["Y"].ssim
@@ -141,7 +144,7 @@ def test_pictures_of_another_network_score_as_restoring_did(tmp_path: Path, mode
     """What was saved is measured again as what it was: the same numbers, with no network in sight."""
     data, saved = tmp_path / "data", tmp_path / "saved"
     _pairs(data, [(40, 30), (33, 52)])
-    restored = evaluate(EvaluateRequest(data, model=model, precision="fp32", save=saved))
+    restored = evaluate(EvaluateRequest(data, Choice(model=str(model), precision="fp32"), save=saved))
     assert sorted(path.name for path in saved.iterdir()) == ["rain-0.png", "rain-1.png"]
     (saved / "rain-1.png").rename(saved / "norain-1.png")  # some programs keep the truth's name
     measured = evaluate(EvaluateRequest(data, results=saved))
@@ -155,7 +158,7 @@ def test_pictures_of_another_network_score_as_restoring_did(tmp_path: Path, mode
         evaluate(EvaluateRequest(data, results=saved))
     for folder in (data / "rain", data, data / "norain"):
         with pytest.raises(ValueError, match="holds the pictures that are measured"):
-            evaluate(EvaluateRequest(data, model=model, save=folder))
+            evaluate(EvaluateRequest(data, Choice(model=str(model)), save=folder))
 
 
 @pytest.mark.parametrize(("task", "names"), [("deshadow", ("shadow", "lit")), ("derain", ("damage", "rest"))])
@@ -168,7 +171,7 @@ def test_regions_of_results_are_those_of_the_masks(tmp_path: Path, task: str, na
     made = truth.copy()
     made[:, 10:] = rainy[:, 10:]
     _write(tmp_path / "results/rain-0.png", made)
-    request = EvaluateRequest(data, task=task, results=tmp_path / "results", masks=tmp_path / "masks")
+    request = EvaluateRequest(data, Choice(task=task), results=tmp_path / "results", masks=tmp_path / "masks")
     table = evaluate(request)
     assert table.regions == names
     (row,) = table.rows
@@ -197,20 +200,20 @@ def test_tables_for_other_programs(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path, model: Path) -> None:
     _pairs(tmp_path / "data", [(40, 30)])
     with pytest.raises(restore.RestoreError, match="small is for derain, not for deblur"):
-        evaluate(EvaluateRequest(tmp_path / "data", task="deblur", model=model))
+        evaluate(EvaluateRequest(tmp_path / "data", Choice(task="deblur", model=str(model))))
     with pytest.raises(PairingError):
-        evaluate(EvaluateRequest(tmp_path, model=model))
+        evaluate(EvaluateRequest(tmp_path, Choice(model=str(model))))
     control = JobControl()
     control.cancel()
     with pytest.raises(Cancelled):
-        evaluate(EvaluateRequest(tmp_path / "data", model=model), ignore, control)
+        evaluate(EvaluateRequest(tmp_path / "data", Choice(model=str(model))), ignore, control)
 
 
 def test_16_bit_inputs_are_measured_at_8_bits(tmp_path: Path, model: Path) -> None:
     truth = photo(40, 30, 1)
     _write(tmp_path / "data/input/a.png", truth.astype(np.uint16) * 257)
     _write(tmp_path / "data/target/a.png", truth)
-    (row,) = evaluate(EvaluateRequest(tmp_path / "data", model=model)).rows
+    (row,) = evaluate(EvaluateRequest(tmp_path / "data", Choice(model=str(model)))).rows
     assert row.error is None and row.input["Y"].psnr_db == math.inf
 
 
@@ -228,5 +231,5 @@ def test_a_card_too_full_for_the_model_is_no_end(
     for module in (passes, evaluation):
         monkeypatch.setattr(module, "load_model", full)
         monkeypatch.setattr(module, "choose_device", lambda name: "mps")
-    table = evaluate(EvaluateRequest(tmp_path / "set", model=model))
+    table = evaluate(EvaluateRequest(tmp_path / "set", Choice(model=str(model))))
     assert (len(table.measured), table.device) == (1, "cpu")
