@@ -51,8 +51,8 @@ def _find(path: Path) -> Trashed | None:
         for note in (trash / "info").glob("*.trashinfo"):
             lies_at = trash / "files" / note.name.removesuffix(".trashinfo")
             lines = note.read_text("utf-8", "replace").splitlines()
-            told = next((line.removeprefix("Path=") for line in lines if line.startswith("Path=")), "")
-            if told and root / unquote(told) == path and os.path.lexists(lies_at):
+            original = next((line.removeprefix("Path=") for line in lines if line.startswith("Path=")), "")
+            if original and root / unquote(original) == path and os.path.lexists(lies_at):
                 found.append((note.stat().st_mtime_ns, Trashed(path, lies_at, note)))
     return max(found, key=lambda each: each[0])[1] if found else None
 

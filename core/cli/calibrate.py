@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
         common.print_json({"model": str(path), "task": task, **found.as_dict()})
         return common.EXIT_OK
     print(f"{path}: nothing below {found.nothing_below:g} levels, much from {found.much_from:g}")
-    told = "words only" if found.gone is None else "a number is told"
+    kind = "words only" if found.gone is None else "a number is told"
     rank = "too few trials" if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
-    print(f"  how much is gone, rank correlation {rank}: {told}")
+    print(f"  how much is gone, rank correlation {rank}: {kind}")
     for kind, row in (found.photos or {}).items():
         print(f"  {kind:13} " + "  ".join(f"{name} {value}" for name, value in row.items()))
     return common.EXIT_OK

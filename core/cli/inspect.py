@@ -224,8 +224,8 @@ class _Batch(photos.Batch):
         near = nearest_samples(found, self.samples)
         pictures = _pictures(picture, found, near, self.without_samples or "")
         numbers = found.as_dict()
-        for told, top in zip(numbers["top_slots"], found.top, strict=True):
-            told["nearest_samples"] = [sample.as_dict() for sample in near[top.row]]
+        for slot, top in zip(numbers["top_slots"], found.top, strict=True):
+            slot["nearest_samples"] = [sample.as_dict() for sample in near[top.row]]
         if self.args.maps:
             numbers["maps"] = found.maps_dict()
         numbers["notes"] += notes
@@ -281,7 +281,7 @@ class _Batch(photos.Batch):
 
         by = scales.divisor(found.scale)
         photo = drawing.shown_photo(picture.pixels, picture.icc)
-        told = []
+        records = []
         for x, y, *size in self.args.place:
             if size:
                 w, h = (
@@ -310,9 +310,9 @@ class _Batch(photos.Batch):
                 record["nearest_samples"] = [
                     seen.nearest(place, self.samples, kind).as_dict() for kind in ("positive", "negative")
                 ]
-            told.append(record)
+            records.append(record)
             pictures[_place_name((x, y, *size))] = drawing.source_picture(photo, seen, place)
-        return told
+        return records
 
     def _refuse_others_files(self, folder: Path, source: Path) -> None:
         """Raises WouldOverwrite before time is spent."""

@@ -266,8 +266,8 @@ class Batch(abc.ABC):
             print(words, file=sys.stderr)
             return common.EXIT_INTERRUPTED
         if not self.args.json and len(self.items) > 1:
-            told = [f"{number} {status}" for status, number in counts.items() if number]
-            print(f"{len(self.items)} photos in {common.clock(seconds)}: {', '.join(told)}")
+            parts = [f"{number} {status}" for status, number in counts.items() if number]
+            print(f"{len(self.items)} photos in {common.clock(seconds)}: {', '.join(parts)}")
             for line in self.last_lines():
                 print(line)
         return common.EXIT_FAILED if counts[FAILED] else common.EXIT_OK

@@ -34,7 +34,7 @@ class AutoBatch(Batch):
         self.models, self.edit = models, edit
         self.paths = paths
         self.targets: dict[Path, Path] = {}  # target -> source
-        self.said: dict[Path, str] = {}
+        self.words: dict[Path, str] = {}
         self._begin(tasks.AUTO)
         self.only = read_mask(args.only, self.items, "--only")
 
@@ -47,7 +47,7 @@ class AutoBatch(Batch):
         picture = image_io.read(item.source)
         seen = which.look(picture, self.paths, self.control, device=args.device, precision=args.precision)
         item.facts = seen.as_dict()
-        self.said[item.source] = seen.words
+        self.words[item.source] = seen.words
         if not seen.is_sure or not seen.tasks:
             item.status = "undecided" if not seen.is_sure else "untouched"
             return
@@ -72,19 +72,19 @@ class AutoBatch(Batch):
             return
         restored = which.restore_each(picture, requests, watch, self.control)
         self.control.checkpoint()
-        told = dict(item.facts)
+        seen_facts = dict(item.facts)
         self._save(item, picture, restored, options, notes)
-        item.facts = {**told, **item.facts}
+        item.facts = {**seen_facts, **item.facts}
 
     def lines(self, item: photos.Item) -> Iterator[str]:
         if item.status == "undecided":
-            yield f"{item.source}: {self.said[item.source].lower()}; nothing was done, name it with --task"
+            yield f"{item.source}: {self.words[item.source].lower()}; nothing was done, name it with --task"
         elif item.status == "untouched":
-            yield f"{item.source}: {self.said[item.source].lower()}; nothing was written"
+            yield f"{item.source}: {self.words[item.source].lower()}; nothing was written"
         else:
             yield from super().lines(item)
             if item.status == "restored":
-                yield f"    {self.said[item.source]}"
+                yield f"    {self.words[item.source]}"
 
     def settings(self) -> dict[str, Any]:
         args = self.args

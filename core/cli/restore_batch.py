@@ -190,9 +190,9 @@ class Batch(photos.Batch):
         from core.restoring.verdict import advice, words
 
         verdict = self.verdicts[item.source]
-        told = words(verdict, self.task)
+        found = words(verdict, self.task)
         at = "" if verdict.scale == "1" else f"at {verdict.scale} of its size"
-        line = ", ".join(part for part in (told, at) if part)
+        line = ", ".join(part for part in (found, at) if part)
         if line:
             yield f"    {line[0].upper()}{line[1:]}"
         if help_text := advice(verdict, self.task):

@@ -58,13 +58,13 @@ def _rows(model: LoadedModel) -> Any:
 
 def _facts(found: Usage, model: LoadedModel) -> dict[str, Any]:
     """By polarity and granularity: mean weight of each slot, and in how many photos it is used."""
-    told = found.as_dict()
-    for name, values in (("usage", told["usage"]), ("used_in", told["used_in"])):
+    record = found.as_dict()
+    for name, values in (("usage", record["usage"]), ("used_in", record["used_in"])):
         by_kind: dict[str, dict[str, Any]] = {}
         for (polarity, granularity), rows in _rows(model).items():
             by_kind.setdefault(polarity, {})[granularity] = values[rows]
-        told[name] = by_kind
-    return told
+        record[name] = by_kind
+    return record
 
 
 def _lines(found: Usage, model: LoadedModel) -> list[str]:

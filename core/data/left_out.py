@@ -62,8 +62,8 @@ class Namer:
                 name = "/".join((*folders[len(folders) - depth :], last))
                 if name.startswith("/"):
                     continue
-                said = LeftOut((name,))
-                if not any(one != owner and said.matching((file,)) for one, file in self._by_last[last]):
+                entry = LeftOut((name,))
+                if not any(one != owner and entry.matching((file,)) for one, file in self._by_last[last]):
                     return name
         return lasts[-1]
 

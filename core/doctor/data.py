@@ -118,11 +118,11 @@ def _say_left_out(found: Gathered, recipe: TrainRecipe) -> None:
     if found.left:
         paths = [file for group in found.left for file in group]
         names = [group[0].stem for group in found.left]
-        used = tuple(dict.fromkeys(name for said in found.left.values() for name in said))
+        used = tuple(dict.fromkeys(name for names in found.left.values() for name in names))
         found.findings.append(
             Finding("left_out", NOTE, f"{len(names):,} left out: {names_of(names)}.", tuple(paths), (), used)
         )
-    seen = {name for said in found.left.values() for name in said}
+    seen = {name for names in found.left.values() for name in names}
     if idle := [name for name in dict.fromkeys(recipe.leave_out) if name not in seen]:
         found.add("unmatched", NOTE, f"{len(idle):,} {'name' if len(idle) == 1 else 'names'} to leave out "
                   f"{'is' if len(idle) == 1 else 'are'} in none of the folders: {names_of(idle)}.")  # fmt: skip

@@ -170,9 +170,9 @@ def _process(
             _hand_over(process, given)
         head = process.stdout.readline()
         if not head:
-            said = process.stderr.read().decode(errors="replace").strip().splitlines()
+            errors = process.stderr.read().decode(errors="replace").strip().splitlines()
             killed = process.wait() < 0
-            raise ApartFailed("takes too long or too much memory" if killed or not said else said[-1])
+            raise ApartFailed("takes too long or too much memory" if killed or not errors else errors[-1])
         yield json.loads(head), process.stdout
     finally:
         late.cancel()

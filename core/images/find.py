@@ -143,14 +143,14 @@ def passed_over_line(found: Sequence[PassedOver]) -> str:
     if count > _SHOWN_NAMES:
         names[-1] += f" and {count - _SHOWN_NAMES:,} more"
     subject = "1 file is a picture" if count == 1 else f"{count:,} files are pictures"
-    said = f"{subject} MemoryNet cannot read: {', '.join(names)}."
+    sentence = f"{subject} MemoryNet cannot read: {', '.join(names)}."
     kinds = {one.kind for one in found}
     remedies = [
         f"{kind} opens once {extras.command(extra)} has been run."
         for kind, extra in (("HEIC", "heic"), ("camera raw", "raw"))
         if kind in kinds and extras.missing(extra)
     ]
-    return " ".join([said, *(remedy[0].upper() + remedy[1:] for remedy in remedies)])
+    return " ".join([sentence, *(remedy[0].upper() + remedy[1:] for remedy in remedies)])
 
 
 def _shortened(name: str) -> str:

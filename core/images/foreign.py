@@ -126,8 +126,8 @@ def _open_raw(source: ByteSource) -> Any:
 
 
 def _words(error: Exception) -> str:
-    said = error.args[0] if error.args else str(error)
-    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    message = error.args[0] if error.args else str(error)
+    return message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message)
 
 
 def _exif_of(source: ByteSource) -> bytes | None:

@@ -277,12 +277,12 @@ def _table(trials: Sequence[_Trial], thresholds: Thresholds) -> dict[str, Any]:
         row["damage_levels"] = round(float(np.mean([trial.damage for trial in of])), 2)
         if "clean" not in kind:
             row["gone"] = round(float(np.mean([trial.gone for trial in of])), 3)
-            told = [
+            predicted = [
                 thresholds.share_gone(t.before, t.after)
                 for t, word in zip(of, found, strict=True)
                 if word != NOTHING
             ]
-            known = [share for share in told if share is not None]
+            known = [share for share in predicted if share is not None]
             row["gone_told"] = round(float(np.mean(known)), 3) if known else None
         table[kind] = row
     return table

@@ -180,9 +180,9 @@ def preview(
         guessed = _guessed(picture.pixels, network, ignore, control)
         if guessed is None:
             return _NO_SHADOW, picture.pixels
-        told = _with_share(Verdict(), guessed)
+        verdict = _with_share(Verdict(), guessed)
         if not want_pixels:
-            return told, picture.pixels
+            return verdict, picture.pixels
         request = replace(request, mask=guessed.mask)
         found = scaled.restore(picture.pixels, request, network, ignore, control)
         return _with_share(found.verdict, guessed), found.pixels

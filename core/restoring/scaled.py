@@ -106,8 +106,8 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     before = copies.reduced(pixels, coarsest)
     mask = None if request.mask is None else copies.reduced_mask(request.mask, coarsest)
     control.checkpoint()
-    told = PassEmit(emit, scales.name(coarsest))
-    after, measure = network.restore(before, mask, None, told)
+    emit_pass = PassEmit(emit, scales.name(coarsest))
+    after, measure = network.restore(before, mask, None, emit_pass)
     levels = [(coarsest, measure)]
     for by in tries[1:]:
         levels.append((by, see(pixels, request.mask, by, network, control)))
@@ -156,13 +156,13 @@ def preview(
     if len(_candidates(width, height, request)) == 1:
         out, measure = network.restore(pixels, request.mask, None, ignore)
         by, why = 1, SMALL
-        told = _smear(pixels, request)
+        found_smear = _smear(pixels, request)
         if _smears(request):
-            measure = _with_smear(measure, told)
+            measure = _with_smear(measure, found_smear)
     else:
         seen = look(pixels, request, network, ignore, control)
         by, measure, why, out = seen.best, seen.measure, _why(seen), pixels
-        told = seen.smear
+        found_smear = seen.smear
         if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
             before, after, taken = seen.before, seen.after, seen.levels[0][0]
             if by != taken and height * width / by**2 <= PREVIEW_PX:
@@ -175,7 +175,7 @@ def preview(
             out = copies.Correction(before, after, taken, kind).put_all(pixels)
     found = None if thresholds is None else thresholds.found(measure)
     nothing = found == NOTHING
-    verdict = _telling(Verdict(found, None, scales.name(by), why, unchanged=nothing), told)
+    verdict = _telling(Verdict(found, None, scales.name(by), why, unchanged=nothing), found_smear)
     return Found(pixels if nothing or not want_pixels else out, verdict, measure)
 
 
@@ -349,5 +349,5 @@ class PassEmit:
 
 def _why(seen: Look) -> str:
     """One sentence with the numbers behind it."""
-    told = ", ".join(f"{scales.name(by)}: {measure.sight:.1f}" for by, measure in seen.levels)
-    return f"the coarsest scale at which the network sees and changes much (levels of 255 by scale: {told})"
+    levels = ", ".join(f"{scales.name(by)}: {measure.sight:.1f}" for by, measure in seen.levels)
+    return f"the coarsest scale at which the network sees and changes much (levels of 255 by scale: {levels})"

@@ -120,8 +120,8 @@ class Thresholds:
         """0..1, or None where it cannot be told."""
         if self.gone is None or after is None:
             return None
-        told = features(before, after)
-        return min(1.0, max(0.0, math.fsum(w * x for w, x in zip(self.gone, told, strict=True))))
+        values = features(before, after)
+        return min(1.0, max(0.0, math.fsum(w * x for w, x in zip(self.gone, values, strict=True))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,10 @@ class Which:
     @property
     def confidence(self) -> float:
         """That all of what is said is right, 0..1."""
-        told = {task: chance for task, chance in self.chances.items() if task not in ASKED or not self.tasks}
-        return math.prod(max(chance, 1 - chance) for chance in told.values())
+        chances = {
+            task: chance for task, chance in self.chances.items() if task not in ASKED or not self.tasks
+        }
+        return math.prod(max(chance, 1 - chance) for chance in chances.values())
 
     @property
     def words(self) -> str:
@@ -101,9 +103,9 @@ class Which:
             return f"Not sure whether it is {' or '.join(maybe)}"
         if not self.tasks:
             return "Nothing to take out was found"
-        said = ", then ".join(TASKS[task].noun for task in self.tasks)
+        nouns = ", then ".join(TASKS[task].noun for task in self.tasks)
         also = f"; {' and '.join(maybe)} may be there, too" if maybe else ""
-        return f"{said[0].upper()}{said[1:]} ({100 * self.confidence:.0f} % sure){also}"
+        return f"{nouns[0].upper()}{nouns[1:]} ({100 * self.confidence:.0f} % sure){also}"
 
     @property
     def short(self) -> str:
@@ -309,9 +311,9 @@ def restore_each(
     seconds = sum(each.seconds for each in done)
     height, width = picture.pixels.shape[:2]
     notes = [
-        f"{TASKS[each.task].noun}: {said[0].lower()}{said[1:]}"
+        f"{TASKS[each.task].noun}: {found[0].lower()}{found[1:]}"
         for each in done
-        if (said := words(each.verdict, each.task))
+        if (found := words(each.verdict, each.task))
     ]
     return replace(
         done[-1],

@@ -131,14 +131,14 @@ class RunFolder:
         import numpy as np
 
         groups = [[[s.kind, s.similarity, s.step, s.cell] for s in group] for group in drawn.groups]
-        told = {"step": drawn.step, "task": drawn.task, "weights": drawn.weights, "groups": groups}
+        record = {"step": drawn.step, "task": drawn.task, "weights": drawn.weights, "groups": groups}
         pictures: dict[str, Any] = {
             f"{row}-{column}": sample.picture
             for row, group in enumerate(drawn.groups)
             for column, sample in enumerate(group)
         }
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **pictures)
+        np.savez_compressed(buffer, told=np.frombuffer(json.dumps(record).encode(), np.uint8), **pictures)
         atomic.write_bytes(self.contrast_file, buffer.getvalue())
 
     def contrast(self) -> ContrastDrawn | None:
@@ -151,7 +151,7 @@ class RunFolder:
                 if sum(entry.file_size for entry in archive.infolist()) > _MOST_CONTRAST_BYTES:
                     return None
             with np.load(self.contrast_file, allow_pickle=False) as kept:
-                told = foreign_text.parse_json(kept["told"].tobytes())
+                record = foreign_text.parse_json(kept["told"].tobytes())
                 groups = tuple(
                     tuple(
                         ContrastSample(
@@ -163,10 +163,10 @@ class RunFolder:
                         )
                         for column, (kind, similarity, step, cell) in enumerate(group)
                     )
-                    for row, group in enumerate(told["groups"])
+                    for row, group in enumerate(record["groups"])
                 )
-                weights = tuple(map(float, told["weights"]))
-                return ContrastDrawn(int(told["step"]), groups, str(told["task"]), weights)
+                weights = tuple(map(float, record["weights"]))
+                return ContrastDrawn(int(record["step"]), groups, str(record["task"]), weights)
         except (
             OSError,
             ValueError,

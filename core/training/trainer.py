@@ -185,11 +185,11 @@ class _Run(KeptRun):
                 self.control,
             )
             if filled is not None:
-                told = ", ".join(f"{one.count} {kind}" for kind, one in filled.kinds.items())
+                counts = ", ".join(f"{one.count} {kind}" for kind, one in filled.kinds.items())
                 photos = max(one.photos for one in filled.kinds.values())
                 self.emit(
                     Notice(
-                        f"Samples of {photos} photos of this run were kept beside the model ({told}): the Memory page shows them."
+                        f"Samples of {photos} photos of this run were kept beside the model ({counts}): the Memory page shows them."
                     )
                 )
         except Cancelled:

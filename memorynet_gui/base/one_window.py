@@ -73,9 +73,9 @@ class OneWindow(QObject):
             socket.abort()
         elif socket.canReadLine():
             try:
-                said = json.loads(bytes(socket.readLine().data()))
-                paths = [Path(name) for name in said["paths"]]
-                taken = self._take(paths, bool(said["sample"]))
+                request = json.loads(bytes(socket.readLine().data()))
+                paths = [Path(name) for name in request["paths"]]
+                taken = self._take(paths, bool(request["sample"]))
             except (ValueError, TypeError, KeyError, RecursionError) as error:
                 log.warning("what another start said was not understood: %r", error)
                 taken = False

@@ -205,17 +205,21 @@ class CompareView(CompareCanvas):
             self.setAccessibleDescription("No photo is open.")
             return
         h, w = self._scene.original.shape
-        said = [f"{self._title or 'Photo'}, {w} by {h} pixels, zoom {100 * self.zoom:.0f} %."]
+        sentences = [f"{self._title or 'Photo'}, {w} by {h} pixels, zoom {100 * self.zoom:.0f} %."]
         if self._scene.restored is None:
-            said.append("Not restored yet.")
+            sentences.append("Not restored yet.")
         elif self._mode == "wipe":
-            said.append(f"Original left of the line, restored right of it; the line is at {self._wipe:.0%}.")
+            sentences.append(
+                f"Original left of the line, restored right of it; the line is at {self._wipe:.0%}."
+            )
         else:
             shown = {"side": "Original and restored side by side", "restored": "The restored photo"}
-            said.append(shown.get(self._mode, f"The difference, {DIFFERENCE_GAIN} times amplified") + ".")
+            sentences.append(
+                shown.get(self._mode, f"The difference, {DIFFERENCE_GAIN} times amplified") + "."
+            )
         if self._scene.strength < 1:
-            said.append(f"Strength {self._scene.strength:.0%}.")
-        self.setAccessibleDescription(" ".join(said))
+            sentences.append(f"Strength {self._scene.strength:.0%}.")
+        self.setAccessibleDescription(" ".join(sentences))
 
     # --- mouse -----------------------------------------------------------------------------------
 

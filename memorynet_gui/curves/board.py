@@ -245,9 +245,9 @@ class CurveBoard(QWidget):
         self._describe()
 
     def _describe(self) -> None:
-        said = " ".join(card.plot.accessibleDescription() for card in self._cards)
-        if said != self.accessibleDescription():
-            self.setAccessibleDescription(said)
+        description = " ".join(card.plot.accessibleDescription() for card in self._cards)
+        if description != self.accessibleDescription():
+            self.setAccessibleDescription(description)
 
     # --- the hand ------------------------------------------------------------------------------------
 

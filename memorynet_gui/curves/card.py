@@ -288,9 +288,9 @@ class CurveCard(QFrame):
         self.legend.set_most_rows(2 if self.height() < 220 else 3)
         self.legend.set_entries(entries)
         self.readout.setText(self._aside())
-        said = self.summary()
-        if said != self.plot.accessibleDescription():
-            self.plot.setAccessibleDescription(said)
+        description = self.summary()
+        if description != self.plot.accessibleDescription():
+            self.plot.setAccessibleDescription(description)
 
     def _aside(self) -> str:
         run, crosshair = self._state.run, self._state.crosshair

@@ -215,8 +215,8 @@ class JobBar(QWidget):
         self.memory.setText(size_text(used) + _gpu_text())
 
     def _show_text(self) -> None:
-        told = self._job or self._long
-        words = told.text if told is not None else ""
+        work = self._job or self._long
+        words = work.text if work is not None else ""
         if self._job is not None and self._long is not None:
             words += f" · {self._long.name} waits meanwhile"
         self.text.set_full(f"Paused · {words}" if self._is_paused and words else words)
@@ -229,17 +229,17 @@ class JobBar(QWidget):
         self._show()
 
     def _show(self) -> None:
-        told = self._job or self._long
-        if told is None:
+        work = self._job or self._long
+        if work is None:
             self.set_paused(False)
         self._show_text()
-        self.meter.set_share(told.share if told is not None else 0.0)
-        left = told.seconds_left if told is not None else None
+        self.meter.set_share(work.share if work is not None else 0.0)
+        left = work.seconds_left if work is not None else None
         self.left.setText("" if left is None else f"{clock(left)} left")
-        self.meter.setVisible(told is not None)
-        self.left.setVisible(told is not None)
+        self.meter.setVisible(work is not None)
+        self.left.setVisible(work is not None)
         for button in (self.pause, self.cancel):
-            button.setVisible(told is not None and self._controls[self.shows_long])
+            button.setVisible(work is not None and self._controls[self.shows_long])
         if self.shows_long != self._was_long:
             self._was_long = self.shows_long
             self.turned.emit()

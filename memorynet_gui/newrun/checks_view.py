@@ -218,20 +218,20 @@ class _FindingRow(QWidget):
         super().__init__()
         self.finding = finding
         self.is_left_out = False
-        said = finding.text
+        sentence = finding.text
         for named in sorted(folders, key=len, reverse=True):
-            said = said.replace(f"{named}:", f"{Path(named).name}:")
+            sentence = sentence.replace(f"{named}:", f"{Path(named).name}:")
         role = _ROLES.get(finding.severity, "secondary")
         self._role = role
         self._sign = sign = QLabel()
         sign.setFixedWidth(12)
-        self._text = text = QLabel(_shortened(said))
+        self._text = text = QLabel(_shortened(sentence))
         text.setWordWrap(True)
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         more = len(finding.paths) - _PATHS_IN_TOOLTIP
         names = [str(path) for path in finding.paths[:_PATHS_IN_TOOLTIP]]
-        if not names and text.text() != said:
-            names = [said]
+        if not names and text.text() != sentence:
+            names = [sentence]
         tooltip = "\n".join([*names, f"and {more:,} more"] if more > 0 else names)
         for label in (sign, text):
             label.setToolTip(tooltip or _WORDS.get(finding.severity, ""))

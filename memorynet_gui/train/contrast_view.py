@@ -295,8 +295,8 @@ class AnchorRow(QWidget):
         self._weight = drawn.weights[index] if index < len(drawn.weights) else None
         self._images = [image_from_rgb(each.picture) if each.picture.size else QImage() for each in group]
         self.setAccessibleName(f"Place {index + 1} of {len(drawn.groups)}, step {drawn.step:,}")
-        said = "" if self._weight is None else f"Counts {weight_text(self._weight)}. "
-        self.setAccessibleDescription(said + spoken(group, drawn.task))
+        count = "" if self._weight is None else f"Counts {weight_text(self._weight)}. "
+        self.setAccessibleDescription(count + spoken(group, drawn.task))
         self._place()
         self.update()
 

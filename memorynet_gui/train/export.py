@@ -86,7 +86,7 @@ class Exporter(QObject):
                 f" On {result.photo} it differs from PyTorch by at most "
                 f"{result.max_difference_levels:.2g} of 255 levels."
             )
-        self.said(target, more)
+        self.written(target, more)
 
     def _failed(self, error: Any) -> None:
         if self._release() is not None:
@@ -134,7 +134,7 @@ class Exporter(QObject):
         dialog.fileSelected.connect(chosen)
         dialog.open()
 
-    def said(self, target: Path, more: str = "") -> None:
+    def written(self, target: Path, more: str = "") -> None:
         self._context.banner(
             f"Written to {target}.{more}",
             "Show",

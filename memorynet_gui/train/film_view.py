@@ -411,12 +411,14 @@ class TrainFilm(QFrame):
             self.slider.setRange(0, max(len(steps) - 1, 0))
             self.slider.setValue(index)
         if self._step is None:
-            said = NO_FRAMES if self._folder is not None else ""
+            description = NO_FRAMES if self._folder is not None else ""
             self.caption.setText("")
         else:
-            said = f"Crop {self._crop_number + 1}, step {self._step:,}, picture {index + 1} of {len(steps)}"
+            description = (
+                f"Crop {self._crop_number + 1}, step {self._step:,}, picture {index + 1} of {len(steps)}"
+            )
             self.caption.setText(f"step {self._step:,} of {steps[-1]:,}")
-        self.strip.setAccessibleDescription(said)
+        self.strip.setAccessibleDescription(description)
         self.strip.show_crop(crop, index)
         self._renew_large()
 

@@ -108,7 +108,7 @@ class TrainFlow(QObject):
     began = Signal(object)  # TrainOrder: the worker has it
     event_came = Signal(object)  # every event of the run, in order
     progressed = Signal()  # what the properties answer has changed
-    told = Signal(str)  # a sentence for the banner
+    notice = Signal(str)  # a sentence for the banner
     ended = Signal(object)  # TrainEnding; the worker is free
 
     def __init__(
@@ -291,7 +291,7 @@ class TrainFlow(QObject):
             self._stop_clock()  # to wait for a disk is no work
             self._start_clock()
         elif isinstance(event, Notice):
-            self.told.emit(f"{self._order.name}: {event.text}")
+            self.notice.emit(f"{self._order.name}: {event.text}")
         self.event_came.emit(event)
         self.progressed.emit()
 

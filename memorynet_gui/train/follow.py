@@ -47,7 +47,7 @@ class Follower(QObject):
         self._notice.clicked.connect(self.come_forward)
         flow.began.connect(self._began)
         flow.event_came.connect(self._event)
-        flow.told.connect(lambda text: context.banner(text, kind="warning"))
+        flow.notice.connect(lambda text: context.banner(text, kind="warning"))
         flow.ended.connect(self._ended)
 
     # --- asked by the page -----------------------------------------------------------------------

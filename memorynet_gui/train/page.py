@@ -544,8 +544,8 @@ class TrainPage(Page):
             )
 
     def _contrast_read(self, folder: Path, drawn: ContrastDrawn | None) -> None:
-        told = self._follower.contrast if self.flow.trains(folder) else None
-        if self._stage is not None and folder == self._shown and drawn is not None and told is None:
+        live = self._follower.contrast if self.flow.trains(folder) else None
+        if self._stage is not None and folder == self._shown and drawn is not None and live is None:
             self._stage.show_contrast(drawn)
 
     def _set_part(self, part: str) -> None:

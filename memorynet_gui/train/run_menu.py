@@ -129,17 +129,17 @@ class RunMenu(QObject):
         """On another thread: a million rows take a while."""
         write = self._board().csv_writer()
         self._library.do(
-            lambda: write(target), lambda _none: self.exporter.said(target), f"write {target.name}"
+            lambda: write(target), lambda _none: self.exporter.written(target), f"write {target.name}"
         )
 
     def _write_picture(self, target: Path) -> None:
         self._board().export_png(target)
-        self.exporter.said(target)
+        self.exporter.written(target)
 
     def _write_recipe(self, run: Run, target: Path) -> None:
         assert run.recipe is not None
         atomic.write_text(target, run.recipe.to_toml())
-        self.exporter.said(target)
+        self.exporter.written(target)
 
     def popup(self, now: RunNow, where: QPoint) -> None:
         self._show(self.build(now), where)
@@ -160,11 +160,11 @@ class RunMenu(QObject):
         folder = run.folder
 
         def moved(trashed: Trashed | None) -> None:
-            said = f"{run.name} is in the trash."
+            sentence = f"{run.name} is in the trash."
             if trashed is None:
-                self._context.banner(said)
+                self._context.banner(sentence)
             else:
-                self._context.banner(said, "Put it back", lambda: put_back(trashed))
+                self._context.banner(sentence, "Put it back", lambda: put_back(trashed))
             gone(None)
 
         def put_back(trashed: Trashed) -> None:

@@ -96,8 +96,8 @@ def difference_text(shown: str, other: str, differences: Iterable[Difference], m
     if not parts:
         return f"{shown} has the recipe of {other}"
     more = len(parts) - most
-    told = ", ".join(parts[:most]) + (f" and {more} more" if more > 0 else "")
-    return f"{shown} differs from {other}: {told}"
+    listed = ", ".join(parts[:most]) + (f" and {more} more" if more > 0 else "")
+    return f"{shown} differs from {other}: {listed}"
 
 
 def _value(value: Any) -> str:

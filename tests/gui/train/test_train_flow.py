@@ -86,7 +86,7 @@ class Desk:
         self.told: list[str] = []
         self.flow.event_came.connect(self.events.append)
         self.flow.ended.connect(self.endings.append)
-        self.flow.told.connect(self.told.append)
+        self.flow.notice.connect(self.told.append)
 
     def order(self, folder: Path, **options: Any) -> TrainOrder:
         return TrainOrder(RECIPE, (), folder, **options)
@@ -249,7 +249,7 @@ def test_notices_and_waiting_are_told(desk: Desk, tmp_path: Path) -> None:
 
     flow = TrainFlow(desk.runner, desk.awake, train)
     told: list[str] = []
-    flow.told.connect(told.append)
+    flow.notice.connect(told.append)
     flow.start(desk.order(tmp_path / "run"))
     wait_until(lambda: flow.waits_because is not None)
     assert flow.text() == "Training run · waiting" and flow.waits_because == "The disk is full."
