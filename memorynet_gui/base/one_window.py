@@ -13,6 +13,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from core import foreign_text
+
 _CONNECT_MS, _ANSWER_MS = 300, 3000
 _MOST_BYTES = 4 << 20
 _MOST_NAME_BYTES = 100  # of a socket on Unix, which ends at 104 or 108
@@ -73,10 +75,10 @@ class OneWindow(QObject):
             socket.abort()
         elif socket.canReadLine():
             try:
-                request = json.loads(bytes(socket.readLine().data()))
+                request = foreign_text.parse_json(bytes(socket.readLine().data()))
                 paths = [Path(name) for name in request["paths"]]
                 taken = self._take(paths, bool(request["sample"]))
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
+            except (ValueError, TypeError, KeyError) as error:
                 log.warning("what another start said was not understood: %r", error)
                 taken = False
             socket.write(_TAKEN if taken else b"not taken\n")

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, overload
 import appdirs
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core import atomic, tasks
+from core import atomic, foreign_text, tasks
 from core.images.types import FORMAT_EXTENSION, SMALLEST_EDGE_PX, WriteOptions
 from core.model.catalog import HOME_VARIABLE
 from core.model.memory_edit import LEAST_THOROUGH, MOST_THOROUGH
@@ -386,10 +386,10 @@ class Settings(QObject):
             log.warning("settings not read: %s", problem)
             return
         try:
-            stored = json.loads(text)
+            stored = foreign_text.parse_json(text)
             if not isinstance(stored, dict):
                 raise ValueError(f"expected an object, found {type(stored).__name__}")
-        except (ValueError, RecursionError) as problem:
+        except ValueError as problem:
             self._put_aside(problem)
             return
         percent = stored.pop("thoroughness_percent", None)  # as it was kept before

@@ -104,11 +104,6 @@ class RestoreFlow(QObject):
         """What every photo that waits is restored with, also one that is added now; None: nothing runs by itself."""
         return self._choice if self._all else None
 
-    @property
-    def running_choice(self) -> Choice | None:
-        """What the present photo is restored with."""
-        return self._running_choice if self._running_id is not None else None
-
     def tiles(self, item_id: str) -> tuple[TileShown, ...]:
         """What has arrived of the photo being restored, for a canvas that comes to it late."""
         return tuple(self._tiles) if item_id == self._running_id else ()

@@ -9,13 +9,8 @@ from core.restoring.records import Choice
 from memorynet_gui.restore.queue_item import Item, ItemState, setting_words
 
 
-def is_outdated(item: Item, choice: Choice) -> bool:
-    """Whether restoring it again with ``choice`` would make another picture. Only of restored photos."""
-    return bool(_differing(item, choice))
-
-
 def outdated(items: Iterable[Item], choice: Choice) -> list[str]:
-    """Ids of the restored photos that :func:`is_outdated`, in their order; none while no model can be used."""
+    """Ids of the restored photos of which ``choice`` would make another picture, in their order; none without a model."""
     return [item.id for item in items if _differing(item, choice)] if choice.model else []
 
 
