@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core.cv import cv2
+from core.events import StepDone
 from core.training.recipe import TrainRecipe
-from core.training.run_folder import read_curve
+from core.training.run_folder import RunFolder, read_curve
 from tests.small import photo
 
 RECIPE = TrainRecipe(
@@ -15,6 +18,18 @@ RECIPE = TrainRecipe(
     train=("DATA/clean",), validation=("DATA/val",), validate_every=8, validate_crop_px=48, log_every=2,
     contrastive_every=3, checkpoint_minutes=1000.0, ema=0.9, precision="bf16",
 )  # fmt: skip
+
+TINY = replace(
+    RECIPE,
+    width=4,
+    steps=12,
+    patch_px=16,
+    validate_every=4,
+    validate_crop_px=32,
+    log_every=1,
+    contrastive_every=2,
+)
+"""A run of less than a second."""
 
 _MEASURED = {"images_per_s", "data_wait", "process_mb", "device_mb"}
 
@@ -31,3 +46,21 @@ def make_data(folder: Path) -> Path:
 def curve_of(run: Path) -> list[dict[str, Any]]:
     """The lines of a run's curve, without what depends on the machine's mood."""
     return [{k: v for k, v in line.items() if k not in _MEASURED} for line in read_curve(run)]
+
+
+def state_of(run: Path) -> str:
+    state = RunFolder(run).state()
+    assert state is not None
+    return state.state
+
+
+def steps_kept(run: Path) -> list[int]:
+    return sorted(int(file.stem[5:]) for file in (run / "checkpoints").glob("step-*.safetensors"))
+
+
+def at_step(step: int, action: Callable[[], object]) -> Callable[[object], None]:
+    def emit(event: object) -> None:
+        if isinstance(event, StepDone) and event.step == step:
+            action()
+
+    return emit

@@ -11,8 +11,7 @@ from core.cli import program as cli
 from core.jobs import TrainControl
 from core.training.run_folder import RunFolder
 from core.training.trainer import train
-from tests.training.test_training_troubles import at_step
-from tests.training_kit import RECIPE, make_data
+from tests.training_kit import RECIPE, at_step, make_data
 
 TINY = replace(RECIPE, width=4, steps=4, patch_px=16, validate_every=4, validate_crop_px=32, log_every=1)
 

@@ -17,8 +17,7 @@ from core.training.data import Example
 from core.training.film import Film, crop
 from core.training.trainer import train
 from tests.small import photo
-from tests.training.test_training_troubles import at_step
-from tests.training_kit import RECIPE, make_data
+from tests.training_kit import RECIPE, at_step, make_data
 
 TINY = replace(RECIPE, width=4, steps=8, patch_px=16, validate_every=4, validate_crop_px=32, log_every=1)
 

@@ -18,8 +18,7 @@ from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
 from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
 from tests.training.test_training import noisy
-from tests.training.test_training_troubles import at_step
-from tests.training_kit import RECIPE, curve_of, make_data
+from tests.training_kit import RECIPE, at_step, curve_of, make_data
 
 SHARED = replace(
     RECIPE, width=4, steps=8, batch=4, crops_per_photo=1, patch_px=32, validate_every=4, validate_crop_px=32,
