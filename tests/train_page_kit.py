@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 
 from core import atomic
 from core.events import CheckpointSaved, StepDone, TrainStarted, Validated
@@ -224,3 +225,17 @@ def trainer(monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickTrainer]:
     monkeypatch.setattr(StayAwake, "hold", lambda self: None)
     yield made
     made.let_go.set()
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, word: str, seen: list[str]) -> None:
+    """Press the button of the next question that says this."""
+
+    def execute(box: QMessageBox) -> int:
+        seen.append(box.informativeText())
+        seen.extend(button.text() for button in box.buttons())
+        button = next(button for button in box.buttons() if button.text() == word)
+        assert isinstance(button, QPushButton)
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        return 0
+
+    monkeypatch.setattr(QMessageBox, "exec", execute)
