@@ -19,7 +19,6 @@ import psutil
 from core.cv import cv2
 from core.data import guidance
 from core.data.degrade import MaskedDegradation, PairDegradation
-from core.data.degrade.base import smooth_field
 from core.images import io as image_io
 from core.images import metrics
 
@@ -32,8 +31,6 @@ FindMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(degraded, truth), both (H, W, 3) uint8 -> (H, W) uint8, 255 where it is damaged."""
 
 _ROUGH = 0.5  # share of the masks given that are as rough as a painted one
-_ROUGH_PX = 1.0, 8.0  # standard deviation of the blur that a rough mask's edge is cut from, and moves by
-_PATCHY = 0.4  # share of the rough ones that lack pieces of the damage and have pieces beside it, as a guess
 _REDUCED = 1.8  # a camera's picture is larger than what is made of it by up to this
 _COMPRESSED, _QUALITY = 0.8, (55, 97)  # share of JPEGs, and their quality
 _NOISE = 0.02  # largest standard deviation of a camera's noise at mid-grey, of 1
@@ -155,8 +152,7 @@ class SampleSource(Source):
 
     Neighbours show one photo, degraded in one go, so that they share what is the same all over a photo. A photo
     smaller than the patch is mirrored up to it. ``guidance_share`` of the visits come with their mask, half of
-    these as a person would paint it or the program guess it: with a hard edge, too large or too small, corners cut,
-    pieces missing and pieces too many.
+    these as a person would paint it: with a hard edge, a little too large or too small, corners cut.
     """
 
     truths: PhotoPool
@@ -190,10 +186,8 @@ class SampleSource(Source):
         if not telling.random() < self.guidance_share:
             masks = [np.zeros_like(mask) for mask in masks]
         elif telling.random() < _ROUGH:
-            blur_px, level = telling.uniform(*_ROUGH_PX), telling.uniform(0.15, 0.85)
+            blur_px, level = telling.uniform(1.0, 4.0), telling.uniform(0.15, 0.85)
             masks = [_rough(mask, blur_px, level) for mask in masks]
-            if telling.random() < _PATCHY:
-                masks = [_patchy(mask, telling) for mask in masks]
         return [
             (one, clean, np.ascontiguousarray(mask[..., None]))
             for one, clean, mask in zip(degraded, cleans, masks, strict=True)
@@ -359,17 +353,6 @@ def _rough(mask: np.ndarray, blur_px: float, level: float) -> np.ndarray:
     """(P, P) float32 in 0..1: ``mask`` blurred and cut at ``level``, over about a pixel."""
     blurred = cv2.GaussianBlur(mask, (0, 0), blur_px, borderType=cv2.BORDER_REFLECT)
     return np.clip((blurred - np.float32(level)) * np.float32(2 * blur_px) + np.float32(0.5), 0, 1)
-
-
-def _patchy(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(P, P) float32 in 0..1: ``mask`` without it in some places and with it in others, a tenth of the crop each at most."""
-    height, width = mask.shape
-    fields = [smooth_field(height, width, rng, 0.0, 1.0) for _ in range(2)]
-    missing, added = (field > np.quantile(field, 1 - rng.uniform(0.02, 0.1)) for field in fields)
-    # a mask that marks nothing says that nothing is known
-    if not mask.any() or not (mask * ~missing).any():
-        return mask
-    return np.maximum(mask * ~missing, added.astype(np.float32))
 
 
 def _unit(picture: np.ndarray) -> np.ndarray:
