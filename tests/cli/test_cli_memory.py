@@ -206,7 +206,8 @@ def test_an_edit_shows_after_restoring_and_nowhere_else(
             health.pop("silent", None)  # what becomes of a read does follow what is read
         assert found["health_on_this_photo"] == plain["health_on_this_photo"]
         assert found["negative_response"]["before"] == plain["negative_response"]["before"]
-        assert {name for name in pictures if changed[name] != pictures[name]} == {"negative-after.png"}
+        differing = {name for name in pictures if changed[name] != pictures[name]}
+        assert differing == {"negative-after.png", "restored.png"}
     assert len(seen) == 3
     given = ("inspect", shot, "--model", model, "--out", tmp_path / "json", "--memory-edit", edit, "--json")
     code, out, _ = run(capsys, *given)
