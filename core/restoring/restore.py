@@ -65,7 +65,7 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         found_mask = _guessed(picture.pixels, network, emit, control)
         request = replace(request, mask=None if found_mask is None else found_mask.mask)
         if found_mask is not None:
-            network.notes.append(f"a shadow was found over {_percent(found_mask.share)} of the photo")
+            network.notes.append(f"shadow over {_percent(found_mask.share)} of the photo")
     if request.taught is not None:
         request = _amended(request, asked, width, height)
     if asked.guess and request.mask is None:

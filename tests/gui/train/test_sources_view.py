@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog
+from PySide6.QtWidgets import QComboBox, QFileDialog
 
 from core.data.source import DataSource
 from core.doctor.examination import examine
@@ -18,33 +17,18 @@ from core.doctor.preview import samples_of_source
 from core.jobs import JobControl, ignore
 from core.training.data import read_data
 from core.training.recipe import TrainRecipe
-from memorynet_gui.base.jobs import JobRunner
-from memorynet_gui.base.page import AppContext
-from memorynet_gui.base.settings import Settings
-from memorynet_gui.look.theme import Theme
 from memorynet_gui.newrun.degrade_rows import ParameterRow
 from memorynet_gui.newrun.presets import PRESETS
 from memorynet_gui.newrun.view import NewRunView
 from memorynet_gui.widgets.range_slider import TICKS
-from tests.restore_page_kit import Bar, write
+from tests.gui.train.new_run_kit import view
+from tests.restore_page_kit import write
 from tests.small import photo
 from tests.ui import settle, unnamed_focusable, wait_until
 
+__all__ = ["view"]  # a fixture
+
 STANDARD = PRESETS[2]
-
-
-@pytest.fixture
-def view(qapp: QApplication, tmp_path: Path) -> Iterator[NewRunView]:
-    settings = Settings(tmp_path / "settings")
-    settings.runs_folder = tmp_path / "runs"
-    context = AppContext(settings, JobRunner(), Theme(qapp, "dark"), lambda *_a, **_k: lambda: None, Bar())
-    made = NewRunView(context)
-    made.resize(760, 560)
-    made.show()
-    yield made
-    made.shut_down()
-    made.deleteLater()
-    settle()
 
 
 @pytest.fixture(scope="module")
