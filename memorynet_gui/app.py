@@ -58,14 +58,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in names:
         if not _is_path(name):
             return _unknown(name, ())
-    reason = _why_no_display()
-    if reason is not None:
-        print(
-            f"memorynet: no window can be opened here ({reason}). "
-            'Try "memorynet demo" or "memorynet restore PHOTO": neither needs a display.',
-            file=sys.stderr,
-        )
-        return EXIT_USAGE
+    with contextlib.ExitStack() as kept:
+        reason = _why_no_display(kept)
+        if reason is not None:
+            print(
+                f"memorynet: no window can be opened here ({reason}). "
+                'Try "memorynet demo" or "memorynet restore PHOTO": neither needs a display.',
+                file=sys.stderr,
+            )
+            return EXIT_USAGE
+        make_application()  # connects to the display while the connection that asked still stands
     paths = [Path(name).absolute() for name in names]
     return _open_window(paths, wants_sample, is_alone=NEW_WINDOW_OPTION in words)
 
@@ -98,13 +100,13 @@ def _unknown(word: str, commands: Sequence[str]) -> int:
     return EXIT_USAGE
 
 
-def _why_no_display() -> str | None:
+def _why_no_display(kept: contextlib.ExitStack) -> str | None:
     from core.display import why_no_display
 
     environment = dict(os.environ)
     if environment.get("QT_QPA_PLATFORM", "").split(":")[0].split("-")[0] in _NATIVE_PLATFORMS:
         del environment["QT_QPA_PLATFORM"]  # asks for a screen all the same: look whether one is there
-    return why_no_display(environment)
+    return why_no_display(environment, kept=kept)
 
 
 def make_application() -> QApplication:
