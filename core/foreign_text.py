@@ -54,9 +54,9 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("brackets too deep inside each other") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises OSError; ValueError: no JSON, or no object."""
-    found = parse_json(read_text(path))
+def read_json(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+    """The object in a JSON file. Raises OSError; ValueError: too large, no JSON, or no object."""
+    found = parse_json(read_text(path, most_bytes))
     if not isinstance(found, dict):
         raise ValueError(f"expected an object, found {type(found).__name__}")
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
-from core.cli import common, photos, share, usage
+from core.cli import common, inspect_words, photos, share, usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _SUFFIX = "inspected"  # of folders beside photos
 _NUMBERS = "inspection.json"
+_OF_THE_FILE = ("software", "versions", "input")  # what a record has beside what is told of the photo
+_SOFTWARE = "MemoryNet"
+_MOST_NUMBERS = 64 << 20  # bytes; with the maps of a large photo
 _RESTORED = "restored"  # the photo without its damage, in its own format where that can be written
 
 _EXAMPLES = """\
@@ -41,6 +44,7 @@ examples:
   memorynet inspect beach.jpg --no-memory         what looks like damage after restoring without
   memorynet inspect beach.jpg --place 1200,800    everything about that place of the photo
   memorynet inspect beach.jpg --place 1200,800,300,200    the same of a region, on average
+  memorynet inspect photos/ --out seen/ --resume  goes on where it was stopped
   memorynet inspect photos/ --usage               how much each slot is used, over all of them
 
 what is written for each photo:
@@ -112,6 +116,10 @@ def add(commands: Any) -> None:
         "with their weights",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="skip photos that were inspected just so already, and finish those that were begun",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
     parser.set_defaults(run=run)
 
@@ -158,9 +166,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Batch(photos.Batch):
-    done_words = ("inspected",)
+    done_words = ("inspected", "skipped")
     step_word = "step"
-    stopped_words = "inspected and kept."
+    stopped_words = "inspected and kept. --resume goes on from here."
 
     def __init__(
         self,
@@ -217,7 +225,12 @@ class _Batch(photos.Batch):
         from core.restoring.memory.inspection import inspect
 
         assert item.target is not None
-        self._refuse_others_files(item.target, item.source)
+        wanted = self._wanted(item.source)
+        known = _record_in(item.target) if self.args.resume else {}
+        if known and known.get("made_by") == wanted and _all_there(item.target, known):
+            self._take_known(item, known)
+            return
+        self._refuse_others_files(item.target, item.source, _files_of(known))
         watch, notes = self.watch(index, item, progress)
         picture = image_io.read(item.source)
         found = inspect(picture, self.request, watch, self.control)
@@ -237,11 +250,39 @@ class _Batch(photos.Batch):
             if self.args.effects:
                 self._measure_effects(*asked[1:], found, numbers)
         self.control.checkpoint()
-        files = self._write(item, picture, found, pictures, numbers)
-        item.facts = {**numbers, "files": files}
+        numbers["files"] = [*pictures, _restored_file(item.target, item.source).name, _NUMBERS]
+        numbers["made_by"] = wanted
+        self._write(item, picture, found, pictures, numbers, overwrite=self.args.overwrite or bool(known))
+        item.facts = numbers
         item.status = "inspected"
         self.usages.append(found.usage)
         self.heard.append(found.heard)
+
+    def _wanted(self, source: Path) -> dict[str, Any]:
+        """What a record must name as what it was made by to count as this one."""
+        from core.restoring import outputs
+
+        asked = {"places": [list(place) for place in self.args.place], "effects": self.args.effects}
+        return {
+            **outputs.fingerprint(source, self.model.sha256, self.request),
+            **asked,
+            "maps": self.args.maps,
+            "samples": self.samples is not None,
+        }
+
+    def _take_known(self, item: photos.Item, known: Mapping[str, Any]) -> None:
+        """What a run before wrote of this photo."""
+        import numpy as np
+
+        memory = self.network.memory
+        assert memory is not None
+        usage = np.zeros(len(memory.table()), np.float32)
+        for (polarity, granularity), rows in memory.row_slices().items():
+            usage[rows] = known["usage"][polarity][granularity]
+        self.usages.append(usage)
+        self.heard.append(None)
+        item.facts = {key: value for key, value in known.items() if key not in _OF_THE_FILE}
+        item.status = "skipped"
 
     def _asked(self, picture: Picture, found: Inspection) -> tuple[Picture, MemoryLook, Probe]:
         """What questions are put to: the photo, or the copy of it that was restored, its record, and a way to try changes."""
@@ -314,8 +355,8 @@ class _Batch(photos.Batch):
             pictures[_place_name((x, y, *size))] = drawing.source_picture(photo, seen, place)
         return records
 
-    def _refuse_others_files(self, folder: Path, source: Path) -> None:
-        """Raises WouldOverwrite before time is spent."""
+    def _refuse_others_files(self, folder: Path, source: Path, ours: frozenset[str]) -> None:
+        """Raises WouldOverwrite before time is spent. ``ours`` are files that a run before began to write."""
         from core.images.io import WouldOverwrite
         from core.restoring.memory.pictures import PICTURES
 
@@ -324,7 +365,7 @@ class _Batch(photos.Batch):
         for target in (*(folder / name for name in (*PICTURES, *places, _NUMBERS)), restored):
             if target.resolve() in self.originals:  # --overwrite is about results
                 raise WouldOverwrite(target, is_source=True)
-            if os.path.lexists(target) and not self.args.overwrite:
+            if os.path.lexists(target) and not self.args.overwrite and target.name not in ours:
                 raise WouldOverwrite(target, is_source=False)
 
     def _write(
@@ -334,26 +375,28 @@ class _Batch(photos.Batch):
         found: Inspection,
         pictures: Mapping[str, np.ndarray],
         numbers: Mapping[str, Any],
-    ) -> list[str]:
+        overwrite: bool,
+    ) -> None:
+        """The numbers first: they name the files, so that a run that goes on knows what is its own and what is missing."""
         from core import atomic
         from core.images import io as image_io
         from core.restoring import outputs
 
         assert item.target is not None
-        options = image_io.WriteOptions(overwrite=self.args.overwrite)
-        for name, pixels in pictures.items():
-            image_io.write(item.target / name, image_io.from_array(pixels, name), options)
-        restored = _restored_file(item.target, item.source)
-        outputs.save(found.restored, picture, restored, options=options)
-        record = {"software": "MemoryNet", "versions": _versions(), "input": str(item.source), **numbers}
+        record = {"software": _SOFTWARE, "versions": _versions(), "input": str(item.source), **numbers}
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         atomic.write_text(item.target / _NUMBERS, text)
-        return [*pictures, restored.name, _NUMBERS]
+        options = image_io.WriteOptions(overwrite=overwrite)
+        for name, pixels in pictures.items():
+            image_io.write(item.target / name, image_io.from_array(pixels, name), options)
+        outputs.save(found.restored, picture, _restored_file(item.target, item.source), options=options)
 
     # --- saying it ----------------------------------------------------------------------------------
 
     def lines(self, item: photos.Item) -> list[str]:
-        return _lines(item) if item.is_done else []
+        if item.status == "skipped":
+            return [f"{item.source}: done already, {item.target}{os.sep}"]
+        return inspect_words.photo_lines(item) if item.is_done else []
 
     def settings(self) -> dict[str, Any]:
         return {"versions": _versions(), "memory": self.memory_note, "without_samples": self.without_samples}
@@ -378,7 +421,7 @@ class _Batch(photos.Batch):
         health = self._health()
         if health is None:
             return []
-        lines = _health_lines(health, len(self.usages))
+        lines = inspect_words.health_lines(health, len(self.usages))
         if self.without_samples:
             lines.append(f"The contact sheets show no learned samples: {self.without_samples}")
         return lines
@@ -394,6 +437,31 @@ class _Batch(photos.Batch):
             return None
         usage, silent = np.mean(self.usages, axis=0), silent_share(*self.heard)
         return health(usage, memory.table(), memory.row_slices(), silent=silent)
+
+
+def _record_in(folder: Path) -> dict[str, Any]:
+    """What a run before wrote into the folder; empty where it is not ours or not whole."""
+    from core import foreign_text
+
+    try:
+        record = foreign_text.read_json(folder / _NUMBERS, _MOST_NUMBERS)
+    except (OSError, ValueError):
+        return {}
+    return record if record.get("software") == _SOFTWARE else {}
+
+
+def _files_of(record: Mapping[str, Any]) -> frozenset[str]:
+    files = record.get("files")
+    return (
+        frozenset(filter(lambda name: isinstance(name, str), files))
+        if isinstance(files, list)
+        else frozenset()
+    )
+
+
+def _all_there(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Files are written whole or not at all."""
+    return all((folder / name).is_file() for name in _files_of(record))
 
 
 def _place_name(place: Sequence[int]) -> str:
@@ -432,79 +500,3 @@ def _versions() -> dict[str, str]:
     import torch
 
     return {"memorynet": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
-
-
-# --- words ---------------------------------------------------------------------------------------
-
-
-def _lines(item: photos.Item) -> list[str]:
-    from core.model.memory_edit import UNCHANGED
-
-    found = item.facts
-    before, after = (found["negative_response"][side] for side in ("before", "after"))
-    size = found["width"] * found["height"] / 1e6
-    lines = [
-        f"{item.source} -> {item.target}{os.sep}  ({size:.1f} MP in {found['seconds']:.1f} s)",
-        f"    looks like damage: {before['area']:.1%} of the photo before, {after['area']:.1%} after "
-        f"(mean {before['mean']:.3f}, then {after['mean']:.3f})",
-    ]
-    if found["memory"] != UNCHANGED:
-        lines.append(f"    restored with its memory {found['memory']}")
-    lines.append(f"    {'polarity':9} {'slots':9} {'used':>8} {'evenness':>9}   most looked up")
-    for group in found["health_on_this_photo"]["groups"]:
-        key = (group["polarity"], group["granularity"])
-        top = [slot for slot in found["top_slots"] if (slot["polarity"], slot["granularity"]) == key][:3]
-        names = ", ".join(f"{slot['slot']} ({slot['usage']:.0%}{_effect_words(slot)})" for slot in top)
-        used = f"{group['slots'] - len(group['dead'])} of {group['slots']}"
-        unread = "" if found["is_read"][" ".join(key)] else "; not read by this model"
-        lines.append(f"    {key[0]:9} {key[1]:9} {used:>8} {group['entropy']:>9.2f}   {names}{unread}")
-    for place in found.get("places", ()):
-        lines += _place_lines(place)
-    lines += [f"    {note}" for note in found["notes"]]
-    return lines
-
-
-def _effect_words(slot: Mapping[str, Any]) -> str:
-    """How much muting it changes, where that was measured."""
-    effect = slot.get("effect_of_muting")
-    return "" if effect is None else f", muted {effect['mean_levels']:.2f} levels"
-
-
-def _place_lines(place: Mapping[str, Any]) -> list[str]:
-    at = ",".join(map(str, place["asked_px"]))
-    read, effect = place["read"], place["effect_of_memory"]
-    red, green, blue = effect["signed_levels"]
-    lines = [
-        f"    place {at}: looks like damage {place['negative_response']:.2f}; of what is read "
-        f"{read['learned_share']:.0%} was learned, {read['actual_share']:.0%} is the photo's own",
-        f"        the memory changes {effect['mean_levels']:.2f} levels of 255 around it "
-        f"(red {red:+.2f}, green {green:+.2f}, blue {blue:+.2f})",
-    ]
-    for polarity in ("positive", "negative"):
-        slots = [slot for slot in place["slots"] if slot["polarity"] == polarity]
-        slots = sorted(slots, key=lambda slot: -slot["weight"])[:4]
-        names = ", ".join(f"{slot['granularity']} {slot['slot']} {slot['weight']:.2f}" for slot in slots)
-        lines.append(f"        {polarity}: {names}")
-    for near in place.get("nearest_samples", ()):
-        values = ", ".join(f"{sample['similarity']:.2f}" for sample in near["samples"])
-        lines.append(
-            f"        nearest {near['kind']} samples {values} "
-            f"(any place has {near['usual_nearest']:.2f}, random pairs {near['random_pair']:.2f})"
-        )
-    return lines
-
-
-def _health_lines(health: MemoryHealth, photos: int) -> list[str]:
-    over = "this photo" if photos == 1 else f"these {photos} photos"
-    lines = [
-        f"Health of the memory over {over}: {health.dead} of {health.slots} slots unused, "
-        f"{health.duplicates} duplicates, evenness {health.entropy:.2f} (0 one slot does all, 1 all alike)."
-    ]
-    if health.silent is not None:
-        lines.append(
-            f"Of the units that pass on what is read, {health.silent:.0%} stayed silent "
-            "(when all do, the memory changes little or nothing)."
-        )
-    if photos == 1 and health.dead:
-        lines.append("One photo uses few of them; judge what is unused over many photos.")
-    return lines

@@ -17,7 +17,7 @@ ADVICE: Mapping[str, str] = MappingProxyType(
         "memory": "Close other programs, choose a smaller tile (--tile 256) or the CPU (--device cpu).",
         "graphics": "Try again with --device cpu.",
         "data-not-named": "Say it with --data DIR.",
-        "process-lost": "Start all of them again; restore --resume skips what is done.",
+        "process-lost": "Start all of them again; restore and inspect --resume skip what is done.",
         "run-exists": "Go on with it (--resume) or choose another folder.",
     }
 )

@@ -327,6 +327,45 @@ def test_stopping_keeps_what_is_finished(
     assert "Stopped: 1 of 2" in err and names(tmp_path / "x") == ["a"]
 
 
+def test_a_run_goes_on_where_it_stopped(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    out_dir = tmp_path / "x"
+    words = (photos, "--model", model, "--out", out_dir, "--resume", "--json")
+    first = json.loads(run(capsys, *words)[1])
+    assert (first["inspected"], first["skipped"]) == (2, 0)
+    begun = out_dir / "b"
+    (begun / "restored.png").unlink()  # as a run that was killed leaves it
+    whole = {path: path.stat().st_mtime_ns for path in (out_dir / "a").iterdir()}
+    again = json.loads(run(capsys, *words)[1])
+    assert (again["inspected"], again["skipped"]) == (1, 1) and names(begun) == FILES
+    assert {path: path.stat().st_mtime_ns for path in (out_dir / "a").iterdir()} == whole
+    health = ("slots", "dead", "entropy")
+    assert [again["health"][key] for key in health] == pytest.approx([first["health"][key] for key in health])
+    assert again["images"][0]["usage"] == first["images"][0]["usage"]
+
+    other = json.loads(run(capsys, *words, "--place", "8,8")[1])  # asks for more
+    assert (other["inspected"], other["skipped"]) == (2, 0) and (out_dir / "a/place-8-8.png").exists()
+    code, out, _ = run(capsys, photos, "--model", model, "--out", out_dir, "--resume", "--place", "8,8")
+    assert code == 0 and out.count("done already") == 2
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"[" * 100_000, b'{"software": "other"}', b'{"software": "MemoryNet", "files": 3}']
+)
+def test_going_on_replaces_nothing_of_others(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path, record: bytes
+) -> None:
+    folder = tmp_path / "x/a"
+    folder.mkdir(parents=True)
+    (folder / "contact-sheet.png").write_bytes(b"mine")
+    (folder / "inspection.json").write_bytes(record)
+    code, _, err = run(capsys, photos / "a.png", "--model", model, "--out", tmp_path / "x", "--resume")
+    assert code == 1 and "was not written" in err
+    assert (folder / "contact-sheet.png").read_bytes() == b"mine"
+    assert (folder / "inspection.json").read_bytes() == record
+
+
 def test_a_place_is_told_in_full(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:
