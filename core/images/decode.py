@@ -226,6 +226,18 @@ def _decode_pillow(source: ByteSource, header: Header, about_px: int | None) -> 
     return canvas
 
 
+def bytes_to_shrink(source: ByteSource, header: Header) -> int:
+    """About how much memory a smaller picture of this one takes while it is made."""
+    if header.format in ("JPEG", "JPEG2000") or (header.format == "PNG" and png_strips.can(source)):
+        return 0  # decoded smaller, or strip by strip
+    channels = 1 if header.mode in ("grey", "palette") else 3
+    decoded = header.width * header.height * (channels + header.has_alpha) * header.bit_depth // 8
+    by_cv2 = header.format == "WEBP" or header.bit_depth == 16
+    if header.tiff is not None and header.tiff.compression not in _CV2_COMPRESSIONS:
+        by_cv2 = False
+    return decoded * 2 if by_cv2 else decoded * 4 // 3  # OpenCV holds the whole picture twice
+
+
 def _shrunk(size: tuple[int, int], about_px: int | None) -> int:
     """By how much a large picture is made smaller band by band, so that all of it is never there at once."""
     if about_px is None or size[0] * size[1] < _LARGE_PIXELS:

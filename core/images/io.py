@@ -20,7 +20,7 @@ import numpy as np
 from core import atomic, foreign_text
 from core.images import xmp as image_xmp
 from core.images.colour import profile_name, row_bands, to_srgb
-from core.images.decode import Canvas, decode
+from core.images.decode import Canvas, bytes_to_shrink, decode
 from core.images.encode import CAPABILITIES, EncodeJob, encode
 from core.images.find import PassedOver, find_images, natural_key, passed_over_line
 from core.images.headers import read_header
@@ -181,22 +181,28 @@ def from_array(pixels: np.ndarray, name: str = "clipboard") -> Picture:
     return Picture(info, canvas.pixels, canvas.alpha, None, None, None)
 
 
+_MOST_FOR_A_THUMBNAIL = 1_000_000_000  # bytes
+
+
 def thumbnail(path: str | os.PathLike[str], max_px: int) -> np.ndarray:
     """(h, w, 3) uint8 sRGB, upright, no edge longer than ``max_px``, never enlarged.
 
-    Transparency is laid on middle grey. JPEG and JPEG 2000 are decoded at reduced size. Raises a
-    subclass of ImageError, or ValueError for ``max_px`` < 1.
+    Transparency is laid on middle grey. JPEG and JPEG 2000 are decoded at reduced size. What has to be decoded whole and
+    would take more than a gigabyte comes as even grey. Raises a subclass of ImageError, or ValueError for ``max_px`` < 1.
     """
     if max_px < 1:
         raise ValueError(f"max_px {max_px} is less than 1")
     with opened(path) as source:
         header = read_header(source, thorough=True)
-        canvas = decode(source, header, about_px=max_px)
+        is_shown = bytes_to_shrink(source, header) <= _MOST_FOR_A_THUMBNAIL
+        canvas = decode(source, header, about_px=max_px) if is_shown else None
     width, height = header.width, header.height
     if header.orientation >= 5:
         width, height = height, width
     scale = min(1.0, max_px / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
+    if canvas is None:
+        return np.full((size[1], size[0], 3), 128, np.uint8)
     shown = to_srgb(_resized(canvas.pixels, size), header.icc)
     if canvas.alpha is not None:
         alpha = _resized(canvas.alpha, size)

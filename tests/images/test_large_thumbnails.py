@@ -83,3 +83,18 @@ def _pixels(data: bytes) -> list[bytes]:
             found.append(data[at + 8 : at + 8 + length])
         at += length + 12
     return found
+
+
+def test_what_would_take_a_gigabyte_comes_as_even_grey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = drawn("RGB")
+    for kind in ("JPEG", "PNG", "TIFF", "WEBP"):
+        path = tmp_path / f"a.{kind.lower()}"
+        image.save(path)
+        monkeypatch.setattr(image_io, "_MOST_FOR_A_THUMBNAIL", 301 * 203 * 3)
+        small = image_io.thumbnail(path, 30)
+        assert small.shape == (20, 30, 3)
+        assert (np.ptp(small) > 30) == (kind in ("JPEG", "PNG")), kind  # decoded smaller, or in strips
+        monkeypatch.setattr(image_io, "_MOST_FOR_A_THUMBNAIL", 301 * 203 * 8)
+        assert np.ptp(image_io.thumbnail(path, 30)) > 30
