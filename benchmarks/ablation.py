@@ -21,6 +21,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ SHOWN = (
     "all, part only", "all, instance only", "all, semantic only",
 )  # fmt: skip
 ENDS = ("no memory", "all")
+MIXED = "derain"
 LIGHT = "derain of light drawn rain"  # the recipe before there were mixtures, in benchmarks/results only
 TITLES = {LIGHT: "light drawn rain alone", "deblur": "blur"}
 
@@ -244,24 +246,18 @@ def table(results: dict[str, Any], steps: int, width: int) -> str:
     tasks = sorted({r["task"] for r in runs})
     costs = results["cost"]
     ratio, peak = (costs.get(str(width), {}).get(part, {}) for part in ("time_ratio", "peak_mb"))
-    columns = [column for task in tasks for column in _columns(task)]
     lines = [
         f"{steps} steps of the task's recipe, width {width}; PSNR of the task's protocol in dB with the first seed; in "
         "brackets the mean and spread of the difference to no memory over paired seeds.",
-        "",
-        f"| memory | parameters | {' | '.join(title for title, _, _ in columns)} | time | peak MB |",
-        f"| --- |{' --- |' * (len(columns) + 3)}",
     ]
-    for variant in SHOWN:
-        of_variant = [r for r in runs if r["variant"] == variant]
-        if not of_variant:
-            continue
-        kind = VARIANTS[variant][0]
-        cells = [_cell(runs, variant, task, field) for _, task, field in columns]
-        time_text = f"x{ratio[kind]:.2f}" if kind in ratio else ""
-        lines.append(
-            f"| {variant} | {of_variant[0]['parameters']:,} | {' | '.join(cells)} | {time_text} | {peak.get(kind, '')} |"
-        )
+    columns = [column for task in tasks if task != MIXED for column in _columns(task)]
+    lines += ["", *_rows(runs, columns, ratio, peak)]
+    if MIXED in tasks:
+        of_mixture = [r for r in runs if r["task"] == MIXED]
+        fields = {field for run in of_mixture for field in run}
+        columns = [column for column in _columns(MIXED) if column[2] in fields]
+        lines += ["", "The recipe of rain mixes sources; each is scored by itself, the whole as their mean:"]
+        lines += ["", *_rows(of_mixture, columns)]
     if cost_of := costs.get(str(width)):
         lines += [
             "",
@@ -277,13 +273,36 @@ def table(results: dict[str, Any], steps: int, width: int) -> str:
     return "\n".join(lines)
 
 
+def _rows(
+    runs: list[dict[str, Any]],
+    columns: list[tuple[str, str, str]],
+    ratio: Mapping[str, float] | None = None,
+    peak: Mapping[str, int] | None = None,
+) -> list[str]:
+    """A table of the variants that were run; with what they cost where that is known."""
+    titles = ["memory", "parameters", *(title for title, _, _ in columns)]
+    titles += ["time", "peak MB"] if ratio is not None else []
+    lines = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"]
+    for variant in SHOWN:
+        of_variant = [r for r in runs if r["variant"] == variant]
+        if not of_variant:
+            continue
+        kind = VARIANTS[variant][0]
+        cells = [variant, f"{of_variant[0]['parameters']:,}"]
+        cells += [_cell(runs, variant, task, field) for _, task, field in columns]
+        if ratio is not None and peak is not None:
+            cells += [f"x{ratio[kind]:.2f}" if kind in ratio else "", str(peak.get(kind, ""))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
 def _columns(task: str) -> list[tuple[str, str, str]]:
     if task == "deshadow":
         return [("shadow, no mask", task, "psnr_db"), ("shadow, mask given", task, "psnr_guided_db")]
-    if task == "derain":
+    if task == MIXED:
         sources = ("light drawn", "heavy drawn", "layers", "raincity", "clean", "dense layers")
         kinds = ("1 drawn", "2 drawn", "3 layers", "4 pairs", "5 clean", "6 layers")
-        return [("rain, mixture", task, "psnr_db")] + [
+        return [("all", task, "psnr_db")] + [
             (name, task, f"psnr_db {kind}") for name, kind in zip(sources, kinds, strict=True)
         ]
     return [(TITLES.get(task, task), task, "psnr_db")]
