@@ -60,6 +60,7 @@ class MemoryStage(QObject):
         self.after_look: MemoryLook | None = None  # the restored photo as the memory sees it
         self.rgb: np.ndarray | None = None
         self.restored_rgb: np.ndarray | None = None
+        self.arrives = False  # part of the restored photo shows already
         self.place_first: Callable[[], Region | None] = lambda: None  # what a change is tried on first
         self._shows_change = False
         flow.event.connect(self._event)
@@ -79,7 +80,7 @@ class MemoryStage(QObject):
         self._flow.drop()
         self.subject, self.bench, self.base, self.after_look = subject, None, None, None
         self.twin = self.twin_model = None
-        self._shows_twin = False
+        self._shows_twin = self.arrives = False
         self.rgb, self.restored_rgb = rgb, restored_rgb
         self._edits.forget()
         self._show_pictures(fresh=True)
@@ -287,6 +288,9 @@ class MemoryStage(QObject):
             )
             if shown:
                 self._canvas.update_tile(event.x, event.y, event.rgb)
+                if kind == "base" and not self.arrives:
+                    self.arrives = True
+                    self.changed.emit()
             text = (
                 "Restoring to compare"
                 if kind in ("base", "twin", "model")

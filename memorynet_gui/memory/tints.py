@@ -70,7 +70,7 @@ def tints(
     if stage.after is not None:
         return before, damage_tint(bench, stage.after.values, threshold, opacity)
     # while nothing is restored the original shows everywhere
-    return before, before if stage.restored_rgb is None else None
+    return before, before if stage.restored_rgb is None and not stage.arrives else None
 
 
 def damage_tint(bench: Bench, values: np.ndarray, threshold: float, opacity: float) -> Tint:

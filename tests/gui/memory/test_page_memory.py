@@ -133,9 +133,13 @@ def test_an_empty_page_teaches_and_every_control_has_a_name(desk: Desk, source: 
 
 
 def test_a_photo_is_looked_into_restored_and_looked_at_again(desk: Desk, source: Path) -> None:
+    page, on_tiles = desk.page, []
+    page.stage.progressed.connect(
+        lambda text, *_: on_tiles.append(page.canvas.tints[1]) if "Restoring" in text else None
+    )
     desk.open(source)
-    page = desk.page
     assert page.stage.bench is not None and page.stage.restored_rgb is not None
+    assert on_tiles and set(on_tiles) == {None}  # what the restored photo looks like is not known yet
     before, after = page.canvas.tints
     assert before is not None and after is not None
     assert np.array_equal(before.values, page.stage.bench.look.before.values)
