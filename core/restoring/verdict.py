@@ -144,9 +144,8 @@ class Verdict:
             return done or "waiting"
         if self.gone is not None:
             return f"{done} {_gone(self.gone)[2]}".strip()
-        noun = TASKS[task].noun if task in TASKS else "damage"
-        amount = {NOTHING: "no", LITTLE: "some", MUCH: "many" if noun.endswith("s") else "much"}[self.found]
-        return f"{done} {amount} {noun}".strip()
+        amount = {NOTHING: "no", LITTLE: "some", MUCH: "much"}[self.found]
+        return f"{done} {amount} {_damage(task)}".strip()
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -165,22 +164,22 @@ NO_VERDICT = Verdict()
 
 def words(verdict: Verdict, task: str, restored: bool = True) -> str:
     """One sentence for a photographer; ``restored`` False: the photo was only looked at. Empty: no verdict."""
-    noun = TASKS[task].noun if task in TASKS else "damage"
-    many = noun.endswith("s")
+    damage = _damage(task)
     if verdict.found is None:
         return ""
     if verdict.found == NOTHING:
-        what = (TASKS[task].nothing if task in TASKS else "") or f"No {noun} found"
+        what = (TASKS[task].nothing if task in TASKS else "") or f"No {damage} found"
         return f"{what}, nothing changed" if restored and verdict.unchanged else what
-    if verdict.found == LITTLE:
-        what = f"{'A few' if many else 'A little'} {noun} found"
-    else:
-        what = f"{'Many' if many else 'Much'} {noun} found"
+    what = f"{'A little' if verdict.found == LITTLE else 'Much'} {damage} found"
     if task in TASKS and TASKS[task].smears:
         what += _smear_words(verdict)
     if not restored or verdict.gone is None:
         return what
-    return f"{what}, {_gone(verdict.gone)[1]} of {'them' if many else 'it'} gone"
+    return f"{what}, {_gone(verdict.gone)[1]} of it gone"
+
+
+def _damage(task: str) -> str:
+    return TASKS[task].damage if task in TASKS else "damage"
 
 
 def _gone(share: float) -> tuple[float, str, str]:

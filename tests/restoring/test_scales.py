@@ -275,7 +275,7 @@ def test_a_look_can_be_cancelled(model: Path) -> None:
 
 def test_verdicts_speak_plainly() -> None:
     assert words(Verdict(MUCH, 0.9), "derain") == "Much rain found, most of it gone"
-    assert words(Verdict(LITTLE, 0.4), "deshadow") == "A few shadows found, about a third of them gone"
+    assert words(Verdict(LITTLE, 0.4), "deshadow") == "A little shadow found, about a third of it gone"
     assert words(Verdict(MUCH, None), "derain") == "Much rain found"
     assert words(Verdict(MUCH, 0.9), "derain", restored=False) == "Much rain found"
     assert words(Verdict(NOTHING, unchanged=True), "derain") == "No rain found, nothing changed"

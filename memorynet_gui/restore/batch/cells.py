@@ -16,7 +16,7 @@ from memorynet_gui.widgets.parts import elided_within
 ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
 STATUS_ROLE = Qt.ItemDataRole.UserRole + 3  # the few words under the thumbnail
 FAILED_ROLE = Qt.ItemDataRole.UserRole + 2  # no thumbnail can be made
-THUMB = QSize(136, 76)  # wide enough for "✓ many shadows" and some of a name below it
+THUMB = QSize(136, 76)  # wide enough for "✓ much shadow" and some of a name below it
 PAD = 4
 _GAP_PX = 20  # between name and state where the photo is not above them
 _NAME_PX = 38  # of a caption, at the least
