@@ -110,4 +110,4 @@ def test_the_choice_of_scale_is_remembered_and_outlives_the_queue(at: Desk) -> N
 def test_a_look_speaks_of_its_task() -> None:
     look = LookNote(Choice("deshadow", "deshadow-s"), Verdict("nothing", scale="1/8"))
     item = Item(Path("a.jpg"), look=look)
-    assert item.status == "no shadows"
+    assert item.status == "no shadow"
