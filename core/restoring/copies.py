@@ -81,31 +81,39 @@ class Correction:
     def __init__(self, before: np.ndarray, after: np.ndarray, by: int, kind: str = "plain") -> None:
         self._by, self._kind = by, kind
         if kind == "light":
-            self._maps = _light_maps(before, after)
+            maps = _light_maps(before, after)
         elif kind == "streaks":
-            self._maps = _streak_maps(before, after)
+            maps = _streak_maps(before, after)
         else:
-            self._maps = _change(before, after)
+            maps = _change(before, after)
+        # channel by channel, here and below: four times as fast as in threes
+        self._maps = [np.ascontiguousarray(maps[..., channel]) for channel in range(maps.shape[2])]
 
     def put(self, photo: np.ndarray, region: tiling.Region) -> np.ndarray:
         """The photo's pixels of a region (x, y, width, height in its own pixels), corrected, in its depth."""
         x, y, width, height = region
         pixels = photo[y : y + height, x : x + width]
-        here = self._enlarged(region)
+        depth = cv2.CV_8U if photo.dtype == np.uint8 else cv2.CV_16U
+        rgb = [
+            np.ascontiguousarray(pixels[..., channel]).astype(np.float32)
+            for channel in range(pixels.shape[2])
+        ]
+        maps = self._enlarged(region)
         if self._kind == "light":
-            top = float(np.iinfo(photo.dtype).max)
-            guide = _luminance(pixels.astype(np.float32) / top)[..., None]
-            here = pixels * np.exp(here[..., :3] * guide + here[..., 3:])
+            guide = _grey(rgb) / np.float32(np.iinfo(photo.dtype).max)
+            gains = [np.exp(slope * guide + rest) for slope, rest in zip(maps[:3], maps[3:], strict=True)]
+            changes = [values * (gain - 1) for values, gain in zip(rgb, gains, strict=True)]
         else:
             level = np.float32(np.iinfo(photo.dtype).max / 255)  # of the photo's depth to one of 255
-            change = level * here[..., :3]
+            changes = [level * change for change in maps[:3]]
             if self._kind == "streaks":
-                unresolved = _luminance(pixels.astype(np.float32)) - level * here[..., 6]
-                change += here[..., 3:6] * unresolved[..., None]
-            here = pixels + change
-        np.rint(here, out=here)
-        np.clip(here, 0, np.iinfo(photo.dtype).max, out=here)
-        return here.astype(photo.dtype)
+                unresolved = _grey(rgb) - level * maps[6]
+                changes = [
+                    change + slope * unresolved for change, slope in zip(changes, maps[3:6], strict=True)
+                ]
+        # rounds to nearest and keeps within the depth
+        out = [cv2.add(values, change, dtype=depth) for values, change in zip(rgb, changes, strict=True)]
+        return np.asarray(cv2.merge(out)).reshape(pixels.shape)
 
     def put_all(self, photo: np.ndarray) -> np.ndarray:
         """The whole photo corrected; made in strips, so that it takes little more memory than it returns."""
@@ -115,19 +123,23 @@ class Correction:
             out[y : y + height, x : x + width] = self.put(photo, region)
         return out
 
-    def _enlarged(self, region: tiling.Region) -> np.ndarray:
-        """The maps over a region of the photo, (height, width, C) float32, as cut out of the whole enlarged."""
+    def _enlarged(self, region: tiling.Region) -> list[np.ndarray]:
+        """The maps over a region of the photo, each (height, width) float32, as cut out of the whole enlarged."""
         x, y, width, height = region
-        by, maps = self._by, self._maps
-        rows, columns = maps.shape[:2]
+        by = self._by
+        rows, columns = self._maps[0].shape
         left, top = max(0, x // by - _MARGIN), max(0, y // by - _MARGIN)
         right = min(columns, -(-(x + width) // by) + _MARGIN)
         bottom = min(rows, -(-(y + height) // by) + _MARGIN)
-        part = maps[top:bottom, left:right]
         size = (right - left) * by, (bottom - top) * by
-        large = _resized(part, size) if by > 1 else part
-        inner = large[y - top * by : y - top * by + height, x - left * by : x - left * by + width]
-        return np.array(inner, np.float32, order="C")  # a copy: it is worked on in place
+        inner = (
+            slice(y - top * by, y - top * by + height),
+            slice(x - left * by, x - left * by + width),
+        )
+        parts = (values[top:bottom, left:right] for values in self._maps)
+        if by == 1:
+            return [part[inner] for part in parts]
+        return [cv2.resize(part, size, interpolation=cv2.INTER_CUBIC)[inner] for part in parts]
 
 
 def strips(photo: np.ndarray) -> Iterator[tiling.Region]:
@@ -138,13 +150,10 @@ def strips(photo: np.ndarray) -> Iterator[tiling.Region]:
         yield 0, y, width, min(step, height - y)
 
 
-def _resized(part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bicubic, channels in threes: OpenCV takes at most four."""
-    planes = [
-        cv2.resize(np.ascontiguousarray(part[..., first : first + 3]), size, interpolation=cv2.INTER_CUBIC)
-        for first in range(0, part.shape[2], 3)
-    ]
-    return np.concatenate([plane.reshape(*plane.shape[:2], -1) for plane in planes], 2)
+def _grey(rgb: list[np.ndarray]) -> np.ndarray:
+    """(H, W) float32, the luminance of three channels, as it is stored."""
+    red, green, blue = rgb
+    return np.asarray(cv2.scaleAdd(blue, 0.114, cv2.addWeighted(red, 0.299, green, 0.587, 0)))
 
 
 def _luminance(rgb: np.ndarray) -> np.ndarray:
