@@ -143,7 +143,12 @@ class Batch(photos.Batch):
             return self.options
         if self.args.resume:
             wanted = outputs.fingerprint(
-                source, self.model.sha256, self.request, self.args.strength, self.options
+                source,
+                self.model.sha256,
+                self.request,
+                self.args.strength,
+                self.options,
+                self.model.mirrored,
             )
             if outputs.is_current(target, wanted):
                 return None

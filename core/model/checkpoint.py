@@ -31,6 +31,10 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 MEASURED_SINCE = "verdict"
 """The key in the provenance that :mod:`core.restoring.calibration` writes, without touching the weights."""
+MIRRORED = "mirrored"
+"""The key in the provenance that is true for a model whose restorations are the mean of the photo's and of its mirror
+image's: it may be set in ``config.json`` at any time, the weights are the same."""
+_SINCE = (MEASURED_SINCE, MIRRORED)  # in config.json these win over the header of the weights
 CHECKSUM = "memorynet-sha256"
 """Key of a safetensors header: the sum of its tensors and of the rest of the header."""
 
@@ -52,6 +56,11 @@ class LoadedModel:
     parameters: int
     provenance: Mapping[str, Any]
     path: Path
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether a restoration is the mean of the photo's and of its mirror image's, see :data:`MIRRORED`."""
+        return self.provenance.get(MIRRORED) is True
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -135,7 +144,7 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
     try:
         shape = NetworkConfig.from_dict(config["network"])
         task = str(config["task"])
-        provenance = {**(config.get("provenance") or {}), **_measured_since(file)}
+        provenance = {**(config.get("provenance") or {}), **_told_since(file)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{file.name}: its configuration cannot be used: {error}") from error
     network = build(file.name, shape, weights)
@@ -236,14 +245,13 @@ def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]
     return content, config
 
 
-def _measured_since(weights: Path) -> dict[str, Any]:
-    """What was measured of a model after its weights were written stands in its ``config.json`` alone."""
+def _told_since(weights: Path) -> dict[str, Any]:
+    """What was measured or decided of a model after its weights were written stands in its ``config.json`` alone."""
     try:
-        config = foreign_text.read_json(weights.with_name(CONFIG_FILE))
-        verdict = config["provenance"][MEASURED_SINCE]
+        provenance = foreign_text.read_json(weights.with_name(CONFIG_FILE))["provenance"]
+        return {key: provenance[key] for key in _SINCE if key in provenance}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {MEASURED_SINCE: verdict}
 
 
 def _refuse_blown_up(file: Path) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -75,6 +75,11 @@ class Network:
             )
 
     @property
+    def passes_over(self) -> int:
+        """How often the network sees each place of what it restores: twice where the mirror image is restored, too."""
+        return 2 if self.model.mirrored else 1
+
+    @property
     def thresholds(self) -> Thresholds | None:
         """The model's own; none for a memory that is muted, whose responses they were not measured on."""
         return None if self.request.mute_memory else Thresholds.of(self.model.provenance)
@@ -82,7 +87,11 @@ class Network:
     def restore(
         self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
     ) -> tuple[np.ndarray, Measure]:
-        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen."""
+        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen.
+
+        A model that is :attr:`mirrored <core.model.checkpoint.LoadedModel.mirrored>` restores the mirror image as well, and the
+        mean is what comes back; what was seen is what the photo as it is showed.
+        """
         # a place that is guessed is guessed by the model's own eye, and amended by what is taught then
         taught = None if self.request.guess and mask is None else self.request.taught
         if taught is not None:
@@ -149,6 +158,31 @@ def check_takes_masks(model: checkpoint.LoadedModel) -> None:
         raise RestoreError(f"model {model.name} was trained without masks and cannot use one")
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A photo as the network is shown it: as it is, or left for right."""
+
+    pixels: np.ndarray  # (H, W, 3)
+    mask: np.ndarray | None = None  # (H, W), where the damage is
+    taught: np.ndarray | None = None  # (H, W), see core.data.taught
+    is_mirrored: bool = False
+
+    @property
+    def mirrored(self) -> View:
+        """The other one."""
+        mask = None if self.mask is None else self.mask[:, ::-1]
+        taught = None if self.taught is None else self.taught[:, ::-1]
+        return View(self.pixels[:, ::-1], mask, taught, not self.is_mirrored)
+
+
+def mean_of_views(restored: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(1, 3, h, w) of what the straight view restored to and, where there is one, the mirrored."""
+    if len(restored) == 1:
+        return restored[0]
+    straight, mirrored = restored
+    return (straight + mirrored.flip(-1)) / 2
+
+
 class _Job:
     def __init__(
         self,
@@ -165,13 +199,21 @@ class _Job:
         self.device, self.precision, self.emit, self.control = device, precision, emit, control
         self.height, self.width = pixels.shape[:2]
         self.halo_px = model.network.config.halo_px
-        self.tile_px = request.tile_px or tile_for(model.network, self.width, self.height, device, precision)
+        self.tile_px = request.tile_px or self._tile_for()
         self.edit = _rows(request, model)
         self.notes: list[str] = []
-        self.summary: torch.Tensor | None = None  # the actual memory, shared by the tiles
+        views = [View(pixels, request.mask, request.taught)]
+        if model.mirrored:
+            views.append(views[0].mirrored)
+        self.views = tuple(views)
+        self.summaries: tuple[torch.Tensor, ...] = ()  # the actual memory of each view, shared by the tiles
         self.tally = _Tally()
         if request.actual is not None:
-            self.summary = given_actual(request.actual, model, device)
+            self.summaries = (given_actual(request.actual, model, device),) * len(views)
+
+    def _tile_for(self) -> int:
+        network, by_area = self.model.network, self.request.scale != scales.WHOLE
+        return tile_for(network, self.width, self.height, self.device, self.precision, by_area=by_area)
 
     def seen(self) -> Measure:
         """What the pass saw, once it has run."""
@@ -194,9 +236,9 @@ class _Job:
             self.control.checkpoint()
             tile, whole = pending.popleft()
             try:
-                if self.summary is None and self._needs_summary(tile):
+                if not self.summaries and self._needs_summary(tile):
                     since = self._worked_s()
-                    self.summary = self._summarise()
+                    self.summaries = tuple(self._summarise(view) for view in self.views)
                     aside_s += self._worked_s() - since
                 pixels = self._restore_tile(tile)
             except (RuntimeError, MemoryError) as error:
@@ -238,7 +280,7 @@ class _Job:
             return True
         return (tile.width, tile.height) != (self.width, self.height) or is_reduced(self.width, self.height)
 
-    def _summarise(self) -> torch.Tensor:
+    def _summarise(self, view: View) -> torch.Tensor:
         """The photo's own content, (1, R, D), from a copy of bounded size, seen in pieces no larger than a tile:
         so it takes no more memory than what comes after it, and the ladder holds for it too."""
         memory = self.model.network.memory
@@ -246,31 +288,43 @@ class _Job:
         with torch.inference_mode():
             address, guide = summary_address(
                 self.model.network,
-                self.pixels,
-                self.request.mask,
+                view.pixels,
+                view.mask,
                 self.tile_px,
                 self.device,
                 self.control.checkpoint,
-                self.request.taught,
+                view.taught,
             )
             return memory.summarise(address, guide)
 
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
-        region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
+        summaries = self.summaries or (None,) * len(self.views)
         with torch.inference_mode():
-            x, guide = network_input(self.pixels, self.request.mask, region, self.device)
-            output = self.model.network(
-                x,
-                guide,
-                None if self.summary is None else self.summary.to(x.device),
-                edit=self.edit,
-                mute_memory=self.request.mute_memory,
-                said=said_of(self.request.taught, region, x.device, guide is not None),
-                between=self.control.checkpoint,
-            )
-            owned = tiling.owned(tile, region)
+            found = [
+                self._seen_in(view, summary, tile)
+                for view, summary in zip(self.views, summaries, strict=True)
+            ]
+            return to_pixels(mean_of_views(found), self.pixels.dtype)
+
+    def _seen_in(self, view: View, summary: torch.Tensor | None, tile: tiling.Tile) -> torch.Tensor:
+        """A tile of the photo as it is restored in a view of it, (1, 3, h, w) as the view shows it."""
+        if view.is_mirrored:
+            tile = tiling.mirrored(tile, self.width)
+        region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
+        x, guide = network_input(view.pixels, view.mask, region, self.device)
+        output = self.model.network(
+            x,
+            guide,
+            None if summary is None else summary.to(x.device),
+            edit=self.edit,
+            mute_memory=self.request.mute_memory,
+            said=said_of(view.taught, region, x.device, guide is not None),
+            between=self.control.checkpoint,
+        )
+        owned = tiling.owned(tile, region)
+        if not view.is_mirrored:  # what is said of a photo is what the straight view shows, as in a look
             self.tally.add(x, output.restored, output.address, owned)
-            return to_pixels(output.restored[..., *owned], self.pixels.dtype)
+        return output.restored[..., *owned]
 
     def _step_down(self, reason: str) -> None:
         """Smaller tiles first, then the processor; raises MemoryError when there is nothing below."""
@@ -286,9 +340,7 @@ class _Job:
             self.precision = choose_precision(self.request.precision, "cpu")
             path = self.request.model or catalog.default_model(self.request.task)
             self.model = load_model(path, self.device, self.precision)
-            self.tile_px = self.request.tile_px or tile_for(
-                self.model.network, self.width, self.height, "cpu", self.precision
-            )
+            self.tile_px = self.request.tile_px or self._tile_for()
             note = "the device's memory ran short even for small tiles; went on with the processor"
         else:
             raise MemoryError(f"not enough memory even for tiles of {self.tile_px} px: {reason}")
@@ -495,18 +547,44 @@ def is_out_of_memory(error: BaseException) -> bool:
     return speaks_of_short_memory(str(error))
 
 
-def tile_for(network: MemoryNet, width: int, height: int, device: str, precision: str) -> int:
-    """Largest tile that takes at most a third of the free memory, within bounds that keep progress fine."""
+def tile_for(
+    network: MemoryNet, width: int, height: int, device: str, precision: str, *, by_area: bool = False
+) -> int:
+    """Largest tile that takes at most a third of the free memory, within bounds that keep progress fine.
+
+    ``by_area``: not a tile's edge is bound but the pixels of its window, so that a copy that is little longer than the largest
+    tile is one tile, without a halo and with its own content from the one pass. Tiles differ in the last bit, so a photo
+    whose scale is named as 1 keeps those it always had.
+    """
     if device.startswith("cuda"):
         free = torch.cuda.mem_get_info(torch.device(device))[0]
     else:
         free = psutil.virtual_memory().available
     per_px = _BYTES_PER_WINDOW_PX * network.config.width / 32 * (0.5 if precision == "bf16" else 1.0)
     window_edge = int((free / 3 / per_px) ** 0.5)
-    edge = min(LARGEST_TILE_PX, window_edge - 2 * network.config.halo_px) // STRIDE_PX * STRIDE_PX
+    halo_px = network.config.halo_px
+    edge = min(LARGEST_TILE_PX, window_edge - 2 * halo_px) // STRIDE_PX * STRIDE_PX
     edge = max(SMALLEST_TILE_PX, edge)
     # tiles of equal size waste less than one large and one thin rest
     longest = max(width, height)
     count = -(-longest // edge)
+    if by_area:
+        bound_px = (edge + 2 * halo_px) ** 2
+        count = next(
+            n for n in range(1, count + 1) if n == count or _window_px(width, height, n, halo_px) <= bound_px
+        )
+        edge = -(-longest // STRIDE_PX) * STRIDE_PX
     even = -(-longest // count)
     return max(SMALLEST_TILE_PX, min(edge, -(-even // STRIDE_PX) * STRIDE_PX))
+
+
+def _window_px(width: int, height: int, count: int, halo_px: int) -> int:
+    """Pixels of the largest window of tiles of which ``count`` lie along the longer edge."""
+    edge = -(-max(width, height) // count)
+
+    def side(length: int) -> int:
+        if length <= edge:
+            return length
+        return min(length, edge + halo_px * (1 if length <= 2 * edge else 2))
+
+    return side(width) * side(height)

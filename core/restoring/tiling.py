@@ -53,12 +53,13 @@ def window(tile: Tile, width: int, height: int, halo_px: int, stride_px: int) ->
     """What the network sees for ``tile``: x, y, width, height within the padded picture.
 
     The padded picture ends at the next multiple of the stride, so a window's right or bottom edge may lie
-    beyond the picture by less than a stride; :func:`cut` fills that.
+    beyond the picture by less than a stride; :func:`cut` fills that. A tile that does not start at a multiple of the
+    stride gets a window that does.
     """
     right_end = -(-width // stride_px) * stride_px
     bottom_end = -(-height // stride_px) * stride_px
     halo = -(-halo_px // stride_px) * stride_px
-    left, top = max(0, tile.x - halo), max(0, tile.y - halo)
+    left, top = (max(0, at // stride_px * stride_px - halo) for at in (tile.x, tile.y))
     right = min(right_end, -(-(tile.x + tile.width) // stride_px) * stride_px + halo)
     bottom = min(bottom_end, -(-(tile.y + tile.height) // stride_px) * stride_px + halo)
     return left, top, right - left, bottom - top
@@ -72,6 +73,11 @@ def cut(pixels: np.ndarray, region: Region) -> np.ndarray:
     if down or right:
         inside = np.pad(inside, ((0, down), (0, right), (0, 0)), mode="edge")
     return inside
+
+
+def mirrored(tile: Tile, width: int) -> Tile:
+    """Where a tile lies once a picture of this width is mirrored, left for right."""
+    return Tile(width - tile.x - tile.width, tile.y, tile.width, tile.height)
 
 
 def owned(tile: Tile, region: Region) -> tuple[slice, slice]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,10 @@ from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import tiling
 from core.restoring.memory.inspection import check_memory
 from core.restoring.passes import (
+    View,
     given_actual,
     load_model,
+    mean_of_views,
     network_input,
     said_of,
     summary_address,
@@ -115,11 +117,16 @@ class Probe:
         self.device = choose_device(request.device)
         self._model = load_model(path, self.device, choose_precision(request.precision, self.device))
         check_memory(self._model)
-        self._pixels, self._mask = picture.pixels, request.mask
         self.height, self.width = picture.pixels.shape[:2]
-        self._own = None if actual is None or not actual.size else self._summary(actual)
-        self._taught: tuple[np.ndarray, np.ndarray, Tensor | None] | None = None
-        self._encoded: OrderedDict[tiling.Region, _Encoded] = OrderedDict()
+        straight = View(picture.pixels, request.mask)
+        self._views: tuple[View, ...] = (straight,)
+        if self._model.mirrored:
+            self._views = straight, straight.mirrored
+        self._own: tuple[Tensor, ...] | None = None
+        if actual is not None and actual.size:
+            self._own = (self._summary(actual),)
+        self._taught: tuple[np.ndarray, tuple[View, ...], tuple[Tensor, ...] | None] | None = None
+        self._encoded: OrderedDict[tuple[tiling.Region, bool], _Encoded] = OrderedDict()
         self._results: OrderedDict[tuple[tiling.Region, MemoryEdit | None, bool], np.ndarray] = OrderedDict()
 
     def check(self, edit: MemoryEdit | None) -> None:
@@ -167,22 +174,27 @@ class Probe:
         network = self._model.network
         rows = edit.rows(network.config) if edit is not None and edit.changes(network.config) else None
         with torch.inference_mode():
-            summary = self._own if actual is None else self._summary(actual)
-            told = None
+            views, own = self._views, None
             if taught is not None:
-                told, own = self._told(taught, between)
-                summary = own if actual is None else summary
-            held = self._encode(region, between)
-            restored = network.decode(
-                held.image,
-                held.features,
-                summary,
-                rows,
-                mute_memory=mute_memory,
-                said=said_of(told, held.window, self.device),
-                between=between,
-            )
-            found = to_pixels(restored[..., held.rows, held.columns], self._pixels.dtype)
+                views, own = self._told(taught, between)
+            elif actual is None and not mute_memory:
+                own = self._own_of_all(between)
+            if actual is not None:
+                own = (self._summary(actual),) * len(views)
+            restored = []
+            for index, view in enumerate(views):
+                held = self._encode(region, view, between)
+                whole = network.decode(
+                    held.image,
+                    held.features,
+                    None if own is None else own[index],
+                    rows,
+                    mute_memory=mute_memory,
+                    said=said_of(view.taught, held.window, self.device),
+                    between=between,
+                )
+                restored.append(whole[..., held.rows, held.columns])
+            found = to_pixels(mean_of_views(restored), views[0].pixels.dtype)
         if actual is None and taught is None:
             self._results[key] = found
             while len(self._results) > _RESULTS_KEPT:
@@ -192,29 +204,43 @@ class Probe:
     def _summary(self, actual: np.ndarray) -> Tensor:
         return given_actual(actual, self._model, self.device)
 
-    def _told(self, taught: np.ndarray, between: Callable[[], None]) -> tuple[np.ndarray, Tensor | None]:
-        """What is taught in the size that is restored, and the photo's own content with it; asked for again and again."""
+    def _own_of_all(self, between: Callable[[], None]) -> tuple[Tensor, ...] | None:
+        """The photo's own content in each view; that of the mirror image is collected when it is asked for first."""
+        if self._own is not None and len(self._own) < len(self._views):
+            self._own = (*self._own, self._content(self._views[-1], between))
+        return self._own
+
+    def _told(
+        self, taught: np.ndarray, between: Callable[[], None]
+    ) -> tuple[tuple[View, ...], tuple[Tensor, ...] | None]:
+        """The views with what is taught, and the photo's own content in them with it; asked for again and again."""
         if self._taught is None or self._taught[0] is not taught:
-            network = self._model.network
-            here, own = taughts.reduced(taught, self.width, self.height), self._own
-            if own is not None:
-                assert network.memory is not None
-                address, guide = summary_address(
-                    network, self._pixels, self._mask, _SUMMARY_TILE_PX, self.device, between, here
-                )
-                own = network.memory.summarise(address, guide)
-            self._taught = taught, here, own
+            straight = replace(self._views[0], taught=taughts.reduced(taught, self.width, self.height))
+            views = (straight, straight.mirrored)[: len(self._views)]
+            own = None if self._own is None else tuple(self._content(view, between) for view in views)
+            self._taught = taught, views, own
         return self._taught[1:]
 
-    def _encode(self, region: tiling.Region, between: Callable[[], None]) -> _Encoded:
-        if region in self._encoded:
-            self._encoded.move_to_end(region)
-            return self._encoded[region]
+    def _content(self, view: View, between: Callable[[], None]) -> Tensor:
+        network = self._model.network
+        assert network.memory is not None
+        address, guide = summary_address(
+            network, view.pixels, view.mask, _SUMMARY_TILE_PX, self.device, between, view.taught
+        )
+        return network.memory.summarise(address, guide)
+
+    def _encode(self, region: tiling.Region, view: View, between: Callable[[], None]) -> _Encoded:
+        key = region, view.is_mirrored
+        if key in self._encoded:
+            self._encoded.move_to_end(key)
+            return self._encoded[key]
         network = self._model.network
         tile = tiling.Tile(*region)
+        if view.is_mirrored:
+            tile = tiling.mirrored(tile, self.width)
         outer = tiling.window(tile, self.width, self.height, network.config.halo_px, STRIDE_PX)
         inner = tiling.window(tile, self.width, self.height, network.config.decode_halo_px, STRIDE_PX)
-        image, guide = network_input(self._pixels, self._mask, outer, self.device)
+        image, guide = network_input(view.pixels, view.mask, outer, self.device)
         features = network.encode(image, guide, between)
         left, top = inner[0] - outer[0], inner[1] - outer[1]
 
@@ -229,8 +255,8 @@ class Probe:
         held = _Encoded(
             cut(image, 1), (cut(full, 1), cut(half, 2), cut(quarter, 4)), own_rows, own_columns, inner
         )
-        self._encoded[region] = held
-        while len(self._encoded) > _KEPT:
+        self._encoded[key] = held
+        while len(self._encoded) > _KEPT * len(self._views):
             self._encoded.popitem(last=False)
         return held
 
