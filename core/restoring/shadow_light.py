@@ -6,7 +6,8 @@ the lit photo straight across it, beyond the penumbra; what differs is gathered
 
 * by distance from the border, so that the penumbra gets a course of its own (the thin dark or bright outline goes),
 * by place, so that a wide shadow on several grounds gets the light of each,
-* like with like: what is found most often counts, so that another material across the border does not.
+* like with like: what is found most often counts, so that another material across the border does not,
+* where it is a shadow's border at all: brighter across it. Beside what casts it, or where a mask ends too soon, it is not.
 
 Where photo and shadow are too restless to tell, the network's own light stays. No torch.
 """
@@ -38,6 +39,7 @@ _STEADY = 10.0  # samples' worth of trust in the neighbouring distance
 _NETWORK_ERROR = 0.15  # log; by how much the network's own light is off, measured
 _MOST_SAMPLES = 8.0  # that count as independent, however long the border
 _BORDER_PX = 24.0  # of border that count as one of them
+_DEEP_PX, _LEAST_STEP = 8.0, 0.12  # log; a border is the shadow's where it is by this much brighter across it
 _LARGEST = 1.0  # log; no light is changed by more
 _PENUMBRA = 0.03  # log; what differs less is no penumbra any more
 _LEAST_PX, _OWN_PX, _MOST_SHADOWS = (
@@ -157,6 +159,18 @@ def _nearest_zero(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return distance, row_of[label], column_of[label]
 
 
+def _across(
+    border: _Border, rows: np.ndarray, columns: np.ndarray, to_px: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """From each pixel straight across the border to where the distance from it is ``to_px``: rows, columns, and whether that
+    lies in the photo."""
+    ahead = to_px - border.distance[rows, columns]
+    y = np.rint(rows + border.across_y[rows, columns] * ahead).astype(int)
+    x = np.rint(columns + border.across_x[rows, columns] * ahead).astype(int)
+    height, width = border.distance.shape
+    return y, x, (y >= 0) & (y < height) & (x >= 0) & (x < width)
+
+
 # --- samples: what each place near the border differs by from the light across it ----------------------------------
 
 
@@ -174,6 +188,7 @@ def _samples(photo: np.ndarray, restored: np.ndarray, border: _Border) -> _Sampl
     distance = border.distance
     rows, columns = np.nonzero((distance >= -_INSIDE_PX) & (distance <= _OUTSIDE_PX))
     lit, here = _log(photo, 2.5), _log(restored, 1.0)[rows, columns]
+    deep_y, deep_x, has_deep = _across(border, rows, columns, -_DEEP_PX)
     bins = np.rint((distance[rows, columns] + _INSIDE_PX) / _STEP_PX).astype(int)
     bins = np.clip(bins, 0, len(_DISTANCES) - 1)
     shadow = border.shadow[rows, columns]
@@ -183,13 +198,12 @@ def _samples(photo: np.ndarray, restored: np.ndarray, border: _Border) -> _Sampl
         there = np.zeros((len(rows), 3), np.float32)
         known = np.zeros(len(rows), bool)
         for reach in reaches_px:
-            ahead = reach - distance[rows, columns]
-            y = np.rint(rows + border.across_y[rows, columns] * ahead).astype(int)
-            x = np.rint(columns + border.across_x[rows, columns] * ahead).astype(int)
-            fit = np.flatnonzero(
-                ~known & (y >= 0) & (y < distance.shape[0]) & (x >= 0) & (x < distance.shape[1])
-            )
+            y, x, in_photo = _across(border, rows, columns, reach)
+            fit = np.flatnonzero(~known & in_photo & has_deep)
             fit = fit[distance[y[fit], x[fit]] >= 0.7 * reach]
+            # across the edge of a shadow it is brighter; across that of what casts it, or of a mask that ends too soon, not
+            step = lit[y[fit], x[fit]] - lit[deep_y[fit], deep_x[fit]]
+            fit = fit[step.mean(1) >= _LEAST_STEP]
             there[fit] = lit[y[fit], x[fit]]
             known[fit] = True
         if known.sum() < _LEAST_PX:

@@ -130,6 +130,25 @@ def test_a_dark_thing_beside_the_border_is_not_taken_for_the_light() -> None:
     assert error(relit, truth, deep) < 0.4 * error(restored, truth, deep)
 
 
+@pytest.mark.parametrize("red", [False, True], ids=["mask ends too soon", "red thing that casts it"])
+def test_a_border_that_is_not_the_shadows_says_nothing_of_the_light(red: bool) -> None:
+    """Most of the mask's border lies across the shadow itself, or beside what casts it."""
+    truth = ground(200, 260)
+    mask = np.zeros((200, 260), np.uint8)
+    mask[40:110, 70:] = 255
+    matte = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 2)[..., None]
+    photo = truth * (1 - matte * (1 - np.array([0.35, 0.4, 0.48])))
+    mask[:, 150:] = mask[90:] = 0
+    beyond = (np.arange(200)[:, None] >= 90) | (np.arange(260) >= 150)
+    if red:
+        truth[beyond] = photo[beyond] = (200, 40, 20)
+    soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 3)[..., None]
+    restored = levels(photo * np.exp(0.2 * soft))  # by far too little
+    relit = shadow_light.relit(levels(photo), mask, restored)
+    deep = cv2.erode(mask, np.ones((21, 21), np.uint8)) > 0
+    assert error(restored, levels(truth), deep) > 50 and error(relit, levels(truth), deep) < 2
+
+
 def test_large_photos_are_measured_on_a_copy() -> None:
     truth, photo, mask, restored = (
         np.asarray(cv2.resize(picture, (1300, 1000), interpolation=cv2.INTER_NEAREST)) for picture in scene()
