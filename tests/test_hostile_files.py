@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from core import atomic, foreign_text
+from core.export import folder as exported
 from core.export import import_weights
 from core.jobs import JobControl, ignore
 from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
+from core.model.memory_edit import MemoryEdit, MemoryEditError
 from core.restoring import calibration
 from core.restoring.verdict import Thresholds
 from core.training import state as training_state
 from core.training.recipe import RecipeError, TrainRecipe
-from core.training.run_folder import TrainingError, iterate_curve
+from core.training.run_folder import RunFolder, TrainingError, iterate_curve
 from core.training.trainer import train
 from tests.small import save_small_model, small_network
 from tests.training_kit import RECIPE, make_data
@@ -65,6 +70,32 @@ def test_nobody_waits_at_a_pipe_or_reads_an_endless_device(tmp_path: Path, kind:
         TrainRecipe.from_toml(folder / "recipe.toml")
     with pytest.raises(Exception, match="no regular file"):
         list(iterate_curve(folder))
+    with pytest.raises(MemoryEditError, match="no regular file"):
+        MemoryEdit.read(folder / "config.json")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no pipes with names")
+def test_a_card_that_is_a_pipe_holds_up_no_export(tmp_path: Path) -> None:
+    model = save_small_model(tmp_path / "m")
+    os.mkfifo(model / "card.md")
+    made = exported.export_model(model, tmp_path / "out", ignore, JobControl())
+    assert (made / "card.md").read_text()
+
+
+def test_what_a_run_compared_last_may_be_anything(tmp_path: Path) -> None:
+    """Archives that claim petabytes, or hold numbers no counter takes."""
+    folder = RunFolder(tmp_path)
+    head = io.BytesIO()
+    claims: Any = {"descr": "|u1", "fortran_order": False, "shape": (10**15,)}
+    np.lib.format.write_array_header_1_0(head, claims)
+    told = {"step": 1, "task": "derain", "weights": [1], "groups": [[["anchor", 1, None, [1e999, 0, 0]]]]}
+    kept: dict[str, Any] = {"told": np.frombuffer(json.dumps(told).encode(), np.uint8)}
+    for name, content in (("told.npy", head.getvalue()), ("x.npy", b"")):
+        with zipfile.ZipFile(folder.contrast_file, "w") as archive:
+            archive.writestr(name, content)
+        assert folder.contrast() is None
+    np.savez(folder.contrast_file, **kept, **{"0-0": np.zeros((8, 8, 3), np.uint8)})
+    assert folder.contrast() is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core import atomic
+from core import atomic, foreign_text
 from core.events import ItemStarted, Notice
 from core.jobs import Emit, JobControl, ignore
 from core.model import card as model_card
@@ -149,8 +149,8 @@ def _card(model: LoadedModel, stored: str) -> str:
     """The model's own card where somebody wrote one, else one from what the model records."""
     own = _own_folder(model.path) / CARD_FILE
     try:
-        text = own.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = foreign_text.read_text(own)
+    except (OSError, ValueError):
         text = ""
     return str(without_places(text)) if text.strip() else model_card.text(card_facts(model, stored))
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core import foreign_text
 from core.model.config import GRANULARITIES, POLARITIES, NetworkConfig, slot_rows
 
 if TYPE_CHECKING:
@@ -239,6 +240,7 @@ class MemoryEdit:
     def read(path: Path) -> MemoryEdit:
         """An edit from a JSON file. Raises MemoryEditError with the file's name, also if it cannot be read."""
         try:
+            foreign_text.check_is_regular(path)
             with path.open("rb") as file:
                 data = file.read(_MAX_FILE_BYTES + 1)
         except OSError as error:
