@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli import common
+from core.cli import common, recipes
 from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ def add(commands: Any) -> None:
         help="what DATA stands for in the recipe; may be given more than once",
     )  # fmt: skip
     parser.add_argument(
+        "--code", type=Path, metavar="FILE",
+        help="run this Python file, which the recipe names as its code: it makes the damage of a task of your own",
+    )  # fmt: skip
+    parser.add_argument(
         "--estimate", action="store_true", help="run a few real steps and say how long training takes here"
     )
     parser.add_argument(
@@ -58,16 +62,11 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.model import catalog
-    from core.training.recipe import RecipeError, TrainRecipe
-
     for folder in args.data:
         if not folder.is_dir():
             raise common.UsageError(f"--data {folder}: no such folder")
-    try:
-        recipe = TrainRecipe.from_toml(catalog.recipe(args.recipe))
-    except (catalog.CatalogError, RecipeError) as error:
-        raise common.UsageError(str(error)) from error
+    recipe = recipes.read(args.recipe)
+    recipes.run_own_code(args.code, recipe)
     if not args.data and any(
         folder == "DATA" or folder.startswith("DATA/") for folder in recipe.all_folders()
     ):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import extras
-from core.cli import common
+from core.cli import common, recipes
 from core.cli.words import message
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, Emit, ignore
@@ -79,10 +79,14 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
     recipe, data = _what_to_train(args)
-    _run_own_code(args.code, recipe)
+    recipes.run_own_code(args.code, recipe)
     with common.interruptible() as control:
         common.import_aside(control, "core.training.trainer")
+        from core.data.degrade import DegradationError
+        from core.data.degrade.blur import MotionError
         from core.model import tensors
+        from core.model.catalog import CatalogError
+        from core.model.checkpoint import CheckpointError
         from core.training import ranks as training_ranks
         from core.training import trainer as training
 
@@ -111,7 +115,15 @@ def run(args: argparse.Namespace) -> int:
                     from core.doctor.aftercare import calibrate_run
 
                     calibrate_run(recipe, data, result.model, args.device, tell, control)
-            except (training.TrainingError, RecipeError, RunBusy) as error:
+            except (
+                training.TrainingError,
+                RecipeError,
+                DegradationError,
+                MotionError,
+                CatalogError,
+                CheckpointError,
+                RunBusy,
+            ) as error:
                 if teller.started:  # the run itself failed, not what was asked for
                     raise
                 raise common.UsageError(message(error)) from error
@@ -151,31 +163,9 @@ def _event_files(args: argparse.Namespace) -> Iterator[Emit]:
         log.close()
 
 
-def _run_own_code(file: Path | None, recipe: TrainRecipe) -> None:
-    """Only what the recipe names, and only where it is named here as well. Raises UsageError."""
-    if file is None and not recipe.code:
-        return
-    if file is None or file.name != recipe.code:
-        named = f"names {recipe.code} as its code" if recipe.code else "names no code"
-        raise common.UsageError(
-            f"the recipe {named}; a Python file is run only when it is named here too: --code PATH/{recipe.code or 'FILE'}"
-        )
-    from core.data.degrade import own
-
-    try:
-        tasks_made = own.load(file)
-    except own.OwnCodeError as error:
-        raise common.UsageError(f"--code {error}") from error
-    if recipe.task not in tasks_made:
-        raise common.UsageError(
-            f"--code {file.name}: makes {', '.join(tasks_made)}, and the task is {recipe.task}"
-        )
-
-
 def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, ...]]:
     """The recipe and what DATA stands for: as given, else as the run was begun. Raises UsageError."""
-    from core.model import catalog
-    from core.training.recipe import RecipeError, TrainRecipe
+    from core.training.recipe import RecipeError
     from core.training.recipe_folders import resolve_folders
     from core.training.run_folder import RunDamaged, RunFolder
 
@@ -186,13 +176,13 @@ def _what_to_train(args: argparse.Namespace) -> tuple[TrainRecipe, tuple[Path, .
         if args.resume and not data and (state := folder.state()) is not None:
             data = tuple(Path(path) for path in state.data)
         if args.recipe is not None:
-            recipe = TrainRecipe.from_toml(catalog.recipe(args.recipe))
+            recipe = recipes.read(args.recipe)
         elif folder.recipe_file.is_file():
             recipe = folder.recipe()
         else:
             raise common.UsageError(f"--out {args.out}: holds no run to go on with")
         resolve_folders(recipe.all_folders(), data)
-    except (catalog.CatalogError, RecipeError, RunDamaged) as error:
+    except (RecipeError, RunDamaged) as error:
         raise common.UsageError(message(error)) from error
     return recipe, data
 

@@ -53,17 +53,20 @@ class DataSource:
     degradation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise DataSourceError(f"kind {self.kind!r}: need one of {', '.join(KINDS)}")
+        wrong = [] if self.kind in KINDS else [f"kind {self.kind!r}: need one of {', '.join(KINDS)}"]
         if not 0 < self.share < 1e6:
-            raise DataSourceError(f"share {self.share}: need more than 0")
+            wrong.append(f"share {self.share}: need more than 0")
         for name, most in (("hold_out", 0.9), ("camera_share", 1.0), ("noise_share", 1.0)):
             if not 0 <= getattr(self, name) <= most:
-                raise DataSourceError(f"{name} {getattr(self, name)}: need 0 to {most:g}")
-        for item in fields(self):
-            is_set = getattr(self, item.name) != _default(item.name)
-            if is_set and item.name not in _TAKES[self.kind] | {"kind", "share"}:
-                raise DataSourceError(f"{item.name}: a source of kind {self.kind} does not take it")
+                wrong.append(f"{name} {getattr(self, name)}: need 0 to {most:g}")
+        taken = _TAKES.get(self.kind, frozenset(_DEFAULTS)) | {"kind", "share"}
+        wrong += [
+            f"{item.name}: a source of kind {self.kind} does not take it"
+            for item in fields(self)
+            if getattr(self, item.name) != _default(item.name) and item.name not in taken
+        ]
+        if wrong:  # all at once: who mends one should not meet the next
+            raise DataSourceError("; ".join(wrong))
 
     @property
     def lacks(self) -> str:
@@ -81,9 +84,13 @@ class DataSource:
     def from_dict(values: Mapping[str, Any]) -> DataSource:
         """As a table of the TOML file. Raises :class:`DataSourceError`."""
         found: dict[str, Any] = {}
+        wrong: list[str] = []
+        unknown = [key for key in values if key not in _DEFAULTS]
+        if unknown:
+            wrong.append(f"{', '.join(unknown)}: unknown; known are {', '.join(_DEFAULTS)}")
         for key, value in values.items():
-            if key not in _DEFAULTS:
-                raise DataSourceError(f"{key}: unknown; known are {', '.join(_DEFAULTS)}")
+            if key in unknown:
+                continue
             want = _DEFAULTS[key]
             if isinstance(want, tuple) and isinstance(value, list) and all(isinstance(v, str) for v in value):
                 found[key] = tuple(value)
@@ -94,10 +101,14 @@ class DataSource:
             elif isinstance(want, dict) and isinstance(value, Mapping):
                 found[key] = dict(value)
             else:
-                raise DataSourceError(f"{key} {value!r}: need {_WORDS[type(want)]}")
-        source = DataSource(**found)
-        if source.lacks:
-            raise DataSourceError(source.lacks)
+                wrong.append(f"{key} {value!r}: need {_WORDS[type(want)]}")
+        try:
+            source = DataSource(**found)
+            wrong += [source.lacks] if source.lacks and not wrong else []
+        except DataSourceError as error:
+            wrong.append(str(error))
+        if wrong:
+            raise DataSourceError("; ".join(wrong))
         return source
 
     def as_dict(self) -> dict[str, Any]:

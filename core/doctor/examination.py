@@ -16,6 +16,7 @@ from typing import Any
 from core import tasks
 from core.data.dataset import few_photos
 from core.data.degrade import DegradationError
+from core.data.degrade.blur import Motion, MotionError
 from core.doctor.data import ERROR, NOTE, WARNING, Finding, Gathered, gather, names_of
 from core.doctor.leave import offered
 from core.doctor.look import Examiner, Look, PairThumbnail, look_at_all
@@ -26,8 +27,9 @@ from core.images.metrics import SSIM_MIN_PX
 from core.jobs import Emit, JobControl
 from core.model import catalog
 from core.model.config import STRIDE_PX
-from core.training.recipe import TrainRecipe
+from core.training.recipe import RecipeError, TrainRecipe
 from core.training.recipe_check import source_problems
+from core.training.recipe_folders import resolve_file
 
 __all__ = [
     "ERROR",
@@ -95,7 +97,7 @@ def examine(recipe: TrainRecipe, data: tuple[Path, ...], emit: Emit, control: Jo
     began = time.monotonic()
     control.checkpoint()
     found = gather(recipe, data)
-    _check_settings(found, recipe)
+    _check_settings(found, recipe, data)
     looks = list(look_at_all(found.units, Examiner(recipe, found.units), emit, control))
     _judge(found, recipe, looks)
     known = [Known(look.unit.target, look.unit.validates, look.unit.input is not None, look.info.file_bytes, look.print)
@@ -117,7 +119,7 @@ def examine(recipe: TrainRecipe, data: tuple[Path, ...], emit: Emit, control: Jo
     )
 
 
-def _check_settings(found: Gathered, recipe: TrainRecipe) -> None:
+def _check_settings(found: Gathered, recipe: TrainRecipe, data: tuple[Path, ...]) -> None:
     """What of the recipe only the data's readers would refuse."""
     for number, need in source_problems(recipe.task, recipe.sources).items():
         found.add("sources", ERROR, f"[[source]] {number}: {need}.")
@@ -126,6 +128,11 @@ def _check_settings(found: Gathered, recipe: TrainRecipe) -> None:
             registered(recipe.task).params(recipe.degradation)
         except DegradationError as error:
             found.add("degradation", ERROR, f"{error}.")
+    if recipe.motion:
+        try:
+            Motion.read(resolve_file(recipe.motion, data))
+        except (RecipeError, MotionError, OSError) as error:
+            found.add("motion", ERROR, f"motion: {error}.")
     if recipe.start_from:
         if problem := catalog.model_problem(recipe.start_from):
             found.add("start_from", ERROR, f"start_from: {problem}.")

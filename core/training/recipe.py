@@ -18,7 +18,12 @@ import tomli_w
 from core import foreign_text, tasks
 from core.data.source import BUNDLED, DataSource, DataSourceError
 from core.tasks import TASKS
-from core.training.recipe_check import degradation_problem, find_problems, source_problems
+from core.training.recipe_check import (
+    degradation_problem,
+    find_problems,
+    source_damage_problem,
+    source_problems,
+)
 from core.training.recipe_field import spec
 
 
@@ -332,36 +337,51 @@ class TrainRecipe:
     )
 
     def __post_init__(self) -> None:
-        specs = {item.name: item for item in fields(self)}
-        found = [
-            f"{name} {list(value) if isinstance(value := getattr(self, name), tuple) else repr(value)}: {need}"
-            for name, need in find_problems({name: getattr(self, name) for name in specs}, specs).items()
-        ]
-        if found:  # all at once: who mends one should not meet the next
+        found = _told({item.name: getattr(self, item.name) for item in fields(self)})
+        if found:
             raise RecipeError("; ".join(found))
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> TrainRecipe:
-        """From sections as in the TOML file. Raises :class:`RecipeError` on unknown keys or bad values."""
+    def from_dict(values: Mapping[str, Any], damage: bool = False) -> TrainRecipe:
+        """From sections as in the TOML file.
+
+        ``damage``: parameters of the damage are checked, too, as training does before its first step; imports cv2.
+        Raises :class:`RecipeError`, which names everything that is wrong: who mends one should not meet the next.
+        """
         known = {item.name: item for item in fields(TrainRecipe)}
         flat: dict[str, Any] = {}
+        found: list[str] = []
+        sources: dict[int, DataSource] = {}
+        lost: list[str] = []  # what is wrong with the other sources; those that are left say little
         for section, content in values.items():
             if section == "source":
-                flat["sources"] = _sources(content)
-                continue
-            if not isinstance(content, Mapping):
-                raise RecipeError(f"{section}: stands outside a section; sections are {_sections()}")
-            if section == "degradation":
+                sources, lost = _sources(content)
+                flat["sources"] = tuple(sources.values())
+            elif not isinstance(content, Mapping):
+                found.append(f"{section}: stands outside a section; sections are {_sections()}")
+            elif section == "degradation":
                 flat["degradation"] = dict(content)
-                continue
-            for key, value in content.items():
-                if key not in known or known[key].metadata["section"] != section:
-                    raise RecipeError(f"[{section}] {key}: unknown; known here are {_keys(section)}")
-                flat[key] = tuple(value) if isinstance(value, list) else value
+            else:
+                here = {key for key in content if key in known and known[key].metadata["section"] == section}
+                if unknown := [key for key in content if key not in here]:
+                    found.append(
+                        f"[{section}] {', '.join(unknown)}: unknown; known here are {_keys(section)}"
+                    )
+                flat |= {
+                    key: tuple(content[key]) if isinstance(content[key], list) else content[key]
+                    for key in content
+                    if key in here
+                }
+        found += lost + _told({**_defaults(), **flat}, but_for="sources" if lost else "")
+        if damage:
+            found += _damage_told({**_defaults(), **flat}, sources)
+        if found:
+            raise RecipeError("; ".join(found))
         return TrainRecipe(**flat)
 
     @staticmethod
-    def from_toml(path: Path) -> TrainRecipe:
+    def from_toml(path: Path, damage: bool = False) -> TrainRecipe:
+        """As :meth:`from_dict`. Raises RecipeError, which names the file; OSError."""
         try:
             values = foreign_text.read_toml(path)
         except tomllib.TOMLDecodeError as error:
@@ -371,7 +391,7 @@ class TrainRecipe:
         except ValueError as error:
             raise RecipeError(f"{path.name}: cannot be read: {error}") from error
         try:
-            return TrainRecipe.from_dict(values)
+            return TrainRecipe.from_dict(values, damage)
         except RecipeError as error:
             raise RecipeError(f"{path.name}: {error}") from error
 
@@ -453,16 +473,43 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _sources(content: Any) -> tuple[DataSource, ...]:
+def _sources(content: Any) -> tuple[dict[int, DataSource], list[str]]:
+    """Those that can be used by their numbers from 1, and what is wrong with the others."""
     if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
-        raise RecipeError("source: need tables, each headed [[source]]")
-    found = []
+        return {}, ["source: need tables, each headed [[source]]"]
+    found, wrong = {}, []
     for number, part in enumerate(content, 1):
         try:
-            found.append(DataSource.from_dict(part))
+            found[number] = DataSource.from_dict(part)
         except DataSourceError as error:
-            raise RecipeError(f"[[source]] {number}: {error}") from error
-    return tuple(found)
+            wrong.append(f"[[source]] {number}: {error}")
+    return found, wrong
+
+
+def _defaults() -> dict[str, Any]:
+    return {item.name: {} if item.name == "degradation" else item.default for item in fields(TrainRecipe)}
+
+
+def _told(values: Mapping[str, Any], but_for: str = "") -> list[str]:
+    """What is wrong with the values of all fields, each with its name and value."""
+    return [
+        f"{name} {list(value) if isinstance(value := values[name], tuple) else repr(value)}: {need}"
+        for name, need in find_problems(values, {item.name: item for item in fields(TrainRecipe)}).items()
+        if name != but_for
+    ]
+
+
+def _damage_told(values: Mapping[str, Any], sources: Mapping[int, DataSource]) -> list[str]:
+    """What the damage does not take of the parameters that are given for it."""
+    task = values["task"]
+    if not isinstance(task, str):
+        return []
+    sentence = degradation_problem(task, values["degradation"]) if values["degradation"] else None
+    found = [] if sentence is None else [f"degradation {sentence}"]
+    for number, source in sources.items():
+        if (need := source_damage_problem(task, source)) is not None:
+            found.append(f"[[source]] {number}: degradation {need}")
+    return found
 
 
 def _last_name(folder: str) -> str:

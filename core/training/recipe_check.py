@@ -53,24 +53,28 @@ def degradation_problem(task: str, values: Mapping[str, Any]) -> str | None:
 def source_problems(task: str, sources: Sequence[DataSource]) -> dict[int, str]:
     """Number of a source, from 1 -> what is wrong with it; empty when all is well. Imports cv2 where one says how it
     is damaged."""
-    from core.data.degrade import DegradationError
-    from core.data.degrade.layers import LAYERS
-
     found = {}
     for number, source in enumerate(sources, 1):
-        need = _source_problem(task, source)
-        if need is None and source.degradation and source.kind == "drawn":
-            need = degradation_problem(task, source.degradation)
-        if need is None and source.degradation and source.kind == "layers":
-            try:
-                LAYERS.params(source.degradation)
-            except DegradationError as error:
-                need = str(error).removeprefix("degradation ")
+        need = _source_problem(task, source) or source_damage_problem(task, source)
         if need is not None:
             found[number] = need
     if not found and (need := _score_problem(sources)):
         found[1] = need
     return found
+
+
+def source_damage_problem(task: str, source: DataSource) -> str | None:
+    """Why a source's damage does not take the parameters it gives; None when it does. Imports cv2 where it gives any."""
+    if not source.degradation or source.kind != "layers":
+        return degradation_problem(task, source.degradation) if source.degradation else None
+    from core.data.degrade import DegradationError
+    from core.data.degrade.layers import LAYERS
+
+    try:
+        LAYERS.params(source.degradation)
+    except DegradationError as error:
+        return str(error).removeprefix("degradation ")
+    return None
 
 
 def _source_problem(task: str, source: DataSource) -> str | None:
@@ -168,9 +172,13 @@ def _between(
             else f"only kind sources takes them, not {values['kind']}"
         )  # fmt: skip
     if well("task", "sources"):
-        for number, source in enumerate(values["sources"], 1):
-            if need := _source_problem(values["task"], source):
-                yield "sources", ("task",), f"source {number}: {need}"
+        needs = [
+            f"source {number}: {need}"
+            for number, source in enumerate(values["sources"], 1)
+            if (need := _source_problem(values["task"], source))
+        ]
+        if needs:
+            yield "sources", ("task",), "; ".join(needs)
         if need := _score_problem(values["sources"]):
             yield "sources", (), f"source 1: {need}"
     if well("kind", "hold_out") and values["hold_out"] and values["kind"] in {"clean", "sources"}:

@@ -131,6 +131,28 @@ def test_train_refuses_a_bad_recipe(capsys: pytest.CaptureFixture[str], tmp_path
     assert "not valid TOML" in run(capsys, "train", path, "--out", tmp_path / "run")[2]
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"degradation": {"drizzle": 3}}, "drizzle: unknown"),
+        ({"start_from": "derain-z"}, "no model 'derain-z'"),
+        ({"start_from": "DATA"}, "DATA"),
+        ({"task": "deblur", "motion": "DATA/none.json"}, "none.json: no such file"),
+        ({"task": "deblur", "motion": "DATA/walk.json"}, "need homographies"),
+        ({"task": "dehaze", "code": "haze.py"}, "named here too"),
+    ],
+)
+def test_a_recipe_is_a_bad_argument_wherever_its_fault_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, more: dict[str, Any], said: str
+) -> None:
+    path = _recipe(tmp_path, **more)
+    (tmp_path / "data/walk.json").write_text("{}")
+    code, out, err = run(capsys, "train", path, "--data", tmp_path / "data", "--out", tmp_path / "run")
+    assert (code, out, err.count("\n")) == (2, "", 1) and said in err
+    code, out, err = run(capsys, "check", path, "--data", tmp_path / "data")
+    assert code in (1, 2) and said in " ".join((out + err).split()), "found before training is asked for"
+
+
 def test_a_run_that_fails_is_no_bad_argument(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

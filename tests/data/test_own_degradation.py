@@ -70,7 +70,11 @@ def test_the_command_runs_it_only_when_it_is_named_twice(
         RecipeError, match=r"haze\.py, which is run only when it is named on the command line"
     ):
         train(DEHAZE, (data,), tmp_path / "window", ignore, JobControl())
+    check = ["check", str(recipe), "--data", str(data)]
+    assert main(check) == 2 and "named here too" in capsys.readouterr().err
     assert not ran.exists() and not (tmp_path / "run").exists()
+    assert main([*check, "--code", str(haze)]) == 0 and ran.exists()
+    ran.unlink()
     assert main([*words, "--code", str(haze)]) == 0
     model = checkpoint.load(tmp_path / "run" / "model")
     assert model.task == "dehaze" and model.provenance["recipe"]["data"]["code"] == "haze.py"

@@ -375,6 +375,10 @@ def test_folders_and_settings(tmp_path: Path) -> None:
     assert "drizzle" in of(see(wrong, data), "degradation").text
     for start in ("nowhere/model", str(data)):  # nothing there; a folder, but of photos
         assert of(see(replace(CLEAN, start_from=start), data), "start_from").severity == "error"
+    (data / "walk.json").write_text('{"homographies": [[1]]}')
+    for motion in ("DATA/none.json", "DATA/walk.json"):
+        moved = of(see(replace(CLEAN, task="deblur", motion=motion), data), "motion")
+        assert moved.severity == "error" and motion.rpartition("/")[2] in moved.text
     other = of(see(replace(CLEAN, task="deshadow", start_from="derain-s"), data), "start_from")
     assert (other.severity, "learned to remove rain" in other.text) == ("note", True)
     one = replace(PAIRS, train=("DATA/one",), validation=("DATA/one",))

@@ -99,6 +99,28 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     assert all(name in str(caught.value) for name in ("steps 0", "patch_px 33", "lr -1.0"))
 
 
+def test_all_that_is_wrong_with_a_file_is_said_at_once(tmp_path: Path) -> None:
+    """Wherever it stands: keys, sections, values, sources and what the damage takes."""
+    file = tmp_path / "r.toml"
+    file.write_text(
+        'stray = 1\n[data]\nkind = "sources"\n[training]\nsteps = 0\nspeed = 1\nhaste = 2\n[sky]\nblue = 1\n'
+        '[degradation]\nmist = 7\nfrogs = 1\ncats = 2\n[[source]]\ncolour = 1\nshare = -1\nkind = "dreamt"\n'
+        '[[source]]\ndegradation = {mist = 8}\n[[source]]\nkind = "layers"\nfolders = 3\n'
+    )
+    with pytest.raises(RecipeError) as caught:
+        TrainRecipe.from_toml(file, damage=True)
+    said = str(caught.value)
+    for what in (
+        "r.toml: stray: stands outside a section", "[training] speed, haste: unknown", "[sky] blue: unknown",
+        "steps 0: need", "frogs, cats: unknown", "mist 7", "[[source]] 1: colour: unknown", "share -1.0: need",
+        "kind 'dreamt': need", "[[source]] 2: degradation mist 8", "[[source]] 3: folders 3: need",
+    ):  # fmt: skip
+        assert said.count(what) == 1, what
+    with pytest.raises(RecipeError) as without:
+        TrainRecipe.from_toml(file)
+    assert "frogs" not in str(without.value), "a run is listed whatever its damage once took"
+
+
 def test_a_parameter_of_the_degradation_is_checked_with_its_task() -> None:
     assert problems_of({"degradation": {"mist": 0.5}}) == {}
     assert "mist 7" in problems_of({"degradation": {"mist": 7}})["degradation"]

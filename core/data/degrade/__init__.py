@@ -72,9 +72,13 @@ class RegisteredDegradation:
         """The defaults with ``values`` put in; two-number lists become ranges. Raises :class:`DegradationError`."""
         known = {item.name: getattr(self.defaults, item.name) for item in fields(self.defaults)}
         changed: dict[str, Any] = {}
+        wrong: list[str] = []
+        unknown = [key for key in values if key not in known]
+        if unknown:
+            wrong.append(f"{', '.join(unknown)}: unknown; known are {', '.join(known)}")
         for key, value in values.items():
-            if key not in known:
-                raise DegradationError(f"degradation {key}: unknown; known are {', '.join(known)}")
+            if key in unknown:
+                continue
             try:
                 if isinstance(known[key], Bounds):
                     changed[key] = Bounds(*map(float, value))
@@ -84,9 +88,10 @@ class RegisteredDegradation:
                     changed[key] = float(value)
                 replace(self.defaults, **{key: changed[key]})  # its own checks, named after this key
             except (TypeError, ValueError) as error:
-                raise DegradationError(
-                    f"degradation {key} {value!r}: {error}; the default is {known[key]}"
-                ) from error
+                named = f"{error}" if f"{error}".startswith(f"{key} ") else f"{key} {value!r}: {error}"
+                wrong.append(f"{named}; the default is {known[key]}")
+        if wrong:  # all at once: who mends one should not meet the next
+            raise DegradationError(f"degradation {'; '.join(wrong)}")
         return replace(self.defaults, **changed)
 
     def always(self, params: Any) -> Any:
