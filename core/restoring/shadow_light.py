@@ -7,7 +7,8 @@ the lit photo straight across it, beyond the penumbra; what differs is gathered
 * by distance from the border, so that the penumbra gets a course of its own (the thin dark or bright outline goes),
 * by place, so that a wide shadow on several grounds gets the light of each,
 * like with like: what is found most often counts, so that another material across the border does not,
-* where it is a shadow's border at all: brighter across it. Beside what casts it, or where a mask ends too soon, it is not.
+* where it is a shadow's border at all: brighter across it. Beside what casts it, or where a mask ends too soon, it is not,
+* and ends at the photo's own edge, which a mask never follows to the pixel.
 
 Where photo and shadow are too restless to tell, the network's own light stays. No torch.
 """
@@ -48,6 +49,11 @@ _LEAST_PX, _OWN_PX, _MOST_SHADOWS = (
     24,
 )  # a shadow is one from, has a course of its own from; of the largest
 _SOFT_PX = 1.2
+_LEVELS_UP = 2.0  # of 255, added before logarithms: what is nearly black has no light to tell
+_GUIDE_BLUR_PX = 0.7
+_FIT_RADIUS_PX, _FIT_EPS, _FIT_PX = 4, 0.02, 5.0  # the last: how far from the border the gain is fitted
+_SURE_PX, _SIDE_PX = 7.0, 16  # from the border: what lies surely on one side, and how much of it is asked
+_CLEAR = 4.0  # times the spread of the ground on both sides: an edge that is higher stands clear of it
 # log differences as light and two tints, an orthonormal basis
 _AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(
     np.float32
@@ -79,9 +85,10 @@ def relit(photo: np.ndarray, mask: np.ndarray, restored: np.ndarray) -> np.ndarr
     change = _change(before, small, after)
     if change is None:
         return restored
+    lit = _sharpened(before, _changed(after, change), small)
     if by == 1:
-        return _changed(restored, change)
-    return copies.Correction(after, _changed(after, change), by, "light").put_all(restored)
+        return lit
+    return copies.Correction(after, lit, by, "light").put_all(restored)
 
 
 def _changed(pixels: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -110,6 +117,72 @@ def _log(pixels: np.ndarray, blur_px: float) -> np.ndarray:
     """Logarithm of the stored values, smoothed, in units of an 8-bit level."""
     levels = pixels.astype(np.float32) / (np.iinfo(pixels.dtype).max / 255)
     return np.asarray(np.log(np.maximum(cv2.GaussianBlur(levels, (0, 0), blur_px), 1.0)))
+
+
+# --- the edge: where the light ends ------------------------------------------------------------------------------
+
+
+def _sharpened(photo: np.ndarray, lit: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """``lit`` with a gain that ends where the photo's own edge is, not where the mask's is: the rims beside it go.
+
+    Beside every border the gain is fitted to the photo's luminance (a guided filter, He et al. 2013). Where plain ground lies on
+    both sides, so that the edge stands clear of it, the luminance between both sides is taken for the share of shadow, and the
+    gain of the depth is given in this share.
+    """
+    border = _Border.of(mask)
+    if border is None:
+        return lit
+    top = np.iinfo(photo.dtype).max
+    log, off = (np.log(pixels * np.float32(255 / top) + _LEVELS_UP) for pixels in (photo, lit))
+    gain = off - log
+    guide = cv2.GaussianBlur(log.mean(2), (0, 0), _GUIDE_BLUR_PX)
+    away = np.abs(border.distance)
+    near = np.clip((_FIT_PX + 4 - away) / 4, 0, 1)[..., None]
+    gain += (_fitted(gain, guide) - gain) * near
+    between, clear = _between(gain, guide, border)
+    clear = clear * np.clip((_SURE_PX + 3 - away) / 3, 0, 1)
+    gain += (between - gain) * clear[..., None]
+    found = (np.exp(log + gain) - _LEVELS_UP) * np.float32(top / 255)
+    is_edge = np.maximum(near, clear[..., None]) > 0
+    return np.where(is_edge, np.rint(np.clip(found, 0, top)), lit).astype(lit.dtype)
+
+
+def _box(values: np.ndarray, radius_px: int, border_type: int = cv2.BORDER_REFLECT_101) -> np.ndarray:
+    """Means over squares of (H, W) or (H, W, 3)."""
+    size = 2 * radius_px + 1, 2 * radius_px + 1
+    return np.asarray(cv2.blur(values, size, borderType=border_type), np.float32)
+
+
+def _fitted(gain: np.ndarray, guide: np.ndarray) -> np.ndarray:
+    """``gain`` (H, W, 3) as a line over ``guide`` (H, W) around each place."""
+    centre, middle = _box(guide, _FIT_RADIUS_PX), _box(gain, _FIT_RADIUS_PX)
+    spread = _box(guide * guide, _FIT_RADIUS_PX) - centre * centre
+    slope = _box(gain * guide[..., None], _FIT_RADIUS_PX) - centre[..., None] * middle
+    slope /= (spread + _FIT_EPS)[..., None]
+    rest = middle - slope * centre[..., None]
+    return _box(slope, _FIT_RADIUS_PX) * guide[..., None] + _box(rest, _FIT_RADIUS_PX)
+
+
+def _between(gain: np.ndarray, guide: np.ndarray, border: _Border) -> tuple[np.ndarray, np.ndarray]:
+    """The gain between what it is on both sides, by where the guide is between both, (H, W, 3); and how clearly the edge
+    stands above the ground of both sides, (H, W) in 0..1."""
+    sides = []
+    for depth in (-border.distance, border.distance):
+        is_side = ((depth > _SURE_PX) & (depth < _SIDE_PX)).astype(np.float32)
+        share = _box(is_side, _SIDE_PX, cv2.BORDER_CONSTANT) + np.float32(1e-6)
+
+        def mean(values: np.ndarray, is_side: np.ndarray = is_side, share: np.ndarray = share) -> np.ndarray:
+            where, of = (is_side, share) if values.ndim == 2 else (is_side[..., None], share[..., None])
+            return _box(values * where, _SIDE_PX, cv2.BORDER_CONSTANT) / of
+
+        level = mean(guide)
+        sides.append((level, np.maximum(mean(guide * guide) - level * level, 0), mean(gain), share))
+    (dark, dark_spread, deep, dark_share), (light, light_spread, far, light_share) = sides
+    step = light - dark
+    shadow = np.clip((light - guide) / np.maximum(step, 0.05), 0, 1)[..., None]
+    clear = np.clip((step / (np.sqrt(dark_spread + light_spread) + 0.02) - _CLEAR) / 2, 0, 1)
+    clear[(dark_share < 0.02) | (light_share < 0.02) | (step < 2 * _LEAST_STEP)] = 0
+    return far + (deep - far) * shadow, clear
 
 
 # --- the border ----------------------------------------------------------------------------------------------

@@ -149,6 +149,19 @@ def test_a_border_that_is_not_the_shadows_says_nothing_of_the_light(red: bool) -
     assert error(restored, levels(truth), deep) > 50 and error(relit, levels(truth), deep) < 2
 
 
+@pytest.mark.parametrize("off_px", [-4, -2, 2, 4])
+def test_on_plain_ground_the_light_ends_at_the_photos_own_edge(off_px: int) -> None:
+    """Wherever the mask's edge is."""
+    truth = 200 * np.exp(0.15 * (ground(200, 260).mean(2, keepdims=True) / 130 - 1)) * np.ones(3)
+    mask = disc(200, 260, 60)
+    photo = np.where(mask[..., None] > 0, truth * np.array([0.35, 0.4, 0.48]), truth)
+    photo = cv2.GaussianBlur(photo, (0, 0), 1.0)
+    told = disc(200, 260, 60 + off_px)
+    relit = shadow_light.relit(levels(photo), told, levels(brightened(photo, told)))
+    rim = (disc(200, 260, 68) > 0) & ~(disc(200, 260, 52) > 0)
+    assert error(relit, levels(truth), rim) < 12
+
+
 def test_large_photos_are_measured_on_a_copy() -> None:
     truth, photo, mask, restored = (
         np.asarray(cv2.resize(picture, (1300, 1000), interpolation=cv2.INTER_NEAREST)) for picture in scene()
