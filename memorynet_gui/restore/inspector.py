@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, QSize, Signal, SignalInstance
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from memorynet_gui.restore.job import Quality
 
 
+_SHORT_PX = 640
+
+
 class Inspector(QWidget):
     """Shows one photo and the choices for the next run. Every wish is a signal; the page fulfils it."""
 
@@ -86,9 +89,7 @@ class Inspector(QWidget):
         self._build_quality()
         self._build_receipt()
         inside = QWidget()
-        inside_layout = QVBoxLayout(inside)
-        inside_layout.setContentsMargins(16, 16, 16, 8)
-        inside_layout.setSpacing(16)
+        self._inside = inside_layout = QVBoxLayout(inside)
         for part in (
             self.problem_box,
             self.outdated,
@@ -108,7 +109,20 @@ class Inspector(QWidget):
         layout.addWidget(scroll, 1)
         layout.addWidget(self._build_buttons())  # below all that comes and goes, so they never move
         self.setMinimumWidth(248)
+        self._set_short(False)
         self.show_item(None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._set_short(event.size().height() < _SHORT_PX)
+
+    def _set_short(self, on: bool) -> None:
+        """In a small window the parts stand closer, so that quality and receipt are seen without scrolling."""
+        gap_px = 8 if on else 16
+        self._inside.setContentsMargins(16, gap_px, 16, 8)
+        self._inside.setSpacing(gap_px)
+        self.strength_row.set_short(on)
+        self.choices.thoroughness.ends.set_short(on)
 
     # --- building --------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea
 
 from core.images import io as image_io
 from core.images import metrics
@@ -39,6 +40,26 @@ def test_what_is_said_of_a_photo_does_not_move_the_buttons(at: Desk, place: dict
         for row in range(at.panel._receipt_rows.count())
     ]
     assert "Found" not in rows  # it stands above, once
+
+
+def test_quality_and_receipt_are_seen_in_a_small_window(at: Desk, place: dict[str, Path]) -> None:
+    """The panel is as large as the window of 1024x640 px leaves it."""
+    at.panel.resize(296, 566)
+    at.restored(place["png"])
+    (scroll,) = at.panel.findChildren(QScrollArea)
+    rows = at.panel._receipt_rows
+
+    def is_seen() -> bool:
+        last = rows.itemAt(rows.count() - 1).widget()
+        return 0 < last.mapTo(scroll.viewport(), last.rect().bottomLeft()).y() < scroll.viewport().height()
+
+    wait(lambda: rows.count() >= 5 and is_seen() and scroll.verticalScrollBar().maximum() == 0, 10)
+    assert at.panel.verdict_words.isVisible() and at.panel.reference.isVisible()
+    ends = at.panel.strength_row
+    for height, is_beside in ((566, True), (826, False)):
+        at.panel.resize(296, height)
+        wait(lambda beside=is_beside: (ends.left.y() < ends.slider.geometry().bottom()) is beside)
+        assert ends.slider.width() > 100
 
 
 # --- restoring ----------------------------------------------------------------------------------
