@@ -158,7 +158,8 @@ def _open_window(paths: list[Path], wants_sample: bool, is_alone: bool) -> int:
         listener.close()
     is_down = window.shut_down()
     logging_set_up.stop()
-    code = EXIT_INTERRUPTED if interrupted() else code if is_down else EXIT_FAILED
+    number = interrupted()
+    code = 128 + number if number else code if is_down else EXIT_FAILED
     if not is_down or any(thread.is_alive() for thread in threads):
         # Python would tear torch down under a thread that is still inside it, and Qt aborts over a running one
         with contextlib.suppress(OSError, ValueError):
@@ -212,8 +213,8 @@ def prepare_training(window: MainWindow, threads: list[threading.Thread]) -> Non
     window.runner.ended.connect(look)
 
 
-def _close_on_interrupt(window: MainWindow) -> Callable[[], bool]:
-    """Make Ctrl+C in the terminal close the window; returns a function that says whether it did.
+def _close_on_interrupt(window: MainWindow) -> Callable[[], int]:
+    """Make Ctrl+C in the terminal close the window; returns a function that says which signal did, 0 for none.
 
     Python runs its handlers between bytecodes only, and Qt's loop runs none while idle: the signal's number is
     written to a socket that the loop watches.
@@ -246,7 +247,7 @@ def _close_on_interrupt(window: MainWindow) -> Callable[[], bool]:
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, on_signal)
     window.sockets = (reading, writing)  # type: ignore[attr-defined]  # as long as the window lives
-    return lambda: bool(hit)
+    return lambda: hit[-1] if hit else 0
 
 
 def _process_age_ms() -> float:

@@ -212,7 +212,7 @@ def test_ctrl_c_in_the_terminal_closes_the_window(number: signal.Signals, tmp_pa
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
-    assert out.splitlines() == ["opened []", "code 130"]
+    assert out.splitlines() == ["opened []", f"code {128 + number}"]
     assert "Traceback" not in err
     assert (tmp_path / "kept" / "config" / "settings.json").exists()
 
