@@ -151,10 +151,15 @@ def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str)
     return model
 
 
+def takes_masks(model: checkpoint.LoadedModel) -> bool:
+    """Whether the model's record says ``"guidance": true``."""
+    return model.provenance.get("guidance") is True
+
+
 def check_takes_masks(model: checkpoint.LoadedModel) -> None:
-    """Raises RestoreError unless the model's record says ``"guidance": true``: to a network that has never seen
-    a mask in training, its channel is noise that ruins the picture."""
-    if model.provenance.get("guidance") is not True:
+    """Raises RestoreError unless the model takes masks: to a network that has never seen one in training, its channel
+    is noise that ruins the picture."""
+    if not takes_masks(model):
         raise RestoreError(f"model {model.name} was trained without masks and cannot use one")
 
 
@@ -334,16 +339,16 @@ class _Job:
         largest_used = min(self.tile_px, max(self.width, self.height))
         if largest_used > SMALLEST_TILE_PX:
             self.tile_px = max(SMALLEST_TILE_PX, largest_used // 2 // STRIDE_PX * STRIDE_PX)
-            note = f"memory ran short; went on with tiles of {self.tile_px} px"
+            note = f"memory ran short; went on with pieces of {self.tile_px} px"
         elif self.device != "cpu":
             self.device = "cpu"
             self.precision = choose_precision(self.request.precision, "cpu")
             path = self.request.model or catalog.default_model(self.request.task)
             self.model = load_model(path, self.device, self.precision)
             self.tile_px = self.request.tile_px or self._tile_for()
-            note = "the device's memory ran short even for small tiles; went on with the processor"
+            note = "the device's memory ran short even for small pieces; went on with the processor"
         else:
-            raise MemoryError(f"not enough memory even for tiles of {self.tile_px} px: {reason}")
+            raise MemoryError(f"not enough memory even for pieces of {self.tile_px} px: {reason}")
         self.say(LadderStep(reason, self.device, self.tile_px), note)
 
     def say(self, step: LadderStep, note: str) -> None:

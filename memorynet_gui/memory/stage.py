@@ -297,10 +297,12 @@ class MemoryStage(QObject):
                 else "Trying the change on the whole photo"
             )
             self.progressed.emit(
-                f"{text} · tile {event.index} of {event.count}", event.index / event.count, event.seconds_left
+                f"{text} · piece {event.index} of {event.count}",
+                event.index / event.count,
+                event.seconds_left,
             )
         elif isinstance(event, PassTile):
-            text = f"At {event.scale} of the photo's size · tile {event.index} of {event.count}"
+            text = f"At {event.scale} of the photo's size · piece {event.index} of {event.count}"
             self.progressed.emit(text, event.index / event.count, event.seconds_left)
         elif isinstance(event, LookProgress):
             text = "Looking into the photo" if kind == "open" else "Looking at the restored photo"

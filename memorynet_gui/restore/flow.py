@@ -318,7 +318,7 @@ class RestoreFlow(QObject):
             self._session.update(self._running_id, tile=0, tile_count=event.tile_count)
         elif isinstance(event, LadderStep):
             self.told.emit(
-                f"Memory ran short, so it goes on with tiles of {event.tile_px} px on {event.device}."
+                f"Memory ran short, so it goes on with pieces of {event.tile_px} px on {event.device}."
             )
         elif isinstance(event, Notice):
             self.told.emit(event.text)

@@ -330,7 +330,7 @@ class _Look:
                 if not is_out_of_memory(error) or self.tile_px <= SMALLEST_TILE_PX:
                     raise
             self.tile_px = max(SMALLEST_TILE_PX, self.tile_px // 2 // STRIDE_PX * STRIDE_PX)
-            self.notes.append(f"memory ran short while looking; went on with tiles of {self.tile_px} px")
+            self.notes.append(f"memory ran short while looking; went on with pieces of {self.tile_px} px")
 
     def _run(self) -> Inspection:
         slices = self.memory.row_slices()
