@@ -45,8 +45,8 @@ def add(commands: Any) -> None:
     common.add_memory_options(parser)
     parser.add_argument(
         "--masks", type=common.mask_type, metavar="none|auto|FOLDER",
-        help="where the damage is: a folder of grey pictures, white on damage, each of its input's name and size; "
-        "auto: guessed for each; for models trained with masks [auto for shadows, else none]",
+        help="where the damage is: a folder of grey pictures, white on damage, each of its input's name and size, for "
+        "scores by region and for models trained with masks; auto: guessed for each [auto for shadows, else none]",
     )  # fmt: skip
     made = parser.add_mutually_exclusive_group()
     made.add_argument(
@@ -100,8 +100,6 @@ def run(args: argparse.Namespace) -> int:
             task, model, path = common.load_model(args, control)
             choice = replace(common.choice(args, task), model=str(path))
             common.check_memory_edit(args, edit, model.network.config)
-            if folder is not None:
-                common.check_takes_masks(model)
             guess = common.guesses(args.masks, model)
         from core.restoring.evaluation import EvaluateRequest, evaluate, refuse_to_mix
 
@@ -188,7 +186,8 @@ def lines(table: EvaluationTable) -> list[str]:
     if table.memory != UNCHANGED:
         found.append(f"  memory {table.memory}")
     if table.masks is not None:
-        found.append(f"  told where the damage is by {table.masks}")
+        what = "told where the damage is" if table.told else "regions"
+        found.append(f"  {what} by {table.masks}")
     if table.guess:
         nothing = sum(row.guessed is False for row in table.measured)
         unchanged = f"; {nothing} without a cast shadow, unchanged" if nothing else ""

@@ -30,7 +30,7 @@ from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision
 from core.problems import describe
 from core.restoring import outputs, scales
-from core.restoring.passes import check_takes_masks, load_model
+from core.restoring.passes import check_takes_masks, load_model, takes_masks
 from core.restoring.records import Choice, Restored, RestoreError, RestoreRequest
 from core.restoring.restore import restore
 from core.restoring.verdict import NO_VERDICT, Verdict
@@ -44,7 +44,9 @@ class EvaluateRequest:
     choice: Choice = field(default_factory=Choice)
     mute_memory: bool = False  # leave out what the network's memory adds, to see what it is worth
     memory_edit: MemoryEdit | None = None  # to which the choice's thoroughness comes
-    masks: Path | None = None  # folder of guidance masks, each of its input's name
+    masks: Path | None = (
+        None  # folder of masks, each of its input's name: for regions, and for models that take them
+    )
     guess: bool = False  # see core.restoring.records.RestoreRequest, where there is no mask
     results: Path | None = (
         None  # folder of pictures to measure instead of restoring, each of its input's name
@@ -125,6 +127,7 @@ class EvaluationTable:
     model_sha256: str
     memory: str = memory_edit.UNCHANGED  # see core.model.memory_edit.note
     masks: Path | None = None
+    told: bool = False  # whether the model was given the masks, too, and did not only score by them
     scale: str = scales.AUTO
     guess: bool = False
     results: Path | None = None  # whose pictures were measured; then nothing says what made them
@@ -212,6 +215,7 @@ class EvaluationTable:
             "memory": self.memory,
             "scale": self.scale,
             "masks": str(self.masks) if self.masks is not None else None,
+            "told_masks": self.told,
             "guess": self.guess,
             "regions": {
                 region: {side: _region_dict(*self.mean_region(region, side)) for side in SIDES}
@@ -427,7 +431,8 @@ class _Comparer(_Measurer):
         return _Made(pixels)
 
     def summary(self) -> dict[str, Any]:
-        return {"megapixels_per_s": None, "device": "", "precision": "", "model": "", "model_sha256": ""}
+        nothing = {"device": "", "precision": "", "model": "", "model_sha256": ""}
+        return {"megapixels_per_s": None, "told": False, **nothing}
 
 
 class _Runner(_Measurer):
@@ -453,13 +458,14 @@ class _Runner(_Measurer):
         self.name, self.sha256 = loaded.name, loaded.sha256
         if asked.memory_edit is not None:
             asked.memory_edit.table(loaded.network.config)
-        if masks or request.guess:
+        if request.guess:
             check_takes_masks(loaded)
+        self.told = bool(masks) and takes_masks(loaded)
         self.save = request.save
         self.pixels, self.seconds = 0, 0.0
 
     def made(self, pair: Pair, picture: Picture, mask: np.ndarray | None) -> _Made:
-        request = replace(self.request, mask=mask)
+        request = replace(self.request, mask=mask if self.told else None)
         restored = restore(picture, request, ignore, self.control)
         self._note(restored)
         if self.save is not None:
@@ -477,6 +483,7 @@ class _Runner(_Measurer):
     def summary(self) -> dict[str, Any]:
         return {
             "megapixels_per_s": self.pixels / 1e6 / self.seconds if self.seconds > 0 else None,
+            "told": self.told,
             "device": self.device,
             "precision": self.precision,
             "model": self.name,

@@ -161,13 +161,25 @@ def test_a_model_that_never_saw_a_mask_is_given_none(
     blind, masks = save_small_model(tmp_path / "blind"), tmp_path / "masks"
     for index in range(2):
         write(masks / f"{index}.png", grey())
-    for words in (
-        ("restore", shot, "--mask", masks / "0.png"),
-        ("evaluate", pairs_in(tmp_path), "--masks", masks),
-    ):
-        code, out, err = run(capsys, *words, "--model", blind)
-        assert (code, out) == (2, "")
-        assert "model small was trained without masks and cannot use one" in err and err.count("\n") == 1
+    code, out, err = run(capsys, "restore", shot, "--mask", masks / "0.png", "--model", blind)
+    assert (code, out) == (2, "")
+    assert "model small was trained without masks and cannot use one" in err and err.count("\n") == 1
+
+
+def test_scores_by_region_need_no_model_that_takes_masks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever asks where a model helps has masks; the model itself is not told of them."""
+    blind, pairs, masks = save_small_model(tmp_path / "blind"), pairs_in(tmp_path), tmp_path / "masks"
+    for index in range(2):
+        write(masks / f"{index}.png", grey())
+    words = ("evaluate", pairs, "--model", blind, "--device", "cpu", "--precision", "fp32")
+    alone = json.loads(run(capsys, *words, "--json")[1])
+    code, out, _err = run(capsys, *words, "--masks", masks, "--json")
+    found = json.loads(out)
+    assert code == 0 and set(found["regions"]) == {"damage", "rest"} and found["told_masks"] is False
+    assert found["restored"] == alone["restored"] and alone["regions"] == {}
+    assert f"regions by {masks}" in run(capsys, *words, "--masks", masks)[1]
 
 
 def test_a_photo_that_cannot_be_read_says_so_and_not_the_mask(
