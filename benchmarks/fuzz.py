@@ -2,24 +2,26 @@
 
     python -m benchmarks.fuzz --seconds 60 --seed 1
 
-Each find is printed with the seed that makes it again. Exit 1 when there is one.
+Each find is printed with the seed that makes it again. Exit 1 when there is one. The tests try a few seeds, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from core import extras
 from core.images import io as image_io
 from core.images import place
 from core.images import xmp as image_xmp
@@ -27,6 +29,7 @@ from core.images.exif import ExifError
 from core.images.io import ImageError, WriteOptions
 from core.model import catalog, checkpoint
 from core.model.checkpoint import CheckpointError
+from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
 from core.training.recipe import RecipeError, TrainRecipe
 
 SLOW_S = 5.0
@@ -49,11 +52,14 @@ def damaged(data: bytes, dice: random.Random) -> bytes:
     return bytes(hurt) or b"\0"
 
 
-def subjects(folder: Path) -> list[tuple[str, bytes, Callable[[Path], object]]]:
+Subject = tuple[str, bytes, Callable[[Path], object]]
+
+
+def subjects(folder: Path) -> list[Subject]:
     """Name, whole file, and what reads it."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 255, (48, 64, 3), np.uint8)
-    found: list[tuple[str, bytes, Callable[[Path], object]]] = []
+    found: list[Subject] = []
     for format_name, extension in image_io.FORMAT_EXTENSION.items():
         for depth in (np.uint8, np.uint16):
             path = folder / f"whole{extension}"
@@ -65,6 +71,14 @@ def subjects(folder: Path) -> list[tuple[str, bytes, Callable[[Path], object]]]:
     found.append(("whole.toml", recipe.read_bytes(), TrainRecipe.from_toml))
     model = catalog.default_model("derain") / checkpoint.WEIGHTS_FILE
     found.append(("whole.safetensors", model.read_bytes(), checkpoint.load))
+    edit = MemoryEdit((Step("boost", Slots("negative", "part", (3, 17)), 2.0), Step("mute")))
+    found.append(("whole.json", edit.to_json().encode(), MemoryEdit.read))
+    if not extras.missing("heic"):
+        import pillow_heif
+
+        packed = io.BytesIO()
+        pillow_heif.from_bytes("RGB", (64, 48), pixels.tobytes()).save(packed, quality=80)
+        found.append(("whole.heic", packed.getvalue(), _image))
     return found
 
 
@@ -73,6 +87,25 @@ def _image(path: Path) -> None:
     place.in_exif(picture.exif)
     image_xmp.places(picture.xmp)
     image_io.thumbnail(path, 32)
+
+
+def tried(seed: int, files: Sequence[Subject], folder: Path) -> tuple[str, str]:
+    """What came of one damaged file, and the sentence of a find, else empty."""
+    dice = random.Random(seed)
+    what, whole, look = dice.choice(files)
+    path = folder / f"hurt{Path(what).suffix}"
+    path.write_bytes(damaged(whole, dice))
+    began = time.monotonic()
+    said, find = "read", ""
+    try:
+        look(path)
+    except (ImageError, CheckpointError, RecipeError, ExifError, MemoryEditError) as error:
+        said = type(error).__name__
+    except Exception as error:
+        said, find = "find", f"seed {seed}, {what}: {type(error).__name__}: {error}"
+    if (took_s := time.monotonic() - began) > SLOW_S:
+        said, find = "find", f"seed {seed}, {what}: took {took_s:.1f} s"
+    return said, find
 
 
 def main() -> int:
@@ -87,22 +120,11 @@ def main() -> int:
         files = subjects(Path(name))
         seed = args.seed
         while time.monotonic() < until:
-            dice = random.Random(seed)
-            what, whole, look = dice.choice(files)
-            path = Path(name) / f"hurt{Path(what).suffix}"
-            path.write_bytes(damaged(whole, dice))
-            began = time.monotonic()
-            try:
-                look(path)
-                said["read"] += 1
-            except (ImageError, CheckpointError, RecipeError, ExifError) as error:
-                said[type(error).__name__] += 1
-            except Exception as error:
+            came, find = tried(seed, files, Path(name))
+            said[came] += 1
+            if find:
                 finds += 1
-                print(f"seed {seed}, {what}: {type(error).__name__}: {error}", file=sys.stderr)
-            if time.monotonic() - began > SLOW_S:
-                finds += 1
-                print(f"seed {seed}, {what}: took {time.monotonic() - began:.1f} s", file=sys.stderr)
+                print(find, file=sys.stderr)
             seed += 1
     print(json.dumps({"seeds": [args.seed, seed], "finds": finds, "said": dict(said)}))
     return int(finds > 0)

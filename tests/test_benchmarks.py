@@ -17,6 +17,7 @@ import torch
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import fuzz  # noqa: E402
 import gpu  # noqa: E402
 import inference  # noqa: E402
 import reference_networks  # noqa: E402
@@ -248,3 +249,19 @@ def test_the_parts_for_a_card_run_and_end_in_time(monkeypatch: pytest.MonkeyPatc
 def test_a_card_that_runs_short_is_stepped_down_from() -> None:
     sizes = gpu.Sizes(photo_px=(6000, 4000))
     assert gpu.out_of_memory("cuda:0", sizes)["steps"]
+
+
+# --- damage at random ------------------------------------------------------------------------------
+
+
+def test_a_few_seeds_of_the_fuzzer_find_nothing_and_it_can_find(tmp_path: Path) -> None:
+    files = fuzz.subjects(tmp_path)
+    came = [fuzz.tried(seed, files, tmp_path) for seed in range(80)]
+    assert [find for _, find in came if find] == []
+    assert {"read", "DamagedImage"} <= {said for said, _ in came}
+
+    def breaks(_path: Path) -> None:
+        raise KeyError("strips")
+
+    said, find = fuzz.tried(7, [("whole.tif", b"II*\0" * 9, breaks)], tmp_path)
+    assert said == "find" and find == "seed 7, whole.tif: KeyError: 'strips'"
