@@ -114,7 +114,10 @@ def load(name_or_path: str | os.PathLike[str]) -> Model:
 
     path = catalog.resolve(name_or_path)
     run = RunFolder(path)
-    found = checkpoint.load(run.model if run.recipe_file.is_file() else path)
+    is_run = run.recipe_file.is_file()
+    if is_run and not run.model.is_dir():
+        raise checkpoint.CheckpointError(f"{path}: the run has no model yet, it was never validated")
+    found = checkpoint.load(run.model if is_run else path)
     return Model(found.name, found.task, found.parameters, found.sha256, found.path, found.provenance)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,27 @@ def test_every_public_name_is_there_and_documented() -> None:
         core.restroe  # type: ignore[attr-defined]  # noqa: B018
 
 
+def test_what_is_public_stays() -> None:
+    """A name, an argument or an option that goes, or is called otherwise, asks for a new major version."""
+    names = (
+        "DEGRADATIONS PROTOCOLS TASKS Cancelled EvaluateRequest EvaluationTable Inspection JobControl MemoryNet Model "
+        "NetworkConfig Options Picture Restored TrainRecipe TrainResult WriteOptions __version__ evaluate "
+        "from_pretrained load models psnr_db read restore ssim train write"
+    )
+    assert set(names.split()) <= set(core.__all__)
+    for function, first in (
+        (core.restore, ["picture", "task", "model", "strength"]),
+        (core.load, ["name_or_path"]),
+        (core.from_pretrained, ["folder"]),
+        (core.Model.restore, ["self", "picture", "strength"]),
+        (core.train, ["recipe", "data", "out", "emit", "control"]),
+        (core.evaluate, ["request", "emit", "control"]),
+    ):
+        assert list(inspect.signature(function).parameters)[: len(first)] == first
+    options = {field.name for field in fields(core.Options)}
+    assert {"scale", "mask", "only", "thoroughness", "guess", "device", "precision", "tile_px"} <= options
+
+
 def test_importing_it_is_cheap_and_brings_neither_numpy_nor_torch_nor_qt() -> None:
     code = (
         "import sys, core; core.JobControl; core.TASKS; "
@@ -57,6 +80,7 @@ def test_what_comes_back_has_the_shape_and_type_of_what_went_in(model: core.Mode
         (lambda a: a.astype(np.uint16) * 257, 257.0),
         (lambda a: a.astype(np.float32) / 255, 1 / 255),
         (lambda a: a.astype(np.float64) / 255, 1 / 255),
+        (lambda a: (a / 255).astype(np.float16), 1 / 255),
     ]
     for make, level in kinds:
         given = make(rgb)
@@ -113,6 +137,10 @@ def test_models_are_found_by_name_folder_and_run(model: core.Model, tmp_path: Pa
     (run / "recipe.toml").write_text("")
     save_small_model(run / "model", name="mine")
     assert core.load(run).name == "mine"
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "recipe.toml").write_text("")
+    with pytest.raises(CheckpointError, match="never validated"):
+        core.load(tmp_path / "begun")
     assert core.from_pretrained(str(model.path)).sha256 == model.sha256
     with pytest.raises(catalog.CatalogError, match="derain-z"):
         core.load("derain-z")
