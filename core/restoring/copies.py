@@ -16,8 +16,8 @@ from core.restoring import tiling
 
 _STRIP_PX = 4_000_000  # of the photo, worked on at a time
 _MARGIN = 2  # pixels of the copy around a region, for the bicubic kernel
-_LIGHT_RADIUS_PX = 4  # of the copy
-_LIGHT_EPS = 1e-3  # of squared luminance in 0..1
+_LIGHT_RADIUS_PX = 2  # of the copy
+_LIGHT_EPS = 0.01  # of a squared logarithm
 _STREAK_RADIUS_PX = 1  # of the copy
 _STREAK_EPS = 16.0  # of squared luminance in levels of 255: what varies less is grain
 _DARKEST = 1 / 64  # of full scale; below, a gain says nothing
@@ -71,8 +71,8 @@ class Correction:
         before, after: the copy and its restoration, (h, w, 3) uint16.
         by: the copy's divisor.
         kind: ``"plain"``: the change is enlarged and added. ``"light"``: it is one of light (a shadow's): smooth but for the photo's own edges, and a factor. It is
-            fitted to the copy's luminance place by place (a guided filter, He et al. 2013) and applied by that of the
-            photo, so that the light ends where the photo's edge is and not where a pixel of the copy ended.
+            fitted, channel by channel, to the copy's logarithm place by place (a guided filter, He et al. 2013) and applied by
+            that of the photo (in a penumbra over plain ground one is a straight line over the other), so that the light ends where the photo's edge is and not where a pixel of the copy ended.
             ``"streaks"``: what was taken away is brighter than what it hides and has edges sharper than a copy shows. So what
             of the photo's luminance the copy does not resolve goes as far as what it resolves went: by the slope of the change by
             luminance, place by place, between none and all of it. Where nothing was changed the slope is 0: grain stays.
@@ -100,9 +100,11 @@ class Correction:
         ]
         maps = self._enlarged(region)
         if self._kind == "light":
-            guide = _grey(rgb) / np.float32(np.iinfo(photo.dtype).max)
-            gains = [np.exp(slope * guide + rest) for slope, rest in zip(maps[:3], maps[3:], strict=True)]
-            changes = [values * (gain - 1) for values, gain in zip(rgb, gains, strict=True)]
+            top = np.float32(np.iinfo(photo.dtype).max)
+            changes = [
+                values * (np.exp(slope * np.log(values / top + _DARKEST) + rest) - 1)
+                for values, slope, rest in zip(rgb, maps[:3], maps[3:], strict=True)
+            ]
         else:
             level = np.float32(np.iinfo(photo.dtype).max / 255)  # of the photo's depth to one of 255
             changes = [level * change for change in maps[:3]]
@@ -170,16 +172,16 @@ def _streak_maps(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(h, w, 7) float32: the change of each channel in levels of 255, its slope by luminance in -1..0, the luminance."""
     change = _change(before, after)
     guide = _luminance(before.astype(np.float32)) / 257
-    slopes, _offsets = _fitted(change, guide, _STREAK_RADIUS_PX, _STREAK_EPS, (-1.0, 0.0))
+    slopes, _offsets = _fitted(change, guide[..., None], _STREAK_RADIUS_PX, _STREAK_EPS, (-1.0, 0.0))
     return np.concatenate((change, slopes, guide[..., None]), 2)
 
 
 def _light_maps(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """(h, w, 6) float32: slope and offset of each channel's log gain by luminance."""
+    """(h, w, 6) float32: slope and offset of each channel's log gain by its own logarithm, 0 at full scale."""
     dark = _DARKEST * 65535
-    gain = np.log((after.astype(np.float32) + dark) / (before.astype(np.float32) + dark))  # (h, w, 3)
-    guide = _luminance(before.astype(np.float32) / 65535)
-    slopes, offsets = _fitted(gain, guide, _LIGHT_RADIUS_PX, _LIGHT_EPS)
+    log = np.log(before.astype(np.float32) + dark) - np.float32(np.log(65535))
+    gain = np.log(after.astype(np.float32) + dark) - np.float32(np.log(65535)) - log  # (h, w, 3)
+    slopes, offsets = _fitted(gain, log, _LIGHT_RADIUS_PX, _LIGHT_EPS, (-1.0, 0.0))
     return np.concatenate((slopes, offsets), 2)
 
 
@@ -190,7 +192,8 @@ def _fitted(
     eps: float,
     slopes_within: tuple[float, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and offset of (h, w, 3) ``values`` by (h, w) ``guide`` around each place, as a guided filter fits them."""
+    """Slope and offset of (h, w, 3) ``values`` by ``guide``, (h, w, 1) or one for each channel, around each place, as a guided
+    filter fits them."""
     size = (2 * radius_px + 1,) * 2
 
     def mean(of: np.ndarray) -> np.ndarray:
@@ -199,7 +202,7 @@ def _fitted(
     centre = mean(guide)
     spread = mean(guide * guide) - centre * centre
     middle = mean(values)
-    slope = (mean(values * guide[..., None]) - centre[..., None] * middle) / (spread + eps)[..., None]
+    slope = (mean(values * guide) - centre * middle) / (spread + eps)
     if slopes_within is not None:
         slope = np.clip(slope, *slopes_within)
-    return mean(slope), mean(middle - slope * centre[..., None])
+    return mean(slope), mean(middle - slope * centre)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.cv import cv2
-from core.restoring import shadow_light
+from core.restoring import copies, shadow_light
 
 
 def ground(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -169,3 +169,16 @@ def test_large_photos_are_measured_on_a_copy() -> None:
     relit = shadow_light.relit(photo, mask, restored)
     deep = cv2.erode(mask, np.ones((31, 31), np.uint8)) > 0
     assert error(relit, truth, deep) < 6
+
+
+def test_carried_up_from_a_copy_the_light_ends_where_the_photo_is_sharp() -> None:
+    """In every channel by its own amount, so that no coloured line is left along the edge."""
+    truth = cv2.resize(ground(100, 130), (520, 400), interpolation=cv2.INTER_CUBIC)
+    shade = cv2.GaussianBlur(disc(400, 520, 150).astype(np.float32) / 255, (0, 0), 1.0)[..., None]
+    photo = levels(truth * (1 - shade * (1 - np.array([0.35, 0.4, 0.48]))), np.uint16)
+    copy, lit = copies.reduced(photo, 4), copies.reduced(levels(truth, np.uint16), 4)
+    relit = copies.Correction(copy, lit, 4, "light").put_all(photo)
+    off = (relit.astype(float) - levels(truth, np.uint16)) / 257
+    for radius in range(142, 160, 2):
+        red, _green, blue = off[(disc(400, 520, radius + 1) > 0) & ~(disc(400, 520, radius - 1) > 0)].mean(0)
+        assert abs(red - blue) < 4 and max(red, blue) < 5, radius
