@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
+gc.disable()  # until all is imported: of importing, two fifths went into collections that found nothing
+
 
 def pytest_collection_finish() -> None:
     """What all the imports have left stays: a collection, and every run ends with one, need not walk it (0.2 s each).

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.cli import common as cli_common
 from core.cli import program as cli
 from core.model import tensors
-from core.training.estimate import Estimate
+from core.training.estimate import Estimate, estimate
 from core.training.recipe import TrainRecipe
 from tests.doctor.test_doctor import photos, save, scene
 
@@ -67,8 +68,16 @@ def test_errors_are_told_and_exit_with_one(
 
 
 def test_an_estimate_can_be_asked_for(
-    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    found: list[Estimate] = []
+
+    def once(*given: Any) -> Estimate:
+        if not found:
+            found.append(estimate(*given))
+        return found[0]
+
+    monkeypatch.setattr("core.training.estimate.estimate", once)
     data = photos(tmp_path / "data")
     code, out, _ = run(capsys, recipe, "--data", data, "--estimate", "--device", "cpu", "--json")
     document = json.loads(out)

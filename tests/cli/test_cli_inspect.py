@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.cli import inspect as cli_inspect
 from core.cli import program as cli
 from core.images import io as image_io
 from core.jobs import JobControl
@@ -19,6 +20,21 @@ from tests.image_makers import without_extras
 from tests.small import SMALL, photo, save_small_model, small_network
 
 FILES = sorted([*PICTURES, "restored.png", "inspection.json"])
+DRAW = cli_inspect._pictures
+
+
+@pytest.fixture(autouse=True)
+def _blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of a pixel: drawing the real ones takes far longer than all the rest, and tests/restoring/memory looks at them."""
+    monkeypatch.setattr(
+        cli_inspect, "_pictures", lambda *_: dict.fromkeys(PICTURES, np.zeros((1, 1, 3), np.uint8))
+    )
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real pictures."""
+    monkeypatch.setattr(cli_inspect, "_pictures", DRAW)
 
 
 @pytest.fixture
@@ -50,6 +66,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.usefixtures("drawn")
 def test_pictures_and_numbers_go_to_a_folder_of_their_own(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -274,7 +291,7 @@ def test_a_model_without_a_memory_is_a_bad_argument(
     assert (code, out) == (2, "") and "plain has no memory to inspect" in err
 
 
-def test_learned_samples_are_shown_and_named(
+def test_learned_samples_are_named(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:
     weights = model / checkpoint.WEIGHTS_FILE

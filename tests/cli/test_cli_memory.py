@@ -13,6 +13,7 @@ from core.cli import program as cli
 from core.images import io as image_io
 from core.model import checkpoint
 from core.model.memory_edit import MemoryEdit, Slots, Step
+from core.restoring.memory import pictures as pictures_of_memory
 from tests.small import photo, save_small_model, small_network
 
 SWAP = MemoryEdit((Step("swap", Slots("positive"), other=Slots("negative")),))
@@ -194,8 +195,16 @@ def test_a_photo_that_cannot_be_read_says_so_and_not_the_mask(
 
 
 def test_an_edit_shows_after_restoring_and_nowhere_else(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, shot: Path, model: Path, edit: Path
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    shot: Path,
+    model: Path,
+    edit: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(pictures_of_memory, "_SMALLEST_PX", 64)  # quick to draw
+    monkeypatch.setattr(pictures_of_memory, "_NARROWEST_PX", 64)
+
     def inspected(name: str, *words: object) -> tuple[Any, dict[str, bytes], str]:
         folder = tmp_path / name
         given = ("inspect", shot, "--model", model, "--precision", "fp32", "--out", folder, *words)

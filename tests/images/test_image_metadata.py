@@ -237,7 +237,7 @@ def test_provenance_survives_another_programs_way_to_write_it() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.dictionaries(st.from_regex(r"[a-z_]{1,12}", fullmatch=True), st.text(max_size=40), min_size=1))
+@given(st.dictionaries(st.text("abcz_", min_size=1, max_size=12), st.text(max_size=40), min_size=1))
 def test_any_text_can_be_provenance(record: dict[str, str]) -> None:
     packet = image_xmp.for_output(XMP, record, strip_gps=True)
     found = image_xmp.read_provenance(packet.xmp)

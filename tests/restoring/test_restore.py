@@ -62,19 +62,19 @@ def test_any_size_restored_in_tiles_equals_the_whole(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("tile_px", [64, 136])
-def test_shipped_weights_on_rain_tiles_equal_the_whole(precision: str, tile_px: int) -> None:
+def test_shipped_weights_on_rain_tiles_equal_the_whole(precision: str) -> None:
     """With the shipped weights, on rainy photos, at most one level of 255 anywhere."""
     sample = next(iter(catalog.samples()))
-    clean = image_io.read(sample.truth or sample.path).pixels[:264, :328].astype(np.float32) / 255
+    clean = image_io.read(sample.truth or sample.path).pixels[:184, :232].astype(np.float32) / 255
     heavy = RainParams(untouched=0, jpeg=0)
     rainy = np.rint(rain(clean, np.random.default_rng(5), heavy) * 255).astype(np.uint8)
     what = image_io.from_array(rainy)
     path = catalog.default_model("derain")
-    tiled = run(what, path, tile_px=tile_px, precision=precision).pixels.astype(int)
     whole = run(what, path, tile_px=4096, precision=precision).pixels.astype(int)
-    assert np.abs(tiled - whole).max() <= 1
     assert np.abs(whole - rainy).max() > 20
+    for tile_px in (64, 136):
+        tiled = run(what, path, tile_px=tile_px, precision=precision).pixels.astype(int)
+        assert np.abs(tiled - whole).max() <= 1
 
 
 def test_sixteen_bit_keeps_its_depth(model: Path) -> None:

@@ -243,7 +243,7 @@ def test_the_smallest_spot_still_counts_in_the_reduced_mask(monkeypatch: pytest.
     mask[1234, 777] = 255
     monkeypatch.setattr(passes, "SUMMARY_PX", 60)
     small = passes.reduced_mask(mask)
-    assert small.shape == (40, 60) == passes.reduced_copy(photo(3000, 2000)).shape[:2]
+    assert small.shape == (40, 60) == passes.reduced_copy(np.zeros((2000, 3000, 3), np.uint8)).shape[:2]
     assert np.argwhere(small).tolist() == [[1234 // 50, 777 // 50]]
     assert passes.reduced_mask(mask[:100, :100]).dtype == np.uint8
 
