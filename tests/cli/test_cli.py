@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -180,6 +181,23 @@ def test_the_window_draws_itself(model: Path, tmp_path: Path) -> None:
     assert (drawn.info.width, drawn.info.height) == (1440, 900)
     colours = drawn.pixels.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
     assert len(np.unique(colours)) > 10_000, "the photo is in it"
+
+
+def test_why_the_window_was_not_drawn_is_told(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from memorynet_gui import snapshot
+
+    def here(words: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
+        assert words[:3] == [sys.executable, "-m", "memorynet_gui.snapshot"]
+        print("a warning before", file=sys.stderr)
+        code = snapshot.main(words[3:])
+        return subprocess.CompletedProcess(words, code, *capsys.readouterr())
+
+    started_here = SimpleNamespace(run=here, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(cli_demo, "subprocess", started_here)
+    target = tmp_path / "window.png"
+    target.write_bytes(b"of an earlier time")
     reason = cli_demo._picture_of_the_window(tmp_path / "absent.png", target, model)
     assert reason is not None and "absent.png could not be read" in reason
     assert not target.exists()
