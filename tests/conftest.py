@@ -26,15 +26,26 @@ def pytest_collection_finish() -> None:
     things: that of a worker destroys the settings of a test before but cannot stop their timer, which Qt then fires
     on what is gone. (The program keeps its settings to its end.)
     """
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    _keep_what_is_imported()
 
 
 def pytest_runtest_logfinish() -> None:
     """Here nothing holds the test's fixtures any more."""
     gc.disable()  # whatever the test did
     gc.collect(1)
+    if len(sys.modules) > _kept_modules + 100:
+        _keep_what_is_imported()  # the first run to be trained brings torch's compiler along
+
+
+_kept_modules = 0
+
+
+def _keep_what_is_imported() -> None:
+    global _kept_modules  # noqa: PLW0603
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    _kept_modules = len(sys.modules)
 
 
 @pytest.fixture

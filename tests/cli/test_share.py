@@ -17,9 +17,11 @@ import pytest
 from torch.distributed import HashStore
 
 from core.cli import common, program, share
+from core.cli import inspect as cli_inspect
 from core.images import io as image_io
 from core.jobs import Cancelled, JobControl
 from core.model import checkpoint, exemplars
+from core.restoring.memory.pictures import PICTURES
 from core.training.exemplar_fill import fill
 from tests.small import photo, save_small_model
 
@@ -151,6 +153,10 @@ def test_scores_are_those_of_one_process(
 def test_the_memory_is_judged_over_the_photos_of_all_processes(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    blank = dict.fromkeys(PICTURES, np.zeros((1, 1, 3), np.uint8))
+    monkeypatch.setattr(
+        cli_inspect, "_pictures", lambda *_: blank
+    )  # drawing takes far longer than all the rest
     photos = write(tmp_path / "photos", 3)
     words = ["inspect", str(photos), "--model", str(model), "--json", "--device", "cpu"]
     assert program.main([*words, "--out", str(tmp_path / "one")]) == 0

@@ -11,6 +11,7 @@ from core.cv import cv2
 from core.doctor import aftercare
 from core.events import Notice
 from core.model import checkpoint
+from core.restoring import calibration
 from core.restoring.verdict import Thresholds
 from tests.small import photo, save_small_model
 from tests.training_kit import RECIPE, make_data
@@ -30,6 +31,7 @@ def test_a_model_is_measured_on_the_runs_own_validation_photos(
     assert not events
     for seed in (52, 53):
         cv2.imwrite(str(data / "val" / f"{seed}.png"), photo(72, 64, seed))
+    monkeypatch.setattr(calibration, "_CELL", (96, 64))  # of the mosaics that stand for camera-size photos
     recipe = replace(RECIPE, validate_crop_px=64)
     found = aftercare.calibrate_run(recipe, (data,), model, "cpu", events.append)
     assert found is not None and isinstance(events[0], Notice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
 import sys
@@ -57,12 +58,19 @@ def pairs(root: Path, count: int = 12) -> Path:
 def scene(seed: int, width: int = 160, height: int = 128) -> np.ndarray:
     """A part of a photo that ships: made-up patterns repeat, and what repeats has no place of its own."""
     names = catalog.sample_photos(False)
-    picture = image_io.read(names[seed % len(names)]).pixels
+    picture = _decoded(names[seed % len(names)])
     rng = np.random.default_rng(seed)
     top, left = (
         int(rng.integers(0, n - m + 1)) for n, m in zip(picture.shape[:2], (height, width), strict=True)
     )
     return np.ascontiguousarray(picture[top : top + height, left : left + width])
+
+
+@functools.cache
+def _decoded(path: Path) -> np.ndarray:
+    pixels = image_io.read(path).pixels
+    pixels.setflags(write=False)
+    return pixels
 
 
 def rained(picture: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -292,10 +300,8 @@ def test_repeats_and_overlap(tmp_path: Path) -> None:
 def test_near_repeats_are_found_in_any_order_and_number() -> None:
     prints = [Fingerprint.of(scene(number)) for number in range(40)]
     prints[33] = Fingerprint.of(cv2.resize(scene(5), (110, 88), interpolation=cv2.INTER_AREA))
-    many = [
-        *prints,
-        *[Fingerprint(np.uint64(2**63 + i * 7919), np.zeros((24, 24, 3), np.uint8)) for i in range(3000)],
-    ]
+    others = np.random.default_rng(0).integers(0, 2**64, 3000, np.uint64)
+    many = [*prints, *[Fingerprint(bits, np.zeros((24, 24, 3), np.uint8)) for bits in others]]
     found = [pair for pair in alike(many, JobControl()) if max(pair) < 40]
     assert (5, 33) in found
     assert len(found) <= 3

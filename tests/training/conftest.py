@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.jobs import JobControl, ignore
+from core.training.learning import learner
 from core.training.trainer import train
-from tests.training_kit import TINY, make_data
+from tests.training_kit import TINY, Shallow, make_data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shallow_networks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learner, "NetworkConfig", Shallow)
+        yield
 
 
 @pytest.fixture(autouse=True)

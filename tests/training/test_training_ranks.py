@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import torch
 
 from core.data.sampling import PhotoPool, SampleSource
 from core.jobs import Cancelled, JobControl, ignore
+from core.model.config import NetworkConfig
+from core.training.learning import learner
 from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
 from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
@@ -51,6 +54,13 @@ try:
 except Cancelled:
     print("cancelled after", len(seen), "events", flush=True)
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _networks_as_in_the_other_processes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learner, "NetworkConfig", NetworkConfig)
+        yield
 
 
 @pytest.fixture(scope="module")
