@@ -25,7 +25,9 @@ run: $(QT_READY)
 demo: $(QT_READY)
 	@$(PY) main.py demo
 
-# the types are checked beside the tests, on whatever processor is free, and told last
+# The types are checked beside the tests, on whatever processor is free, and told last. Bytecode is kept even where the
+# environment asks Python not to: some forty processes would compile the program anew, and each of pytest's all tests.
+test: export PYTHONDONTWRITEBYTECODE =
 test: style
 	@types=$$(mktemp); $(PY) -m mypy >"$$types" 2>&1 & checking=$$!; \
 	$(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal; failed=$$?; \

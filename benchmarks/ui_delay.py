@@ -250,6 +250,7 @@ class Training(Work):
             train=("SAMPLES/train",),
             validation=("SAMPLES/validation",),
             preset="S",
+            patch_px=self.args.patch,
             steps=1_000_000,
             log_every=1,
             validate_every=self.args.validate_every,
@@ -308,6 +309,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--idle-seconds", type=float, default=15.0)
     parser.add_argument("--megapixels", type=float, default=12.0, help="of the photo, for --page restore")
     parser.add_argument("--validate-every", type=int, default=20, metavar="STEPS", help="for --page train")
+    parser.add_argument("--patch", type=int, default=128, metavar="PX", help="for --page train")
     parser.add_argument("--stacks", action="store_true", help="say where the window's thread was")
     return parser.parse_args(arguments)
 

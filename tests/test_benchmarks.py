@@ -204,7 +204,7 @@ def test_wrong_trainings_are_refused(wrong: list[str], capsys: pytest.CaptureFix
 
 def test_the_window_is_watched_while_a_run_learns(tmp_path: Path) -> None:
     """In a process of its own: the benchmark ends it hard."""
-    words = "--page train --seconds 1 --idle-seconds 0.3 --validate-every 1000"
+    words = "--page train --seconds 1 --idle-seconds 0.3 --validate-every 1000 --patch 32"
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / "ui_delay.py"), *words.split()],
         env=os.environ | {"QT_QPA_PLATFORM": "offscreen", "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"},

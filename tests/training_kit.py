@@ -9,9 +9,12 @@ from typing import Any
 
 from core.cv import cv2
 from core.events import StepDone
+from core.jobs import Cancelled, JobControl
 from core.model.config import NetworkConfig
+from core.training.learning import learner
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import RunFolder, read_curve
+from core.training.trainer import train
 from tests.small import photo
 
 RECIPE = TrainRecipe(
@@ -54,6 +57,25 @@ def make_data(folder: Path) -> Path:
         for seed in seeds:
             cv2.imwrite(str(folder / name / f"{seed}.png"), photo(72, 64, seed))
     return folder
+
+
+def train_and_tell(recipe: Path, data: Path, run: Path, cancel_at: int = 0, is_shallow: bool = True) -> None:
+    """For a process of its own: prints each step it is told of, and at the end how many events that were, if it is cancelled."""
+    if is_shallow:
+        learner.NetworkConfig = Shallow  # type: ignore[misc, assignment]
+    control, seen = JobControl(), list[object]()
+
+    def emit(event: object) -> None:
+        seen.append(event)
+        if isinstance(event, StepDone):
+            print(event.step, flush=True)
+            if event.step == cancel_at:
+                control.cancel()
+
+    try:
+        train(TrainRecipe.from_toml(recipe), (data,), run, emit, control, device="cpu")
+    except Cancelled:
+        print("cancelled after", len(seen), "events", flush=True)
 
 
 def curve_of(run: Path) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from core.cli import common as cli_common
 from core.cli import restore_batch
 from core.images import io as image_io
 from tests.cli.cli_kit import ROOT, run, start, write
+from tests.forked import Forked, command
 from tests.image_makers import without_extras
 from tests.small import photo, save_small_model
 
@@ -327,9 +328,8 @@ def test_ctrl_c_stops_and_keeps_what_is_done(tmp_path: Path, model: Path) -> Non
     folder = tmp_path / "many"
     write(folder / "1.png", photo(64, 64, 1))
     write(folder / "2.png", np.tile(photo(250, 250, 2), (8, 8, 1)))
-    process = start(
-        "restore", folder, "--model", model, "--precision", "fp32", "--device", "cpu", "--tile", "64"
-    )
+    words = ("restore", folder, "--model", model, "--precision", "fp32", "--device", "cpu", "--tile", "64")
+    process = Forked(tmp_path, command, *map(str, words))
     done = folder / "1.derained.png"
     deadline = time.monotonic() + 60
     while not done.is_file() and time.monotonic() < deadline:
@@ -337,8 +337,8 @@ def test_ctrl_c_stops_and_keeps_what_is_done(tmp_path: Path, model: Path) -> Non
     time.sleep(0.3)
     asked = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    code, err = process.wait(60), process.err.read_text()
+    assert code == 130, err
     assert "Stopped: 1 of 2 photos are restored and kept" in err and "Traceback" not in err
     assert time.monotonic() - asked < 10
     assert sorted(p.name for p in folder.iterdir()) == ["1.derained.png", "1.png", "2.png"]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from core.training.recipe import TrainRecipe
-from tests.cli.cli_kit import run, start, write
+from tests.cli.cli_kit import run, write
+from tests.forked import Forked, command
 from tests.image_makers import without_extras
 from tests.small import photo
 
@@ -175,13 +176,14 @@ def test_a_run_that_fails_is_no_bad_argument(
 
 def test_ctrl_c_in_training_keeps_a_checkpoint(tmp_path: Path) -> None:
     recipe, out_dir = _recipe(tmp_path, steps=100_000), tmp_path / "run"
-    process = start("train", recipe, "--data", tmp_path / "data", "--out", out_dir)
+    words = ("train", recipe, "--data", tmp_path / "data", "--out", out_dir)
+    process = Forked(tmp_path, command, *map(str, words))
     curve = out_dir / "curve.jsonl"
     deadline = time.monotonic() + 60
     while not (curve.is_file() and curve.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    code, err = process.wait(60), process.err.read_text()
+    assert code == 130, err
     assert "is kept in" in err and "--resume goes on from there" in err and "Traceback" not in err
     assert list((out_dir / "checkpoints").glob("step-*.safetensors"))

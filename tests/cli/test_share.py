@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -23,6 +19,7 @@ from core.jobs import Cancelled, JobControl
 from core.model import checkpoint, exemplars
 from core.restoring.memory.pictures import PICTURES
 from core.training.exemplar_fill import fill
+from tests.forked import Forked, command
 from tests.small import photo, save_small_model
 
 
@@ -49,22 +46,18 @@ def free_port() -> str:
         return str(found.getsockname()[1])
 
 
-def start(count: int, words: list[str]) -> list[subprocess.Popen[str]]:
-    """The command as ``count`` processes, as torchrun starts them; errors of all of them go to this one's."""
+def start(place: Path, count: int, words: list[str]) -> list[Forked]:
+    """The command as ``count`` processes, as torchrun starts them."""
     port = free_port()
     return [
-        subprocess.Popen(
-            [sys.executable, "-m", "core.cli", *words],
-            env={
-                **os.environ,
-                "RANK": str(rank),
-                "WORLD_SIZE": str(count),
-                "MASTER_PORT": port,
-                "OMP_NUM_THREADS": "1",
-                "MASTER_ADDR": "127.0.0.1",
-            },
-            stdout=subprocess.PIPE,
-            text=True,
+        Forked(
+            place,
+            command,
+            *words,
+            RANK=str(rank),
+            WORLD_SIZE=str(count),
+            MASTER_PORT=port,
+            MASTER_ADDR="127.0.0.1",
         )
         for rank in range(count)
     ]
@@ -85,21 +78,20 @@ def test_two_processes_share_a_folder_are_killed_and_go_on(model: Path, tmp_path
         "--device",
         "cpu",
     ]
-    both = start(2, words)
+    both = start(tmp_path, 2, words)
     try:
         until = time.monotonic() + 150
-        while not list(dry.glob("*.png")) and time.monotonic() < until and both[0].poll() is None:
+        while not list(dry.glob("*.png")) and time.monotonic() < until and both[0].is_alive:
             time.sleep(0.01)
     finally:
         for each in both:
-            each.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-            each.communicate(timeout=60)
+            each.kill()
     before = {path.name: path.stat().st_mtime_ns for path in dry.glob("*.png")}
     assert before
 
-    both = start(2, words)
-    said = [each.communicate(timeout=200)[0] for each in both]
-    assert [each.returncode for each in both] == [1, 0] and not said[1]  # the first reports, on failures too
+    both = start(tmp_path, 2, words)
+    codes, said = [each.wait(200) for each in both], [each.out.read_text() for each in both]
+    assert codes == [1, 0] and not said[1]  # the first reports, on failures too
     report = json.loads(said[0])
     assert [Path(image["input"]).name for image in report["images"]] == [f"{n}.png" for n in range(7)]
     statuses = [image["status"] for image in report["images"]]

@@ -5,11 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import weakref
 from collections.abc import Callable
@@ -33,8 +29,9 @@ from core.training.learning.learner import Learner
 from core.training.recipe import RecipeError, TrainRecipe
 from core.training.run_folder import INTERRUPTED, RunFolder, read_curve
 from core.training.trainer import TrainingError, TrainResult, learning_rate, train
+from tests.forked import Forked
 from tests.small import photo
-from tests.training_kit import RECIPE, curve_of, make_data
+from tests.training_kit import RECIPE, curve_of, make_data, train_and_tell
 
 WholeRun = Callable[[TrainRecipe], tuple[Path, TrainResult]]
 
@@ -163,25 +160,6 @@ def test_a_run_stopped_while_it_validates_validates_when_it_goes_on(
     assert checkpoint.load(result.model).provenance["step"] == whole.best_step
 
 
-_CHILD = """
-import sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from core.training.learning import learner
-from tests.training_kit import Shallow
-learner.NetworkConfig = Shallow
-from core.jobs import JobControl
-from core.training.recipe import TrainRecipe
-from core.training.trainer import train
-from core.events import StepDone
-def emit(event):
-    if isinstance(event, StepDone):
-        print(event.step, flush=True)
-train(TrainRecipe.from_toml(Path(sys.argv[1])), (Path(sys.argv[2]),), Path(sys.argv[3]), emit, JobControl())
-"""
-
-
 def test_a_killed_run_goes_on_exactly(data: Path, tmp_path: Path, whole_run: WholeRun) -> None:
     """kill -9 between checkpoints, mid-epoch, with rain, averaging and bf16 on."""
     recipe = replace(RECIPE, steps=15, validate_every=6)
@@ -189,16 +167,10 @@ def test_a_killed_run_goes_on_exactly(data: Path, tmp_path: Path, whole_run: Who
     stored = tmp_path / "recipe.toml"
     stored.write_text(recipe.to_toml())
     run = tmp_path / "killed"
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(stored), str(data), str(run)],
-        stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert child.stdout is not None
-    with child, child.stdout as lines:
-        for line in lines:
-            if int(line) >= 8:  # the last checkpoint is at 6
-                os.kill(child.pid, signal.SIGKILL)
-                break
+    child = Forked(tmp_path, train_and_tell, stored, data, run)
+    while child.is_alive and (not child.out.exists() or "8" not in child.out.read_text().splitlines()):
+        time.sleep(0.005)
+    child.kill()  # the last checkpoint is at 6
     state = RunFolder(run).state()
     assert state is not None and (state.state, state.data) == (INTERRUPTED, (str(data),))
     events: list[object] = []

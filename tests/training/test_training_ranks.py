@@ -1,11 +1,12 @@
-"""Several processes train one run: started by torch's own launcher, here two on the processor with gloo."""
+"""Several processes train one run: started by torch's own launcher or as it starts them, here two on the processor with gloo."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from core.training.learning import learner
 from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
 from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
+from tests.forked import Forked
 from tests.training.test_training import noisy
-from tests.training_kit import RECIPE, at_step, curve_of, make_data
+from tests.training_kit import RECIPE, at_step, curve_of, make_data, train_and_tell
 
 SHARED = replace(
     RECIPE, width=4, steps=8, batch=4, crops_per_photo=1, patch_px=32, validate_every=4, validate_crop_px=32,
@@ -34,26 +36,6 @@ another order. Seen here: 1e-4 after eight steps."""
 _LOSS = 0.03
 """...and the whole loss, in which evenness of use and contrast look at each process's share by itself, and contrast at
 other crops: half of each share. Seen here: 0.021 while contrast is most of the loss, 4e-4 later."""
-
-_CHILD = """
-import sys
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from core.events import StepDone
-from core.jobs import Cancelled, JobControl
-from core.training.recipe import TrainRecipe
-from core.training.trainer import train
-control, seen = JobControl(), []
-def emit(event):
-    seen.append(event)
-    if isinstance(event, StepDone) and event.step == 6:
-        control.cancel()
-try:
-    train(TrainRecipe.from_toml(Path(sys.argv[1])), (Path(sys.argv[2]),), Path(sys.argv[3]), emit, control, device="cpu")
-except Cancelled:
-    print("cancelled after", len(seen), "events", flush=True)
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,6 +55,15 @@ def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("alone") / "run"
     train(SHARED, (data,), run, ignore, JobControl())
     return run
+
+
+def both_ranks(place: Path, function: Callable[..., object], *arguments: object) -> list[Forked]:
+    """Two processes with the environment that torch's launcher gives."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    shared = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return [Forked(place, function, *arguments, RANK=rank, LOCAL_RANK=rank, **shared) for rank in ("0", "1")]
 
 
 def launch(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -102,12 +93,12 @@ def assert_alike(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None
 def test_two_processes_learn_what_one_does_and_one_goes_on_alone(
     data: Path, tmp_path: Path, alone: Path
 ) -> None:
-    recipe, child, run = tmp_path / "recipe.toml", tmp_path / "child.py", tmp_path / "run"
+    recipe, run = tmp_path / "recipe.toml", tmp_path / "run"
     recipe.write_text(SHARED.to_toml())
-    child.write_text(_CHILD)
-    done = launch(child, recipe, data, run)
-    assert done.returncode == 0, done.stderr
-    told = sorted(int(line.split()[2]) for line in done.stdout.splitlines() if "cancelled after" in line)
+    both = both_ranks(tmp_path, train_and_tell, recipe, data, run, 6, False)
+    assert [each.wait(300) for each in both] == [0, 0], both[0].err.read_text()
+    said = [each.out.read_text().splitlines()[-1] for each in both]
+    told = sorted(int(line.split()[2]) for line in said if line.startswith("cancelled after"))
     assert len(told) == 2 and told[0] == 0 < told[1], "both end, and one of them tells"
     state = RunFolder(run).state()
     assert state is not None and (state.state, state.step) == (STOPPED, 6)
