@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +27,10 @@ from memorynet_gui.restore.masks.desk import DAMAGE, ONLY
 from tests.restore_page_kit import Desk, desk, wait, write
 from tests.restoring.test_shadow_light import disc, ground, levels
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 LEFT = Qt.MouseButton.LeftButton
 SIZE = (120, 160)
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -310,12 +309,11 @@ def test_the_command_does_what_the_window_did(
 
 
 def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
-    page: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shipped_models: None, page: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mask_desk, "find_shadow", guessing.find_shadow)  # the real one
     gravel = next(sample.path for sample in catalog.samples() if sample.path.stem == "gravel")
-    shot = tmp_path / gravel.name
-    shot.write_bytes(gravel.read_bytes())
+    shot = write(tmp_path / "gravel.png", image_io.thumbnail(gravel, 256))
     page.page.masks.stop()
     page.add(shot)
     page.page.session.set_current(page.item(shot).id)
@@ -346,10 +344,7 @@ def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
     page.page.handle("copy_command")
     program, *words = shlex.split(QApplication.clipboard().text())
     assert program == "memorynet"
-    ran = subprocess.run(
-        [sys.executable, "-m", "core.cli", *words], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert ran.returncode == 0, ran.stderr
+    assert cli.main(words) == 0
     assert saved.path.read_bytes() == first
 
 

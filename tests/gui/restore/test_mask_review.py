@@ -24,6 +24,8 @@ from memorynet_gui.restore.queue_item import ItemState
 from tests.restore_page_kit import Desk, desk, wait, write
 from tests.restoring.test_shadow_light import disc, ground, levels
 
+pytestmark = pytest.mark.usefixtures("small_models_ship")
+
 LEFT, KEY = Qt.MouseButton.LeftButton, Qt.Key
 SIZE = (96, 128)
 FOUND = shadow_guess.Guess(disc(*SIZE, 28), 0.2)
