@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPalette, QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from memorynet_gui.compare.build import PyramidBuilder
-from memorynet_gui.compare.export import comparison_image
 from memorynet_gui.compare.layers import Layer, Pyramid, Streamed
 from memorynet_gui.compare.paint import paint_sheet
 from memorynet_gui.compare.scene import (
@@ -252,13 +251,6 @@ class CompareCanvas(QWidget):
         elif line is not None and self._transform is not None:
             kind = ORIGINAL if self._transform.to_view(x + 0.5, 0)[0] < line else RESTORED
         return self._scene.pixel(kind, x, y)
-
-    def render_comparison(self, max_px: int | None = None) -> QImage:
-        """Before and after as one captioned picture, at the present strength, whatever the window shows.
-
-        ``max_px`` limits its longer edge. Raises ``ValueError`` when nothing is restored yet.
-        """
-        return comparison_image(self._scene, max_px, self.font())
 
     # --- zoom and pan ----------------------------------------------------------------------------
 

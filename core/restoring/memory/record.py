@@ -96,12 +96,8 @@ class MemoryLook:
 
     # --- places ---------------------------------------------------------------------------------
 
-    def weights_at(self, row: int, column: int) -> np.ndarray:
-        """(R,) float32: how strongly a cell looks up each slot; sums to 1 in every group."""
-        return self._weights((slice(row, row + 1), slice(column, column + 1)))[0]
-
     def _weights(self, cells: tuple[slice, slice]) -> np.ndarray:
-        """(N, R) of the N cells of a block."""
+        """(N, R) float32: how strongly each of the N cells of a block looks up each slot; sums to 1 in every group."""
         scores = self.held.sharpness * (self._queries(cells) @ self.held.table.T)  # (N, R)
         weights = np.empty_like(scores)
         for index, rows in enumerate(self.slices.values()):

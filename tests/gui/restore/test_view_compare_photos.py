@@ -27,7 +27,6 @@ from tests.gui.restore.compare_kit import (
     drag,
     flat,
     photo,
-    pixels,
     settle,
     shown,
     wheel,
@@ -65,7 +64,6 @@ def test_every_size_survives_every_gesture(view: CompareView, qtbot: QtBot, size
     view.fit()
     assert view.visible_region() == (0, 0, w, h)
     shown(view)
-    assert not view.render_comparison(300).isNull()
     settle(qtbot, view)
     shown(view)
 
@@ -173,47 +171,6 @@ def test_100_percent_is_one_image_pixel_per_device_pixel(ratio: float, x: int, y
     )
     assert done.returncode == 0, done.stderr
     assert "sharp" in done.stdout
-
-
-# --- before/after picture -----------------------------------------------------------------------
-
-
-def test_the_comparison_picture_holds_both_at_full_size(view: CompareView):
-    before, after = photo(400, 300, 1), photo(400, 300, 2)
-    view.set_original(before)
-    view.set_restored(after)
-    view.zoom_by(7)  # whatever the window shows
-    got = pixels(view.render_comparison())
-    np.testing.assert_array_equal(got[:300, :400], before)
-    np.testing.assert_array_equal(got[:300, -400:], after)
-    assert got.shape[1] > 800
-    assert got.shape[0] >= 318
-    caption = got[300:]
-    assert caption.max() > 150  # words
-    assert caption.min() < 40  # on dark paper
-
-
-def test_the_comparison_picture_keeps_to_its_limit_and_strength(view: CompareView):
-    view.set_original(flat(3000, 2000, RED))
-    view.set_restored(flat(3000, 2000, BLUE))
-    view.set_strength(0.5)
-    image = view.render_comparison(1000)
-    assert 990 <= max(image.width(), image.height()) <= 1000
-    got = pixels(image)
-    assert got[100, 100].tolist() == list(RED)
-    assert np.abs(got[100, -100].astype(int) - (np.array(RED) + np.array(BLUE)) / 2).max() <= 1
-    with pytest.raises(ValueError, match="0"):
-        view.render_comparison(0)
-
-
-def test_a_panorama_is_compared_one_above_the_other(view: CompareView):
-    view.set_original(flat(900, 200, RED))
-    view.set_restored(flat(900, 200, BLUE))
-    image = view.render_comparison()
-    assert image.width() == 900
-    got = pixels(image)
-    assert got[100, 450].tolist() == list(RED)
-    assert got[image.height() // 2 + 100, 450].tolist() == list(BLUE)
 
 
 # --- memory -------------------------------------------------------------------------------------

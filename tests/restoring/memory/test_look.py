@@ -57,9 +57,7 @@ def test_weights_are_the_networks(model: Path, seen: MemoryLook) -> None:
     with torch.inference_mode():
         address = network.address(to_tensor(picture().pixels))
     weights = address.weights[0].T.reshape(-1, *seen.grid).numpy()
-    for row, column in ((0, 0), (5, 7), (12, 16)):
-        assert np.allclose(seen.weights_at(row, column), weights[:, row, column], atol=1e-5)
-    for slot in (0, 9, len(weights) - 1):
+    for slot in range(len(weights)):
         assert np.allclose(seen.slot_map(slot), weights[slot], atol=1e-5)
     assert np.allclose(seen.usage, weights.mean((1, 2)), atol=1e-5)
     assert np.allclose(seen.before.values, torch.sigmoid(address.polarity_logit)[0], atol=1e-5)
