@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.tasks import damage
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
 from memorynet_gui.compare.masks.bar import MaskBar
+from memorynet_gui.compare.masks.files import ask_what_to_load, ask_where_to_save
 from memorynet_gui.compare.masks.mask import Mask
 from memorynet_gui.compare.masks.tool import MaskTool
 from memorynet_gui.memory.canvas import MemoryCanvas
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 DENIED, ASSERTED = "denied", "asserted"
 _COLOURS = {DENIED: "positive", ASSERTED: "negative"}
-_STEP_SHARE = 0.004  # of the photo's longer edge: what "wider", "narrower" and "softer" do once
 
 
 class TeachDesk(QObject):
@@ -167,42 +167,25 @@ class TeachDesk(QObject):
         self.changed.emit()
 
     def _do(self, wish: str) -> None:
-        mask = self._masks.get(self._use)
-        if mask is None:
+        if self.tool.do(wish) or self._use not in self._masks:
             return
-        step_px = max(1, round(_STEP_SHARE * max(mask.shape)))
         if wish == "done":
             self.stop()
-        elif wish == "undo":
-            self.tool.undo()
-        elif wish == "redo":
-            self.tool.redo()
-        elif wish == "load":
-            self._ask("Load what is taught", False)
-        elif wish == "save":
-            self._ask("Save what is taught", True)
-        elif wish in ("grow", "shrink"):
-            self.tool.did(mask.grow(step_px if wish == "grow" else -step_px))
-        elif wish == "feather":
-            self.tool.did(mask.feather(step_px))
-        elif wish == "invert":
-            self.tool.did(mask.invert())
-        elif wish == "clear":
-            self.tool.did(mask.clear())
+        elif wish in ("load", "save"):
+            self._ask(wish == "save")
 
     # --- files -----------------------------------------------------------------------------------
 
-    def _ask(self, title: str, saves: bool) -> None:
+    def _ask(self, saves: bool) -> None:
         bench = self._stage.bench
         if bench is None:
             return
         path = bench.subject.path
-        dialog = QFileDialog(self._over, title, str(path.with_name(f"{path.stem}.taught.png")))
-        dialog.setNameFilters(["Grey pictures (*.png *.tif *.tiff)"])
+        beside = path.with_name(f"{path.stem}.taught.png")
         if saves:
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.fileSelected.connect(lambda name: (self.save if saves else self.load)(Path(name)))
-        dialog.open()
+            ask_where_to_save(self._over, "Save what is taught", beside, self.save)
+        else:
+            ask_what_to_load(self._over, "Load what is taught", beside, self.load)
 
     def save(self, path: Path) -> None:
         """Write what is taught as ``memorynet restore --taught`` takes it."""

@@ -31,6 +31,7 @@ LEAST_PX, MOST_PX = 1.0, 4000.0
 _BIGGER = 1.2  # of the brush, by a press of ] or [
 _OPACITY = 0.55  # of the overlay where the mask is full
 _ROOM_PX = 4  # around what is painted anew
+_STEP_SHARE = 0.004  # of the photo's longer edge: what "wider", "narrower" and "softer" do once
 _INK, _SHADE = QColor(255, 255, 255, 230), QColor(0, 0, 0, 150)
 
 
@@ -130,6 +131,26 @@ class MaskTool(QObject):
 
     def redo(self) -> None:
         self._did(self.mask.redo() if self.mask is not None else None)
+
+    def do(self, wish: str) -> bool:
+        """A change of the whole mask by its name on the bar; False for anything else, or when nothing is painted into."""
+        mask, photo = self.mask, self.photo
+        if mask is None or photo is None:
+            return False
+        step_px = max(1, round(_STEP_SHARE * max(mask.shape)))
+        changes: dict[str, Callable[[], Box | None]] = {
+            "undo": mask.undo,
+            "redo": mask.redo,
+            "grow": lambda: mask.grow(step_px),
+            "shrink": lambda: mask.grow(-step_px),
+            "feather": lambda: mask.feather(step_px),
+            "snap": lambda: mask.snap(photo),
+            "invert": mask.invert,
+            "clear": mask.clear,
+        }
+        if wish in changes:
+            self._did(changes[wish]())
+        return wish in changes
 
     def did(self, box: Box | None) -> None:
         """Something else has changed the mask within a box."""

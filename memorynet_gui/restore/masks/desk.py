@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core import tasks
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
 from memorynet_gui.compare.masks.bar import MaskBar
+from memorynet_gui.compare.masks.files import ask_what_to_load, ask_where_to_save
 from memorynet_gui.compare.masks.mask import Mask
 from memorynet_gui.compare.masks.tool import MaskTool
 from memorynet_gui.compare.view import CompareView
@@ -38,7 +39,6 @@ USES = (
 )
 _COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b")}
 _KEEP_MS = 600  # after the last stroke
-_STEP_SHARE = 0.004  # of the photo's longer edge: what "wider", "narrower" and "softer" do once
 _NO_MASKS = "Masks of the damage guide the removal of shadows: choose that as the task, or Auto"
 _UNSURE = "It counts if shadows are taken out: say so in the panel, or leave it to the photo"
 
@@ -233,32 +233,14 @@ class MaskDesk(QObject):
 
     def do(self, wish: str) -> None:
         """A wish of the bar."""
-        mask, shown = self._masks.get(self._use), self._stage.shown
-        if mask is None or shown is None:
+        if self.tool.do(wish) or self._use not in self._masks:
             return
-        step_px = max(1, round(_STEP_SHARE * max(mask.shape)))
         if wish == "done":
             self.stop()
-        elif wish == "undo":
-            self.tool.undo()
-        elif wish == "redo":
-            self.tool.redo()
         elif wish == "guess":
             self.guess()
-        elif wish == "load":
-            self._ask("Load a mask", False, self.load)
-        elif wish == "save":
-            self._ask("Save the mask", True, self.save)
-        elif wish in ("grow", "shrink"):
-            self.tool.did(mask.grow(step_px if wish == "grow" else -step_px))
-        elif wish == "feather":
-            self.tool.did(mask.feather(step_px))
-        elif wish == "snap":
-            self.tool.did(mask.snap(shown.rgb))
-        elif wish == "invert":
-            self.tool.did(mask.invert())
-        elif wish == "clear":
-            self.tool.did(mask.clear())
+        elif wish in ("load", "save"):
+            self._ask(wish == "save")
 
     def _edited(self) -> None:
         self._changed.add(self._use)
@@ -307,16 +289,15 @@ class MaskDesk(QObject):
 
     # --- files -----------------------------------------------------------------------------------
 
-    def _ask(self, title: str, saves: bool, then: object) -> None:
+    def _ask(self, saves: bool) -> None:
         item = self._session.current
         if item is None:
             return
-        dialog = QFileDialog(self._over, title, str(item.path.with_name(f"{item.path.stem}.mask.png")))
-        dialog.setNameFilters(["Grey pictures (*.png *.tif *.tiff)"])
+        beside = item.path.with_name(f"{item.path.stem}.mask.png")
         if saves:
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.fileSelected.connect(lambda name: then(Path(name)))  # type: ignore[operator]
-        dialog.open()
+            ask_where_to_save(self._over, "Save the mask", beside, self.save)
+        else:
+            ask_what_to_load(self._over, "Load a mask", beside, self.load)
 
     def load(self, path: Path) -> None:
         """The mask at hand becomes that of a file, which must be grey and of the photo's size."""

@@ -762,6 +762,24 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     assert unnamed_focusable(page.drawer) == []
 
 
+@pytest.mark.parametrize("wish", ["grow", "shrink", "feather", "snap", "invert", "clear"])
+def test_every_change_of_the_whole_mask_can_be_made_while_teaching(
+    desk: Desk, source: Path, wish: str
+) -> None:
+    desk.open(source)
+    teach = desk.page.teach
+    teach.start()
+    mask = teach.tool.mask
+    assert mask is not None
+    painted = np.zeros(mask.shape, np.uint8)
+    painted[20:60, 30:70] = 255
+    teach.tool.did(mask.replace(painted))
+    teach.bar.wanted.emit(wish)
+    assert not np.array_equal(mask.values, painted)
+    teach.bar.wanted.emit("undo")
+    assert np.array_equal(mask.values, painted)
+
+
 def test_teaching_overrules_the_photo_is_kept_with_it_and_serves_the_command_line(
     desk: Desk, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
