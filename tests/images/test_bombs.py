@@ -26,10 +26,10 @@ def put(path: Path, content: bytes) -> Path:
 
 
 def refused_at_once(path: Path) -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # of this process's own: what else the machine does is no fault of it
     with pytest.raises(DamagedImage):
         image_io.read(path)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def encoded(format: str, pixels: np.ndarray) -> bytes:
@@ -77,16 +77,16 @@ def test_of_many_profiles_one_is_unpacked(tmp_path: Path) -> None:
     bomb = png_chunk(b"iCCP", b"icc\0\0" + zlib.compress(bytes(33 << 20), 1))
     text = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(33 << 20), 1))
     path = put(tmp_path / "a.png", png_bytes(photo(8, 8), (bomb + text) * 60))
-    began = time.perf_counter()
+    began = time.process_time()
     assert image_io.read_info(path).icc_name is None
-    assert time.perf_counter() - began < 1, "60 of each took seconds"
+    assert time.process_time() - began < 1, "60 of each took seconds"
 
 
 def test_a_packet_of_a_million_elements_is_left_aside() -> None:
     packet = b"<a>" + b"<b/>" * 1_000_000 + b"</a>"
-    began = time.perf_counter()
+    began = time.process_time()
     assert not image_xmp.for_output(packet, None, strip_gps=False).source_kept
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_tiff_of_millions_of_strips(tmp_path: Path) -> None:
