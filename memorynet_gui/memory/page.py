@@ -18,7 +18,6 @@ from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.base.thumbnails import Thumbnails
-from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.look.theme import set_surface
 from memorynet_gui.memory import work
 from memorynet_gui.memory.canvas import MemoryCanvas
@@ -40,6 +39,7 @@ from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.twins_desk import TwinsDesk
 from memorynet_gui.memory.words import changed_words, twins_words, verdict
 from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
+from memorynet_gui.widgets.hold import HoldSpace
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
@@ -155,7 +155,7 @@ class MemoryPage(Page):
         stage.progressed.connect(self._say_job)
         flow.failed.connect(self._failed)
         flow.changed.connect(self._flow_changed)
-        HoldOriginal(canvas, self, panel)
+        HoldSpace(canvas.set_show_original, self, panel)
         panel.overlay_changed.connect(self._show_tints)
         panel.problem.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
         panel.place.slot_hovered.connect(self.light_slot)

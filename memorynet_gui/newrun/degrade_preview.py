@@ -17,7 +17,6 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QFocusEvent,
     QImage,
-    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPainterPath,
@@ -40,6 +39,7 @@ from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.newrun.degrade_rows import ParameterRow, SharesRow
 from memorynet_gui.widgets.fold import FoldButton
+from memorynet_gui.widgets.hold import HoldSpace
 
 SAMPLES = 3
 EDGE_PX = 240
@@ -57,6 +57,7 @@ class SampleStrip(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Samples of what training sees")
         self.setToolTip("Hold the mouse button or Space to see the photos without the damage")
+        HoldSpace(self._hold, self)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
@@ -132,18 +133,6 @@ class SampleStrip(QWidget):
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         self._hold(False)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            self._hold(True)
-        else:
-            super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self._hold(False)
-        else:
-            super().keyReleaseEvent(event)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self._hold(False)

@@ -20,7 +20,6 @@ from memorynet_gui.base.own_place import OwnPlace
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.base.thumbnails import Thumbnails
-from memorynet_gui.compare.controls import HoldOriginal
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.batch.desk import BatchDesk
 from memorynet_gui.restore.batch.outdated import outdated
@@ -45,6 +44,7 @@ from memorynet_gui.restore.stage import Stage
 from memorynet_gui.restore.toolbar import RestoreToolbar
 from memorynet_gui.restore.work import QueueWork
 from memorynet_gui.widgets.empty import EmptyState
+from memorynet_gui.widgets.hold import HoldSpace
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
@@ -219,7 +219,7 @@ class RestorePage(Page):
         self.filmstrip.menu_requested.connect(lambda at: photo_menu(self, self.session.current).popup(at))
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
-        HoldOriginal(self.canvas, self, panel)
+        HoldSpace(self.canvas.set_show_original, self, panel)
         panel.choices.changed.connect(self._count.start)
         panel.task_said.connect(self._task_said)
         panel.choices.task.currentIndexChanged.connect(lambda _row: self._refresh())

@@ -39,6 +39,7 @@ from PySide6.QtWidgets import (
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look import icons
 from memorynet_gui.restore.masks.review import GuessReview, Tile, TileState
+from memorynet_gui.widgets.hold import HoldSpace
 from memorynet_gui.widgets.parts import elided_within
 
 TILE_ROLE = Qt.ItemDataRole.UserRole + 1
@@ -247,6 +248,7 @@ class TileList(QListView):
         self.setProperty("ring", False)  # the frame of the current tile says where keys go
         self.setAccessibleName("Photos with what is taken for their shadow")
         self.doubleClicked.connect(lambda index: self.wish.emit(CORRECT, index.row()))
+        HoldSpace(lambda held: self.show_masks(not held), self)
 
     def show_masks(self, shown: bool) -> None:
         if shown != self.masks_shown:
@@ -332,19 +334,7 @@ class TileList(QListView):
         if meaning:
             self.key_wish.emit(meaning)
             event.accept()
-        elif event.key() == Qt.Key.Key_Space:
-            if not event.isAutoRepeat():
-                self.show_masks(False)
-            event.accept()
         elif event.text().strip() and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             event.ignore()  # no type-ahead
         else:
             super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Space:
-            if not event.isAutoRepeat():
-                self.show_masks(True)
-            event.accept()
-        else:
-            super().keyReleaseEvent(event)
