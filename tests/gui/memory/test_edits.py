@@ -1,0 +1,150 @@
+"""Changes of the memory on its page: tried at once, undone, saved as the command line takes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from core.jobs import JobControl, ignore
+from core.model.memory_edit import MemoryEdit, Slots
+from core.restoring import restore as restoring
+from tests.gui.memory.memory_kit import Desk, shown
+from tests.restore_page_kit import wait, write
+from tests.small import photo
+
+
+def test_muting_changes_the_photo_undo_and_reset_bring_it_back(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, edit = desk.page, desk.panel.edit
+    untouched = shown(desk)
+    QTest.mouseClick(edit.mute, Qt.MouseButton.LeftButton)  # the whole memory
+    desk.idle()
+    muted = shown(desk)
+    assert not np.array_equal(muted, untouched) and page.stage.shows_change
+    left = page.canvas._scene.original
+    assert left is not None and np.array_equal(
+        left.crop(0, 0, 0, 160, 120), untouched
+    )  # beside the untouched one
+    assert "in the whole photo" in edit.result.text()
+    assert (
+        "with this change: mute the whole memory." in page.words.text()
+    )  # and nothing of the photo as it was
+    assert "tint rests" in page.words.text() and page.canvas.tints == (None, None)
+    edit.choose(Slots("negative"))
+    edit.number.setValue(2.0)
+    desk.idle()
+    assert "mute the whole memory; read all negative slots 2 times" in page.words.text()
+    assert len(page.edits.now.steps) == 2
+    page.handle("undo")
+    page.handle("undo")
+    desk.idle()
+    assert not page.edits.now.steps and np.array_equal(shown(desk), untouched) and not page.stage.shows_change
+    assert "The memory takes" in page.words.text() and page.canvas.tints[0] is not None
+    page.handle("redo")
+    QTest.mouseClick(edit.reset, Qt.MouseButton.LeftButton)
+    assert not page.edits.now.steps
+    assert np.array_equal(shown(desk), untouched)
+
+
+def test_with_everything_muted_the_page_still_answers(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page = desk.page
+    desk.panel.edit.mute.click()  # the whole memory
+    desk.idle()
+    muted = shown(desk)
+    page.edits.reset()
+    for polarity in ("positive", "negative"):
+        desk.panel.edit.choose(Slots(polarity))
+        desk.panel.edit.mute.click()
+    desk.idle()
+    assert np.array_equal(shown(desk), muted), "polarity by polarity it is the same"
+    bench = page.stage.bench
+    assert bench is not None
+    without = restoring.restore(
+        bench.picture, replace(bench.request, scale="1", mute_memory=True), ignore, JobControl()
+    )
+    assert np.array_equal(muted, without.pixels)
+    desk.click(40, 30)
+    desk.idle()
+    assert desk.panel.place.title.full.startswith("Pin 1") and desk.panel.place.effect.text()
+    assert "in the whole photo" in desk.panel.edit.result.text()
+    page.toolbar.explore.click()
+    assert page.browser.list.facts, "what is held can still be looked at"
+
+
+def test_no_effect_is_said_plainly(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    bench = desk.page.stage.bench
+    assert bench is not None
+    unused = int(np.flatnonzero(bench.look.usage == 0)[0]) if (bench.look.usage == 0).any() else -1
+    if unused < 0:
+        pytest.skip("this small model uses every slot")
+    desk.page.choose_slot(unused)
+    desk.panel.edit.mute.click()
+    desk.idle()
+    assert "No measurable effect" in desk.panel.edit.result.text()
+
+
+def test_a_newer_change_takes_the_place_of_an_older(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    for percent in range(1, 30):
+        desk.panel.edit.slider.setValue(percent)
+        QApplication.processEvents()
+    desk.idle()
+    steps = desk.page.edits.now.steps
+    assert len(steps) == 1 and steps[0].gain == pytest.approx(2 ** (29 / 12))
+
+
+def test_changes_are_saved_and_loaded_as_the_command_line_takes_them(
+    desk: Desk, source: Path, tmp_path: Path
+) -> None:
+    desk.open(source)
+    desk.panel.edit.choose(Slots("positive", "part", (3,)))
+    desk.panel.edit.mute.click()
+    desk.panel.edit.swap.click()
+    desk.page.choose_slot(4)
+    assert [step.action for step in desk.page.edits.now.steps] == ["mute", "swap"]
+    desk.page.files.save(tmp_path / "edit.json")
+    edit = MemoryEdit.read(tmp_path / "edit.json")
+    assert edit.steps == desk.page.edits.now.steps
+    desk.page.edits.reset()
+    desk.page.files.load(tmp_path / "edit.json")
+    assert desk.page.edits.now.steps == edit.steps
+    (tmp_path / "other.json").write_text(
+        '{"version": 1, "steps": [{"action": "mute", "granularity": "part", "slots": [999]}]}'
+    )
+    desk.page.files.load(tmp_path / "other.json")
+    assert desk.page.edits.now.steps == edit.steps and "cannot be used" in desk.said[-1].text
+    desk.idle()
+
+
+def test_another_photos_content_changes_the_photo(desk: Desk, source: Path, tmp_path: Path) -> None:
+    desk.open(source)
+    untouched = shown(desk)
+    dry, button = write(tmp_path / "dry.png", photo(96, 64, 9)), desk.panel.edit.other
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(dry))])
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    where = button.rect().center()
+    for event in (
+        QDragEnterEvent(where, Qt.DropAction.CopyAction, data, left, none),
+        QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, left, none),
+    ):
+        QApplication.sendEvent(button, event)
+        assert event.isAccepted()
+    wait(lambda: desk.page.edits.now.other is not None)
+    desk.idle()
+    assert not np.array_equal(shown(desk), untouched)
+    assert "dry.png" in desk.panel.edit.other.text()
+    desk.panel.edit.other.click()
+    desk.idle()
+    assert np.array_equal(shown(desk), untouched)
+    desk.page.hold_photo(tmp_path / "gone.png")
+    wait(lambda: "gone.png" in desk.panel.edit.hint.text() and "Reading" not in desk.panel.edit.hint.text())

@@ -1,0 +1,195 @@
+"""The drawer of the Memory page: slots, their health and names, arrows and map."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+
+from core.model.memory_edit import Slots
+from tests.gui.memory.memory_kit import Desk
+from tests.restore_page_kit import wait, write
+from tests.small import photo
+from tests.ui import unnamed_focusable
+
+
+def test_the_browser_shows_every_slot_sorted_filtered_and_linked(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, browser = desk.page, desk.page.browser
+    page.toolbar.explore.click()
+    assert browser.isVisible() and len(browser.list.facts) == 2 * (12 + 6 + 3)
+    empty = [facts for facts in browser.list.facts if not facts.typical]
+    said = [
+        browser.list.index(row).data(Qt.ItemDataRole.ToolTipRole) for row in range(browser.list.rowCount())
+    ]
+    assert 0 < len(empty) == sum("memorynet samples adds" in words for words in said)
+    browser.polarity.setCurrentIndex(browser.polarity.findData("negative"))
+    browser.granularity.setCurrentIndex(browser.granularity.findData("part"))
+    assert {facts.polarity for facts in browser.list.facts} == {"negative"} and len(browser.list.facts) == 12
+    browser.sort.setCurrentIndex(browser.sort.findData("usage"))
+    used = [facts.usage for facts in browser.list.facts]
+    assert used == sorted(used, reverse=True)
+    first = browser.list.facts[0]
+    page.browser.view.hovered.emit(first.row)
+    tint = page.canvas.tints[0]
+    assert tint is not None and f"part {first.slot}" in tint.title
+    page.browser.view.hovered.emit(-1)
+    browser.view.setFocus()
+    browser.view.setCurrentIndex(browser.list.index(0))
+    QTest.keyClick(browser.view, Qt.Key.Key_Return)
+    assert desk.panel.edit.chosen == Slots("negative", "part", (first.slot,))
+    desk.click(40, 30)
+    bench = page.stage.bench
+    assert bench is not None
+    place = bench.look.place(40, 30)
+    assert browser.list.lit == {slot.row: slot.weight for slot in place.slots}
+    assert unnamed_focusable(browser) == []
+
+
+def test_effects_of_slots_come_one_by_one(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    browser = desk.page.browser
+    desk.page.toolbar.explore.click()
+    browser.granularity.setCurrentIndex(browser.granularity.findData("semantic"))
+    browser.measure.click()
+    desk.idle()
+    wanted = {facts.row for facts in browser.list.facts if facts.usage > 0}
+    assert set(browser.list.effects) == wanted
+    browser.sort.setCurrentIndex(browser.sort.findData("effect"))
+    changes = [browser.list.effects[f.row].change.mean for f in browser.list.facts if f.row in wanted]
+    assert changes == sorted(changes, reverse=True)
+
+
+def test_health_tells_dead_slots_and_twins_in_words_and_lights_them(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, health = desk.page, desk.page.drawer.health
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["health"].click()
+    bench = page.stage.bench
+    assert bench is not None and health.table.rowCount() == len(bench.health.groups) == 6
+    row = next(at for at, group in enumerate(bench.health.groups) if group.slots > 1)
+    health.table.setCurrentCell(row, 0)
+    group = bench.health.groups[row]
+    assert f"{group.slots - len(group.dead)} of {group.slots}" == health.table.item(row, 1).text()
+    assert "stay silent" in health.reasons.text() and str(group.slots) in health.reasons.text()
+    matrix = health.matrix
+    matrix.setFocus()
+    QTest.keyClick(matrix, Qt.Key.Key_Down)
+    first = matrix.looked
+    assert first is not None
+    start = bench.look.slices[group.polarity, group.granularity].start
+    assert page._hot_slot == start + first[0]
+    QTest.keyClick(matrix, Qt.Key.Key_Return)
+    assert desk.panel.edit.chosen == Slots(group.polarity, group.granularity, (first[0],))
+    assert unnamed_focusable(page.drawer) == []
+
+
+def test_a_slot_is_named_and_keeps_its_name_with_the_model(desk: Desk, source: Path, tmp_path: Path) -> None:
+    shutil.copytree(desk.settings.models["derain"], tmp_path / "own")
+    desk.settings.set_model("derain", str(tmp_path / "own"))
+    desk.open(source)
+    page, note = desk.page, desk.panel.note
+    assert note.isHidden()
+    page.choose_slot(2)
+    assert not note.isHidden() and note.name.text() == ""
+    QTest.keyClicks(note.name, "Wet leaves")
+    QTest.keyClicks(note.note, "Seen in gardens.")
+    page.choose_slot(3)  # what was typed is kept first
+    assert note.name.text() == ""
+    assert "Wet leaves" in str(page.browser.list.data(page.browser.list.index(2)))
+    page.browser.shown.setCurrentIndex(page.browser.shown.findData("named"))
+    assert [facts.row for facts in page.browser.list.facts] == [2]
+    kept = json.loads((tmp_path / "own" / "slots.json").read_text("utf-8"))
+    assert kept["slots"][0]["name"] == "Wet leaves" and kept["slots"][0]["note"] == "Seen in gardens."
+    again = write(tmp_path / "again.png", photo(96, 80, 3))
+    desk.open(again)
+    page.choose_slot(2)
+    assert note.name.text() == "Wet leaves"
+
+
+def test_usage_over_a_folder_is_told_instead(desk: Desk, source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    for seed in (4, 5):
+        write(folder / f"{seed}.png", photo(96, 96, seed))
+    (folder / "broken.png").write_bytes(b"nothing")
+    desk.open(source)
+    page = desk.page
+    page.slots.measure_folder(folder)
+    wait(lambda: page.drawer.over.count() == 3)
+    assert page.drawer.over.currentText() == "In holiday"
+    bench = page.stage.bench
+    assert bench is not None and page.browser.list.over == "there"
+    usage = {facts.row: facts.usage for facts in page.browser.list.everything}
+    assert any(abs(usage[facts.row] - facts.usage) > 1e-5 for facts in bench.slots)
+    assert "1 photos could not" in desk.said[-1].text and "broken.png" in desk.said[-1].text
+    page.drawer.over.setCurrentIndex(0)
+    page.drawer.over.activated.emit(0)
+    assert [facts.usage for facts in page.browser.list.everything] == [facts.usage for facts in bench.slots]
+    page.slots.measure_folder(tmp_path / "home")
+    wait(lambda: "could not be looked at" in desk.said[-1].text and "no photos" in desk.said[-1].text)
+
+
+def test_arrows_tell_where_restoring_moved_pins_and_photo(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, view = desk.page, desk.page.drawer.moves
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["moves"].click()
+    assert "The photo looked" in view.said.text()
+    desk.click(40, 30)
+    desk.click(100, 90)
+    names = [move.name for move in view.plot._moves]
+    assert names[0] == "photo" and names[-2:] == ["1", "2"] and "Pin 2 looked" in view.said.text()
+    bench = page.stage.bench
+    assert bench is not None and page.stage.after is not None
+    pin = view.plot._moves[-2]
+    assert pin.before.response == pytest.approx(float(bench.look.before.values[3, 5]), abs=1e-5)
+    assert pin.after.response == pytest.approx(float(page.stage.after.values[3, 5]), abs=1e-5)
+    start, end = view.plot._ends(pin)
+    at = ((start + end) / 2).toPoint()
+    if view.plot.move_at(QPointF(at)) == pin:  # no other arrow lies over it
+        QTest.mouseClick(view.plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+        assert page.pins.chosen == 0
+
+
+def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, plot = desk.page, desk.page.drawer.map.plot
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["map"].click()
+    bench = page.stage.bench
+    assert bench is not None and plot._map is bench.map
+    desk.click(40, 30)
+    assert [label for label, _before, _after in plot._arrows] == ["1"]
+    QTest.mouseMove(page.canvas, desk.at(90, 60))
+    QTest.mouseMove(page.canvas, desk.at(92, 60))
+    assert plot._place is not None and len(plot._ringed) == 8
+    row = int(np.argmax(bench.map.slots[:, 0]))  # at the edge: nothing lies over it
+    at = plot.point_of_slot(row).toPoint()
+    QTest.mouseMove(plot, at + QPoint(40, 0))
+    QTest.mouseMove(plot, at)
+    assert page._hot_slot >= 0
+    QTest.mouseClick(plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+    assert desk.panel.edit.chosen.numbers
+    plot.leaveEvent(QEvent(QEvent.Type.Leave))
+    assert page._hot_slot == -1
+    plot.sample_hovered.emit(bench.map.sample_of[0])
+    tint, _after = page.canvas.tints
+    assert tint is not None and tint.title == "Like this sample"
+    plot.sample_hovered.emit(None)
+    tint, _after = page.canvas.tints
+    assert tint is not None and tint.title == "Looks like rain"
+    page.light_slot(3)
+    assert plot._lit_slot == 3
+    before = plot.point_of_slot(row)
+    plot.setFocus()
+    QTest.keyClick(plot, Qt.Key.Key_Plus)
+    assert plot.point_of_slot(row) != before
+    QTest.mouseDClick(plot, Qt.MouseButton.LeftButton)
+    assert plot.point_of_slot(row) == before
+    assert unnamed_focusable(page.drawer) == []

@@ -1,0 +1,108 @@
+"""Two models, or two checkpoints of a run, looked into side by side."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtWidgets import QComboBox
+
+from core.model.memory_edit import Slots
+from core.training.state import Checkpoints
+from tests.gui.memory.memory_kit import Desk, shown
+from tests.restore_page_kit import wait, write
+from tests.small import photo, save_small_model, small_network
+from tests.ui import unnamed_focusable
+
+
+def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path) -> None:
+    run = tmp_path / "mist-3"
+    other = save_small_model(run / "model", seed=5)
+    (run / "recipe.toml").write_text("", "utf-8")
+    desk.open(source)
+    desk.idle()
+    page, view = desk.page, desk.page.drawer.twins
+    first = shown(desk)
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["twins"].click()
+    assert view.table.item(0, 1).text().endswith("% of the photo") and view.table.item(0, 2).text() == ""
+    told = {
+        view.table.item(row, 0).text(): view.table.item(row, 1).text() for row in range(view.table.rowCount())
+    }
+    assert re.fullmatch(r"\d+ of 12", told["Negative part slots used"])
+    assert re.fullmatch(r"[01]\.\d\d of 1", told["Negative part slots, how evenly"])
+    assert told["Changes a pixel by"].endswith("of 255 levels")
+    assert not view.show_both.isEnabled()
+    page.twins.open(tmp_path)
+    assert "holds no model" in desk.said[-1].text
+    page.twins.open(run)
+    wait(lambda: page.stage.twin_model is not None)
+    desk.idle()
+    assert view.model.currentText() == "mist-3" and view.show_both.isChecked()
+    assert view.table.horizontalHeaderItem(2).text() == "mist-3"
+    assert all(view.table.item(row, 2).text() for row in range(view.table.rowCount()))
+    twin = page.stage.twin_model
+    assert twin is not None and twin.look.model == other
+    assert np.array_equal(shown(desk), twin.base.rgb) and not np.array_equal(shown(desk), first)
+    before, after = page.canvas.tints
+    assert before is not None and after is not None
+    assert np.array_equal(after.values, twin.look.before.values)
+    assert page.canvas.words[0] == "This model" and "mist-3" in page.words.text()
+    page.edits.set_gain(Slots("negative"), 0)  # a change goes before
+    assert page.canvas.words[0] == "Memory as it is"
+    page.edits.reset()
+    view.show_both.click()
+    assert np.array_equal(shown(desk), first) and page.canvas.words[0] == "Original"
+    view.show_both.click()
+    desk.open(write(tmp_path / "again.png", photo(96, 80, 3)))
+    assert page.stage.twin_model is None and not view.show_both.isChecked()
+    page.twins.look_with(tmp_path / "nowhere")
+    wait(lambda: "cannot be used" in desk.said[-1].text)
+    assert unnamed_focusable(page.drawer) == []
+
+
+def test_any_two_checkpoints_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "mist-4"
+    best = save_small_model(run / "model", seed=5)
+    (run / "recipe.toml").write_text("", "utf-8")
+    kept = Checkpoints(run / "checkpoints")
+    kept.folder.mkdir()
+    for step, seed in ((900, 6), (1000, 7)):
+        weights = small_network(seed).state_dict()
+        kept.save(step, {f"average.{key}": value for key, value in weights.items()}, {"step": step})
+    desk.settings.runs_folder = run.parent
+    desk.open(source)
+    desk.idle()
+    page, view = desk.page, desk.page.drawer.twins
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["twins"].click()
+
+    def pick(combo: QComboBox, text: str) -> None:
+        row = combo.findText(text)
+        assert row >= 0, [combo.itemText(at) for at in range(combo.count())]
+        combo.setCurrentIndex(row)
+        combo.activated.emit(row)
+
+    names = [view.model.itemText(row) for row in range(view.model.count())]
+    assert {"mist-4", "mist-4 · step 1,000", "mist-4 · step 900"} < set(names)
+    pick(view.model, "mist-4 · step 1,000")
+    wait(lambda: page.stage.twin_model is not None)
+    desk.idle()
+    assert view.model.currentText() == view.table.horizontalHeaderItem(2).text() == "mist-4 · step 1,000"
+    later = page.stage.twin_model
+    assert later is not None and later.look.model != best
+    pick(view.first, "mist-4 · step 900")
+    wait(lambda: page.stage.bench is not None and page.stage.bench.look.model_name == "mist-4 · step 900")
+    desk.idle()
+    assert view.first.currentText() == "mist-4 · step 900"
+    pick(view.model, "mist-4")
+    wait(lambda: page.stage.twin_model is not None)
+    desk.idle()
+    headers = [view.table.horizontalHeaderItem(column).text() for column in (1, 2)]
+    assert headers == ["mist-4 · step 900", "mist-4"]
+    for file in kept.files():
+        file.unlink()
+    page.twins.look_with(kept.folder / "step-00000800.safetensors")
+    wait(lambda: any("keeps its newest checkpoints only" in said.text for said in desk.said))
+    assert unnamed_focusable(page.drawer) == []
