@@ -2,16 +2,18 @@
 
 The look. The coarsest copy, 320 to 640 px long, is restored whole, and at every finer scale a few windows are.
 Where the network changes most (root mean square) and its memory takes most for damage, there it knows what it sees.
-Rain stands at several distances: what is near is wide and goes at a coarse scale, so the passes start at the coarsest that
-shows a good part of the most. On 18 seeded composites from 2,600 to 3,200 px (near streaks, far ones, both) that gained 0.9 dB on
-average over starting where most is seen. Cost of the look at 12 megapixels: less than half a megapixel.
+Cost of the look at 12 megapixels: less than half a megapixel.
 
-The passes. What was changed in a copy is enlarged and put on the photo's own pixels (:class:`copies.Correction`).
-Then the next finer scale of the result is looked at, and restored as well if much is left there.
+The passes. One pass at the finest copy of about a megapixel that shows a good part of the most takes rain of all sizes best: such a
+copy is as large as the photos that models learned from, a smaller one loses what is thin, and what a coarse pass leaves of
+a streak no finer one knows as rain. Where no such copy shows it, the passes start at the coarsest that shows
+some. What was changed in a copy is enlarged and put on the photo's own pixels (:class:`copies.Correction`). Then the next finer
+scale of the result is looked at, and restored as well if much is left there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,14 +29,16 @@ from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import LEAST_CHANGE, LITTLE, NO_MEASURE, NOTHING, Measure, Thresholds, Verdict
 
 WINDOW_PX = 112  # of a copy, a multiple of the network's stride; four of them show each finer scale
-PREFER_COARSE = 0.4  # of the most that is seen at a scale: the passes start at the coarsest with as much
+ONE_PASS_PX = 1_200_000  # of a copy, or a sixteenth of the photo: at most so many are one pass's worth
+SHOWS = 0.7  # of the most that is seen at a scale: the pass goes over the finest such copy with as much
+PREFER_COARSE = 0.4  # of the most: where there is no such copy, the passes start at the coarsest with as much
 GO_ON = (
     0.4  # of the most that was seen at a scale: a finer one that still shows this much is restored as well
 )
 PREFER_COARSE_SMEAR = (
     0.8  # the same for smears: on eight composites the coarser copy restored better down to this
 )
-PREVIEW_PX = 1_500_000  # of a copy; a preview goes no finer
+PREVIEW_PX = 600_000  # of a copy; a preview goes no finer
 SMALL = "the photo is as small as those the model learned from"
 _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
 
@@ -116,10 +120,19 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
         levels.append((by, see(pixels, request.mask, by, network, control)))
     if _smears(request):
         levels = [(by, _with_smear(level, seen)) for by, level in levels]
+    return Look(tuple(levels), _best(levels, width * height, request), before, after, seen)
+
+
+def _best(levels: Sequence[tuple[int, Measure]], photo_px: int, request: Request) -> int:
+    """The divisor of the copy where the passes start, of ``levels``, coarsest first."""
     most = max(level.sight for _by, level in levels)
+    if not _smears(request) and tasks.of(request.task).correction != "light":  # which is found small
+        one_pass_px = max(ONE_PASS_PX, photo_px / 16)
+        for by, level in reversed(levels):
+            if photo_px / by**2 <= one_pass_px and level.sight >= SHOWS * most:
+                return by
     least = (PREFER_COARSE_SMEAR if _smears(request) else PREFER_COARSE) * most
-    best = next(by for by, level in levels if level.sight >= least)
-    return Look(tuple(levels), best, before, after, seen)
+    return next(by for by, level in levels if level.sight >= least)
 
 
 def _smear(pixels: np.ndarray, request: Request) -> smear.Smear | None:
@@ -226,6 +239,7 @@ class _Run:
         self.emit, self.control = emit, control
         self.height, self.width = pixels.shape[:2]
         self.smear: smear.Smear | None = None
+        self.left: dict[int, Measure] = {}  # what a look at the result saw, by divisor
 
     def run(self) -> Found:
         found = self._run()
@@ -259,6 +273,7 @@ class _Run:
             out, first = self._carry(self.pixels, seen.before, seen.after, seen.best), seen.levels[0][1]
             seen = Look(seen.levels, seen.best, smear=seen.smear)  # its copies are let go
         else:
+            self._show_first(seen)
             seen = Look(seen.levels, seen.best, smear=seen.smear)
             out, first = self._seen(*self._pass(self.pixels, seen.best))
         measure = first if seen.best == seen.clearest else seen.measure
@@ -266,12 +281,13 @@ class _Run:
         most = seen.measure.sight
         # what is left of a smear at a finer scale is not another one
         for by in () if _smears(self.request) else [by for by, _level in seen.levels if by < seen.best]:
-            left = see(out, self.request.mask, by, self.network, self.control)
+            left = self._left(out, by)
             if left.sight < GO_ON * most or left.amount < LEAST_CHANGE:
                 continue
             if thresholds is not None and thresholds.found(left) == NOTHING:
                 continue
             out, _ = self._pass(out, by)
+            self.left.clear()
             finer.append(scales.name(by))
         if finer:
             why += f"; more was found at {' and '.join(finer)}"
@@ -306,8 +322,14 @@ class _Run:
             return Verdict(least, 0.0 if thresholds.gone is not None else None, scales.name(by), why)
         gone = None
         if found != NOTHING and thresholds.gone is not None:
-            gone = thresholds.share_gone(measure, see(out, self.request.mask, by, self.network, self.control))
+            gone = thresholds.share_gone(measure, self._left(out, by))
         return Verdict(found, gone, scales.name(by), why)
+
+    def _left(self, out: np.ndarray, by: int) -> Measure:
+        """What is still seen in the result, which may have been asked before."""
+        if by not in self.left:
+            self.left[by] = see(out, self.request.mask, by, self.network, self.control)
+        return self.left[by]
 
     # --- passes ----------------------------------------------------------------------------------
 
@@ -324,11 +346,32 @@ class _Run:
         after, measure = self.network.restore(before, small, focus, PassEmit(self.emit, scales.name(by)))
         return self._carry(photo, before, after, by), measure
 
+    def _show_first(self, seen: Look) -> None:
+        """Until the pass comes there, what is in sight stands as the coarsest copy has it, if that shows some of it."""
+        focus, (by, coarsest) = self.request.focus, seen.levels[0]
+        if focus is None or seen.before is None or seen.after is None:
+            return
+        if coarsest.sight < PREFER_COARSE * seen.measure.sight:
+            return
+        correction = self._correction(seen.before, seen.after, by)
+        tiles = [tile for tile in self._carried() if tiling.overlap(tile, focus)]
+        for index, tile in enumerate(tiles, 1):
+            self.control.checkpoint()
+            region = tile.x, tile.y, tile.width, tile.height
+            self.emit(TileDone(index, len(tiles), *region, correction.put(self.pixels, region), None))
+
+    def _correction(self, before: np.ndarray, after: np.ndarray, by: int) -> copies.Correction:
+        return copies.Correction(before, after, by, tasks.of(self.request.task).correction)
+
+    def _carried(self) -> list[tiling.Tile]:
+        """The tiles of the photo in which a correction is put on it, those in sight first."""
+        return tiling.plan(self.width, self.height, _CARRY_TILE_PX, STRIDE_PX, self.request.focus)
+
     def _carry(self, photo: np.ndarray, before: np.ndarray, after: np.ndarray, by: int) -> np.ndarray:
         """The photo with the copy's correction, told tile by tile, those in sight first."""
-        correction = copies.Correction(before, after, by, tasks.of(self.request.task).correction)
+        correction = self._correction(before, after, by)
         out = np.empty_like(photo)
-        tiles = tiling.plan(self.width, self.height, _CARRY_TILE_PX, STRIDE_PX, self.request.focus)
+        tiles = self._carried()
         for index, tile in enumerate(tiles, 1):
             self.control.checkpoint()
             region = tile.x, tile.y, tile.width, tile.height
@@ -353,4 +396,4 @@ class PassEmit:
 def _why(seen: Look) -> str:
     """One sentence with the numbers behind it."""
     levels = ", ".join(f"{scales.name(by)}: {measure.sight:.1f}" for by, measure in seen.levels)
-    return f"the coarsest scale at which the network sees and changes much (levels of 255 by scale: {levels})"
+    return f"at this scale the network sees and changes much (levels of 255 by scale: {levels})"

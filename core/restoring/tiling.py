@@ -39,7 +39,7 @@ def plan(width: int, height: int, tile_px: int, stride_px: int, focus: Region | 
         for x in range(0, width, edge)
     ]
     if focus is not None:
-        tiles.sort(key=lambda tile: (not _overlap(tile, focus), _distance2(tile, focus)))
+        tiles.sort(key=lambda tile: (not overlap(tile, focus), _distance2(tile, focus)))
     return tiles
 
 
@@ -86,7 +86,8 @@ def owned(tile: Tile, region: Region) -> tuple[slice, slice]:
     return slice(top, top + tile.height), slice(left, left + tile.width)
 
 
-def _overlap(tile: Tile, focus: Region) -> bool:
+def overlap(tile: Tile, focus: Region) -> bool:
+    """Whether any of a tile lies in a region."""
     x, y, width, height = focus
     return tile.x < x + width and x < tile.x + tile.width and tile.y < y + height and y < tile.y + tile.height
 

@@ -19,7 +19,7 @@ from core.images import io as image_io
 from core.images.metrics import psnr_db
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import catalog, checkpoint
-from core.restoring import calibration, copies, outputs, scales
+from core.restoring import calibration, copies, outputs, scaled, scales
 from core.restoring.passes import load_model
 from core.restoring.restore import RestoreError, RestoreRequest, preview, restore
 from core.restoring.verdict import (
@@ -257,6 +257,42 @@ def test_a_model_without_thresholds_gives_no_verdict(model: Path) -> None:
     assert done.verdict.found is None and words(done.verdict, "derain") == ""
     record = outputs.provenance(done, 1.0)
     assert record["scale"] == "auto" and record["scale_used"] == "1" and "found" not in record
+
+
+def test_one_pass_goes_over_the_finest_copy_of_a_megapixel_that_shows_the_damage() -> None:
+    def best(width: int, height: int, *sights: float, task: str = "derain") -> int:
+        levels = [
+            (by, Measure(sight, sight, 1.0, sight))
+            for by, sight in zip(scales.candidates(width, height), sights, strict=False)
+        ]
+        return scaled._best(levels, width * height, RestoreRequest(task=task))
+
+    assert best(4224, 3168, 10, 8, 9) == 4, "1/2 is more than a sixteenth of a large photo"
+    assert best(4224, 3168, 10, 6, 9) == 8, "what 1/4 hardly shows is left to the coarser copy"
+    assert best(4224, 3168, 1, 6, 10) == 4 and best(4224, 3168, 1, 2, 10) == 2, "none of a megapixel shows it"
+    assert best(2048, 1536, 10, 9, 9) == 2
+    assert best(1024, 768, 10, 9) == 1
+    assert best(4224, 3168, 10, 8, 9, task="deshadow") == 8, "light is found small"
+
+
+def test_what_is_in_sight_stands_there_before_the_pass_that_counts(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaled, "_best", lambda *_: 2)
+    monkeypatch.setattr(scaled, "PREFER_COARSE", 0.0)
+    what, focus = image_io.from_array(photo(1500, 1100)), (1100, 10, 50, 50)
+    events: list[object] = []
+    request = RestoreRequest(model=model, device="cpu", precision="fp32", focus=focus)
+    done = restore(what, request, events.append, JobControl())
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    first, after = tiles[0], tiles[1:]
+    assert (first.x, first.y) == (1024, 0) and (first.pixels != what.pixels[:1024, 1024:]).any()
+    passes_of = [event.scale for event in events[: events.index(first)] if isinstance(event, PassTile)]
+    assert passes_of == ["1/4"], "of the coarsest copy, before the next pass began"
+    seen = what.pixels.copy()
+    for event in after:
+        seen[event.y : event.y + event.height, event.x : event.x + event.width] = event.pixels
+    assert (seen == done.pixels).all()
 
 
 def test_a_look_can_be_cancelled(model: Path) -> None:
