@@ -14,7 +14,7 @@ from core.cv import cv2
 from core.images.io import Picture
 from core.restoring import tiling
 
-_STRIP_PX = 4_000_000  # of the photo, worked on at a time
+_STRIP_PX = 500_000  # of the photo, worked on at a time: what fits a processor's cache goes twice as fast
 _MARGIN = 2  # pixels of the copy around a region, for the bicubic kernel
 _LIGHT_RADIUS_PX = 2  # of the copy
 _LIGHT_EPS = 0.01  # of a squared logarithm
@@ -92,6 +92,10 @@ class Correction:
     def put(self, photo: np.ndarray, region: tiling.Region) -> np.ndarray:
         """The photo's pixels of a region (x, y, width, height in its own pixels), corrected, in its depth."""
         x, y, width, height = region
+        rows = max(1, _STRIP_PX // 2 // width)
+        if height > rows:
+            parts = ((x, y + at, width, min(rows, height - at)) for at in range(0, height, rows))
+            return np.concatenate([self.put(photo, part) for part in parts])
         pixels = photo[y : y + height, x : x + width]
         depth = cv2.CV_8U if photo.dtype == np.uint8 else cv2.CV_16U
         rgb = [

@@ -6,8 +6,8 @@ Cost of the look at 12 megapixels: less than half a megapixel.
 
 The passes. One pass at the finest copy of about a megapixel that shows a good part of the most takes rain of all sizes best: such a
 copy is as large as the photos that models learned from, a smaller one loses what is thin, and what a coarse pass leaves of
-a streak no finer one knows as rain. Where no such copy shows it, the passes start at the coarsest that shows
-some. What was changed in a copy is enlarged and put on the photo's own pixels (:class:`copies.Correction`). Then the next finer
+a streak no finer one knows as rain. What was changed in a copy is enlarged and put on the photo's own pixels
+(:class:`copies.Correction`). Where no such copy shows it, passes start at the coarsest that shows some; then the next finer
 scale of the result is looked at, and restored as well if much is left there.
 """
 
@@ -92,6 +92,7 @@ class Look:
     before: np.ndarray | None = None  # the coarsest copy and its restoration, (h, w, 3) uint16
     after: np.ndarray | None = None
     smear: smear.Smear | None = None  # that the photo tells
+    is_one_pass: bool = False  # over a copy of about a megapixel, which leaves nothing to finer ones
 
     @property
     def clearest(self) -> int:
@@ -120,19 +121,20 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
         levels.append((by, see(pixels, request.mask, by, network, control)))
     if _smears(request):
         levels = [(by, _with_smear(level, seen)) for by, level in levels]
-    return Look(tuple(levels), _best(levels, width * height, request), before, after, seen)
+    best, is_one_pass = _best(levels, width * height, request)
+    return Look(tuple(levels), best, before, after, seen, is_one_pass)
 
 
-def _best(levels: Sequence[tuple[int, Measure]], photo_px: int, request: Request) -> int:
-    """The divisor of the copy where the passes start, of ``levels``, coarsest first."""
+def _best(levels: Sequence[tuple[int, Measure]], photo_px: int, request: Request) -> tuple[int, bool]:
+    """The divisor of the copy where the passes start, of ``levels``, coarsest first, and whether one pass is all."""
     most = max(level.sight for _by, level in levels)
     if not _smears(request) and tasks.of(request.task).correction != "light":  # which is found small
         one_pass_px = max(ONE_PASS_PX, photo_px / 16)
         for by, level in reversed(levels):
             if photo_px / by**2 <= one_pass_px and level.sight >= SHOWS * most:
-                return by
+                return by, True
     least = (PREFER_COARSE_SMEAR if _smears(request) else PREFER_COARSE) * most
-    return next(by for by, level in levels if level.sight >= least)
+    return next(by for by, level in levels if level.sight >= least), False
 
 
 def _smear(pixels: np.ndarray, request: Request) -> smear.Smear | None:
@@ -271,16 +273,17 @@ class _Run:
             return Found(self.pixels, verdict, seen.measure)
         if seen.before is not None and seen.after is not None and seen.best == seen.levels[0][0]:
             out, first = self._carry(self.pixels, seen.before, seen.after, seen.best), seen.levels[0][1]
-            seen = Look(seen.levels, seen.best, smear=seen.smear)  # its copies are let go
+            seen = replace(seen, before=None, after=None)  # its copies are let go
         else:
             self._show_first(seen)
-            seen = Look(seen.levels, seen.best, smear=seen.smear)
+            seen = replace(seen, before=None, after=None)
             out, first = self._seen(*self._pass(self.pixels, seen.best))
         measure = first if seen.best == seen.clearest else seen.measure
         finer: list[str] = []
         most = seen.measure.sight
         # what is left of a smear at a finer scale is not another one
-        for by in () if _smears(self.request) else [by for by, _level in seen.levels if by < seen.best]:
+        is_all = seen.is_one_pass or _smears(self.request)
+        for by in () if is_all else [by for by, _level in seen.levels if by < seen.best]:
             left = self._left(out, by)
             if left.sight < GO_ON * most or left.amount < LEAST_CHANGE:
                 continue
@@ -396,4 +399,5 @@ class PassEmit:
 def _why(seen: Look) -> str:
     """One sentence with the numbers behind it."""
     levels = ", ".join(f"{scales.name(by)}: {measure.sight:.1f}" for by, measure in seen.levels)
-    return f"at this scale the network sees and changes much (levels of 255 by scale: {levels})"
+    which = "finest of the small copies" if seen.is_one_pass else "coarsest scale"
+    return f"the {which} at which the network sees and changes much (levels of 255 by scale: {levels})"
