@@ -25,6 +25,8 @@ _DEFLATE_MOST = 1032
 """Bytes that deflate makes of one, at most."""
 _JPEG_MOST_PX = 512
 """Pixels that a byte of Huffman-coded JPEG stands for, at most: a block of 64 takes a bit."""
+_RUNS_MOST_PX = 128
+"""Pixels that a byte of a run-length coded BMP stands for, at most: 255 take two. To leave rows out is for films."""
 _MOST_SCANS = 500
 _BAD_PROFILE = "The colour profile was damaged"
 
@@ -383,6 +385,8 @@ def _bmp(source: ByteSource, thorough: bool) -> Header:
         needed = pixels_at + (width * bits + 31) // 32 * 4 * height
         if needed > source.size and width * height <= MAX_PIXELS:
             raise source.cut_short(needed)
+    elif source.size * _RUNS_MOST_PX < width * height <= MAX_PIXELS:
+        raise source.damaged(f"holds {source.size:,} bytes, too few for {width} x {height} px")
     header = Header("BMP", width, height, "palette" if bits <= 8 else "rgb")
     if bits <= 8:
         step, first = (3, 26) if head == 12 else (4, 14 + head)

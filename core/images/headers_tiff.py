@@ -11,6 +11,9 @@ from core.images.sniff import ByteSource, check_size
 from core.images.types import Header, TiffLayout
 
 _MOST_STRIPS = 500_000
+_SLACK_BYTES = 1 << 16
+_MOST_UNPACKED = {1: 1, 5: 1400, 7: 512, 8: 1032, 32946: 1032, 32773: 64, 34925: 8000, 50000: 40_000}
+"""By compression, what at most becomes of a byte: bytes, or pixels for JPEG (7)."""
 _CFA, _LINEAR_RAW, _LAB, _LOGL, _LOGLUV = 32803, 34892, 8, 32844, 32845
 
 
@@ -157,3 +160,11 @@ def _check_tiff_strips(source: ByteSource, reader: image_exif.TiffReader, page: 
     end = int((starts[:expected] + lengths[:expected]).max())
     if end > source.size:
         raise source.cut_short(end)
+    compression, samples = number(page, 259, 1), number(page, 277, 1)
+    if compression in _MOST_UNPACKED:
+        held = source.size  # not the sum of the strips: they may all be the same bytes
+        held *= _MOST_UNPACKED[compression] * (samples if compression == 7 else 1)
+        if number(page, 262, 1) == 6:
+            held *= 3  # colour may be held at a quarter of the pixels
+        if held + _SLACK_BYTES < width * height * samples * number(page, 258, 1) // 8:
+            raise source.damaged(f"holds {source.size:,} bytes, too few for {width} x {height} px")

@@ -89,6 +89,44 @@ def test_a_packet_of_a_million_elements_is_left_aside() -> None:
     assert time.process_time() - began < 1
 
 
+def test_a_bmp_that_leaves_its_rows_out(tmp_path: Path) -> None:
+    edge, rows = 19_900, b"\x00\x02\xff\xff" * 80 + b"\x00\x01"
+    head = struct.pack("<2sIHHI", b"BM", 0, 0, 0, 54 + 1024)
+    head += struct.pack("<IiiHHIIiiII", 40, edge, edge, 1, 8, 1, len(rows), 0, 0, 256, 0)
+    refused_at_once(put(tmp_path / "a.bmp", head + bytes(1024) + rows))
+    runs = b"\xff\x07" * 5 + b"\xe1\x07\x00\x00"  # 1500 px of one row, as an honest encoder has it
+    head = struct.pack("<2sIHHI", b"BM", 0, 0, 0, 54 + 1024)
+    head += struct.pack("<IiiHHIIiiII", 40, 1500, 100, 1, 8, 1, 100 * len(runs), 0, 0, 256, 0)
+    palette = b"".join(bytes([value, value, value, 0]) for value in range(256))
+    sheet = put(tmp_path / "b.bmp", head + palette + runs * 100 + b"\x00\x01")
+    assert (image_io.read(sheet).pixels == 7).all()
+
+
+def test_a_heic_too_small_for_its_size(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    packed = io.BytesIO()
+    heif.from_bytes("RGB", (64, 48), bytes(64 * 48 * 3)).save(packed)
+    data = bytearray(packed.getvalue())
+    struct.pack_into(">II", data, data.index(b"ispe") + 8, 19_000, 20_000)
+    refused_at_once(put(tmp_path / "a.heic", bytes(data)))
+
+
+@pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "tiff_lzw", "packbits", "lzma", "jpeg", None])
+def test_a_tiff_too_small_for_its_size(tmp_path: Path, compression: str | None) -> None:
+    path = tmp_path / "a.tif"
+    sheet = np.zeros((1000, 1000, 3), np.uint8)
+    Image.fromarray(sheet).save(path, compression=compression)
+    assert image_io.read(path).pixels.max() <= 2, "a sheet of one colour is read"
+    with tifffile.TiffFile(path) as file:
+        tags = file.pages[0].tags  # type: ignore[union-attr]
+        places = {code: (tags[code].valueoffset, tags[code].dtype) for code in (256, 257, 278)}
+    data = bytearray(path.read_bytes())
+    for code, value in ((256, 19_000), (257, 20_000), (278, 20_000)):
+        at, kind = places[code]
+        struct.pack_into("<I" if kind == 4 else "<H", data, at, value)
+    refused_at_once(put(path, bytes(data)))
+
+
 def test_a_tiff_of_millions_of_strips(tmp_path: Path) -> None:
     data = bytearray(encoded("TIFF", photo(8, 8)))
     at = data.index(struct.pack("<HHI", 273, 4, 1))
