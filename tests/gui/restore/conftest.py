@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QThreadPool
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.model import catalog
+from core.restoring import passes
+from core.restoring.tiling import Tile
 from memorynet_gui.compare.view import CompareView
 from tests.gui.restore.compare_kit import BLUE, RED, flat
 from tests.restore_page_kit import Desk, desk, rainy, write
@@ -47,6 +51,25 @@ def place(photos: dict[str, Path], tmp_path: Path) -> dict[str, Path]:
 def at(qapp: QApplication, tmp_path: Path) -> Iterator[Desk]:
     with desk(qapp, tmp_path / "own") as made:
         yield made
+
+
+@pytest.fixture
+def second_tile(monkeypatch: pytest.MonkeyPatch) -> Callable[[], threading.Event]:
+    """Call it, and what runs next stands before its second tile until the event is set. A small photo would be done
+    before a test has seen its first."""
+
+    def held() -> threading.Event:
+        go, begun, restore_tile = threading.Event(), list[object](), passes._Job._restore_tile
+
+        def waits(job: passes._Job, tile: Tile) -> np.ndarray:
+            assert not begun or go.wait(60)
+            begun.append(tile)
+            return restore_tile(job, tile)
+
+        monkeypatch.setattr(passes._Job, "_restore_tile", waits)
+        return go
+
+    return held
 
 
 @pytest.fixture

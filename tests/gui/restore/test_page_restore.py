@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,7 +124,10 @@ def test_alpha_of_a_pasted_picture_is_kept(format_: QImage.Format) -> None:
 
 
 def test_the_window_hands_keys_and_drops_to_the_page(
-    qapp: QApplication, tmp_path: Path, place: dict[str, Path]
+    qapp: QApplication,
+    tmp_path: Path,
+    place: dict[str, Path],
+    second_tile: Callable[[], threading.Event],
 ) -> None:
     from memorynet_gui.base.settings import Settings
     from memorynet_gui.frame.main_window import MainWindow
@@ -140,9 +145,11 @@ def test_the_window_hands_keys_and_drops_to_the_page(
         wait(lambda: page.stage.shown is not None and page.stage.shown.path == place["png"])
         window.settings.tile_px = TILE_PX
         key, control = Qt.Key, Qt.KeyboardModifier.ControlModifier
+        go = second_tile()
         QTest.keyClick(window, key.Key_Return, control)
         wait(lambda: page.session.at(0).tile >= 1)
         QTest.keyClick(window, key.Key_Escape)
+        go.set()
         wait(lambda: not page.flow.busy)
         assert page.session.at(0).state is ItemState.CANCELLED
         QTest.keyClick(window, key.Key_Return, control | Qt.KeyboardModifier.ShiftModifier)

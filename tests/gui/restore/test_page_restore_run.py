@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -218,7 +219,11 @@ def hold(
 
 @pytest.mark.parametrize("stage", ["reading", "loading the model", "first tile", "keeping"])
 def test_cancel_at_every_stage_keeps_what_was_done(
-    at: Desk, place: dict[str, Path], monkeypatch: pytest.MonkeyPatch, stage: str
+    at: Desk,
+    place: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    second_tile: Callable[[], threading.Event],
+    stage: str,
 ) -> None:
     at.add(place["second"], place["png"], place["jpeg"])
     at.page.session.set_current(at.item(place["second"]).id)
@@ -229,9 +234,11 @@ def test_cancel_at_every_stage_keeps_what_was_done(
     at.wait_shown(place["png"])
     before = place["png"].read_bytes()
     if stage == "first tile":
+        go = second_tile()
         at.page.handle("run_all")
         wait(lambda: at.item(place["png"]).tile >= 1)
         at.page.handle("cancel")
+        go.set()
     else:
         where = {
             "reading": (image_io, "read"),
@@ -260,12 +267,16 @@ def test_cancel_at_every_stage_keeps_what_was_done(
     assert at.item(place["png"]).state is ItemState.DONE
 
 
-def test_cancelling_a_second_run_keeps_the_first_result(at: Desk, place: dict[str, Path]) -> None:
+def test_cancelling_a_second_run_keeps_the_first_result(
+    at: Desk, place: dict[str, Path], second_tile: Callable[[], threading.Event]
+) -> None:
     item = at.restored(place["png"])
     pixels = at.page.store.get(item.id)
+    go = second_tile()
     at.page.handle("run")
     wait(lambda: at.item(place["png"]).tile >= 1)
     at.page.handle("cancel")
+    go.set()
     at.wait_idle()
     assert at.item(place["png"]).state is ItemState.DONE
     np.testing.assert_array_equal(at.page.store.get(item.id), pixels)
@@ -276,7 +287,10 @@ def test_cancelling_a_second_run_keeps_the_first_result(at: Desk, place: dict[st
 
 
 def test_pause_holds_and_resume_goes_on(
-    at: Desk, place: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    at: Desk,
+    place: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    second_tile: Callable[[], threading.Event],
 ) -> None:
     stands, checkpoint = threading.Event(), JobControl.checkpoint
 
@@ -287,9 +301,11 @@ def test_pause_holds_and_resume_goes_on(
 
     monkeypatch.setattr(JobControl, "checkpoint", watched)
     at.add(place["png"])
+    go = second_tile()
     at.page.handle("run")
     wait(lambda: at.item(place["png"]).tile >= 1)
     at.runner.pause()
+    go.set()
     wait(stands.is_set)
     QTest.qWait(100)  # what was done before is told in turns
     tile = at.item(place["png"]).tile
@@ -310,12 +326,16 @@ def test_photos_added_while_it_runs_join_and_choices_are_frozen(at: Desk, place:
     assert [note.made.tile_px for note in notes if note] == [TILE_PX, TILE_PX]
 
 
-def test_removing_the_photo_that_runs_stops_it_alone(at: Desk, place: dict[str, Path]) -> None:
+def test_removing_the_photo_that_runs_stops_it_alone(
+    at: Desk, place: dict[str, Path], second_tile: Callable[[], threading.Event]
+) -> None:
+    go = second_tile()
     at.add(place["png"], place["second"])
     at.page.session.set_current(at.item(place["png"]).id)
     at.page.handle("run_all")
     wait(lambda: at.item(place["png"]).tile >= 1)
     at.page.handle("remove")
+    go.set()
     at.wait_idle()
     assert [item.path for item in at.page.session.items()] == [place["second"]]
     assert at.states() == ["done"]
