@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -68,7 +68,8 @@ class GuessReview(QObject):
     """``begin`` takes over a batch before it runs; ``go`` gives it on as ``wanted``, with the masks kept by the photos.
 
     The guesses are made by the window's one worker. What is guessed is known until the model changes, so that coming
-    back is at once.
+    back is at once. Where each photo says what it needs, those that somebody called shadows are looked at, and the
+    others of the batch go along. ``choice_of`` is what is chosen for a task then.
     """
 
     opened = Signal()
@@ -79,14 +80,21 @@ class GuessReview(QObject):
     wanted = Signal(object, object)  # item ids to be restored, Choice
 
     def __init__(
-        self, context: AppContext, session: Session, store: MaskStore, parent: QObject | None = None
+        self,
+        context: AppContext,
+        session: Session,
+        store: MaskStore,
+        choice_of: Callable[[str], Choice],
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._context, self._session, self._store = context, session, store
+        self._context, self._session, self._store, self._choice_of = context, session, store, choice_of
         self.tiles: list[Tile] = []
         self._rows: dict[str, int] = {}
-        self._choice: Choice | None = None
-        self._known: dict[str, Seen] = {}  # of guesses made for ``_choice``
+        self._batch: list[str] = []  # all that were to be restored, also those without a tile
+        self._choice: Choice | None = None  # of the batch
+        self._guesses: Choice | None = None  # what guesses are made with
+        self._known: dict[str, Seen] = {}  # of guesses made for ``_guesses``
         self._ours = False  # whether the worker's job is ours
         self._runs_after = False  # asked to restore while the guesses were still being made
         self._number = self._count = 0
@@ -132,12 +140,21 @@ class GuessReview(QObject):
         ):
             if count:
                 parts.append(f"{count:,} {what}")
+        if self._others:
+            parts.append(f"{self._others:,} more for what they show")
         return " · ".join(parts)
+
+    @property
+    def _others(self) -> int:
+        """How many of the batch go along without a tile."""
+        return len(self._batch) - len(self.tiles)
 
     def fits(self, choice: Choice) -> bool:
         """Whether what is guessed is what this choice would guess: scale and device do not matter."""
-        now = self._choice
-        return now is not None and (now.task, now.model) == (choice.task, choice.model)
+        now, then = self._choice, self._guesses
+        if now is None or then is None or now.task != choice.task:
+            return False
+        return (choice if choice.task == then.task else self._choice_of(then.task)).model == then.model
 
     def take(self, choice: Choice) -> None:
         """What the batch is to be restored with, where that guesses the same."""
@@ -146,7 +163,7 @@ class GuessReview(QObject):
 
     @property
     def to_restore(self) -> int:
-        return len(self.tiles) - self.count(TileState.OUT)
+        return len(self._batch) - self.count(TileState.OUT)
 
     def shut_down(self) -> None:
         if self._ours:
@@ -156,20 +173,28 @@ class GuessReview(QObject):
 
     def begin(self, item_ids: Sequence[str], choice: Choice) -> bool:
         """Take over a batch; False where there is nothing to look at first: one photo, other damage, or all painted."""
-        items = [item for item in map(self._session.get, item_ids) if item is not None]
-        items = [item for item in items if item.state is not ItemState.RUNNING]
-        wants = tasks.of(choice.task).takes_masks and len(items) > 1 and not all(item.mask for item in items)
+        batch = [item for item in map(self._session.get, item_ids) if item is not None]
+        batch = [item for item in batch if item.state is not ItemState.RUNNING]
+        masked = [(item, task) for item in batch if tasks.of(task := self._task(item, choice)).takes_masks]
+        items = [item for item, task in masked if task == masked[0][1]]
+        wants = len(items) > 1 and not all(item.mask for item in items)
         if self.active or not wants or self._context.runner.busy:
             return False
         if not self.fits(choice):
             self._known.clear()
-        self._choice = choice
+        task = masked[0][1]
+        self._choice, self._guesses = choice, choice if choice.task == task else self._choice_of(task)
+        self._batch = [item.id for item in batch]
         self.tiles = [self._tile(item) for item in items]
         self._rows = {tile.item_id: row for row, tile in enumerate(self.tiles)}
         self.reset.emit()
         self.opened.emit()
         self.look()
         return True
+
+    @staticmethod
+    def _task(item: Item, choice: Choice) -> str:
+        return item.said if choice.task == tasks.AUTO and item.said else choice.task
 
     def _tile(self, item: Item) -> Tile:
         tile = Tile(item.id, item.path)
@@ -178,7 +203,7 @@ class GuessReview(QObject):
 
     def look(self) -> None:
         """Make the guesses that are not made yet."""
-        runner, choice = self._context.runner, self._choice
+        runner, choice = self._context.runner, self._guesses
         wanted = [
             Wanted(tile.item_id, tile.path, item.mask)
             for tile, item in ((tile, self._session.get(tile.item_id)) for tile in self.tiles)
@@ -207,7 +232,7 @@ class GuessReview(QObject):
         self._clear()
 
     def _clear(self) -> None:
-        self.tiles, self._rows = [], {}
+        self.tiles, self._rows, self._batch = [], {}, []
         self.reset.emit()
         self.closed.emit()
 
@@ -222,7 +247,8 @@ class GuessReview(QObject):
         for tile in self.tiles:
             if tile.state is TileState.GUESS:
                 self._session.update(tile.item_id, mask=tile.mask)
-        ids = [tile.item_id for tile in self.tiles if tile.state is not TileState.OUT]
+        out = {tile.item_id for tile in self.tiles if tile.state is TileState.OUT}
+        ids = [item_id for item_id in self._batch if item_id not in out]
         choice = self._choice
         self._clear()
         self.wanted.emit(ids, choice)
@@ -299,6 +325,7 @@ class GuessReview(QObject):
         if self.active:
             self.tiles = [tile for tile in self.tiles if self._session.get(tile.item_id) is not None]
             self._rows = {tile.item_id: row for row, tile in enumerate(self.tiles)}
+            self._batch = [item_id for item_id in self._batch if self._session.get(item_id) is not None]
             self.reset.emit()
             if not self.tiles:
                 self._clear()

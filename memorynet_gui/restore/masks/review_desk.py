@@ -34,7 +34,7 @@ class ReviewDesk(QObject):
     ) -> None:
         super().__init__(parent)
         self._session, self._stage, self._masks, self._choices = session, stage, masks, choices
-        self.review = GuessReview(context, session, masks.store, self)
+        self.review = GuessReview(context, session, masks.store, choices.choice_of, self)
         self.view = ReviewView(self.review, thumbnails, parent)
         self._correcting: str | None = None  # item id
         self._painting = False  # whether its photo has come and is being painted on

@@ -253,3 +253,29 @@ def test_another_task_puts_the_tiles_away(at: Desk, shots: Callable[..., list[Pa
     assert at.page.review.active, "shadows are guessed the same at any scale"
     choices.task.setCurrentIndex(choices.task.findData("derain"))
     assert not at.page.review.active and at.page.canvas.isVisible()
+
+
+def test_under_auto_those_that_are_called_shadows_are_looked_at(
+    at: Desk, shots: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, rain, b = shots("a", "rain", "b")
+    at.add(a, rain, b)
+    choices = at.panel.choices
+    choices.task.setCurrentIndex(choices.task.findData("auto"))
+    ids = [at.item(path).id for path in (a, rain, b)]
+    assert not review(at).begin(ids, choices.choice()), "nobody has called them shadows"
+    at.page.session.update_many([ids[0], ids[2]], said="deshadow")
+    at.page.session.update_many([ids[1]], said="derain")
+    run: list[tuple[list[str], str]] = []
+    monkeypatch.setattr(at.page.flow, "run_these", lambda ids, choice: run.append((ids, choice.task)))
+    assert review(at).begin(ids, choices.choice())
+    wait(lambda: not review(at).looking)
+    assert [tile.path for tile in review(at).tiles] == [a, b]
+    assert review(at).words == "2 photos · 2 with a shadow · 1 more for what they show"
+    assert at.page.review.view.go.text() == "Restore 3"
+    choices.scale.combo.setCurrentIndex(choices.scale.combo.findData("1/2"))
+    assert review(at).active, "shadows are guessed the same at any scale"
+    press(at, KEY.Key_Delete)
+    monkeypatch.setattr(at.page.flow, "run_all", lambda choice: run.append(([], choice.task)))
+    click(at.page.review.view.go)
+    assert run == [(ids[1:], "auto")] and at.item(b).mask and not at.item(a).mask and not at.item(rain).mask
