@@ -34,7 +34,7 @@ _SMOOTH_PX = 6  # half the window in which each side is averaged by itself, agai
 _BANDS = 0.5, 0.3, 0.2, 0.2, 0.2  # log; differences this close to the most frequent agree with it
 _DARKER = 0.15  # log
 
-_BIAS = -5.76  # log odds, of which 0 is even
+_BIAS = -5.6  # log odds, of which 0 is even
 _WEIGHTS = {
     "brightened": 4.89,  # log; by how much more a first pass brightens it than what is beside it
     "share_of_brightening": 2.6,  # of all that it brightens more than most of the photo
@@ -51,6 +51,8 @@ _WEIGHTS = {
     "cut": -0.28,  # 0..4; how much of its border is the photo's
 }
 _PLAIN = 0.45
+# light has no tints beyond these, however alike they are all around: 91 real shadows lie from -0.27 to 0.42 and 0.22
+_TINTS, _GREEN = (-0.3, 0.5), 0.35  # log, red less blue; green against both, either way
 # however little of the photo it is, and whatever else a first pass brightens: a place like this is a shadow
 _CLEAR = {"brightened": 0.3, "darker_smoothed": 0.8, "alike_smoothed": 0.55, "ratio": 0.35}
 _CLEAR_TINTS = -0.05, 0.3  # log, red less blue
@@ -252,6 +254,8 @@ def _places(looked: _Looked, found: np.ndarray) -> Iterator[Place]:
         box = slice(y, y + height), slice(x, x + width)
         inside = labels[box] == number
         facts = _compared(looked, mine, shaded, lit)
+        if not _TINTS[0] <= facts["tint"] <= _TINTS[1] or facts["greener"] > _GREEN:
+            continue
         gain = float(looked.gain[box][inside].mean())
         facts |= {
             "brightened": float(np.clip(gain - facts["gain_beside"], -0.2, 0.8)),

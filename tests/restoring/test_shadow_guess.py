@@ -61,3 +61,57 @@ def test_large_photos_get_a_mask_of_their_own_size() -> None:
     bright = np.asarray(cv2.resize(np.where((mask > 0)[..., None], truth * 0.8, truth), (1920, 1440)))
     found = guess(large, bright)
     assert found is not None and found.mask.shape == (1440, 1920)
+
+
+def bricks(height: int, width: int) -> np.ndarray:
+    """(H, W, 3) float levels of rough bricks with light joints."""
+    rows, columns = np.indices((height, width))
+    joints = (rows % 24 < 3) | ((columns + 20 * (rows // 24 % 2)) % 40 < 3)
+    return np.where(joints[..., None], ground(height, width) * 1.35, ground(height, width))
+
+
+def overlap(mask: np.ndarray, found: shadow_guess.Guess | None) -> float:
+    inside = np.zeros_like(mask) if found is None else found.mask
+    return float(((mask > 0) & (inside > 127)).sum() / ((mask > 0) | (inside > 127)).sum())
+
+
+def test_a_shadow_is_found_where_the_first_pass_brightens_all_of_a_pattern_a_little() -> None:
+    truth, mask = bricks(240, 320), disc(240, 320, 60)
+    photo = np.where((mask > 0)[..., None], truth * np.array([0.45, 0.47, 0.5]), truth)
+    passed = np.where((mask > 0)[..., None], photo * 1.7, photo * np.where(truth > 190, 1.0, 1.25))
+    assert overlap(mask, guess(photo, passed)) > 0.85
+
+
+@pytest.mark.parametrize("exposure", [0.5, 0.75, 1.25])
+def test_exposure_changes_nothing(exposure: float) -> None:
+    truth, mask = bricks(240, 320), disc(240, 320, 60)
+    photo = np.where((mask > 0)[..., None], truth * 0.45, truth)
+    assert (
+        overlap(mask, guess(exposure * photo, exposure * np.where((mask > 0)[..., None], photo * 1.8, photo)))
+        > 0.85
+    )
+
+
+@pytest.mark.parametrize("paint", [(70, 45, 30), (40, 75, 40), (75, 35, 70)])
+def test_dark_paint_of_another_colour_is_no_shadow(paint: tuple[int, int, int]) -> None:
+    """However alike it is all around, and however much the first pass brightens it."""
+    photo, mask = bricks(240, 320), disc(240, 320, 60)
+    photo = np.where((mask > 0)[..., None], np.array(paint), photo)
+    assert guess(photo, np.where((mask > 0)[..., None], photo * 1.5, photo)) is None
+
+
+def test_of_a_shadow_and_a_painted_thing_the_shadow_is_found() -> None:
+    photo, mask = bricks(240, 320), disc(240, 320, 50)
+    photo = np.where((mask > 0)[..., None], photo * 0.4, photo)
+    photo[20:60, 20:80] = 40, 70, 40
+    brighter = np.where((mask > 0)[..., None], photo * 2, photo)
+    brighter[20:60, 20:80] *= 1.3
+    assert overlap(mask, guess(photo, brighter)) > 0.85
+
+
+def test_a_shadow_that_the_frame_cuts_is_found() -> None:
+    truth = bricks(240, 320)
+    mask = np.zeros((240, 320), np.uint8)
+    mask[90:, :140] = 255
+    photo = np.where((mask > 0)[..., None], truth * 0.45, truth)
+    assert overlap(mask, guess(photo, np.where((mask > 0)[..., None], photo * 1.8, photo))) > 0.85
