@@ -154,7 +154,8 @@ def _disc(radius: int) -> np.ndarray:
 def _outlines(looked: _Looked) -> Iterator[np.ndarray]:
     """Maps (h, w) uint8 0 | 1 of what lies beyond each threshold, without specks and holes."""
     radius = _radius(looked.gain)
-    depths = np.linspace(*np.percentile(looked.even, [_DEPTHS_FROM, _DEPTHS_TO]), _DEPTHS + 2)[1:-1]
+    low, high = (float(depth) for depth in np.percentile(looked.even, [_DEPTHS_FROM, _DEPTHS_TO]))
+    depths = np.linspace(low, high, _DEPTHS + 2)[1:-1]
     for found in (*(looked.gain > gain for gain in _GAINS), *(looked.even < depth for depth in depths)):
         opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, _disc(radius))
         closed = _filled(np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _disc(2 * radius))))
