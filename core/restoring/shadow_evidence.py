@@ -56,6 +56,8 @@ _TINTS, _GREEN = (-0.3, 0.5), 0.35  # log, red less blue; green against both, ei
 # however little of the photo it is, and whatever else a first pass brightens: a place like this is a shadow
 _CLEAR = {"brightened": 0.3, "darker_smoothed": 0.8, "alike_smoothed": 0.55, "ratio": 0.35}
 _CLEAR_TINTS = -0.05, 0.3  # log, red less blue
+_SEEN = 0.15  # log; a first pass that brightens a place by more has an opinion on what in it is lit
+_LIT_RATIO, _LIT_GAIN = 0.6, 0.3  # of a place's own
 _CLEAR_GREEN = 0.12  # log, either way
 
 
@@ -67,6 +69,7 @@ class Place:
     inside: np.ndarray  # (h, w) bool, of the box
     odds: float  # log; above 0 it is more likely a shadow than not
     clear: bool  # whether it is one whatever the odds
+    ratio: float  # log; how much brighter it is across the border
 
     def meets(self, other: Place) -> bool:
         (rows, columns), (their_rows, their_columns) = self.box, other.box
@@ -109,9 +112,24 @@ def shadows(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         if not any(place.meets(other) for other in kept):
             kept.append(place)
     mask = np.zeros(before.shape[:2], np.uint8)
+    lit = np.zeros_like(mask)
     for place in kept:
         mask[place.box] |= place.inside.astype(np.uint8)
-    return _filled(mask)
+    mask = _filled(mask)
+    for place in kept:
+        lit[place.box] |= _lit(looked, place).astype(np.uint8)
+    mask[cv2.morphologyEx(lit, cv2.MORPH_OPEN, _disc(_radius(lit))) > 0] = 0
+    return mask
+
+
+def _lit(looked: _Looked, place: Place) -> np.ndarray:
+    """Pockets of light in the box of a place, (h, w) bool: as bright as what is beside it, and not brightened."""
+    gain, even = looked.gain[place.box], looked.even[place.box]
+    usual = float(np.median(gain[place.inside]))
+    if usual < _SEEN:
+        return np.zeros(place.inside.shape, bool)
+    bright = even > float(np.median(even[place.inside])) + _LIT_RATIO * place.ratio
+    return np.asarray(bright & (gain < _LIT_GAIN * usual))
 
 
 # --- the photo ---------------------------------------------------------------------------------------------------
@@ -266,7 +284,7 @@ def _places(looked: _Looked, found: np.ndarray) -> Iterator[Place]:
             "cut": min(4.0, _on_the_frame(inside, box, found.shape) / float(np.sqrt(area))),
         }
         odds = _BIAS + sum(weight * facts[name] for name, weight in _WEIGHTS.items())
-        yield Place(box, inside, float(odds), _is_clear(facts))
+        yield Place(box, inside, float(odds), _is_clear(facts), facts["ratio"])
 
 
 def _compared(looked: _Looked, across: _Across, shaded: np.ndarray, lit: np.ndarray) -> dict[str, float]:

@@ -115,3 +115,12 @@ def test_a_shadow_that_the_frame_cuts_is_found() -> None:
     mask[90:, :140] = 255
     photo = np.where((mask > 0)[..., None], truth * 0.45, truth)
     assert overlap(mask, guess(photo, np.where((mask > 0)[..., None], photo * 1.8, photo))) > 0.85
+
+
+def test_a_pocket_of_light_in_a_shadow_is_left_out() -> None:
+    truth, mask = ground(240, 320), disc(240, 320, 80)
+    mask[110:130, 150:172] = 0
+    photo = np.where((mask > 0)[..., None], truth * 0.45, truth)
+    found = guess(photo, np.where((mask > 0)[..., None], photo * 2, photo))
+    assert overlap(mask, found) > 0.9
+    assert found is not None and found.mask[120, 161] == 0
