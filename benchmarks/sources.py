@@ -26,7 +26,7 @@ from core.training.run_folder import read_curve
 from core.training.trainer import train
 
 _HARDLY = 1e-9  # a share that never comes up, so that the source is validated on and not learned from
-NAMES = ("light drawn", "heavy drawn", "layers", "raincity", "clean", "dense layers")
+NAMES = ("light drawn", "heavy drawn", "layers", "raincity", "clean")
 
 
 def without(number: int) -> Callable[[TrainRecipe], TrainRecipe]:
@@ -99,7 +99,7 @@ def table(runs: Path, steps: int, width: int) -> str:
         scores.append(found[-1]["psnr_db"])
         if first is None:
             first = scores
-            names = NAMES[: len(scores) - 1]  # runs from before the last source was added have one score less
+            names = NAMES[: len(scores) - 1]
             lines += [f"| learned from, {steps} steps, width {width} | {' | '.join(names)} | mean |"]
             lines += ["| --- |" + " --- |" * len(scores)]
             cells = [f"{score:.2f}" for score in scores]
