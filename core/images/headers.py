@@ -195,15 +195,15 @@ def _jpeg(source: ByteSource, thorough: bool) -> Header:
             elif data.startswith(_XMP_START) and seen.xmp is None:
                 seen.xmp = data[len(_XMP_START) :]
             elif data.startswith(_XMP_MORE):
-                _note(seen, "The extended part of the XMP packet")
+                _note(seen, "The extended part of the XMP packet was not kept")
         elif marker == 0xE2:
             data = source.at(at, length)
             if data.startswith(b"ICC_PROFILE\0") and len(data) > 14:
                 icc_parts[data[12]], icc_total = data[14:], data[13]
             elif data.startswith(b"MPF\0"):
-                _note(seen, "Further pictures behind the first one (previews, gain map)")
+                _note(seen, "Further pictures behind the first one (previews, gain map) were not kept")
         elif marker == 0xED and b"8BIM\x04\x04" in source.at(at, length):
-            _note(seen, "The IPTC block")
+            _note(seen, "Captions and keywords in the old form (IPTC) were not kept")
     if header is None:
         raise source.damaged("JPEG without a frame header")
     check_size(source, header.width, header.height)
