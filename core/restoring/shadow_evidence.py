@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.cv import cv2
+from core.restoring.shadow_light import nearest_zero
 
 WORKED_PX = 420  # longest edge of the copy that places are looked for on; all lengths here are of it
 DARK = 8.0  # levels; added before logarithms, so that noise in the dark says little
@@ -208,7 +209,7 @@ class _Across:
 
     @staticmethod
     def of(found: np.ndarray) -> _Across:
-        inside, row_of, column_of = _nearest_lit(found)
+        inside, row_of, column_of = nearest_zero(found)
         outside = cv2.distanceTransform(1 - found, cv2.DIST_L2, cv2.DIST_MASK_5)
         rows, columns = np.nonzero((inside >= _EDGE_PX) & (inside <= _FAR_PX))
         distance = inside[rows, columns]
@@ -228,17 +229,6 @@ class _Across:
     def difference(self, lit: np.ndarray, shaded: np.ndarray) -> np.ndarray:
         """Of two pictures, by how much the first is more across the border than the second is inside."""
         return np.asarray(lit[self.lit_rows, self.lit_columns] - shaded[self.rows, self.columns])
-
-
-def _nearest_lit(found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distance to the nearest pixel outside, and its row and column."""
-    distance, label = cv2.distanceTransformWithLabels(
-        found, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    rows, columns = np.nonzero(found == 0)
-    row_of, column_of = np.zeros((2, label.max() + 1), np.int32)
-    row_of[label[rows, columns]], column_of[label[rows, columns]] = rows, columns
-    return distance, row_of[label], column_of[label]
 
 
 def _means(light: np.ndarray, where: np.ndarray) -> np.ndarray:

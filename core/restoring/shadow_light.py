@@ -204,8 +204,8 @@ class _Border:
         inside = (mask > 127).astype(np.uint8)
         if inside.sum() < _LEAST_PX or inside.all():
             return None
-        deep, deep_y, deep_x = _nearest_zero(inside)
-        high, high_y, high_x = _nearest_zero(1 - inside)
+        deep, deep_y, deep_x = nearest_zero(inside)
+        high, high_y, high_x = nearest_zero(1 - inside)
         _count, labels, stats, _ = cv2.connectedComponentsWithStats(inside)
         rows, columns = np.indices(mask.shape)
         is_in = inside > 0
@@ -221,8 +221,8 @@ class _Border:
         )
 
 
-def _nearest_zero(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distance to the nearest pixel that is 0, and its row and column."""
+def nearest_zero(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance in px from each of (H, W) uint8 to the nearest pixel that is 0, and that pixel's row and column."""
     distance, label = cv2.distanceTransformWithLabels(
         values, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )

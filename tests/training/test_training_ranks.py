@@ -23,7 +23,7 @@ from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
 from tests.forked import Forked
 from tests.training.test_training import noisy
-from tests.training_kit import RECIPE, at_step, curve_of, make_data, train_and_tell
+from tests.training_kit import RECIPE, at_step, curve_of, train_and_tell
 
 SHARED = replace(
     RECIPE, width=4, steps=8, batch=4, crops_per_photo=1, patch_px=32, validate_every=4, validate_crop_px=32,
@@ -43,11 +43,6 @@ def _networks_as_in_the_other_processes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learner, "NetworkConfig", NetworkConfig)
         yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_data(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
