@@ -19,6 +19,7 @@ import psutil
 from core.cv import cv2
 from core.data import guidance
 from core.data.degrade import MaskedDegradation, PairDegradation
+from core.data.degrade.base import smooth_field
 from core.images import io as image_io
 from core.images import metrics
 
@@ -34,6 +35,10 @@ _ROUGH = 0.5  # share of the masks given that are as rough as a painted one
 _REDUCED = 1.8  # a camera's picture is larger than what is made of it by up to this
 _COMPRESSED, _QUALITY = 0.8, (55, 97)  # share of JPEGs, and their quality
 _NOISE = 0.02  # largest standard deviation of a camera's noise at mid-grey, of 1
+_SOFT_PX = (
+    0.8,
+    6.0,
+)  # standard deviations of a photo's blur where it is out of focus, drawn evenly in their logarithm
 
 
 class PhotoPool:
@@ -165,6 +170,7 @@ class SampleSource(Source):
     masks: MaskPool | None = None  # of pairs
     camera_share: float = 0.0  # see :func:`_camera`
     noise_share: float = 0.0  # see :func:`_noisy`
+    soft_share: float = 0.0  # see :func:`_out_of_focus`
     degrade_pair: PairDegradation | None = None  # instead of ``degrade``, where the truth is made with it
     margin_px: int = 0  # around a crop, for ``degrade_pair``
 
@@ -200,6 +206,9 @@ class SampleSource(Source):
         camera = _Camera(self, index, truth)
         wide_px = camera.edge_px + 2 * self.margin_px
         cleans = [_unit(_same_crop([truth], wide_px, rng, may_turn=True)[0]) for _ in range(count)]
+        focus = np.random.default_rng([self.seed, 5, index])  # of its own: without it nothing else changes
+        if self.soft_share and focus.random() < self.soft_share:
+            cleans = [_out_of_focus(clean, focus) for clean in cleans]
         if self.degrade_pair is not None:
             seed = int(rng.integers(2**63))  # neighbours were taken by one hand
             made = [self.degrade_pair(clean, np.random.default_rng(seed), self.margin_px) for clean in cleans]
@@ -339,6 +348,21 @@ def _camera(picture: np.ndarray, edge_px: int, quality: int) -> np.ndarray:
             found = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
             return _unit(np.ascontiguousarray(found[..., ::-1]))
     return np.clip(picture, 0, 1)
+
+
+def _out_of_focus(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``clean`` (N, N, 3) float32 in 0..1 as a lens shows what lies behind the rain: soft all over, or only in parts.
+
+    Few photos are soft where people stand in the rain, and before something simple rain has to be told by its
+    own look. A network that only sees it before detail learns the detail (Gu et al., "Networks are slacking off",
+    NeurIPS 2023: fewer, simpler backgrounds remove more rain that was never trained on).
+    """
+    deviation_px = float(np.exp(rng.uniform(np.log(_SOFT_PX[0]), np.log(_SOFT_PX[1]))))
+    soft = cv2.GaussianBlur(clean, (0, 0), deviation_px, borderType=cv2.BORDER_REFLECT)
+    if rng.random() < 0.5:
+        near = np.clip(smooth_field(len(clean), clean.shape[1], rng, -1.0, 2.0), 0, 1)[..., None]
+        soft = clean + near * (soft - clean)
+    return soft.astype(np.float32, copy=False)
 
 
 def _noisy(picture: np.ndarray, clean: np.ndarray, noise: np.ndarray, deviation: float) -> np.ndarray:

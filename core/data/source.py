@@ -11,11 +11,14 @@ KINDS = ("drawn", "layers", "pairs", "clean")
 """Damage that is drawn, published layers of it, real or rendered pairs, photos that must come back as they went in."""
 
 _TAKES: Mapping[str, frozenset[str]] = {
-    "drawn": frozenset({"folders", "camera_share", "noise_share", "degradation"}),
-    "layers": frozenset({"folders", "layers", "camera_share", "noise_share", "degradation"}),
+    "drawn": frozenset({"folders", "soft_share", "camera_share", "noise_share", "degradation"}),
+    "layers": frozenset({"folders", "layers", "soft_share", "camera_share", "noise_share", "degradation"}),
     "pairs": frozenset({"folders", "hold_out", "camera_share", "noise_share"}),
-    "clean": frozenset({"folders", "camera_share", "noise_share"}),
+    "clean": frozenset({"folders", "soft_share", "camera_share", "noise_share"}),
 }
+
+
+_MOST: Mapping[str, float] = {"hold_out": 0.9, "soft_share": 1.0, "camera_share": 1.0, "noise_share": 1.0}
 
 
 class DataSourceError(ValueError):
@@ -38,6 +41,7 @@ class DataSource:
         folders: clean photos, or pairs for kind pairs; empty: the recipe's training folders.
         layers: for kind layers, the folder of grey pictures of what rain added.
         hold_out: for kind pairs, the share of scenes kept to validate on, 0 to 0.9.
+        soft_share: share of the samples whose photo lies out of focus, whole or in parts, behind the damage; 0 to 1.
         camera_share, noise_share: shares of the samples that are reduced and compressed, and made noisy, after
             the damage, the clean side alike; 0 to 1.
         degradation: parameters of the damage, in place of the recipe's own.
@@ -48,6 +52,7 @@ class DataSource:
     folders: tuple[str, ...] = ()
     layers: str = ""
     hold_out: float = 0.0
+    soft_share: float = 0.0
     camera_share: float = 0.0
     noise_share: float = 0.0
     degradation: Mapping[str, Any] = field(default_factory=dict)
@@ -56,7 +61,7 @@ class DataSource:
         wrong = [] if self.kind in KINDS else [f"kind {self.kind!r}: need one of {', '.join(KINDS)}"]
         if not 0 < self.share < 1e6:
             wrong.append(f"share {self.share}: need more than 0")
-        for name, most in (("hold_out", 0.9), ("camera_share", 1.0), ("noise_share", 1.0)):
+        for name, most in _MOST.items():
             if not 0 <= getattr(self, name) <= most:
                 wrong.append(f"{name} {getattr(self, name)}: need 0 to {most:g}")
         taken = _TAKES.get(self.kind, frozenset(_DEFAULTS)) | {"kind", "share"}
@@ -137,6 +142,7 @@ _DEFAULTS: dict[str, Any] = {
     "folders": (),
     "layers": "",
     "hold_out": 0.0,
+    "soft_share": 0.0,
     "camera_share": 0.0,
     "noise_share": 0.0,
     "degradation": {},

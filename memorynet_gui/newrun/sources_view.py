@@ -59,6 +59,9 @@ class _Rows:
     hold_out: float = parameter(
         0.0, "Held out", "Share of scenes that are kept to score on and never learnt from", 0.0, 0.9, "%"
     )
+    soft_share: float = parameter(
+        0.0, "Out of focus", "Share of samples whose photo is soft behind the damage, as out of focus"
+    )
     camera_share: float = parameter(
         0.0, "Camera", "Share of samples that are reduced and compressed afterwards, both sides alike"
     )

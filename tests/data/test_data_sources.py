@@ -130,6 +130,21 @@ def test_noise_and_camera_change_both_sides_of_a_clean_sample_alike(data: Path) 
         assert np.array_equal(degraded, clean)
 
 
+def test_photos_out_of_focus_are_soft_on_both_sides_and_the_damage_stays_sharp(data: Path) -> None:
+    sharp, _, _ = read_data(recipe(LAYERS), (data,))
+    soft, _, _ = read_data(recipe(replace(LAYERS, soft_share=1.0)), (data,))
+    rough = lambda picture: float(np.abs(np.diff(picture, axis=1)).mean())  # noqa: E731
+    before, after, rain = [], [], []
+    for index in range(12):
+        ((_, clean, _),), ((degraded, softer, _),) = sharp.photo(index), soft.photo(index)
+        before.append(rough(clean)), after.append(rough(softer)), rain.append(rough(degraded))
+        assert np.array_equal(soft.photo(index)[0][1], softer)
+    assert sum(after) < 0.7 * sum(before) and sum(rain) > sum(after)
+    half, _, _ = read_data(recipe(replace(LAYERS, soft_share=0.5)), (data,))
+    same = sum(np.array_equal(half.photo(n)[0][1], sharp.photo(n)[0][1]) for n in range(40))
+    assert 8 < same < 32  # the others are as they were without it
+
+
 def test_layers_only_add_light_where_nothing_veils() -> None:
     layers = [np.zeros((40, 40), np.uint8)]
     layers[0][:, 18:22] = 200
