@@ -152,7 +152,7 @@ def _open_window(paths: list[Path], wants_sample: bool, is_alone: bool) -> int:
     if wants_sample:
         window.first_painted.connect(window.open_sample)
     if paths:
-        window.first_painted.connect(lambda: window.open_paths(paths))
+        window.first_painted.connect(lambda: window.open_named(paths))
     code = app.exec()
     if listener is not None:
         listener.close()

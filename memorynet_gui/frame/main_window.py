@@ -53,7 +53,8 @@ MIN_SIZE = QSize(
 )  # narrower, the toolbar's words would be cut; taller, it would not fit below a title bar
 _FRAMED_MS = 250  # after the first paint the window manager has put its frame around the window
 _TOOL = QSize(32, 28)
-_RESTORE = "restore"  # the page that uses models
+_RESTORE = "restore"  # the page that takes photos and uses models
+_TRAIN = "train"  # the page that takes recipes
 
 log = logging.getLogger(__name__)
 
@@ -227,12 +228,20 @@ class MainWindow(QWidget):
         """Hand files or folders to the page that shows."""
         self.page.open_paths(paths)
 
+    def open_named(self, paths: list[Path]) -> None:
+        """Files named at a start ("Open with", the command line): they belong to a page, whichever was shown last."""
+        is_recipe = all(path.suffix.lower() == ".toml" for path in paths)
+        wanted = _TRAIN if is_recipe else _RESTORE
+        if wanted in self._types:
+            self.show_page(wanted)
+        self.open_paths(paths)
+
     def take_over(self, paths: list[Path], wants_sample: bool) -> bool:
         """Another start hands its files to this window, which comes to the front. False when it is closing."""
         if self._closing:
             return False
         if paths:
-            self.open_paths(paths)
+            self.open_named(paths)
         if wants_sample:
             self.open_sample()
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -242,14 +251,14 @@ class MainWindow(QWidget):
         return True
 
     def open_sample(self) -> None:
-        """Load a bundled photo that has its truth, if this page takes photos."""
+        """Load a bundled photo that has its truth."""
         from core.model import catalog
 
         found = next((sample for sample in catalog.samples() if sample.truth is not None), None)
         if found is None:
             log.warning("no sample photo with its truth")
             return
-        self.open_paths([found.path])
+        self.open_named([found.path])
 
     # --- actions ---------------------------------------------------------------------------------
 

@@ -97,6 +97,24 @@ def test_files_of_another_start_come_to_the_window_that_is_open(window: MainWind
     assert not window.take_over([tmp_path / "b.jpg"], False), "it is closing: the other start opens its own"
 
 
+class Restoring(Notepad):
+    page_id, title = "restore", "Restore"
+
+
+class Training(Second):
+    page_id, title = "train", "Train"
+
+
+def test_files_named_at_a_start_go_to_the_page_they_belong_to(make: Make, tmp_path: Path) -> None:
+    window = make(Restoring, Training)
+    window.show_page("train")
+    assert window.take_over([tmp_path / "a.jpg", tmp_path / "folder"], False)
+    assert window.page.page_id == "restore" and len(page_of(window).opened) == 1
+    assert window.take_over([tmp_path / "mine.TOML"], False)
+    assert window.page.page_id == "train" and page_of(window).opened == [[tmp_path / "mine.TOML"]]
+    assert window.take_over([], True) and window.page.page_id == "restore", "a sample is a photo"
+
+
 def test_files_dropped_anywhere_go_to_the_page_that_shows(window: MainWindow, tmp_path: Path) -> None:
     window.show_page("second")
     photo, folder = tmp_path / "a photo ü.png", tmp_path
