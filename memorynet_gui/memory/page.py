@@ -208,11 +208,10 @@ class MemoryPage(Page):
             self.context.banner(f"Looking into {files[0].name}: the Memory page takes one photo at a time.")
         self._own_photo = True
         settings = self.context.settings
-        subject = Subject(
-            files[0].absolute(),
-            replace(settings.choice, thoroughness=LEAST_THOROUGH, scale=AUTO),
-        )
-        self._open(subject, None, truth)
+        choice = replace(settings.choice, thoroughness=LEAST_THOROUGH, scale=AUTO)
+        if sample is not None and sample.task:  # it shows that damage, whatever was taken out last
+            choice = replace(choice, task=sample.task, model=settings.models.get(sample.task, ""))
+        self._open(Subject(files[0].absolute(), choice), None, truth)
 
     def open_sample(self, sample: Sample) -> None:
         self.open_paths([sample.path])
@@ -222,9 +221,14 @@ class MemoryPage(Page):
         from core.model import catalog
 
         task = catalog.model_task(path) or self.context.settings.task
-        subject = self.stage.with_model(str(path), task)
-        if subject is not None:
-            self._open(subject, self._at_hand, None)
+        stage = self.stage
+        subject = stage.with_model(str(path), task)
+        if subject is None:
+            return
+        at_hand = self._at_hand
+        if at_hand is not None:  # what was made of it is the other model's
+            at_hand = replace(at_hand, restored_rgb=None, result=None)
+        self._open(subject, at_hand, stage.reference)
 
     def _take_restore(self) -> None:
         """Go back to following the Restore page's photo."""

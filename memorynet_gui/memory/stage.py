@@ -52,6 +52,7 @@ class MemoryStage(QObject):
         self._shows_twin = False
         self._flow, self._canvas, self._edits = flow, canvas, edits
         self.subject: Subject | None = None
+        self.reference: Path | None = None  # the photo undamaged
         self.bench: Bench | None = None
         self.base: Base | None = None  # what is shown as restored
         self.twin: Base | None = (
@@ -79,6 +80,7 @@ class MemoryStage(QObject):
         """Another photo or another model; what is decoded already shows at once."""
         self._flow.drop()
         self.subject, self.bench, self.base, self.after_look = subject, None, None, None
+        self.reference = reference
         self.twin = self.twin_model = None
         self._shows_twin = self.arrives = False
         self.rgb, self.restored_rgb = rgb, restored_rgb
@@ -105,7 +107,7 @@ class MemoryStage(QObject):
         return self._canvas.visible_region()
 
     def _opened(self, bench: Bench) -> None:
-        self.bench = bench
+        self.bench, self.subject = bench, bench.subject
         if bench.restored is not None and bench.restored_rgb is not None:
             said = bench.subject.found
             self.base = Base(bench.restored, bench.restored_rgb, said, bench.is_comparable)
@@ -309,7 +311,7 @@ class MemoryStage(QObject):
             self.progressed.emit(f"{text} · {event.index} of {event.count}", event.index / event.count, None)
 
     def with_model(self, model: str, task: str) -> Subject | None:
-        """The photo at hand with another model."""
+        """The photo at hand with another model; what was found with this one is not said of that."""
         if self.subject is None:
             return None
-        return replace(self.subject, choice=replace(self.subject.choice, model=model, task=task))
+        return replace(self.subject, choice=replace(self.subject.choice, model=model, task=task), found="")

@@ -219,7 +219,8 @@ def open_photo(
     emit: Emit,
     control: JobControl,
 ) -> Bench:
-    """Read a photo and look at it as the memory does. Emits PhotoOpened and LookProgress.
+    """Read a photo and look at it as the memory does; under Auto with the model of what it shows most. Emits PhotoOpened and
+    LookProgress.
 
     Raises ImageError, CatalogError, CheckpointError, RestoreError, Cancelled.
     """
@@ -245,6 +246,8 @@ def open_photo(
     from core.restoring.memory import slots as memory_slots
     from core.restoring.memory import usage as memory_usage
 
+    if subject.choice.task == tasks.AUTO:
+        subject = replace(subject, choice=_seen_choice(picture, subject.choice, control))
     model = subject.choice.model_path
     # without its thoroughness: that belongs to the changes that are tried, and is put on them
     request = replace(subject.choice, thoroughness=LEAST_THOROUGH, scale=AUTO).request(model=model)
@@ -277,6 +280,19 @@ def open_photo(
         restored_rgb,
         _truth(reference, picture),
     )
+
+
+def _seen_choice(picture: Picture, choice: Choice, control: JobControl) -> Choice:
+    """Of a photo of which nobody said what it shows: what is most likely, even where restoring would ask."""
+    from core.model.catalog import CatalogError
+    from core.restoring import which
+
+    paths = which.models()
+    if not paths:
+        raise CatalogError("no model is at hand")
+    seen = which.look(picture, paths, control, device=choice.device, precision=choice.precision)
+    chances = seen.chances
+    return which.choice_of(choice, max(chances, key=lambda task: chances[task]), paths)
 
 
 def _names(look: MemoryLook) -> dict[SlotKey, SlotNote]:

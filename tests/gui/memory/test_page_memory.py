@@ -14,16 +14,17 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core.images import io as image_io
-from core.model import checkpoint, exemplars
+from core.model import catalog, checkpoint, exemplars
 from core.model.config import NetworkConfig
 from core.model.memory_edit import Slots
 from core.restoring.memory import look as memory_look
 from core.restoring.records import Choice
+from core.tasks import TASKS
 from memorynet_gui.base.page import PhotoAtHand
 from memorynet_gui.memory import work
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
-from tests.small import photo, save_small_model
+from tests.small import photo, save_small_model, small_resources
 from tests.ui import unnamed_focusable
 
 
@@ -207,6 +208,24 @@ def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> N
     page.hide()
     page.show()
     assert page.stage.bench is bench  # the same photo in the same state is not looked into again
+
+
+def test_a_sample_is_looked_into_for_what_it_shows_and_under_auto_any_photo(
+    desk: Desk, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "RESOURCES", small_resources(tmp_path / "resources"))
+    desk.settings.task = "auto"
+    desk.open(source)
+    bench = desk.page.stage.bench
+    assert bench is not None and bench.look.task in TASKS
+    assert desk.page.stage.subject == bench.subject and bench.subject.choice.task == bench.look.task
+    desk.settings.task = "derain"
+    shaded = next(sample for sample in catalog.samples() if sample.task == "deshadow")
+    desk.page.empty.sample_requested.emit(shaded)
+    wait(lambda: desk.page.stage.bench is not None and desk.page.stage.bench is not bench)
+    bench = desk.page.stage.bench
+    assert bench is not None and bench.look.task == "deshadow" and bench.truth is not None
+    desk.idle()
 
 
 def test_a_hidden_page_leaves_the_worker_to_others(desk: Desk, source: Path) -> None:

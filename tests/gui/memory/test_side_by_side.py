@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtWidgets import QComboBox
 
+from core.images import io as image_io
+from core.jobs import JobControl, ignore
 from core.model.memory_edit import Slots
+from core.restoring import restore as restoring
+from core.restoring.records import Choice
 from core.training.state import Checkpoints
+from memorynet_gui.base.page import PhotoAtHand
 from tests.gui.memory.memory_kit import Desk, shown
 from tests.restore_page_kit import wait, write
 from tests.small import photo, save_small_model, small_network
@@ -60,6 +66,38 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     page.twins.look_with(tmp_path / "nowhere")
     wait(lambda: "cannot be used" in desk.said[-1].text)
     assert unnamed_focusable(page.drawer) == []
+
+
+def test_another_model_is_not_shown_with_the_results_of_the_one_before(
+    desk: Desk, source: Path, tmp_path: Path
+) -> None:
+    """The Restore page's result and verdict are its own model's; the truth is the photo's, whatever the model."""
+    pixels = image_io.read(source).pixels
+    truth = write(tmp_path / "truth.png", photo(160, 120, 8))
+    page = desk.page
+    page.hide()
+    desk.context.photo = PhotoAtHand(
+        source,
+        "one",
+        Choice("derain", desk.settings.models["derain"], scale="1"),
+        rgb=pixels,
+        restored_rgb=pixels // 2,
+        result=lambda: pixels // 2,
+        reference=truth,
+        found="Much rain found, most of it gone",
+    )
+    page.show()
+    wait(lambda: page.stage.after is not None)
+    assert page.words.text().startswith("Much rain found")
+    other = save_small_model(tmp_path / "other", seed=5)
+    page.use_model(other)
+    wait(lambda: page.stage.bench is not None and page.stage.bench.look.model == other)
+    wait(lambda: page.stage.after is not None)
+    bench, base = page.stage.bench, page.stage.base
+    assert bench is not None and base is not None and bench.truth is not None
+    made = restoring.restore(bench.picture, replace(bench.request, scale="auto"), ignore, JobControl())
+    assert np.array_equal(base.pixels, made.pixels)
+    assert "Much rain found" not in page.words.text()
 
 
 def test_any_two_checkpoints_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path) -> None:
