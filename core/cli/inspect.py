@@ -94,8 +94,9 @@ def add(commands: Any) -> None:
     common.add_scale_option(parser)
     common.add_memory_options(parser)
     parser.add_argument(
-        "--mask", type=Path, metavar="FILE",
-        help="where the damage is: a grey picture of the photo's size, white on damage; for one photo",
+        "--mask", type=common.mask_type, metavar="none|auto|FILE",
+        help="where the damage is: a grey picture of the photo's size, white on damage, for one photo; or auto: it is "
+        "guessed, as restoring does; for models trained with masks [auto for shadows, none for all else]",
     )  # fmt: skip
     photos.add_taught(parser)
     parser.add_argument(
@@ -145,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     items, passed_over = photos.collect(
         args.inputs, lambda folder, *on: image_io.find_images(folder, False, *on), lambda _: ""
     )
-    mask = photos.read_mask(args.mask, items)
+    mask = photos.read_mask(args.mask if isinstance(args.mask, Path) else None, items)
     with common.interruptible() as control:
         _task, model, path = common.load_model(args, control)
         from core.restoring.memory import inspection
@@ -188,7 +189,8 @@ class _Batch(photos.Batch):
         self.network = model.network
         self.take(items, passed_over)
         taught = photos.read_taught(args, items)
-        self.request = photos.request(args, model.task, path, mask, edit, taught=taught)
+        guess = common.guesses(args.mask, model)
+        self.request = photos.request(args, model.task, path, mask, edit, guess, taught=taught)
         self.memory_note = memory_edit.note(edit, args.no_memory)
         self.samples: SampleMemory | None
         self.samples, self.without_samples = load_beside(path)
@@ -291,7 +293,7 @@ class _Batch(photos.Batch):
         from core.restoring.memory.look import look
         from core.restoring.memory.probe import Probe
 
-        mask, by = self.request.mask, scales.divisor(found.scale)
+        mask, by = found.restored.guide, scales.divisor(found.scale)
         request = replace(self.request, mask=None if mask is None else copies.reduced_mask(mask, by))
         assert found.pixels_before is not None
         picture = replace(picture, pixels=found.pixels_before)

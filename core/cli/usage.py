@@ -27,7 +27,7 @@ def run(
         raise common.UsageError(
             "--usage: tells about all photos together and writes nothing; leave out --place and --out"
         )
-    request = photos.request(args, model.task, path, None, None)
+    request = photos.request(args, model.task, path, None, None, common.guesses(args.mask, model))
     paths = [item.source for item in items if item.status == photos.WAITING]
     if not paths:
         raise common.UsageError("--usage: there are no photos to look at")

@@ -308,7 +308,7 @@ class _Look:
         self.request, self.restored = request, restored
         self.model, self.heard, self.progress, self.control = model, heard, progress, control
         by = scales.divisor(restored.verdict.scale)
-        self.before, self.after, self.mask = picture.pixels, restored.pixels, request.mask
+        self.before, self.after, self.mask = picture.pixels, restored.pixels, restored.guide
         if by > 1:  # the network never saw the photo in its full size
             self.before, self.after = copies.reduced(self.before, by), copies.reduced(self.after, by)
             self.mask = None if self.mask is None else copies.reduced_mask(self.mask, by)

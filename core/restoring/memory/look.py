@@ -15,12 +15,14 @@ In a notebook::
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from core import tasks
 from core.events import LookProgress
 from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
@@ -29,7 +31,7 @@ from core.model.checkpoint import LoadedModel
 from core.model.config import STRIDE_PX
 from core.model.memory import Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision
-from core.restoring import scaled, scales, tiling
+from core.restoring import copies, restore, scaled, scales, tiling
 from core.restoring.memory.inspection import Response, check_memory
 from core.restoring.memory.record import Held, MemoryLook
 from core.restoring.passes import (
@@ -86,12 +88,32 @@ def look(
         tile_px = max(SMALLEST_TILE_PX, min(tile_px, max(width, height)) // 2 // STRIDE_PX * STRIDE_PX)
 
 
+def guided(picture: Picture, request: RestoreRequest, control: JobControl | None = None) -> RestoreRequest:
+    """The request with what restoring finds out of where the damage is: where a mask is to be guessed, that. Where no shadow
+    is found there is none, and ``guess`` stays.
+
+    Raises what :func:`core.restoring.restore.restore` raises.
+    """
+    if not request.guess or request.mask is not None:
+        return request
+    found = restore.guess(picture, request, ignore, control or JobControl())
+    return request if found is None else replace(request, mask=found.mask, guess=False)
+
+
+def in_copy(picture: Picture, request: RestoreRequest, by: int) -> tuple[Picture, RestoreRequest]:
+    """A copy of the photo whose pixels are the mean of ``by`` x ``by``, and the request with its mask for it."""
+    mask = None if request.mask is None else copies.reduced_mask(request.mask, by)
+    return copies.reduced_picture(picture, by), replace(request, mask=mask)
+
+
 def scale_for(picture: Picture, request: RestoreRequest, control: JobControl) -> int:
     """At which reduction of a photo its damage is seen best, as restoring finds it: 1, 2, 4, ...
 
     Raises RestoreError: the network has no memory; else as restoring does.
     """
     height, width = picture.pixels.shape[:2]
+    if request.mask is not None and tasks.of(request.task).takes_masks:
+        return scales.learned(width, height)
     network = Network(request, ignore, control)
     check_memory(network.model)
     if len(scales.candidates(width, height)) == 1:
@@ -155,6 +177,7 @@ class _Look:
         grid = -(-self.height // STRIDE_PX), -(-self.width // STRIDE_PX)
         query = np.empty((*grid, config.memory_dim), np.float32)
         threshold = np.empty((len(slices), *grid), np.float32)
+        unguided = query if self.mask is None else np.empty_like(query)
         before = np.empty(grid, np.float32)
         after = None if self.restored is None else np.empty(grid, np.float32)
         with torch.inference_mode():
@@ -176,6 +199,7 @@ class _Look:
                 total += weights.sum(0)
                 if self.mask is not None:  # told where the damage is, a response would repeat it
                     address = self._owned(self.pixels, None, tile)[1]
+                    unguided[place] = address.query[0].permute(1, 2, 0).float().cpu().numpy()
                 before[place] = torch.sigmoid(address.polarity_logit)[0].float().cpu().numpy()
                 self.emit(LookProgress(index, count))
             for index, tile in enumerate(self.tiles if after is not None else (), len(self.tiles) + 1):
@@ -197,6 +221,7 @@ class _Look:
             is_read={(p, g): p in config.polarities and g in config.granularities for p, g in slices},
             has_actual=memory.actual,
             query=query,
+            unguided=unguided,
             threshold=threshold,
             before=Response(before),
             after=None if after is None else Response(after),

@@ -136,14 +136,15 @@ def moves(before: MemoryLook, after: MemoryLook, regions: Sequence[Region] = ())
 
 
 def likeness(look: MemoryLook) -> tuple[np.ndarray, np.ndarray]:
-    """(h, w) float32 each: how like the learned part slots of clean structure, and those of damage, each cell is.
+    """(h, w) float32 each: how like the learned part slots of clean structure, and those of damage, each cell is,
+    whatever a mask says of it.
 
     A soft maximum of the cosines: the memory's response is the logistic function of ``sharpness`` times their difference.
     """
     found = []
     sharp = max(look.held.sharpness, 1e-6)
     for polarity in ("positive", "negative"):
-        scores = sharp * (look.query @ look.held.table[look.slices[polarity, "part"]].T)  # (h, w, M)
+        scores = sharp * (look.unguided @ look.held.table[look.slices[polarity, "part"]].T)  # (h, w, M)
         top = scores.max(-1, keepdims=True)
         total = np.log(np.exp(scores - top).sum(-1)) + top[..., 0]
         found.append((total / sharp).astype(np.float32))

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core import tasks
 from core.data import taught as taughts
 from core.images.io import Picture
 from core.jobs import JobControl
@@ -22,7 +23,7 @@ from core.model import catalog
 from core.model.config import STRIDE_PX
 from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision, to_pixels
-from core.restoring import tiling
+from core.restoring import shadow_light, tiling
 from core.restoring.memory.inspection import check_memory
 from core.restoring.passes import (
     View,
@@ -39,6 +40,8 @@ LARGEST_PX = 250_000
 """Most pixels of a region: on two ordinary cores an edit of them answers within a second."""
 AROUND_PX = 64
 """Edge of the square around a place in which the effect on that place is measured."""
+_RELIT_PX = 1_200_000
+"""Up to this size a photo that is told where a shadow lies gets the light beside it, which takes a pass over all of it."""
 _SUMMARY_TILE_PX = 640
 _RESULTS_KEPT = 4
 _KEPT = 2  # regions whose features are held: up to 224 bytes a pixel at width 32
@@ -105,6 +108,7 @@ class Probe:
     """Regions of one photo restored under edits of the memory. Not for two threads at once.
 
     Args:
+        request: its mask, if any, is of the photo's size; ``guess`` says that one was looked for and none was found.
         actual: (R, D) float32, what the slots hold of this photo (:attr:`core.restoring.memory.record.MemoryLook.actual`); None
             for a model without an actual memory.
 
@@ -125,8 +129,10 @@ class Probe:
         self._own: tuple[Tensor, ...] | None = None
         if actual is not None and actual.size:
             self._own = (self._summary(actual),)
+        self._guesses = request.guess
+        self._relights = tasks.of(request.task).takes_masks and self.height * self.width <= _RELIT_PX
         self._taught: tuple[np.ndarray, tuple[View, ...], tuple[Tensor, ...] | None] | None = None
-        self._encoded: OrderedDict[tuple[tiling.Region, bool], _Encoded] = OrderedDict()
+        self._encoded: OrderedDict[tuple[tiling.Region, bool, bool], _Encoded] = OrderedDict()
         self._results: OrderedDict[tuple[tiling.Region, MemoryEdit | None, bool], np.ndarray] = OrderedDict()
 
     def check(self, edit: MemoryEdit | None) -> None:
@@ -171,30 +177,41 @@ class Probe:
             self._results.move_to_end(key)
             return self._results[key]
         between = (control or JobControl()).checkpoint
+        views, told_own = self._views, None
+        if taught is not None:
+            with torch.inference_mode():
+                views, told_own = self._told(taught, between)
+        mask = views[0].mask if self._relights else None
+        whole = 0, 0, self.width, self.height
+        if mask is not None and region != whole:  # the light beside a shadow is measured on all of the photo
+            lit = self.restore(
+                whole, edit, actual=actual, mute_memory=mute_memory, taught=taught, control=control
+            )
+            return lit[y : y + h, x : x + w]
         network = self._model.network
         rows = edit.rows(network.config) if edit is not None and edit.changes(network.config) else None
         with torch.inference_mode():
-            views, own = self._views, None
-            if taught is not None:
-                views, own = self._told(taught, between)
-            elif actual is None and not mute_memory:
+            own = told_own
+            if taught is None and actual is None and not mute_memory:
                 own = self._own_of_all(between)
             if actual is not None:
                 own = (self._summary(actual),) * len(views)
             restored = []
             for index, view in enumerate(views):
                 held = self._encode(region, view, between)
-                whole = network.decode(
+                decoded = network.decode(
                     held.image,
                     held.features,
                     None if own is None else own[index],
                     rows,
                     mute_memory=mute_memory,
-                    said=said_of(view.taught, held.window, self.device),
+                    said=said_of(view.taught, held.window, self.device, view.mask is not None),
                     between=between,
                 )
-                restored.append(whole[..., held.rows, held.columns])
+                restored.append(decoded[..., held.rows, held.columns])
             found = to_pixels(mean_of_views(restored), views[0].pixels.dtype)
+        if mask is not None:
+            found = shadow_light.relit(views[0].pixels, mask, found)
         if actual is None and taught is None:
             self._results[key] = found
             while len(self._results) > _RESULTS_KEPT:
@@ -215,11 +232,24 @@ class Probe:
     ) -> tuple[tuple[View, ...], tuple[Tensor, ...] | None]:
         """The views with what is taught, and the photo's own content in them with it; asked for again and again."""
         if self._taught is None or self._taught[0] is not taught:
-            straight = replace(self._views[0], taught=taughts.reduced(taught, self.width, self.height))
+            told = taughts.reduced(taught, self.width, self.height)
+            straight = replace(self._views[0], mask=self._amended(told), taught=told)
             views = (straight, straight.mirrored)[: len(self._views)]
+            for key in [key for key in self._encoded if key[-1]]:
+                del self._encoded[key]  # of what was taught before
             own = None if self._own is None else tuple(self._content(view, between) for view in views)
             self._taught = taught, views, own
         return self._taught[1:]
+
+    def _amended(self, told: np.ndarray) -> np.ndarray | None:
+        """What is known of a shadow's place, with what is taught of it."""
+        mask = self._views[0].mask
+        if mask is None and self._guesses:  # none was found: what is asserted is all there is
+            mask = np.zeros((self.height, self.width), np.uint8)
+        if mask is None:
+            return None
+        mask = taughts.amended(mask, told)
+        return mask if mask.any() else None
 
     def _content(self, view: View, between: Callable[[], None]) -> Tensor:
         network = self._model.network
@@ -230,7 +260,9 @@ class Probe:
         return network.memory.summarise(address, guide)
 
     def _encode(self, region: tiling.Region, view: View, between: Callable[[], None]) -> _Encoded:
-        key = region, view.is_mirrored
+        own = self._views[0].mask
+        is_amended = view.taught is not None and not (own is None and view.mask is None)
+        key = region, view.is_mirrored, is_amended
         if key in self._encoded:
             self._encoded.move_to_end(key)
             return self._encoded[key]

@@ -56,6 +56,9 @@ class MemoryLook:
     is_read: Mapping[Group, bool]  # a model may look slots up that it does not read
     has_actual: bool
     query: np.ndarray  # (h, w, D) float32, unit length: what each cell asks the memory
+    unguided: (
+        np.ndarray
+    )  # the same where nobody says where the damage is; query itself where there is no mask
     threshold: (
         np.ndarray
     )  # (G, h, w) float32, by group in the order of slices: weight = max(0, score - threshold)
@@ -170,11 +173,11 @@ class MemoryLook:
         )
 
     def query_of(self, place: PlaceSeen) -> np.ndarray:
-        """(D,) float32, unit length: what a place asks the memory, a region on average."""
+        """(D,) float32, unit length: what a place looks like to the memory, whatever a mask says of it; a region on average."""
         cells = _thinned(
             slice(place.row, place.row + place.rows), slice(place.column, place.column + place.columns)
         )
-        mean = self._queries(cells).mean(0)
+        mean = self.unguided[cells].reshape(-1, self.unguided.shape[-1]).mean(0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), np.float32)
 
     def slot_map(self, row: int) -> np.ndarray:
@@ -277,7 +280,7 @@ class MemoryLook:
         )
 
     def _usual(self, samples: SampleMemory, kind: str) -> tuple[float, float]:
-        flat = self.query.reshape(-1, self.query.shape[-1])
+        flat = self.unguided.reshape(-1, self.unguided.shape[-1])
         spread = np.linspace(0, len(flat) - 1, min(len(flat), _BASELINE_PLACES)).round().astype(int)
         members = samples.embeddings(kind).numpy()
         if not len(members):

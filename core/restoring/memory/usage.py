@@ -14,8 +14,7 @@ from core.images import io as image_io
 from core.images.types import ImageError
 from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.model.health import DEAD_SHARE, MemoryHealth, health
-from core.restoring import copies
-from core.restoring.memory.look import look, scale_for
+from core.restoring.memory.look import guided, in_copy, look, scale_for
 from core.restoring.memory.record import MemoryLook
 from core.restoring.restore import RestoreError, RestoreRequest
 
@@ -62,7 +61,7 @@ def usage_over(
     emit: Emit = ignore,
     control: JobControl | None = None,
 ) -> Usage:
-    """Look at each photo at the scale of its damage. Emits an ItemStarted and an ItemDone for each.
+    """Look at each photo as it is restored, at the scale of its damage. Emits an ItemStarted and an ItemDone for each.
 
     Raises:
         RestoreError: no photo could be looked at, or the model has no memory.
@@ -77,8 +76,8 @@ def usage_over(
         error: Exception | None = None
         try:
             picture = image_io.read(path)
-            by = scale_for(picture, request, control)
-            last = look(copies.reduced_picture(picture, by), request, ignore, control)
+            told = guided(picture, request, control)
+            last = look(*in_copy(picture, told, scale_for(picture, told, control)), ignore, control)
         except Cancelled:
             raise
         except (ImageError, OSError, MemoryError) as problem:

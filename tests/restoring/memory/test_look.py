@@ -10,21 +10,25 @@ import numpy as np
 import pytest
 import torch
 
+from core.data import taught as taughts
 from core.images import io as image_io
+from core.images.blend import within
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
 from core.model.exemplars import SampleMemory
 from core.model.memory_edit import MemoryEdit, Slots, Step
 from core.model.network import MemoryNet
 from core.model.tensors import to_tensor
-from core.restoring import passes
+from core.restoring import passes, shadow_guess
 from core.restoring.memory import look as memory_look
+from core.restoring.memory import map as memory_map
 from core.restoring.memory import probe as memory_probe
 from core.restoring.memory.record import MemoryLook
 from core.restoring.passes import reduced_copy
 from core.restoring.restore import RestoreError, RestoreRequest, restore
 from core.training.exemplar_fill import fill
-from tests.small import photo, save_small_model
+from tests.restoring.test_shadow_light import disc, ground, levels
+from tests.small import photo, save_small_model, small_network
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -171,7 +175,81 @@ def test_far_from_the_edges_less_is_seen_and_nothing_changes(model: Path) -> Non
     whole = restore(large, request_for(model), ignore, JobControl()).pixels
     part = probe.restore((240, 200, 40, 40))
     assert np.abs(whole[200:240, 240:280].astype(int) - part.astype(int)).max() <= 1
-    assert probe._encoded[(240, 200, 40, 40), False].image.shape[-1] < 400
+    assert probe._encoded[(240, 200, 40, 40), False, False].image.shape[-1] < 400
+
+
+@pytest.fixture(scope="module")
+def shadow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoint.save(
+        tmp_path_factory.mktemp("models") / "told",
+        small_network(2),
+        name="told",
+        task="deshadow",
+        provenance={"guidance": True},
+    )
+
+
+def shaded() -> tuple[image_io.Picture, np.ndarray]:
+    """A photo with a cast shadow, and where it lies."""
+    truth, mask = ground(160, 200), disc(160, 200, 50)
+    dark = np.where((mask > 0)[..., None], truth * np.array([0.35, 0.4, 0.45]), truth)
+    return image_io.from_array(levels(dark)), mask
+
+
+def test_told_where_a_shadow_lies_places_look_as_they_are_restored_and_are_judged_by_themselves(
+    shadow_model: Path,
+) -> None:
+    picture_, mask = shaded()
+    request = request_for(shadow_model, task="deshadow")
+    blind = memory_look.look(picture_, request)
+    told = memory_look.look(picture_, replace(request, mask=mask))
+    assert blind.unguided is blind.query and not np.allclose(told.query, blind.query, atol=1e-3)
+    assert np.allclose(told.unguided, blind.query, atol=1e-5)
+    assert np.allclose(told.before.values, blind.before.values, atol=1e-5)
+    for mine, alone in zip(memory_map.likeness(told), memory_map.likeness(blind), strict=True):
+        assert np.allclose(mine, alone, atol=1e-5)
+    assert np.allclose(told.query_of(told.place(80, 60)), blind.query_of(blind.place(80, 60)), atol=1e-5)
+    network = network_of(shadow_model)
+    with torch.inference_mode():
+        address = network.address(to_tensor(picture_.pixels), to_tensor(mask[..., None]))
+    assert np.allclose(told.slot_map(0), address.weights[0].T.reshape(-1, *told.grid)[0], atol=1e-5)
+
+
+def test_a_region_told_where_a_shadow_lies_is_what_the_whole_photo_would_be(shadow_model: Path) -> None:
+    """The light beside the shadow and what is taught included."""
+    picture_, mask = shaded()
+    request = request_for(shadow_model, task="deshadow", mask=mask)
+    probe = memory_probe.Probe(picture_, request, memory_look.look(picture_, request).actual)
+    edit = MemoryEdit((Step("mute", Slots("positive", "part")),))
+    said = np.full(mask.shape, 128, np.uint8)
+    said[40:80, 60:110], said[120:150, 10:60] = 0, 255
+    region = x, y, w, h = 64, 40, 72, 80
+    for options in ({}, {"memory_edit": edit}, {"taught": said}, {"taught": 255 - said}):
+        whole = restore(picture_, replace(request, **options), ignore, JobControl()).pixels  # type: ignore[arg-type]
+        part = probe.restore(region, options.get("memory_edit"), taught=options.get("taught"))  # type: ignore[arg-type]
+        if "taught" in options:  # where damage is denied the caller puts the photo back
+            kept = taughts.kept(options["taught"])  # type: ignore[arg-type]
+            assert kept is not None
+            part = within(picture_.pixels[y : y + h, x : x + w], part, kept[y : y + h, x : x + w])
+        assert np.abs(whole[y : y + h, x : x + w].astype(int) - part.astype(int)).max() <= 1
+
+
+def test_a_request_is_told_what_restoring_would_guess(
+    shadow_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture_, mask = shaded()
+    guesses = [shadow_guess.Guess(mask, 0.2)] * 2
+    monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: guesses.pop() if guesses else None)
+    request = request_for(shadow_model, task="deshadow", guess=True)
+    told = memory_look.guided(picture_, request)
+    made = restore(picture_, request, ignore, JobControl())
+    assert told.mask is not None and not told.guess
+    assert made.guide is not None and np.array_equal(told.mask, made.guide)
+    assert memory_look.scale_for(picture_, told, JobControl()) == 1
+    small, in_copy = memory_look.in_copy(picture_, told, 2)
+    assert in_copy.mask is not None and in_copy.mask.shape == small.pixels.shape[:2] == (80, 100)
+    left = memory_look.guided(picture_, request)  # nothing is found any more
+    assert left.mask is None and left.guess
 
 
 def test_regions_stay_within_the_photo() -> None:
