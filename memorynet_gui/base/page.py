@@ -118,6 +118,10 @@ class PhotoAtHand:
     )  # (H, W, 3) as restored, in the file's depth; from any thread
     reference: Path | None = None  # the same photo undamaged
     found: str = ""  # what was found and how much of it is gone, where the model gives a verdict
+    mask: Callable[[], np.ndarray | None] | None = field(
+        default=None, compare=False, repr=False
+    )  # (H, W) uint8, where a person painted that damage is; from any thread
+    is_plain: bool = True  # the result is of this choice alone, over all of the photo
 
 
 class AppContext(QObject):

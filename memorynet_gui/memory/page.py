@@ -258,13 +258,7 @@ class MemoryPage(Page):
         self.teach.drop()
         self._effects.clear()
         self.panel.problem.show_problem(None)
-        self.stage.open(
-            subject,
-            at_hand.rgb if at_hand is not None else None,
-            at_hand.restored_rgb if at_hand is not None else None,
-            at_hand.result if at_hand is not None else None,
-            reference,
-        )
+        self.stage.open(subject, at_hand, reference)
 
     def can(self, action_id: str) -> bool:
         shown = self.stage.rgb is not None

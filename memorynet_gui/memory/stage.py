@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.events import LookProgress, PassTile
+from memorynet_gui.base.page import PhotoAtHand
 from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.memory import work
 from memorynet_gui.memory.edits import Edits
@@ -72,24 +73,23 @@ class MemoryStage(QObject):
     def open(
         self,
         subject: Subject,
-        rgb: np.ndarray | None,
-        restored_rgb: np.ndarray | None,
-        result: Callable[[], np.ndarray | None] | None,
+        at_hand: PhotoAtHand | None,
         reference: Path | None,
     ) -> None:
-        """Another photo or another model; what is decoded already shows at once."""
+        """Another photo or another model; what is decoded already of a photo at hand shows at once."""
         self._flow.drop()
         self.subject, self.bench, self.base, self.after_look = subject, None, None, None
         self.reference = reference
         self.twin = self.twin_model = None
         self._shows_twin = self.arrives = False
-        self.rgb, self.restored_rgb = rgb, restored_rgb
+        self.rgb = None if at_hand is None else at_hand.rgb
+        self.restored_rgb = None if at_hand is None else at_hand.restored_rgb
         self._edits.forget()
         self._show_pictures(fresh=True)
         store = self.taught_store
         self._flow.want(
             "open",
-            lambda emit, control: work.open_photo(subject, result, reference, store, emit, control),
+            lambda emit, control: work.open_photo(subject, at_hand, reference, store, emit, control),
             self._opened,
         )
         self.changed.emit()

@@ -7,7 +7,7 @@ themselves: the page needs only the records here to be there at once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from core.model import slot_names
 from core.model.memory_edit import LEAST_THOROUGH, MemoryEdit, thorough
 from core.model.slot_names import SlotKey, SlotNote
 from core.restoring.scales import AUTO
+from memorynet_gui.base.page import PhotoAtHand
 from memorynet_gui.base.taught_store import TaughtStore
 
 if TYPE_CHECKING:
@@ -75,7 +76,11 @@ class Bench:
     seen_rgb: np.ndarray  # (h, w, 3) uint8 sRGB
     look: MemoryLook
     probe: Probe
-    request: RestoreRequest
+    request: RestoreRequest  # without a mask
+    mask: (
+        np.ndarray | None
+    )  # (H, W) uint8: where a shadow is known to lie, painted or guessed as restoring does
+    guesses: bool  # a mask is guessed, for none is painted
     samples: SampleMemory | None
     without_samples: str  # why there are none, as a sentence
     slots: tuple[SlotFacts, ...]
@@ -87,6 +92,7 @@ class Bench:
     restored: np.ndarray | None  # (H, W, 3) in the file's depth, with the memory as it is
     restored_rgb: np.ndarray | None
     truth: np.ndarray | None = field(default=None, repr=False)  # (H, W, 3), the photo undamaged
+    is_plain: bool = True  # what was restored elsewhere is of this choice alone, over all of the photo
 
     @property
     def cell_px(self) -> int:
@@ -117,14 +123,21 @@ class Bench:
     def is_comparable(self) -> bool:
         """Whether what was restored elsewhere was made as changes are tried: in one pass at this scale."""
         return (
-            self.by == 1
+            self.is_one_pass
+            and self.is_plain
             and self.restored is not None
             and self.taught is None
-            and not tasks.of(
-                self.subject.choice.task
-            ).takes_masks  # it may have been told, or have guessed, where
             and not np.array_equal(self.restored, self.picture.pixels)
         )
+
+    @property
+    def is_one_pass(self) -> bool:
+        """Whether restoring goes over the photo once, at the scale that is looked at: told where a shadow lies, it does."""
+        return self.mask is not None if self.takes_masks else self.by == 1
+
+    @property
+    def takes_masks(self) -> bool:
+        return tasks.of(self.subject.choice.task).takes_masks
 
     def check(self, edit: MemoryEdit) -> None:
         """Raises MemoryEditError for an edit of slots that this model does not have."""
@@ -213,7 +226,7 @@ class Trial:
 
 def open_photo(
     subject: Subject,
-    result: Callable[[], np.ndarray | None] | None,
+    at_hand: PhotoAtHand | None,
     reference: Path | None,
     store: TaughtStore,
     emit: Emit,
@@ -222,14 +235,17 @@ def open_photo(
     """Read a photo and look at it as the memory does; under Auto with the model of what it shows most. Emits PhotoOpened and
     LookProgress.
 
-    Raises ImageError, CatalogError, CheckpointError, RestoreError, Cancelled.
+    Args:
+        at_hand: what another page knows of it: its result, and what was painted.
+
+    Raises ImageError, MaskError, CatalogError, CheckpointError, RestoreError, Cancelled.
     """
     from core.images import io as image_io
 
     control.checkpoint()
     picture = image_io.read(subject.path)
     rgb = image_io.to_srgb(picture.pixels, picture.icc)
-    restored = result() if result is not None else None
+    restored = at_hand.result() if at_hand is not None and at_hand.result is not None else None
     if restored is not None and (restored.shape, restored.dtype) != (
         picture.pixels.shape,
         picture.pixels.dtype,
@@ -239,7 +255,7 @@ def open_photo(
     emit(PhotoOpened(rgb, restored_rgb))
     control.checkpoint()
     from core.model import exemplars
-    from core.restoring import copies, scales
+    from core.restoring import scales
     from core.restoring.memory import look as memory_look
     from core.restoring.memory import map as memory_map
     from core.restoring.memory import probe as memory_probe
@@ -251,11 +267,13 @@ def open_photo(
     model = subject.choice.model_path
     # without its thoroughness: that belongs to the changes that are tried, and is put on them
     request = replace(subject.choice, thoroughness=LEAST_THOROUGH, scale=AUTO).request(model=model)
+    painted = at_hand.mask() if at_hand is not None and at_hand.mask is not None else None
+    told = _told(picture, request, painted, control)
     scale = subject.choice.scale
-    by = memory_look.scale_for(picture, request, control) if scale == AUTO else scales.divisor(scale)
-    request = replace(request, scale=scales.name(by))
-    seen = copies.reduced_picture(picture, by)
-    look = memory_look.look(seen, request, emit, control)
+    by = memory_look.scale_for(picture, told, control) if scale == AUTO else scales.divisor(scale)
+    told = replace(told, scale=scales.name(by))
+    seen, in_copy = memory_look.in_copy(picture, told, by)
+    look = memory_look.look(seen, in_copy, emit, control)
     samples, without = exemplars.load_beside(model)
     key, known = _taught(subject, store, rgb.shape[:2])
     return Bench(
@@ -266,8 +284,10 @@ def open_photo(
         seen,
         rgb if by == 1 else image_io.to_srgb(seen.pixels, picture.icc),
         look,
-        memory_probe.Probe(seen, request, look.actual),
-        request,
+        memory_probe.Probe(seen, in_copy, look.actual),
+        replace(told, mask=None, guess=False),
+        told.mask,
+        painted is None and (told.guess or told.mask is not None),
         samples,
         without or "",
         memory_slots.slot_facts(look, samples),
@@ -279,7 +299,21 @@ def open_photo(
         restored,
         restored_rgb,
         _truth(reference, picture),
+        at_hand is None or at_hand.is_plain,
     )
+
+
+def _told(
+    picture: Picture, request: RestoreRequest, painted: np.ndarray | None, control: JobControl
+) -> RestoreRequest:
+    """The request with the mask that restoring would use, see :func:`core.restoring.memory.look.guided`."""
+    from core.restoring import restore
+    from core.restoring.memory import look as memory_look
+
+    guessing = restore.guessing(request)
+    if guessing.guess and painted is not None:
+        return replace(request, mask=painted)
+    return memory_look.guided(picture, guessing, control)
 
 
 def _seen_choice(picture: Picture, choice: Choice, control: JobControl) -> Choice:
@@ -327,10 +361,17 @@ def _truth(reference: Path | None, picture: Picture) -> np.ndarray | None:
 
 def restore_base(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
     """The photo restored as the Restore page would, with the memory as it is. Emits TileArrived."""
-    from core.restoring import restore, scales
-
-    request = restore.guessing(replace(bench.request, scale=scales.AUTO))
-    return _whole(replace(bench, request=request), Trial(), focus, emit, control)
+    # guessed anew, for the verdict tells what the guess has found
+    mask = None if bench.guesses else bench.mask
+    request = replace(
+        bench.request,
+        scale=AUTO,
+        memory_edit=Trial().full_edit(bench.subject.choice.thoroughness),
+        mask=mask,
+        guess=bench.guesses,
+        focus=focus,
+    )
+    return _made(bench, request, emit, control)
 
 
 def restore_twin(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
@@ -356,8 +397,12 @@ def look_with(bench: Bench, model: Path, focus: Region | None, emit: Emit, contr
     from core.restoring.memory import look as memory_look
     from core.restoring.memory import usage as memory_usage
 
-    other = replace(bench, request=replace(bench.request, model=model))
-    look = memory_look.look(bench.seen, other.request, emit, control)
+    painted = None if bench.guesses else bench.mask
+    told = _told(bench.picture, replace(bench.request, model=model), painted, control)
+    request = replace(told, mask=None, guess=False)
+    guesses = painted is None and (told.guess or told.mask is not None)
+    other = replace(bench, request=request, mask=told.mask, guesses=guesses)
+    look = memory_look.look(*memory_look.in_copy(bench.picture, told, bench.by), emit, control)
     base = restore_base(other, focus, emit, control)
     restored = base.pixels if bench.by == 1 else copies.reduced(base.pixels, bench.by)
     after = memory_look.look(replace(bench.picture, pixels=restored), other.request, emit, control)
@@ -471,7 +516,7 @@ def folder_usage(bench: Bench, folder: Path, emit: Emit, control: JobControl) ->
     paths = sorted(image_io.find_images(folder, True))
     if not paths:
         raise RestoreError(f"{folder.name}: holds no photos")
-    request = replace(bench.request, scale=AUTO)
+    request = replace(bench.request, scale=AUTO, guess=bench.guesses)
     return memory_usage.usage_over(memory_usage.some_of(paths), request, emit, control)
 
 
@@ -494,8 +539,23 @@ def _probed(bench: Bench, trial: Trial, region: Region, control: JobControl) -> 
 
 
 def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control: JobControl) -> Base:
+    # no shadow was found: what is taught may still say that there is one, and changes are tried without being told where
+    guess = bench.guesses and (bench.mask is not None or trial.taught is not None)
+    request = replace(
+        bench.request,
+        memory_edit=trial.full_edit(bench.subject.choice.thoroughness),
+        actual=trial.other,
+        taught=trial.taught,
+        mask=bench.mask,
+        guess=guess,
+        focus=focus,
+    )
+    return _made(bench, request, emit, control)
+
+
+def _made(bench: Bench, request: RestoreRequest, emit: Emit, control: JobControl) -> Base:
     from core.images import io as image_io
-    from core.restoring import restore, verdict
+    from core.restoring import restore, scales, verdict
 
     icc = bench.picture.icc
 
@@ -506,16 +566,10 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
         else:
             emit(event)
 
-    request = replace(
-        bench.request,
-        memory_edit=trial.full_edit(bench.subject.choice.thoroughness),
-        actual=trial.other,
-        taught=trial.taught,
-        focus=focus,
-    )
     found = restore.restore(bench.picture, request, pass_on, control)
     said = verdict.words(found.verdict, bench.subject.choice.task)
-    in_one_pass = bench.by == 1 and not found.verdict.unchanged and not request.guess
+    at_scale = found.verdict.scale == scales.name(bench.by)
+    in_one_pass = bench.is_one_pass and at_scale and not found.verdict.unchanged
     return Base(found.pixels, image_io.to_srgb(found.pixels, icc), said, in_one_pass)
 
 

@@ -485,7 +485,7 @@ class RestorePage(Page):
             seen = item.look.which.tasks if item.look is not None and item.look.which is not None else ()
             choice = self._inspector.choices.choice_of(item.said or next(iter(seen), DEFAULT))
         note = item.result if item.state is ItemState.DONE and store.has(item.id) else None
-        found = ""
+        found, painted, is_plain = "", item.mask, True
         if note is not None:
             choice = replace(
                 note.choice,
@@ -495,15 +495,21 @@ class RestorePage(Page):
                 scale=note.made.verdict.scale,
             )
             found = verdict.words(note.made.verdict, note.made.task)
+            painted, is_plain = note.mask_name, note.made.task == choice.task and not note.only_name
+        if not tasks.of(choice.task).takes_masks:
+            painted = ""
+        masks = self.masks.store
         return PhotoAtHand(
             item.path,
-            (item.id, note),
+            (item.id, note, painted),
             choice,
             shown.rgb,
             None if note is None or shown.restored_is_saved_file else shown.restored,
             None if note is None else lambda: store.get(item.id),
             item.reference,
             found,
+            (lambda: masks.get(painted)) if painted else None,
+            is_plain,
         )
 
     def _toolbar_state(self) -> None:

@@ -14,6 +14,7 @@ from core.images import io as image_io
 from core.jobs import JobControl
 from core.model import catalog, checkpoint, exemplars
 from core.model.network import MemoryNet
+from core.restoring import shadow_guess
 from core.restoring.memory import inspection
 from core.restoring.memory.pictures import PICTURES
 from tests.image_makers import without_extras
@@ -262,6 +263,28 @@ def test_a_mask_goes_with_one_photo(
     assert run(capsys, photos / "a.png", *words, tmp_path / "none.png")[0] == 2
     code, _, err = run(capsys, photos / "a.png", "--model", model, "--mask", tmp_path / "mask.png")
     assert code == 2 and "trained without masks" in err
+
+
+def test_where_a_shadow_lies_is_guessed_as_restoring_does(
+    capsys: pytest.CaptureFixture[str], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = np.zeros((31, 40), np.uint8)
+    mask[:, :20] = 255
+    monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: shadow_guess.Guess(mask, 0.5))
+    told = checkpoint.save(
+        tmp_path / "told", small_network(), name="told", task="deshadow", provenance={"guidance": True}
+    )
+    words = (photos / "b.png", "--model", told, "--place", "10,10", "--overwrite", "--json")
+    code, out, _ = run(capsys, *words, "--out", tmp_path / "guessed")
+    (guessed,) = json.loads(out)["images"]
+    assert code == 0 and guessed["mask"] == "auto" and any("shadow over" in n for n in guessed["notes"])
+    write(tmp_path / "mask.png", np.repeat(mask[..., None], 3, -1))
+    code, out, _ = run(capsys, *words, "--out", tmp_path / "given", "--mask", tmp_path / "mask.png")
+    (given,) = json.loads(out)["images"]
+    assert code == 0 and given["places"][0] == guessed["places"][0]
+    code, out, _ = run(capsys, *words, "--out", tmp_path / "blind", "--mask", "none")
+    (blind,) = json.loads(out)["images"]
+    assert code == 0 and blind["mask"] == "none" and blind["places"][0] != guessed["places"][0]
 
 
 @pytest.mark.parametrize(

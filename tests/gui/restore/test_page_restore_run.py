@@ -108,6 +108,7 @@ def test_other_pages_are_told_of_the_photo_and_its_result(at: Desk, place: dict[
         item.result.made.task,
         item.result.made.verdict.scale,
     )
+    assert told.is_plain and told.mask is None, "nothing was painted, and rain is not told where it is"
     at.page.handle("remove")
     assert at.context.photo is None
 
