@@ -113,8 +113,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--maps", action="store_true",
-        help="write the maps into inspection.json, too: the response before and after, and the slots of every cell "
-        "with their weights",
+        help="write the maps into inspection.json, too: the response before and after, the slots of every cell with their "
+        "weights, and of each --place where in the photo its content came from",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace pictures that are there already")
     parser.add_argument(
@@ -318,6 +318,8 @@ class _Batch(photos.Batch):
         pictures: dict[str, np.ndarray],
     ) -> list[dict[str, Any]]:
         """What is told about the places asked for; their pictures join ``pictures``."""
+        import numpy as np
+
         from core.restoring import scales
         from core.restoring.memory import pictures as drawing
         from core.restoring.memory.probe import around, change_between, preview_region
@@ -345,10 +347,15 @@ class _Batch(photos.Batch):
                     **change_between(without, with_memory).as_dict(),
                 },
                 "sources": {
-                    polarity: [source.as_dict() for source in seen.sources(place, polarity=polarity)]
+                    polarity: seen.origin(place, polarity=polarity).as_dict()
                     for polarity in ("positive", "negative")
                 },
             }
+            if self.args.maps:
+                record["source_maps"] = {
+                    polarity: np.round(seen.source_map(place, polarity=polarity), 7).tolist()
+                    for polarity in ("positive", "negative")
+                }
             if self.samples is not None:
                 record["nearest_samples"] = [
                     seen.nearest(place, self.samples, kind).as_dict() for kind in ("positive", "negative")

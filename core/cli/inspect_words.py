@@ -59,6 +59,13 @@ def _place_lines(place: Mapping[str, Any]) -> list[str]:
         slots = sorted(slots, key=lambda slot: -slot["weight"])[:4]
         names = ", ".join(f"{slot['granularity']} {slot['slot']} {slot['weight']:.2f}" for slot in slots)
         lines.append(f"        {polarity}: {names}")
+    origin = place["sources"]["positive"]
+    if origin["places"]:
+        first = origin["places"][0]
+        lines.append(
+            f"        half of the photo's own content comes from {origin['half_from']:.0%} of the photo (50 % were no choice); "
+            f"most from {first['x_px']},{first['y_px']}, {first['share'] / origin['even_share']:.0f} times an average place"
+        )
     for near in place.get("nearest_samples", ()):
         values = ", ".join(f"{sample['similarity']:.2f}" for sample in near["samples"])
         lines.append(

@@ -163,10 +163,9 @@ class MemoryCanvas(CompareView):
         looked = self._looked
         if looked is not None:
             start = self.view_rect(pane, looked.x, looked.y, looked.width, looked.height)
-            for index, source in enumerate(self._sources):
+            for source in self._sources:
                 end = self.view_rect(pane, source.x, source.y, source.width, source.height)
-                share = 1 - index / max(1, len(self._sources))
-                overlay.draw_line(painter, start.center(), end.center(), self._source_colour, share)
+                overlay.draw_line(painter, start.center(), end.center(), self._source_colour, source.share)
             for source in self._sources:
                 end = self.view_rect(pane, source.x, source.y, source.width, source.height)
                 overlay.draw_box(painter, end, self._source_colour, strong=False)

@@ -66,7 +66,7 @@ def places_json(bench: Bench, places: Iterable[Spot], effects: dict[Spot, PlaceE
         record = {
             "photo_px": list(at if at[2] else at[:2]),
             **place.as_dict(),
-            "sources": [source.as_dict() for source in look.sources(place)],
+            "sources": look.origin(place).as_dict(),
             "effect_of_memory": None if effect is None else effect.of_memory.as_dict(),
         }
         if bench.samples is not None:
@@ -79,9 +79,10 @@ def places_json(bench: Bench, places: Iterable[Spot], effects: dict[Spot, PlaceE
 
 
 def record_npz(bench: Bench, after: np.ndarray | None, path: Path) -> None:
-    """The response before and after, all weights of every cell, learned slots and the photo's own content.
+    """The response before and after, all weights of every cell, learned slots, the photo's own content and who gave it.
 
-    ``weights`` is (R, h, w) float16 in the order of ``groups`` (polarity, granularity, first row, end). Raises OSError.
+    ``weights`` is (R, h, w) float16 in the order of ``groups`` (polarity, granularity, first row, end); ``claims`` (R, n, m)
+    float16 is the share of each slot's content that each cell of the copy of ``copy_size`` px gave. Raises OSError.
     """
     look = bench.look
     weights = np.stack([look.slot_map(row).astype(np.float16) for row in range(len(look.usage))])
@@ -99,6 +100,8 @@ def record_npz(bench: Bench, after: np.ndarray | None, path: Path) -> None:
         usage=look.usage,
         learned=look.held.table,
         actual=look.actual,
+        claims=look.claims.astype(np.float16),
+        copy_size=np.array(look.copy_size),
         cell_px=np.array(bench.cell_px),
     )
     from core import atomic

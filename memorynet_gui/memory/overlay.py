@@ -62,7 +62,7 @@ class Mark:
     width: int
     height: int
     label: str = ""
-    strong: bool = False
+    share: float = 1.0  # of the strongest among several
 
     @property
     def centre(self) -> tuple[float, float]:

@@ -161,6 +161,7 @@ class MemoryPage(Page):
         panel.place.slot_hovered.connect(self.light_slot)
         panel.place.slot_chosen.connect(self.choose_slot)
         panel.place.unpin_requested.connect(self.pins.unpin)
+        panel.edit.target.currentIndexChanged.connect(lambda _row: self._slot_chosen())
         panel.edit.save_requested.connect(self.files.ask_save)
         panel.edit.load_requested.connect(self.files.ask_load)
         panel.edit.photo_wanted.connect(self.files.ask_other)
@@ -369,7 +370,7 @@ class MemoryPage(Page):
         if bench is None or at is None or not self._is_within(at):
             self.canvas.set_looked(None)
             self.canvas.set_sources((), QColor())
-            panel.show_place(None, None, None, None, None, "", (), pinned="")
+            panel.show_place(None, None, None, None, None, "", None, pinned="")
             self.browser.set_lit({})
             self._show_tints()
             return
@@ -381,7 +382,7 @@ class MemoryPage(Page):
             positive = look.nearest(place, bench.samples, "positive")
         self.browser.set_lit({slot.row: slot.weight for slot in place.slots})
         slot = self._slot_of(place)
-        sources = look.sources(place, slot, count=SOURCES_SHOWN)
+        origin = look.origin(place, slot, count=SOURCES_SHOWN)
         panel.show_place(
             look,
             place,
@@ -389,9 +390,10 @@ class MemoryPage(Page):
             negative,
             positive,
             bench.without_samples,
-            sources,
+            origin,
             self.pins.number,
             by,
+            slot,
         )
         self.canvas.setAccessibleDescription(f"{panel.title.full}. {panel.judged.text()}")
         effect = self._effects.get(at)
@@ -399,20 +401,38 @@ class MemoryPage(Page):
         self.canvas.set_looked(self.pins.mark(at))
         polarity = slot.polarity if slot is not None else "positive"
         self.canvas.set_sources(
-            [self._mark(each.box_px, by) for each in sources],
+            [
+                self._mark(each.box_px, by, each.share / max(origin.places[0].share, 1e-12))
+                for each in origin.places
+            ],
             on_photo(polarity),
         )
         if self.panel.overlay == "sources":
             self._show_tints()
 
     @staticmethod
-    def _mark(box_px: tuple[int, int, int, int], by: int) -> Mark:
+    def _mark(box_px: tuple[int, int, int, int], by: int, share: float) -> Mark:
         x, y, width, height = box_px
-        return Mark(x * by, y * by, width * by, height * by)
+        return Mark(x * by, y * by, width * by, height * by, share=share)
 
     def _slot_of(self, place: PlaceSeen) -> SlotShare | None:
-        """The slot under the pointer in the bars, if this place looks it up."""
-        return next((slot for slot in place.slots if slot.row == self._hot_slot), None)
+        """The slot under the pointer, else that which is chosen, if this place looks it up."""
+        rows = [row for row in (self._hot_slot, self._chosen_slot) if row >= 0]
+        return next((slot for slot in place.slots if rows and slot.row == rows[0]), None)
+
+    @property
+    def _chosen_slot(self) -> int:
+        """Row of the one slot that the panel would change; -1: several."""
+        bench, chosen = self.stage.bench, self.panel.edit.chosen
+        if bench is None or len(chosen.numbers) != 1 or not (chosen.polarity and chosen.granularity):
+            return -1
+        return bench.look.slices[chosen.polarity, chosen.granularity].start + chosen.numbers[0]
+
+    def _slot_chosen(self) -> None:
+        """Another slot, or several, is what the panel changes: bars and sources follow."""
+        for bars in self.panel.place.bars.values():
+            bars.set_picked(self._chosen_slot)
+        self._show_place()
 
     # --- slots -----------------------------------------------------------------------------------
 
@@ -435,14 +455,17 @@ class MemoryPage(Page):
             self.canvas.set_tints(tint, tint)
 
     def choose_slot(self, row: int) -> None:
-        """Make a slot what the panel changes."""
-        bench = self.stage.bench
+        """Make a slot what the panel changes, and whose content is asked about; chosen again, it is let go."""
+        bench, edit = self.stage.bench, self.panel.edit
         if bench is None:
             return
+        if row == self._chosen_slot and not edit.swaps:
+            edit.choose(Slots())
+            self.browser.pick(-1)
+            self.slots.choose(-1)
+            return
         (polarity, granularity), number = bench.look.group_of(row)
-        self.panel.edit.choose(Slots(polarity, granularity, (number,)))
-        for bars in self.panel.place.bars.values():
-            bars.set_picked(row)
+        edit.choose(Slots(polarity, granularity, (number,)))
         self.browser.pick(row)
         self.slots.choose(row)
 
@@ -461,7 +484,9 @@ class MemoryPage(Page):
         within = at if at is not None and self._is_within(at) else None
         painting = self.teach.active
         said = self.teach.values if painting else None
-        self.canvas.set_tints(*tints(self.stage, self.panel, self._hot_slot, within, said, painting))
+        bench = self.stage.bench
+        slot = None if bench is None or within is None else self._slot_of(bench.place(within))
+        self.canvas.set_tints(*tints(self.stage, self.panel, self._hot_slot, within, slot, said, painting))
 
     # --- changes ---------------------------------------------------------------------------------
 

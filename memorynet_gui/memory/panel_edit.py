@@ -169,6 +169,11 @@ class EditPanel(QWidget):
         self._refresh()
 
     @property
+    def swaps(self) -> bool:
+        """Whether a swap waits for its second slot."""
+        return self._swap_first is not None
+
+    @property
     def chosen(self) -> Slots:
         found = self.target.currentData()
         return found if isinstance(found, Slots) else Slots()

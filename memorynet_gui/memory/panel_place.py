@@ -17,7 +17,7 @@ from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.parts import Elided, column, heading, wrapped
 
 if TYPE_CHECKING:
-    from core.restoring.memory.places import NearSamples, PlaceSeen, Source
+    from core.restoring.memory.places import NearSamples, Origin, PlaceSeen, SlotShare
     from core.restoring.memory.probe import Change
     from core.restoring.memory.record import MemoryLook
 
@@ -60,7 +60,7 @@ class PlacePanel(QWidget):
         )
         self._body = QWidget()
         self._build()
-        self.show_place(None, None, None, None, None, "", (), pinned="")
+        self.show_place(None, None, None, None, None, "", None, pinned="")
 
     def _show_all(self, on: bool) -> None:
         for bars in self.bars.values():
@@ -122,13 +122,15 @@ class PlacePanel(QWidget):
         negative: NearSamples | None,
         positive: NearSamples | None,
         without_samples: str,
-        sources: tuple[Source, ...],
+        origin: Origin | None,
         pinned: str,
         by: int = 1,
+        slot: SlotShare | None = None,
     ) -> None:
         """Everything about a place; None empties the panel.
 
         Args:
+            origin: where the content came from: all that the place is given of the photo, or what ``slot`` holds of it.
             rgb: what the memory sees, (h, w, 3) uint8.
             pinned: the pin's number, "" while the place is only looked at.
             by: how many pixels of the photo are one of what the memory sees, along each edge.
@@ -161,23 +163,29 @@ class PlacePanel(QWidget):
             widget.setVisible(negative is not None)
         self.no_samples.setVisible(negative is None)
         self.no_samples.setText(without_samples)
-        self._show_sources(look, rgb, sources, by)
+        self._show_sources(look, rgb, origin, slot, by)
         for bars in self.bars.values():
             bars.show_place(place, look.is_read)
 
-    def _show_sources(self, look: MemoryLook, rgb: np.ndarray, sources: tuple[Source, ...], by: int) -> None:
+    def _show_sources(
+        self, look: MemoryLook, rgb: np.ndarray, origin: Origin | None, slot: SlotShare | None, by: int
+    ) -> None:
+        shown = look.has_actual and origin is not None
         for widget in (self._source_title, self.sources, self.source_words):
-            widget.setVisible(look.has_actual)
-        if not look.has_actual:
+            widget.setVisible(shown)
+        if not shown or origin is None:
             return
         patches = []
-        for source in sources[:SOURCES_SHOWN]:
+        for source in origin.places[:SOURCES_SHOWN]:
             x, y = source.x_px + source.width_px // 2 - 4, source.y_px + source.height_px // 2 - 4
-            tip = f"at {source.x_px * by}, {source.y_px * by} px: {source.share:.1%} of the content"
-            patches.append(Patch(patch_of(rgb, x, y), f"{source.share:.1%}", tip))
+            more = words.times(source.share / origin.even)
+            tip = f"at {source.x_px * by}, {source.y_px * by} px: {source.share:.2%} of the content, {more} an average place"
+            patches.append(
+                Patch(patch_of(rgb, x, y), more.replace(" times", "×"), tip, words.is_told(origin))
+            )
         self.sources.show_these(patches)
-        said = "Lines in the photo lead there. The content of a slot is a mean over many places; these give the most."
-        self.source_words.setText(said if patches else "Nothing of the photo was collected for this place.")
+        self._source_title.setText(words.origin_title(origin, slot))
+        self.source_words.setText(words.origin_words(origin))
 
     def show_effect(self, change: Change | None) -> None:
         """What the memory does to the pixels there; None: not measured yet."""

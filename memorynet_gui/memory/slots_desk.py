@@ -73,9 +73,11 @@ class SlotsDesk(QObject):
         }
 
     def choose(self, row: int) -> None:
-        """Show name and note of a slot of the table."""
+        """Show name and note of a slot of the table; -1: of none."""
         bench = self._bench
-        if bench is not None:
+        if row < 0:
+            self._note.show_slot(-1, "", SlotNote())
+        elif bench is not None:
             (polarity, granularity), number = bench.look.group_of(row)
             self._note.show_slot(row, f"{polarity} {granularity} {number}", self._names.get(row, SlotNote()))
 

@@ -10,8 +10,10 @@ from PySide6.QtGui import QColor
 from core.tasks import damage
 from memorynet_gui.look.tokens import DARK
 from memorynet_gui.memory.overlay import Tint
+from memorynet_gui.memory.words import times
 
 if TYPE_CHECKING:
+    from core.restoring.memory.places import SlotShare
     from memorynet_gui.memory.panel import MemoryPanel
     from memorynet_gui.memory.pins import Spot
     from memorynet_gui.memory.stage import MemoryStage
@@ -31,13 +33,16 @@ def tints(
     panel: MemoryPanel,
     hot_slot: int,
     place: Spot | None,
+    slot: SlotShare | None,
     taught: np.ndarray | None,
     is_painting: bool,
 ) -> Both:
-    """What the panel asks for; a slot under the pointer (row of the table, -1: none) goes first.
+    """What the panel asks for; a slot under the pointer (row of the table, -1: none) goes first, unless the panel asks for
+    sources and ``place`` looks it up.
 
     Args:
         place: what is looked at of the photo.
+        slot: which it looks up, and whose content alone is asked about.
         taught: what a person says is damage and is not, (H, W) uint8.
         is_painting: whether they are saying it just now.
     """
@@ -45,11 +50,11 @@ def tints(
     if bench is None:
         return None, None
     opacity = panel.opacity.value() / 100
+    if panel.overlay == "sources" and place is not None and hot_slot in (-1, slot.row if slot else -1):
+        tint = source_tint(bench, place, slot, opacity)
+        return tint, tint
     if hot_slot >= 0:
         tint = slot_tint(bench, hot_slot, opacity)
-        return tint, tint
-    if panel.overlay == "sources" and place is not None:
-        tint = source_tint(bench, place, opacity)
         return tint, tint
     threshold = panel.threshold.value() / 100
     values = bench.look.before.values
@@ -114,18 +119,22 @@ def sample_tint(bench: Bench, kind: str, index: int, opacity: float) -> Tint | N
     )
 
 
-def source_tint(bench: Bench, place: Spot, opacity: float) -> Tint:
-    """The one scale that is not fixed: shares sum to 1 over the photo, so the legend says what its end means."""
+def source_tint(bench: Bench, place: Spot, slot: SlotShare | None, opacity: float) -> Tint:
+    """The one scale that is not fixed: shares sum to 1 over the photo, so the legend says what its end means.
+
+    Args:
+        slot: of its content alone; None: of all that the place reads of the photo under positive slots.
+    """
     look = bench.look
-    values = look.source_map(bench.place(place))
+    values = look.source_map(bench.place(place), slot)
     peak = float(values.max())
     cell = bench.cell_px * look.width / look.copy_size[0], bench.cell_px * look.height / look.copy_size[1]
     return Tint(
         values / peak if peak > 0 else values,
-        on_photo("positive").name(),
-        "Gives its content to this place",
+        on_photo("positive" if slot is None else slot.polarity).name(),
+        "Gives its content to this place" if slot is None else f"Gives {slot.name} its content",
         "0",
-        f"{peak:.1%} of it",
+        f"{times(peak * values.size)} an average place" if peak > 0 else "none",
         0.0,
         opacity,
         cell,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.model.health import GroupHealth
     from core.restoring.memory.inspection import Response
     from core.restoring.memory.map import Move
-    from core.restoring.memory.places import NearSamples, PlaceSeen
+    from core.restoring.memory.places import NearSamples, Origin, PlaceSeen, SlotShare
     from core.restoring.memory.probe import Change
     from memorynet_gui.memory.work import Tried
 
@@ -26,6 +26,7 @@ _EVEN, _UNEVEN = 0.8, 0.5  # of the entropy of usage
 _MUCH_SILENT = 0.5
 _STIRRED = 0.05  # of a response
 _CLEARLY = 0.75  # of the response of a place
+_FEW = 0.2  # of the photo: what gives half of a content is a part of it, and not all of it
 
 
 def percent(share: float) -> str:
@@ -118,7 +119,38 @@ def near_words(near: NearSamples) -> str:
 
 def cosine(value: float) -> str:
     """With as many places as tell it from 1."""
-    return f"{value:.3f}" if value > 0.985 else f"{value:.2f}"
+    return f"{value:.3f}" if value > 0.985 else f"{value:.2f}".replace("-0.00", "0.00")
+
+
+def times(factor: float) -> str:
+    """ "1.4 times", "12 times" """
+    return f"{factor:.0f} times" if factor >= 9.95 else f"{factor:.1f} times"
+
+
+def origin_title(origin: Origin, slot: SlotShare | None) -> str:
+    if slot is not None:
+        return f"What {slot.name} holds of your photo"
+    return (
+        "Rebuilt from these places of your photo" if is_told(origin) else "Rebuilt from all over your photo"
+    )
+
+
+def is_told(origin: Origin) -> bool:
+    """Whether few enough places give the content that showing them says where it comes from."""
+    return origin.half_from <= _FEW
+
+
+def origin_words(origin: Origin) -> str:
+    """How much it says that these places give most."""
+    if not origin.places:
+        return "Nothing of the photo was collected for this place."
+    half, most = percent(origin.half_from), times(origin.most)
+    if is_told(origin):
+        return f"Half of it comes from {half} of the photo. Lines lead to where most comes from, {most} what an average place gives."
+    return (
+        f"A mean over the photo: half of it comes from {half} of it, so no single place says much. Lines lead to those that "
+        f"give most, {most} what an average one does."
+    )
 
 
 def change_words(change: Change, what: str = "The memory") -> str:

@@ -422,7 +422,7 @@ def test_a_place_is_told_in_full(
     assert sum(slot["weight"] for slot in place["slots"]) == pytest.approx(
         6, abs=1e-3
     )  # 1 in each of six groups
-    assert place["effect_of_memory"]["mean_levels"] > 0 and place["sources"]["positive"]
+    assert place["effect_of_memory"]["mean_levels"] > 0 and place["sources"]["positive"]["places"]
 
 
 def test_the_restored_photo_and_on_request_the_maps_are_written(

@@ -24,6 +24,10 @@ class SlotShare:
     actual: float  # the same, of what the slot holds of the photo
 
     @property
+    def name(self) -> str:
+        return f"{self.polarity} {self.granularity} {self.slot}"
+
+    @property
     def share(self) -> float:
         return self.learned + self.actual
 
@@ -121,6 +125,28 @@ class Source:
             "width_px": self.width_px,
             "height_px": self.height_px,
             "share": round(self.share, 5),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where in a photo the content came from that a place, or a slot, holds, and how much that says: what is a mean over the
+    whole photo has places that give most, too."""
+
+    places: tuple[Source, ...]  # those that give most, apart from one another, strongest first
+    half_from: float  # the smallest share of the photo that gives half of it: 0.5 where all places give alike
+    even: float  # the share that each place would give then
+
+    @property
+    def most(self) -> float:
+        """How many times what an average place gives the strongest gives; 0 where nothing was collected."""
+        return self.places[0].share / self.even if self.places else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "places": [source.as_dict() for source in self.places],
+            "half_from": round(self.half_from, 5),
+            "even_share": round(self.even, 8),
         }
 
 

@@ -18,7 +18,7 @@ import torch
 from core.model.config import STRIDE_PX
 from core.model.exemplars import SampleMemory
 from core.restoring.memory.inspection import Response
-from core.restoring.memory.places import NearSamples, PlaceSeen, SlotShare, Source
+from core.restoring.memory.places import NearSamples, Origin, PlaceSeen, SlotShare, Source
 from core.restoring.records import RestoreError
 
 Group = tuple[str, str]
@@ -230,6 +230,16 @@ class MemoryLook:
     ) -> tuple[Source, ...]:
         """The strongest places of :meth:`source_map`, apart from one another, strongest first."""
         return self.strongest(self.source_map(place, slot, polarity), count)
+
+    def origin(
+        self, place: PlaceSeen, slot: SlotShare | None = None, polarity: str = "positive", count: int = 5
+    ) -> Origin:
+        """:meth:`sources`, and how much they say: how far the content is spread over the photo."""
+        shares = self.source_map(place, slot, polarity)
+        ordered = np.sort(shares, axis=None)[::-1].cumsum(dtype=np.float64)
+        given = bool(ordered[-1] > 0)
+        half = (int(np.searchsorted(ordered, 0.5 * ordered[-1])) + 1) / shares.size if given else 0.0
+        return Origin(self.strongest(shares, count), min(1.0, half), 1 / shares.size)
 
     def strongest(self, sources: np.ndarray, count: int = 5) -> tuple[Source, ...]:
         """The strongest places of a map as :meth:`source_map` gives it, apart from one another."""

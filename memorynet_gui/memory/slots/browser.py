@@ -395,7 +395,9 @@ class SlotBrowser(QWidget):
         self.list.set_lit(lit)
 
     def pick(self, row: int) -> None:
-        """Mark a slot that was chosen elsewhere."""
+        """Mark a slot that was chosen elsewhere; -1: none is."""
+        if row < 0:
+            self.view.clearSelection()
         at = self.list.at(row)
         if at is not None:
             index = self.list.index(at)

@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from core.images import io as image_io
 from core.model import catalog, checkpoint, exemplars
@@ -210,6 +210,39 @@ def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> N
     assert page.stage.bench is bench  # the same photo in the same state is not looked into again
 
 
+def test_a_chosen_slot_says_where_its_content_came_from(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    desk.click(40, 30)
+    page, panel = desk.page, desk.panel
+    bench = page.stage.bench
+    assert bench is not None
+    panel.overlays.buttons["sources"].click()
+    whole, _ = page.canvas.tints
+    assert whole is not None and whole.title == "Gives its content to this place"
+    words = panel.place.source_words.text()
+    assert "Half of it" in words or "half of it" in words
+    bars = panel.place.bars["negative"]
+    slot = bars.slots[0]
+    QTest.mouseMove(bars, QPoint(20, 30))
+    QTest.mouseMove(bars, QPoint(20, 5))
+    tint, _ = page.canvas.tints
+    claims = bench.look.claims[slot.row]
+    assert tint is not None and np.allclose(tint.values, claims / claims.max())
+    QTest.mouseClick(bars, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(20, 5))
+    bars.leaveEvent(QEvent(QEvent.Type.Leave))
+    tint, _ = page.canvas.tints
+    assert tint is not None and tint.title == f"Gives {slot.name} its content", (
+        "it stays when the pointer goes"
+    )
+    assert [child.text() for child in panel.place.findChildren(QLabel) if slot.name in child.text()]
+    boxes = [(mark.x, mark.y) for mark in page.canvas._sources]
+    assert boxes == [(each.x_px, each.y_px) for each in bench.look.sources(bench.look.place(40, 30), slot)]
+    assert page.canvas._sources[0].share == 1 >= page.canvas._sources[-1].share
+    QTest.mouseClick(bars, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(20, 5))
+    bars.leaveEvent(QEvent(QEvent.Type.Leave))
+    assert panel.edit.chosen == Slots() and page.canvas.tints[0].title == whole.title  # type: ignore[union-attr]
+
+
 def test_a_sample_is_looked_into_for_what_it_shows_and_under_auto_any_photo(
     desk: Desk, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,6 +400,7 @@ def test_what_is_seen_goes_into_files(desk: Desk, source: Path, tmp_path: Path) 
             np.allclose(sums, 1, atol=0.01)
             and record["response_after"].shape == record["response_before"].shape
         )
+        assert np.allclose(record["claims"], bench.look.claims, atol=1e-3)
         assert record["groups"][0].tolist() == ["positive", "part", "0", "12"]
     (place,) = json.loads((tmp_path / "seen.json").read_text("utf-8"))["places"]
     assert sum(slot["weight"] for slot in place["slots"]) == pytest.approx(6, abs=1e-3)

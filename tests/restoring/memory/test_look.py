@@ -143,6 +143,23 @@ def test_a_reduced_copy_gives_places_of_the_photo(model: Path, monkeypatch: pyte
     assert np.array_equal(whole.pixels, given.pixels) and "another photo" in given.memory
 
 
+def test_how_far_content_is_spread_stands_beside_where_it_came_from(seen: MemoryLook) -> None:
+    place = seen.place(60, 50)
+    slot = place.of("positive")[0]
+    rows, columns = seen.claims.shape[1:]
+    assert seen.origin(place, slot).places == seen.sources(place, slot)
+    even = replace(seen, claims=np.full_like(seen.claims, 1 / (rows * columns)))
+    assert even.origin(place, slot).half_from == pytest.approx(0.5, abs=0.01)
+    assert even.origin(place, slot).most == pytest.approx(1, abs=1e-3)
+    one = np.zeros_like(seen.claims)
+    one[:, 3, 4] = 1
+    found = replace(seen, claims=one).origin(place, slot)
+    assert found.half_from == pytest.approx(found.even) and found.most == pytest.approx(rows * columns)
+    assert [(s.x_px, s.y_px) for s in found.places] == [(32, 24)]
+    none = replace(seen, claims=np.zeros_like(one)).origin(place)
+    assert none.places == () and (none.half_from, none.most) == (0, 0)
+
+
 def test_similarity_stands_beside_its_baseline(model: Path, seen: MemoryLook) -> None:
     samples = fill(
         network_of(model), [("a", photo(96, 96, 1)), ("b", photo(96, 96, 2))], lambda x, _rng: x * 0.7
