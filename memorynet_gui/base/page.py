@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from core.model.tensors import Device
     from core.restoring.records import Choice
+    from core.restoring.verdict import Verdict
     from memorynet_gui.base.settings import Settings
     from memorynet_gui.look.theme import Theme
 
@@ -117,7 +118,7 @@ class PhotoAtHand:
         default=None, compare=False, repr=False
     )  # (H, W, 3) as restored, in the file's depth; from any thread
     reference: Path | None = None  # the same photo undamaged
-    found: str = ""  # what was found and how much of it is gone, where the model gives a verdict
+    verdict: Verdict | None = None  # what was found and how much of it is gone, of a result
     mask: Callable[[], np.ndarray | None] | None = field(
         default=None, compare=False, repr=False
     )  # (H, W) uint8, where a person painted that damage is; from any thread

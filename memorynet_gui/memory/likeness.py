@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -147,3 +147,52 @@ class Likeness(QWidget):
                     return True
             QToolTip.hideText()
         return super().event(event)
+
+
+class Pair(QWidget):
+    """Two pictures of the same place beside one another, each with its name below."""
+
+    def __init__(self, names: tuple[str, str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._names = names
+        self.images: tuple[QImage, QImage] | None = None
+        self.setAccessibleName(" and ".join(names))
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def show_images(self, first: np.ndarray, second: np.ndarray) -> None:
+        """(h, w, 3) uint8 each, of one size."""
+        self.images = image_of(first), image_of(second)
+        self._fit()
+        self.update()
+
+    def _fit(self) -> None:
+        if self.images is not None:
+            size = self._size()
+            self.setFixedHeight(round(size.height()) + _CAPTION_PX)
+
+    def _size(self) -> QSizeF:
+        """Of each picture: as wide as there is room, no taller than wide."""
+        assert self.images is not None
+        edge = max(16.0, (self.width() - _GAP_PX) / 2)
+        return QSizeF(self.images[0].size()).scaled(edge, edge, Qt.AspectRatioMode.KeepAspectRatio)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def sizeHint(self) -> QSize:
+        return QSize(216, self.height())
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        if self.images is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.setPen(self.palette().color(QPalette.ColorRole.Text))
+        size = self._size()
+        for index, (image, name) in enumerate(zip(self.images, self._names, strict=True)):
+            box = QRectF(QPointF(index * (size.width() + _GAP_PX), 0), size)
+            painter.drawImage(box, image)
+            below = QRectF(box.left(), box.bottom(), box.width(), _CAPTION_PX)
+            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, name)
+        painter.end()

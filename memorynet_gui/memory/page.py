@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QW
 
 from core.model.memory_edit import LEAST_THOROUGH, Slots
 from core.restoring.scales import AUTO
+from core.tasks import damage
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.taught_store import TaughtStore
@@ -37,7 +38,7 @@ from memorynet_gui.memory.teaching import TeachDesk
 from memorynet_gui.memory.tints import on_photo, sample_tint, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.twins_desk import TwinsDesk
-from memorynet_gui.memory.words import changed_words, twins_words, verdict
+from memorynet_gui.memory.words import changed_words, told_words, twins_words, verdict
 from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
 from memorynet_gui.widgets.hold import HoldSpace
 
@@ -243,7 +244,7 @@ class MemoryPage(Page):
         if self._at_hand is not None and self._at_hand == at_hand:
             return
         self._at_hand = at_hand
-        subject = Subject(at_hand.path, at_hand.choice, at_hand.state, at_hand.found)
+        subject = Subject(at_hand.path, at_hand.choice, at_hand.state, at_hand.verdict)
         self._open(subject, at_hand, at_hand.reference)
 
     def _teach_changed(self) -> None:
@@ -353,7 +354,7 @@ class MemoryPage(Page):
     def _place_measured(self, effect: PlaceEffect) -> None:
         self._effects[effect.spot] = effect
         if self.pins.place == effect.spot:
-            self.panel.place.show_effect(effect.of_memory)
+            self.panel.place.show_effect(effect)
 
     def _is_within(self, at: Spot) -> bool:
         bench = self.stage.bench
@@ -397,7 +398,7 @@ class MemoryPage(Page):
         )
         self.canvas.setAccessibleDescription(f"{panel.title.full}. {panel.judged.text()}")
         effect = self._effects.get(at)
-        panel.show_effect(effect.of_memory if effect is not None else None)
+        panel.show_effect(effect)
         self.canvas.set_looked(self.pins.mark(at))
         polarity = slot.polarity if slot is not None else "positive"
         self.canvas.set_sources(
@@ -532,6 +533,9 @@ class MemoryPage(Page):
         if bench is not None:
             scale = "" if bench.by == 1 else f" · at 1/{bench.by} of its size"
             self.panel.model.set_value(f"{bench.look.model_name}{scale}")
+            self.panel.show_told(
+                told_words(bench.mask is not None, bench.guesses) if bench.takes_masks else ""
+            )
             self._headline()
         elif self.panel.problem.isVisibleTo(self.panel):
             self.words.setText("This photo cannot be looked into; the panel says why.")
@@ -554,12 +558,13 @@ class MemoryPage(Page):
             return
         task = bench.look.task
         if stage.shows_change:
-            self.words.setText(changed_words(self.panel.edit.told))
+            untold = bench.takes_masks and bench.mask is None and bench.taught is None
+            self.words.setText(changed_words(self.panel.edit.told, damage(task) if untold else ""))
         elif stage.shows_twin_model:
             self.words.setText(twins_words(task, *self.twins.names))
         else:
-            said = stage.base.said if stage.base is not None else ""
-            self.words.setText(verdict(task, bench.look.before, stage.after, said))
+            found = stage.base.verdict if stage.base is not None else None
+            self.words.setText(verdict(task, bench.look.before, stage.after, found))
 
     def _failed(self, kind: str, error: BaseException) -> None:
         problem: Problem = describe(error)

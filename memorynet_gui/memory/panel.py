@@ -37,6 +37,11 @@ class MemoryPanel(QWidget):
             "From where on a place is tinted: 0 is clean, 1 is damage, on the same scale for every photo",
         )
         self.model = Row("Model", tooltip="The network whose memory is looked into")
+        self.told = Row(
+            "Where it lies",
+            tooltip="What the network is told of where the shadow lies, as when it is restored: painted on the Restore page, "
+            "or guessed",
+        )
         self.problem = ProblemBox()
         self.place = PlacePanel(colours)
         self.edit = EditPanel(edits)
@@ -49,6 +54,7 @@ class MemoryPanel(QWidget):
         over.addLayout(self._labelled("Opacity", self.opacity))
         over.addLayout(self._labelled("Threshold", self.threshold))
         over.addWidget(self.model)
+        over.addWidget(self.told)
         over.addSpacing(8)
         self._over.setLayout(over)
         layout.addWidget(self.problem)
@@ -59,6 +65,7 @@ class MemoryPanel(QWidget):
         layout.addWidget(self.edit)
         layout.addStretch(1)
         self.problem.hide()
+        self.told.hide()
 
     def _slider(self, name: str, percent: int, tooltip: str) -> DirectSlider:
         slider = DirectSlider()
@@ -92,6 +99,11 @@ class MemoryPanel(QWidget):
         """Whether there is a photo that can be questioned: without one there is nothing to set."""
         self._over.setVisible(on)
         self.edit.setVisible(on)
+
+    def show_told(self, text: str) -> None:
+        """What is known of where the damage lies; "": it is not asked."""
+        self.told.set_value(text)
+        self.told.setVisible(bool(text))
 
     @property
     def overlay(self) -> str:

@@ -12,14 +12,14 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from memorynet_gui.memory import words
 from memorynet_gui.memory.bars import SlotBars
-from memorynet_gui.memory.likeness import CELL_PX, Likeness, Patch, patch_of
+from memorynet_gui.memory.likeness import CELL_PX, Likeness, Pair, Patch, patch_of
 from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.parts import Elided, column, heading, wrapped
 
 if TYPE_CHECKING:
     from core.restoring.memory.places import NearSamples, Origin, PlaceSeen, SlotShare
-    from core.restoring.memory.probe import Change
     from core.restoring.memory.record import MemoryLook
+    from memorynet_gui.memory.work import PlaceEffect
 
 SOURCES_SHOWN = 5
 
@@ -45,6 +45,7 @@ class PlacePanel(QWidget):
         self.no_samples = wrapped("caption")
         self.sources = Likeness("Places of this photo that its content came from")
         self.source_words, self.read, self.effect = wrapped("caption"), wrapped(), wrapped()
+        self.compared = Pair(("without the memory", "with it"))
         self.bars = {polarity: SlotBars(polarity, colours) for polarity in ("negative", "positive")}
         self.all_weights = FoldButton(
             "All weights", "Show every slot that is looked up here, not only the strongest"
@@ -74,6 +75,7 @@ class PlacePanel(QWidget):
         body = column(4)
         body.addLayout(top)
         body.addWidget(self.judged)
+        body.addWidget(self.compared)
         body.addWidget(self.effect)
         self._likes: list[QWidget] = []
         for title, row, said in (
@@ -187,7 +189,12 @@ class PlacePanel(QWidget):
         self._source_title.setText(words.origin_title(origin, slot))
         self.source_words.setText(words.origin_words(origin))
 
-    def show_effect(self, change: Change | None) -> None:
+    def show_effect(self, effect: PlaceEffect | None) -> None:
         """What the memory does to the pixels there; None: not measured yet."""
-        self.effect.setText("" if change is None else words.change_words(change))
-        self.effect.setVisible(change is not None)
+        for widget in (self.effect, self.compared):
+            widget.setVisible(effect is not None)
+        if effect is None:
+            self.effect.setText("")
+            return
+        self.effect.setText(words.change_words(effect.of_memory))
+        self.compared.show_images(effect.without_rgb, effect.with_rgb)

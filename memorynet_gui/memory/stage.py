@@ -109,8 +109,7 @@ class MemoryStage(QObject):
     def _opened(self, bench: Bench) -> None:
         self.bench, self.subject = bench, bench.subject
         if bench.restored is not None and bench.restored_rgb is not None:
-            said = bench.subject.found
-            self.base = Base(bench.restored, bench.restored_rgb, said, bench.is_comparable)
+            self.base = Base(bench.restored, bench.restored_rgb, bench.subject.verdict, bench.is_comparable)
             self.twin = self.base if self.base.is_comparable else None
             self._want_after()
         else:
@@ -314,4 +313,6 @@ class MemoryStage(QObject):
         """The photo at hand with another model; what was found with this one is not said of that."""
         if self.subject is None:
             return None
-        return replace(self.subject, choice=replace(self.subject.choice, model=model, task=task), found="")
+        return replace(
+            self.subject, choice=replace(self.subject.choice, model=model, task=task), verdict=None
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.model.memory_edit import Slots, Step
+from core.restoring.verdict import words as verdict_words
 from core.tasks import damage
 
 if TYPE_CHECKING:
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from core.restoring.memory.map import Move
     from core.restoring.memory.places import NearSamples, Origin, PlaceSeen, SlotShare
     from core.restoring.memory.probe import Change
+    from core.restoring.verdict import Verdict
     from memorynet_gui.memory.work import Tried
 
 _TOLD = 2  # changes of the memory that the headline names
+_ALL_OVER, _MOST = 0.5, 0.75  # of the photo, of what was found: neither half has it all
 _HARDLY = 0.02  # share of the photo: less is a cell here and there
 STANDS_OUT = 0.02
 """Of a cosine: a sample that is more alike by less than this says nothing that every place does not."""
@@ -35,36 +38,68 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def verdict(task: str, before: Response, after: Response | None, said: str = "") -> str:
+def verdict(task: str, before: Response, after: Response | None, found: Verdict | None) -> str:
     """Above the photo: where damage was recognised. How much of it is gone only a measured verdict may say: the memory's
     own eye can be wrong in the same place twice.
 
     Args:
-        said: the verdict of the restoration, where the model gives one.
+        found: of the restoration.
     """
     what = damage(task)
+    said = verdict_words(found, task) if found is not None else ""
     first = f"{said}. " if said else ""
     if before.area < _HARDLY:
         return (
             f"{first}The memory takes hardly anything here for {what} ({percent(before.area)} of the photo), and what "
             "little lights up may be structure that looks like it."
         )
-    found = f"{first}The memory takes {percent(before.area)} of this photo for {what}"
+    seen = f"{first}The memory takes {percent(before.area)} of this photo for {what}{where_words(before.damaged)}"
     if after is None:
-        return f"{found}. Point at a place to see why."
-    still = f"{found}, and {percent(after.area)} after restoring"
+        return f"{seen}. Point at a place to see why."
+    still = f"{seen}, and {percent(after.area)} after restoring"
+    is_told = found is not None and (found.gone is not None or found.unchanged)
     return (
         f"{still}."
-        if said
-        else f"{still}. That is its own eye: how much is gone, the line over the photo shows you."
+        if is_told
+        else f"{still}. That is its own eye: how much is gone cannot be told, the line over the photo shows you."
     )
 
 
-def changed_words(steps: Sequence[str]) -> str:
+def where_words(seen: np.ndarray) -> str:
+    """ ", most of it at the upper left"; "" where it is all over the photo or in several places.
+
+    Args:
+        seen: (h, w) bool, the cells that look like damage.
+    """
+    if not seen.any() or seen.mean() > _ALL_OVER:
+        return ""
+    rows, columns = (np.nonzero(seen)[axis] / seen.shape[axis] for axis in (0, 1))
+    upper, left = float((rows < 0.5).mean()), float((columns < 0.5).mean())
+    vertical = "upper" if upper >= _MOST else "lower" if upper <= 1 - _MOST else ""
+    side = "left" if left >= _MOST else "right" if left <= 1 - _MOST else ""
+    if vertical and side:
+        return f", most of it at the {vertical} {side}"
+    if side:
+        return f", most of it at the {side}"
+    if vertical:
+        return f", most of it in the {vertical} half"
+    middle = (np.abs(rows - 0.5) < 0.25) & (np.abs(columns - 0.5) < 0.25)
+    return ", most of it in the middle" if middle.mean() >= _MOST else ""
+
+
+def told_words(is_told: bool, guesses: bool) -> str:
+    """What the network knows of where a shadow lies."""
+    if not guesses:
+        return "as painted"
+    return "as guessed" if is_told else "no cast shadow found"
+
+
+def changed_words(steps: Sequence[str], not_found: str = "") -> str:
     """Above the photo while a change of the memory is tried: what is compared, and where the tint went.
 
     Args:
         steps: what is changed, each as a phrase: "Mute negative part 61".
+        not_found: damage that was looked for in vain, so that restoring leaves the photo alone.
     """
     shown = [f"{step[:1].lower()}{step[1:].rstrip('.')}" for step in steps[:_TOLD]]
     if len(steps) > _TOLD:
@@ -72,7 +107,7 @@ def changed_words(steps: Sequence[str]) -> str:
     return (
         f"Compared: the photo restored with the memory as it is, and with this change: {'; '.join(shown)}. "
         "The tint rests until the change is taken back."
-    )
+    ) + (f" No {not_found} was found, so both are what comes of not being told where." if not_found else "")
 
 
 def twins_words(task: str, name: str, other: str) -> str:

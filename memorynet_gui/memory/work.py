@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from core.restoring.memory.slots import SlotFacts
     from core.restoring.memory.usage import Usage
     from core.restoring.records import Choice, RestoreRequest
+    from core.restoring.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Subject:
     path: Path
     choice: Choice
     state: object = None  # of the photo where it came from: another one is another order
-    found: str = ""  # the verdict of the result that came with it
+    verdict: Verdict | None = None  # of the result that came with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class Base:
 
     pixels: np.ndarray
     rgb: np.ndarray
-    said: str = ""  # the verdict, where the model has one
+    verdict: Verdict | None = None
     is_comparable: bool = True  # made in one pass at the scale that is looked at, as changes are
 
 
@@ -193,6 +194,8 @@ class PlaceEffect:
 
     spot: Region  # as it was asked for
     of_memory: Change  # with it against without it
+    with_rgb: np.ndarray = field(repr=False)  # (h, w, 3) uint8 sRGB, what was compared
+    without_rgb: np.ndarray = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,6 +468,7 @@ def try_whole(
 
 def place_effect(bench: Bench, spot: Region, _emit: Emit, control: JobControl) -> PlaceEffect:
     """Around a place, or within a region, of the photo, measured in what the memory sees; of a large region in its middle."""
+    from core.images import io as image_io
     from core.restoring.memory.probe import around, change_between, preview_region
 
     look = bench.look
@@ -474,7 +478,8 @@ def place_effect(bench: Bench, spot: Region, _emit: Emit, control: JobControl) -
         region = around(*bench.in_copy(spot[:2]), look.width, look.height)
     with_memory = _probed(bench, Trial(), region, control)
     without = bench.probe.restore(region, mute_memory=True, control=control)
-    return PlaceEffect(spot, change_between(without, with_memory))
+    with_rgb, without_rgb = (image_io.to_srgb(each, bench.picture.icc) for each in (with_memory, without))
+    return PlaceEffect(spot, change_between(without, with_memory), with_rgb, without_rgb)
 
 
 def slot_effects(bench: Bench, rows: Sequence[int], emit: Emit, control: JobControl) -> int:
@@ -555,7 +560,7 @@ def _whole(bench: Bench, trial: Trial, focus: Region | None, emit: Emit, control
 
 def _made(bench: Bench, request: RestoreRequest, emit: Emit, control: JobControl) -> Base:
     from core.images import io as image_io
-    from core.restoring import restore, scales, verdict
+    from core.restoring import restore, scales
 
     icc = bench.picture.icc
 
@@ -567,10 +572,9 @@ def _made(bench: Bench, request: RestoreRequest, emit: Emit, control: JobControl
             emit(event)
 
     found = restore.restore(bench.picture, request, pass_on, control)
-    said = verdict.words(found.verdict, bench.subject.choice.task)
     at_scale = found.verdict.scale == scales.name(bench.by)
     in_one_pass = bench.is_one_pass and at_scale and not found.verdict.unchanged
-    return Base(found.pixels, image_io.to_srgb(found.pixels, icc), said, in_one_pass)
+    return Base(found.pixels, image_io.to_srgb(found.pixels, icc), found.verdict, in_one_pass)
 
 
 def _tried(

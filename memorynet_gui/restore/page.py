@@ -13,7 +13,6 @@ from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from core import tasks
-from core.restoring import verdict
 from core.tasks import AUTO, DEFAULT
 from memorynet_gui.base import warm_up
 from memorynet_gui.base.own_place import OwnPlace
@@ -485,7 +484,7 @@ class RestorePage(Page):
             seen = item.look.which.tasks if item.look is not None and item.look.which is not None else ()
             choice = self._inspector.choices.choice_of(item.said or next(iter(seen), DEFAULT))
         note = item.result if item.state is ItemState.DONE and store.has(item.id) else None
-        found, painted, is_plain = "", item.mask, True
+        painted, is_plain = item.mask, True
         if note is not None:
             choice = replace(
                 note.choice,
@@ -494,7 +493,6 @@ class RestorePage(Page):
                 tile_px=choice.tile_px,
                 scale=note.made.verdict.scale,
             )
-            found = verdict.words(note.made.verdict, note.made.task)
             painted, is_plain = note.mask_name, note.made.task == choice.task and not note.only_name
         if not tasks.of(choice.task).takes_masks:
             painted = ""
@@ -507,7 +505,7 @@ class RestorePage(Page):
             None if note is None or shown.restored_is_saved_file else shown.restored,
             None if note is None else lambda: store.get(item.id),
             item.reference,
-            found,
+            None if note is None else note.made.verdict,
             (lambda: masks.get(painted)) if painted else None,
             is_plain,
         )

@@ -118,7 +118,13 @@ class Response:
     @property
     def area(self) -> float:
         """Share of the cells that look more like damage than not."""
-        return float((self.values > DAMAGED_FROM).mean())
+        return float(self.damaged.mean())
+
+    @property
+    def damaged(self) -> np.ndarray:
+        """(h, w) bool: the cells that look more like damage than not."""
+        found: np.ndarray = self.values > DAMAGED_FROM
+        return found
 
     def as_dict(self) -> dict[str, float]:
         return {

@@ -178,6 +178,7 @@ def test_a_shadow_is_asked_about_as_it_is_restored(
     wait(lambda: page.stage.after is not None)
     bench = page.stage.bench
     assert bench is not None and bench.mask is not None and page.stage.twin is page.stage.base
+    assert desk.panel.told.isVisible() and desk.panel.told.value.full == "as painted"
     edit = MemoryEdit((Step("mute", Slots("positive", "part")),))
     page.edits.take(edit)
     desk.idle()
@@ -197,3 +198,7 @@ def test_a_shadow_is_asked_about_as_it_is_restored(
     bench = page.stage.bench
     assert bench is not None and bench.mask is None and bench.guesses
     assert page.stage.base is not None and np.array_equal(page.stage.base.pixels, lit)
+    assert desk.panel.told.value.full == "no cast shadow found"
+    page.edits.take(edit)
+    assert "not being told where" in page.words.text()
+    desk.idle()

@@ -18,10 +18,13 @@ from core.model import catalog, checkpoint, exemplars
 from core.model.config import NetworkConfig
 from core.model.memory_edit import Slots
 from core.restoring.memory import look as memory_look
+from core.restoring.memory.inspection import Response
 from core.restoring.records import Choice
+from core.restoring.verdict import Verdict
 from core.tasks import TASKS
 from memorynet_gui.base.page import PhotoAtHand
 from memorynet_gui.memory import work
+from memorynet_gui.memory.words import verdict, where_words
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
 from tests.small import photo, save_small_model, small_resources
@@ -55,6 +58,35 @@ def test_a_photo_is_looked_into_restored_and_looked_at_again(desk: Desk, source:
     assert not page.flow.busy and desk.bar.cleared
 
 
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ((slice(0, 9), slice(0, 9)), ", most of it at the upper left"),
+        ((slice(12, 20), slice(18, 30)), ", most of it at the lower right"),
+        ((slice(0, 20), slice(0, 8)), ", most of it at the left"),
+        ((slice(14, 20), slice(0, 30)), ", most of it in the lower half"),
+        ((slice(7, 13), slice(10, 20)), ", most of it in the middle"),
+        ((slice(0, 20, 5), slice(0, 30, 5)), ""),
+        ((slice(0, 20), slice(0, 16)), ""),
+        ((slice(0, 0), slice(0, 0)), ""),
+    ],
+)
+def test_where_damage_lies_is_said_in_words(part: tuple[slice, slice], words: str) -> None:
+    seen = np.zeros((20, 30), bool)
+    seen[part] = True
+    assert where_words(seen) == words
+
+
+def test_how_much_is_gone_is_said_or_that_it_cannot_be_told() -> None:
+    before, after = (Response(np.full((4, 4), level, np.float32)) for level in (0.9, 0.1))
+    told = verdict("derain", before, after, Verdict("much", 0.85))
+    assert (
+        told.startswith("Much rain found, most of it gone. The memory takes 100 %") and "own eye" not in told
+    )
+    for found in (Verdict("much"), None):
+        assert "how much is gone cannot be told" in verdict("deshadow", before, after, found)
+
+
 def test_clean_places_stay_untinted_on_a_fixed_scale(desk: Desk, source: Path) -> None:
     desk.open(source)
     desk.panel.threshold.setValue(60)
@@ -84,6 +116,9 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     assert place.sources.patches and place.bars["positive"].slots
     wait(lambda: not place.effect.isHidden() and place.effect.text())
     assert "levels of 255" in place.effect.text() or "no measurable" in place.effect.text()
+    assert place.compared.isVisible() and place.compared.images is not None
+    without, with_it = place.compared.images
+    assert without != with_it and without.size() == with_it.size()
     page.handle("previous")
     assert page.pins.chosen == 0 and place.title.full.startswith("Pin 1")
     page.handle("remove")
@@ -193,7 +228,7 @@ def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> N
         rgb=pixels,
         restored_rgb=restored,
         result=lambda: restored,
-        found="Much rain found, most of it gone",
+        verdict=Verdict("much", 0.85),
     )
     page.show()
     assert (

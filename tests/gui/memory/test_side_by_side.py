@@ -14,6 +14,7 @@ from core.jobs import JobControl, ignore
 from core.model.memory_edit import Slots
 from core.restoring import restore as restoring
 from core.restoring.records import Choice
+from core.restoring.verdict import Verdict
 from core.training.state import Checkpoints
 from memorynet_gui.base.page import PhotoAtHand
 from tests.gui.memory.memory_kit import Desk, shown
@@ -84,7 +85,7 @@ def test_another_model_is_not_shown_with_the_results_of_the_one_before(
         restored_rgb=pixels // 2,
         result=lambda: pixels // 2,
         reference=truth,
-        found="Much rain found, most of it gone",
+        verdict=Verdict("much", 0.85),
     )
     page.show()
     wait(lambda: page.stage.after is not None)
