@@ -195,6 +195,16 @@ class PrototypeMemory(nn.Module):
         semantic = torch.softmax(self.to_semantic.float(), -1) @ instance
         return [F.normalize(level, dim=-1, eps=1e-6) for level in (part, instance, semantic)]
 
+    def made_of(self) -> dict[tuple[str, str], Tensor]:
+        """(polarity, granularity) -> (M, slots of the next finer one), float32: how much of each goes into a slot; sums to 1."""
+        found = {}
+        for index, polarity in enumerate(POLARITIES):
+            for granularity, weights in zip(
+                GRANULARITIES[1:], (self.to_instance, self.to_semantic), strict=True
+            ):
+                found[polarity, granularity] = torch.softmax(weights[index].float(), -1)
+        return found
+
     def table(self) -> Tensor:
         """All learned slots, (R, D), unit length, float32."""
         levels = self.prototypes()

@@ -22,6 +22,7 @@ _SHADE = QColor(0, 0, 0, 115)
 _GAP_PX = 6
 _CAPTION_PX = 18
 _LARGEST_PX = 64
+_LARGEST_PAIR_PX = 112.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,9 @@ class Pair(QWidget):
             self.setFixedHeight(round(size.height()) + _CAPTION_PX)
 
     def _size(self) -> QSizeF:
-        """Of each picture: as wide as there is room, no taller than wide."""
+        """Of each picture: as wide as there is room, up to a size that leaves room for what else is told."""
         assert self.images is not None
-        edge = max(16.0, (self.width() - _GAP_PX) / 2)
+        edge = min(_LARGEST_PAIR_PX, max(16.0, (self.width() - _GAP_PX) / 2))
         return QSizeF(self.images[0].size()).scaled(edge, edge, Qt.AspectRatioMode.KeepAspectRatio)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

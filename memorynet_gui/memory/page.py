@@ -162,6 +162,8 @@ class MemoryPage(Page):
         panel.place.slot_hovered.connect(self.light_slot)
         panel.place.slot_chosen.connect(self.choose_slot)
         panel.place.unpin_requested.connect(self.pins.unpin)
+        panel.note.slot_chosen.connect(self.choose_slot)
+        panel.note.slot_hovered.connect(self.light_slot)
         panel.edit.target.currentIndexChanged.connect(lambda _row: self._slot_chosen())
         panel.edit.save_requested.connect(self.files.ask_save)
         panel.edit.load_requested.connect(self.files.ask_load)

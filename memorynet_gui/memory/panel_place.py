@@ -45,7 +45,7 @@ class PlacePanel(QWidget):
         self.no_samples = wrapped("caption")
         self.sources = Likeness("Places of this photo that its content came from")
         self.source_words, self.read, self.effect = wrapped("caption"), wrapped(), wrapped()
-        self.compared = Pair(("without the memory", "with it"))
+        self.compared = Pair(("without memory", "with memory"))
         self.bars = {polarity: SlotBars(polarity, colours) for polarity in ("negative", "positive")}
         self.all_weights = FoldButton(
             "All weights", "Show every slot that is looked up here, not only the strongest"

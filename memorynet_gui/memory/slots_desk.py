@@ -80,6 +80,13 @@ class SlotsDesk(QObject):
         elif bench is not None:
             (polarity, granularity), number = bench.look.group_of(row)
             self._note.show_slot(row, f"{polarity} {granularity} {number}", self._names.get(row, SlotNote()))
+            self._tell_chosen()
+
+    def _tell_chosen(self) -> None:
+        """What is known of the chosen slot, over the photos that are told about."""
+        slots, row = self._drawer.browser.list, self._note.row
+        facts = next((each for each in slots.everything if each.row == row), None)
+        self._note.show_facts(facts, slots.effects.get(row), slots.over)
 
     def name_of(self, row: int) -> str:
         note = self._names.get(row)
@@ -100,6 +107,7 @@ class SlotsDesk(QObject):
             facts = slot_facts(bench.look, bench.samples, used=usage.mean)
             browser.set_facts(facts, self._names, "there", same)
             health.show_health(bench.look, usage.health)
+        self._tell_chosen()
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -120,6 +128,7 @@ class SlotsDesk(QObject):
         browser = self._drawer.browser
         if isinstance(event, SlotEffect):
             browser.show_effect(event)
+            self._tell_chosen()
             found = len(browser.list.effects)
             used = sum(facts.usage > 0 and facts.is_read for facts in browser.list.everything)
             text = f"Muting one slot after the other · {found} of {used}"

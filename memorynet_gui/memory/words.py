@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from core.restoring.memory.map import Move
     from core.restoring.memory.places import NearSamples, Origin, PlaceSeen, SlotShare
     from core.restoring.memory.probe import Change
+    from core.restoring.memory.slots import SlotFacts
     from core.restoring.verdict import Verdict
-    from memorynet_gui.memory.work import Tried
+    from memorynet_gui.memory.work import SlotEffect, Tried
 
 _TOLD = 2  # changes of the memory that the headline names
 _ALL_OVER, _MOST = 0.5, 0.75  # of the photo, of what was found: neither half has it all
@@ -216,6 +217,22 @@ def tried_words(tried: Tried) -> str:
     if tried.psnr_gain_db is not None:
         words += f"; PSNR {tried.psnr_gain_db:+.2f} dB"
     return words + "."
+
+
+def slot_words(facts: SlotFacts, effect: SlotEffect | None, over: str) -> str:
+    """What is known of one slot: its use, what muting it does where that was measured, and whether it needs a look."""
+    said = [f"Mean weight {over} {facts.usage:.2%} of its kind."]
+    if not facts.is_read:
+        said.append("Looked up, but not read by this model.")
+    if effect is not None:
+        change = effect.change
+        does = f"changes {change.mean:.2f} levels" if change.is_measurable else "changes nothing measurable"
+        gain = effect.psnr_gain_db
+        truth = "" if gain is None else f" (PSNR {gain:+.2f} dB)"
+        said.append(f"Muting it {does}{truth} where it is looked up most.")
+    if facts.health_words:
+        said.append(facts.health_words)
+    return " ".join(said)
 
 
 def health_words(

@@ -284,6 +284,7 @@ class _Look:
             learned=learned.float().cpu().numpy(),
             actual=own.float().cpu().numpy(),
             light=memory.out.weight[-3:, :, 0, 0].float().cpu().numpy(),
+            made_of={group: shares.cpu().numpy() for group, shares in memory.made_of().items()},
         )
 
 

@@ -40,6 +40,7 @@ class Held:
     learned: np.ndarray  # (R, C) what each slot learned, as it is read; zero where the model does not read it
     actual: np.ndarray  # (R, C) what it holds of the photo, as it is read; zero without an actual memory
     light: np.ndarray  # (3, C) from what is read, past the activation, to red, green and blue
+    made_of: Mapping[Group, np.ndarray]  # (M, slots of the next finer granularity): of which each is the sum
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.model.config import GRANULARITIES
 from core.model.exemplars import Exemplar, SampleMemory
 from core.model.health import DEAD_SHARE, DUPLICATE_COSINE
 from core.model.memory import sparsemax
@@ -17,6 +18,7 @@ from core.restoring.memory.record import MemoryLook
 OVERUSED = 0.5
 """A slot with more than this of the weight of its group does the work of the others, where there are several."""
 SEVERAL = 4
+INGREDIENTS = 4  # of a slot are told
 TYPICAL = 4  # samples from as many steps of the activation
 
 
@@ -26,6 +28,16 @@ class Likeness:
 
     slot: int
     cosine: float  # -1..1
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """A slot of the next finer granularity that went into one."""
+
+    granularity: str
+    slot: int
+    row: int  # in the table of all slots
+    share: float  # 0..1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class SlotFacts:
     near: tuple[Likeness, ...]  # most alike first
     health: str  # "" | "unused" | "duplicate" | "overused": here; a photo does not need every slot
     typical: tuple[tuple[Exemplar, float], ...]  # stored samples with their weight, from strong to weak
+    made_of: tuple[Ingredient, ...] = ()  # most of it first; a part is made of nothing
 
     @property
     def name(self) -> str:
@@ -65,6 +78,10 @@ class SlotFacts:
             "usage": round(self.usage, 6),
             "health": self.health,
             "near": [{"slot": other.slot, "cosine": round(other.cosine, 4)} for other in self.near],
+            "made_of": [
+                {"granularity": each.granularity, "slot": each.slot, "share": round(each.share, 4)}
+                for each in self.made_of
+            ],
         }
 
 
@@ -102,9 +119,20 @@ def slot_facts(
                     others,
                     _health(float(usage[slot]), len(table), others),
                     _typical(samples, polarity, None if weights is None else weights[:, slot]),
+                    _made_of(look, polarity, granularity, slot),
                 )
             )
     return tuple(found)
+
+
+def _made_of(look: MemoryLook, polarity: str, granularity: str, slot: int) -> tuple[Ingredient, ...]:
+    shares = look.held.made_of.get((polarity, granularity))
+    if shares is None:
+        return ()
+    finer = GRANULARITIES[GRANULARITIES.index(granularity) - 1]
+    start = look.slices[polarity, finer].start
+    order = np.argsort(-shares[slot], kind="stable")[:INGREDIENTS]
+    return tuple(Ingredient(finer, int(at), start + int(at), float(shares[slot, at])) for at in order)
 
 
 def _health(usage: float, count: int, near: Sequence[Likeness]) -> str:

@@ -169,6 +169,10 @@ class SlotList(QAbstractListModel):
             lines.append(
                 "most alike: " + ", ".join(f"{each.slot} ({each.cosine:.2f})" for each in facts.near)
             )
+        if facts.made_of:
+            lines.append(
+                "made of: " + ", ".join(f"{e.granularity} {e.slot} ({e.share:.0%})" for e in facts.made_of)
+            )
         if facts.health_words:
             lines.append(facts.health_words)
         if not facts.typical:

@@ -1,12 +1,20 @@
-"""What a person calls a slot, and what they note about it; kept with the model."""
+"""The slot that is chosen: what is known of it, what a person calls it and notes about it, which is kept with the model."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, QTimer, Signal
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
 from core.model.slot_names import LONGEST_NAME, LONGEST_NOTE, SlotNote
-from memorynet_gui.widgets.parts import heading
+from memorynet_gui.memory.likeness import Likeness, Patch, image_of
+from memorynet_gui.memory.words import slot_words
+from memorynet_gui.widgets.parts import heading, wrapped
+
+if TYPE_CHECKING:
+    from core.restoring.memory.slots import SlotFacts
+    from memorynet_gui.memory.work import SlotEffect
 
 _NOTE_PX = 56
 _KEEP_MS = 800  # after the last letter
@@ -16,6 +24,8 @@ class NotePanel(QWidget):
     """Shown once a slot is chosen."""
 
     changed = Signal(int, object)  # row of the table of all slots, SlotNote
+    slot_chosen = Signal(int)  # another one that is named here
+    slot_hovered = Signal(int)  # -1: none
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,7 +45,17 @@ class NotePanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 8)
         layout.setSpacing(6)
         layout.addWidget(heading("Slot"))
-        for widget in (self.title, self.name, self.note):
+        self.typical = Likeness("Stored samples that look this slot up, from strong to weak")
+        self.about = wrapped("caption")
+        self.others = wrapped("caption")
+        self.others.setTextFormat(Qt.TextFormat.RichText)
+        self.others.setTextInteractionFlags(
+            Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
+        )
+        self.others.setAccessibleName("Slots like this one, and those it is made of")
+        self.others.linkActivated.connect(lambda row: self.slot_chosen.emit(int(row)))
+        self.others.linkHovered.connect(lambda row: self.slot_hovered.emit(int(row) if row else -1))
+        for widget in (self.title, self.typical, self.about, self.others, self.name, self.note):
             layout.addWidget(widget)
         self._soon = QTimer(self, singleShot=True, interval=_KEEP_MS)
         self._soon.timeout.connect(self.keep)
@@ -44,6 +64,11 @@ class NotePanel(QWidget):
         for widget in (self.name, self.note):
             widget.installEventFilter(self)
         self.hide()
+
+    @property
+    def row(self) -> int:
+        """Of the slot that is shown, in the table of all; -1: none."""
+        return self._row
 
     def show_slot(self, row: int, title: str, note: SlotNote) -> None:
         """Another slot; ``row`` -1 hides it. What was typed for the one before is kept first."""
@@ -54,6 +79,33 @@ class NotePanel(QWidget):
         with QSignalBlocker(self.note):
             self.name.setText(note.name)
             self.note.setPlainText(note.note)
+
+    def show_facts(self, facts: SlotFacts | None, effect: SlotEffect | None, over: str) -> None:
+        """What is known of the slot; ``over``: "here", or where else its use was counted."""
+        for widget in (self.typical, self.about, self.others):
+            widget.setVisible(facts is not None)
+        if facts is None:
+            return
+        patches = []
+        for sample, weight in facts.typical:
+            tip = f"{sample.source}\nlooks it up with weight {weight:.2f}"
+            patches.append(Patch(image_of(sample.thumbnail), f"{weight:.2f}", tip))
+        self.typical.show_these(patches)
+        self.typical.setVisible(bool(patches))
+        self.about.setText(slot_words(facts, effect, over))
+        start = facts.row - facts.slot
+        lines = []
+        if facts.made_of:
+            made = [_link(e.row, f"{e.granularity} {e.slot}", f"{e.share:.0%}") for e in facts.made_of]
+            lines.append(f"Made of {', '.join(made)}")
+        if facts.near:
+            near = [
+                _link(start + each.slot, f"{facts.granularity} {each.slot}", f"{each.cosine:.2f}")
+                for each in facts.near
+            ]
+            lines.append(f"Most alike (cosine): {', '.join(near)}")
+        self.others.setText("<br>".join(lines))
+        self.others.setVisible(bool(lines))
 
     def keep(self) -> None:
         """Tell what was typed and not told yet."""
@@ -66,3 +118,7 @@ class NotePanel(QWidget):
         if event.type() == QEvent.Type.FocusOut:
             self.keep()
         return super().eventFilter(watched, event)
+
+
+def _link(row: int, name: str, value: str) -> str:
+    return f'<a href="{row}">{name}</a> {value}'

@@ -65,6 +65,32 @@ def test_effects_of_slots_come_one_by_one(desk: Desk, source: Path) -> None:
     assert changes == sorted(changes, reverse=True)
 
 
+def test_a_chosen_slot_is_told_about_and_leads_to_those_it_is_made_of(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    page, note = desk.page, desk.panel.note
+    bench = page.stage.bench
+    assert bench is not None
+    rows = bench.look.slices["negative", "instance"]
+    facts = max(bench.slots[rows.start : rows.stop], key=lambda facts: facts.usage)
+    page.choose_slot(facts.row)
+    assert (
+        note.isVisible() and f"{facts.usage:.2%}" in note.about.text() and "Muting" not in note.about.text()
+    )
+    first = facts.made_of[0]
+    assert first.share == max(bench.look.held.made_of["negative", "instance"][facts.slot])
+    assert f"part {first.slot}</a> {first.share:.0%}" in note.others.text()
+    assert f"instance {facts.near[0].slot}</a> {facts.near[0].cosine:.2f}" in note.others.text()
+    assert unnamed_focusable(desk.panel) == []
+    page.browser.effects_wanted.emit([facts.row])
+    desk.idle()
+    assert "Muting it changes" in note.about.text()
+    note.others.setFocus()
+    QTest.keyClick(note.others, Qt.Key.Key_Tab)  # to the first link
+    note.others.linkActivated.emit(str(first.row))
+    assert desk.panel.edit.chosen == Slots("negative", "part", (first.slot,))
+    assert "Made of" not in note.others.text(), "a part is made of nothing"
+
+
 def test_health_tells_dead_slots_and_twins_in_words_and_lights_them(desk: Desk, source: Path) -> None:
     desk.open(source)
     page, health = desk.page, desk.page.drawer.health

@@ -48,6 +48,19 @@ def test_every_slot_is_told_once_in_the_order_of_the_table(look: MemoryLook) -> 
         )
 
 
+def test_coarser_slots_are_made_of_finer_ones(model: Path, look: MemoryLook) -> None:
+    network = checkpoint.load(model).network
+    assert network.memory is not None
+    for facts in memory_slots.slot_facts(look):
+        assert bool(facts.made_of) == (facts.granularity != "part")
+        assert list(facts.made_of) == sorted(facts.made_of, key=lambda each: -each.share)
+    made = look.held.made_of["negative", "instance"]
+    assert np.allclose(made.sum(1), 1, atol=1e-5)
+    summed = made @ network.memory.parts[1].detach().numpy()
+    summed /= np.linalg.norm(summed, axis=1, keepdims=True)
+    assert np.allclose(summed, look.held.table[look.slices["negative", "instance"]], atol=1e-4)
+
+
 def test_health_is_in_words(look: MemoryLook) -> None:
     facts = memory_slots.slot_facts(look)
     for each in facts:
