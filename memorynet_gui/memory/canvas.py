@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPalette
+from PySide6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPalette,
+)
 from PySide6.QtWidgets import QApplication, QWidget
 
 from memorynet_gui.compare import overlay as badges
@@ -14,6 +24,8 @@ from memorynet_gui.compare.scene import DIFFERENCE, ORIGINAL
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.memory import overlay
 from memorynet_gui.memory.overlay import CELL_PX, Mark, Tint
+from memorynet_gui.widgets.drop_choice import DropChoice
+from memorynet_gui.widgets.drop_glow import files_from_outside
 
 _STEPS = {
     Qt.Key.Key_Left: (-1, 0),
@@ -21,6 +33,15 @@ _STEPS = {
     Qt.Key.Key_Up: (0, -1),
     Qt.Key.Key_Down: (0, 1),
 }
+LOOK, HOLD = "look", "hold"
+_DROPPED = (
+    (LOOK, "Look into this photo", "instead of the one that shows"),
+    (
+        HOLD,
+        "Let the memory hold it",
+        "what it shows instead of this photo's own: the same place, dry or in even light",
+    ),
+)
 _MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta)
 
 
@@ -34,6 +55,7 @@ class MemoryCanvas(CompareView):
     region_drawn = Signal(int, int, int, int)  # x, y, width, height in pixels of the photo
     pin_clicked = Signal(int)  # index
     unclicked = Signal()  # the click before was the first half of a double-click
+    photo_held = Signal(str)  # path of a photo dropped to be held
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,7 +72,35 @@ class MemoryCanvas(CompareView):
         self._drawn: tuple[int, int, int, int] | None = None  # the region while it is drawn
         self._keyed: tuple[tuple[int, int], tuple[int, int]] | None = None  # cells of a region drawn by keys
         self._hover_cell: tuple[int, int] | None = None
+        self.can_hold = False  # whether the memory of the photo that shows may hold another one
+        self._choice = DropChoice(self, _DROPPED)
         self.setAccessibleName("Photo and what the memory says about it")
+
+    # --- drops -----------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        super().dragEnterEvent(event)
+        self._offer(event)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        super().dragMoveEvent(event)
+        self._offer(event)
+
+    def _offer(self, event: QDropEvent) -> None:
+        """One photo can be looked into or held; several are for the page."""
+        if self.can_hold and len(files_from_outside(event)) == 1:
+            self._choice.choose(event.position())
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = files_from_outside(event)
+        if self.can_hold and len(paths) == 1:
+            self._choice.choose(event.position())
+            self._choice.hide()
+            if self._choice.chosen == HOLD:
+                event.acceptProposedAction()
+                self.photo_held.emit(paths[0])
+                return
+        super().dropEvent(event)
 
     # --- what lies over the photo ----------------------------------------------------------------
 

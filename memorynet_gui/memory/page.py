@@ -132,6 +132,7 @@ class MemoryPage(Page):
         canvas.mode_changed.connect(self._mode_changed)
         canvas.zoom_changed.connect(self.toolbar.set_zoom)
         canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
+        canvas.photo_held.connect(lambda name: self.hold_photo(Path(name)))
         self.toolbar.wanted.connect(self._do)
         self.toolbar.from_restore.clicked.connect(self._take_restore)
         self.empty.open_requested.connect(lambda: self._do("open"))
@@ -515,6 +516,7 @@ class MemoryPage(Page):
     def _stage_changed(self) -> None:
         bench = self.stage.bench
         self.panel.edit.set_look(bench.look if bench is not None else None)
+        self.canvas.can_hold = bench is not None and bench.look.has_actual
         if bench is not None:
             self.pins.cell_px = self.canvas.cell_px = bench.cell_px
         self.slots.show_bench(bench)

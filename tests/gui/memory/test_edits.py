@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
@@ -97,6 +97,47 @@ def test_no_effect_is_said_plainly(desk: Desk, source: Path) -> None:
     assert "No measurable effect" in desk.panel.edit.result.text()
 
 
+def test_undo_redo_save_and_load_by_their_buttons(desk: Desk, source: Path, tmp_path: Path) -> None:
+    desk.open(source)
+    page, edit = desk.page, desk.panel.edit
+    untouched = shown(desk)
+    left = Qt.MouseButton.LeftButton
+    edit.choose(Slots("negative"))
+    edit.number.setFocus()
+    edit.number.selectAll()
+    QTest.keyClicks(edit.number, "3")
+    QTest.keyClick(edit.number, Qt.Key.Key_Return)
+    desk.idle()
+    boosted = shown(desk)
+    assert not np.array_equal(boosted, untouched)
+    file = tmp_path / "more.json"
+
+    def answer(button: QWidget) -> None:
+        """A person picks the file in the dialog that the button opens."""
+        QTest.mouseClick(button, left)
+        dialog = page.findChild(QFileDialog)
+        assert dialog is not None and dialog.isVisible()
+        dialog.fileSelected.emit(str(file))
+        dialog.close()
+        dialog.deleteLater()
+        wait(lambda: page.findChild(QFileDialog) is None)
+
+    answer(edit.save)
+    assert MemoryEdit.read(file).steps == page.edits.now.steps
+    QTest.mouseClick(edit.undo, left)
+    desk.idle()
+    assert np.array_equal(shown(desk), untouched) and not edit.undo.isEnabled()
+    QTest.mouseClick(edit.redo, left)
+    desk.idle()
+    assert np.array_equal(shown(desk), boosted)
+    QTest.mouseClick(edit.reset, left)
+    desk.idle()
+    assert np.array_equal(shown(desk), untouched)
+    answer(edit.load)
+    desk.idle()
+    assert np.array_equal(shown(desk), boosted)
+
+
 def test_a_newer_change_takes_the_place_of_an_older(desk: Desk, source: Path) -> None:
     desk.open(source)
     for percent in range(1, 30):
@@ -130,20 +171,42 @@ def test_changes_are_saved_and_loaded_as_the_command_line_takes_them(
     desk.idle()
 
 
+def drop(onto: QWidget, where: QPoint, path: Path) -> None:
+    """Another program drags a file there and lets go."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    for event in (
+        QDragEnterEvent(where, Qt.DropAction.CopyAction, data, left, none),
+        QDragMoveEvent(where, Qt.DropAction.CopyAction, data, left, none),
+        QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, left, none),
+    ):
+        QApplication.sendEvent(onto, event)
+        assert event.isAccepted() or isinstance(event, QDragMoveEvent)
+
+
+def test_a_photo_dropped_on_the_photo_is_held_at_the_right_and_looked_into_at_the_left(
+    desk: Desk, source: Path, tmp_path: Path
+) -> None:
+    desk.open(source)
+    untouched = shown(desk)
+    canvas, dry = desk.page.canvas, write(tmp_path / "dry.png", photo(96, 64, 9))
+    middle = canvas.rect().center()
+    drop(canvas, middle + QPoint(120, 0), dry)
+    wait(lambda: desk.page.edits.now.other is not None)
+    desk.idle()
+    assert not np.array_equal(shown(desk), untouched) and desk.page.stage.subject is not None
+    assert desk.page.stage.subject.path == source and canvas._choice.isHidden()
+    drop(canvas, middle - QPoint(120, 0), dry)
+    wait(lambda: desk.page.stage.after is not None and desk.page.stage.subject.path == dry)  # type: ignore[union-attr]
+    assert desk.page.edits.now.other is None
+
+
 def test_another_photos_content_changes_the_photo(desk: Desk, source: Path, tmp_path: Path) -> None:
     desk.open(source)
     untouched = shown(desk)
     dry, button = write(tmp_path / "dry.png", photo(96, 64, 9)), desk.panel.edit.other
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(dry))])
-    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    where = button.rect().center()
-    for event in (
-        QDragEnterEvent(where, Qt.DropAction.CopyAction, data, left, none),
-        QDropEvent(QPointF(where), Qt.DropAction.CopyAction, data, left, none),
-    ):
-        QApplication.sendEvent(button, event)
-        assert event.isAccepted()
+    drop(button, button.rect().center(), dry)
     wait(lambda: desk.page.edits.now.other is not None)
     desk.idle()
     assert not np.array_equal(shown(desk), untouched)
