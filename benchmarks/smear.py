@@ -44,7 +44,7 @@ def main() -> int:
     totals = []
     for case, (length, straight) in enumerate(CASES):
         rows = [_one(photo, length, straight, (7, index, case)) for index, photo in enumerate(photos)]
-        told = [(found, truth) for found, truth in rows if found is not None and found.is_told]
+        told = [(found, truth) for found, truth in rows if found is not None and found.is_certain]
         name = f"{length:g} px, {'straight' if straight else 'bent'}" if length else "none: sharp"
         if not length:
             print(f"| {name} | {len(told)} of {len(rows)} | | |")

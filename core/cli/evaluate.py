@@ -186,7 +186,7 @@ def lines(table: EvaluationTable) -> list[str]:
     if table.memory != UNCHANGED:
         found.append(f"  memory {table.memory}")
     if table.masks is not None:
-        what = "told where the damage is" if table.told else "regions"
+        what = "told where the damage is" if table.uses_masks else "regions"
         found.append(f"  {what} by {table.masks}")
     if table.guess:
         nothing = sum(row.guessed is False for row in table.measured)

@@ -50,7 +50,7 @@ class Item:
     status: str = WAITING  # or FAILED, or a word of the command for what it has done
     error: Exception | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    said: str = ""  # what another process said is wrong with it
+    remote_error: str = ""  # what is wrong with it, as another process reports
 
     @property
     def is_done(self) -> bool:
@@ -64,17 +64,17 @@ class Item:
             "input": str(self.source),
             "output": str(self.target) if self.is_done and self.target is not None else None,
             "status": self.status,
-            "error": self.said or (describe(self.error).sentence if self.error is not None else None),
+            "error": self.remote_error or (describe(self.error).sentence if self.error is not None else None),
             **self.facts,
         }
 
-    def told(self, told: dict[str, Any]) -> None:
+    def take_report(self, report: dict[str, Any]) -> None:
         """What another process did with it, as its :meth:`as_dict` has it."""
-        facts = dict(told)
+        facts = dict(report)
         del facts["input"]
-        output, self.status, said = (facts.pop(name) for name in ("output", "status", "error"))
+        output, self.status, error = (facts.pop(name) for name in ("output", "status", "error"))
         self.target = Path(output) if output is not None else self.target
-        self.said, self.facts = said or "", facts
+        self.remote_error, self.facts = error or "", facts
 
 
 class Named(Protocol):
@@ -208,8 +208,8 @@ class Batch(abc.ABC):
         """What all processes have done, where this is the one that reports; whether any was stopped. None: another one
         reports."""
         own = {index: item.as_dict() for index, item in enumerate(self.items) if self.share.mine(index)}
-        told = {"stopped": stopped, "items": list(own.values()), "more": self.more()}
-        everyone = self.share.gather(told, self.control)
+        report = {"stopped": stopped, "items": list(own.values()), "more": self.more()}
+        everyone = self.share.gather(report, self.control)
         if everyone is None:
             return None
         for rank, each in enumerate(everyone):
@@ -218,7 +218,7 @@ class Batch(abc.ABC):
             items = self.items[rank :: self.share.count]
             for at, item in enumerate(items):
                 if each is not None:
-                    item.told(each["items"][at])
+                    item.take_report(each["items"][at])
                 elif item.status == WAITING:
                     item.fail(share.Lost(rank))
             if each is None:

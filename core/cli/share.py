@@ -91,12 +91,12 @@ class Share:
                     "same folders and options, and the same time to begin"
                 )
 
-    def gather(self, told: dict[str, Any], control: JobControl) -> list[dict[str, Any] | None] | None:
+    def gather(self, report: dict[str, Any], control: JobControl) -> list[dict[str, Any] | None] | None:
         """Hand over what this process has to tell. The first gets that of all, by rank, None of one that is lost; the
         others get None, and are done."""
         if self._store is None:
-            return [told]
-        self._store.set(f"report/{self.rank}", json.dumps(told))
+            return [report]
+        self._store.set(f"report/{self.rank}", json.dumps(report))
         if not self.is_first:
             self._over.set()
             return None
@@ -115,8 +115,8 @@ class Share:
             if time.monotonic() - heard > (STOPPED_S if control.cancelled else LOST_S):
                 return None
             time.sleep(_POLL_S)
-        told: dict[str, Any] = json.loads(self._store.get(f"report/{rank}"))
-        return told
+        report: dict[str, Any] = json.loads(self._store.get(f"report/{rank}"))
+        return report
 
     def _beat(self) -> None:
         """Says now and then that this process is still at it."""
@@ -158,14 +158,14 @@ def of_environment(control: JobControl) -> Share:
     at = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     found = _Meeting(rank, count)
     found.start()
-    since, is_said = time.monotonic(), False
+    since, has_warned = time.monotonic(), False
     while found.is_alive():
         found.join(_POLL_S)
         control.checkpoint()
-        if not is_said and time.monotonic() - since > _PATIENCE_S:
-            is_said = True
-            told = f"Process {rank} of {count} waits for the others at {at}; unset RANK and WORLD_SIZE to work alone."
-            print(told, file=sys.stderr, flush=True)
+        if not has_warned and time.monotonic() - since > _PATIENCE_S:
+            has_warned = True
+            warning = f"Process {rank} of {count} waits for the others at {at}; unset RANK and WORLD_SIZE to work alone."
+            print(warning, file=sys.stderr, flush=True)
     if found.store is None:
         raise common.UsageError(f"process {rank} of {count} cannot meet the others at {at}: {found.error}")
     return Share(rank, count, found.store)

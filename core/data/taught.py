@@ -33,13 +33,13 @@ def check(taught: np.ndarray, width: int, height: int, name: str = "what is taug
     if taught.dtype != np.uint8 or taught.shape != (height, width):
         shape = "x".join(map(str, taught.shape[::-1]))
         raise TaughtError(f"{name}: {shape} px of {taught.dtype}, need the photo's {width}x{height} px")
-    if not says_anything(taught):
+    if not has_labels(taught):
         raise TaughtError(
             f"{name}: is middle grey all over, so it says nothing; black denies damage, white asserts it"
         )
 
 
-def says_anything(taught: np.ndarray) -> bool:
+def has_labels(taught: np.ndarray) -> bool:
     return denies(taught) or asserts(taught)
 
 
@@ -55,23 +55,23 @@ def asserts(taught: np.ndarray) -> bool:
 
 def combined(denied: np.ndarray, asserted: np.ndarray) -> np.ndarray:
     """(H, W) uint8 of two masks (H, W) uint8, 255 where it is said; where both are, the stronger holds."""
-    said = asserted.astype(np.int16) - denied
-    return np.clip(NOTHING + np.rint(said * (np.where(said < 0, 128, 127) / 255)), 0, 255).astype(np.uint8)
+    label = asserted.astype(np.int16) - denied
+    return np.clip(NOTHING + np.rint(label * (np.where(label < 0, 128, 127) / 255)), 0, 255).astype(np.uint8)
 
 
 def parts(taught: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The reverse of :func:`combined`: where damage is denied and where it is asserted, (H, W) uint8 each."""
-    told = said(taught)
-    denied, asserted = (np.rint(255 * np.maximum(0, side)).astype(np.uint8) for side in (-told, told))
+    label = signed(taught)
+    denied, asserted = (np.rint(255 * np.maximum(0, side)).astype(np.uint8) for side in (-label, label))
     return denied, asserted
 
 
-def said(taught: np.ndarray) -> np.ndarray:
+def signed(taught: np.ndarray) -> np.ndarray:
     """float32 of the same shape: -1 denied, 1 asserted, 0 where nothing is said."""
     away = taught.astype(np.float32) - NOTHING
     away[np.abs(away) <= _SILENT] = 0
-    told: np.ndarray = np.clip(away / np.where(away < 0, 128, 127), -1, 1)
-    return told.astype(np.float32)
+    label: np.ndarray = np.clip(away / np.where(away < 0, 128, 127), -1, 1)
+    return label.astype(np.float32)
 
 
 def kept(taught: np.ndarray) -> np.ndarray | None:
@@ -108,9 +108,9 @@ def on_grid(taught: np.ndarray, rows: int, columns: int, cell_px: int) -> np.nda
 def overruled(response: np.ndarray, taught: np.ndarray, cell_px: int) -> np.ndarray:
     """A response (h, w) float32 over cells of ``cell_px`` of the photo, with what is said in place of what was seen."""
     rows, columns = response.shape
-    told = said(on_grid(taught, rows, columns, cell_px))
-    target = (told > 0).astype(np.float32)
-    found: np.ndarray = response + np.abs(told) * (target - response)
+    label = signed(on_grid(taught, rows, columns, cell_px))
+    target = (label > 0).astype(np.float32)
+    found: np.ndarray = response + np.abs(label) * (target - response)
     return found.astype(np.float32)
 
 

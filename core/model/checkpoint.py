@@ -144,7 +144,7 @@ def load(path: Path, device: str = "cpu") -> LoadedModel:
     try:
         shape = NetworkConfig.from_dict(config["network"])
         task = str(config["task"])
-        provenance = {**(config.get("provenance") or {}), **_told_since(file)}
+        provenance = {**(config.get("provenance") or {}), **_measured_since(file)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{file.name}: its configuration cannot be used: {error}") from error
     network = build(file.name, shape, weights)
@@ -245,7 +245,7 @@ def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]
     return content, config
 
 
-def _told_since(weights: Path) -> dict[str, Any]:
+def _measured_since(weights: Path) -> dict[str, Any]:
     """What was measured or decided of a model after its weights were written stands in its ``config.json`` alone."""
     try:
         provenance = foreign_text.read_json(weights.with_name(CONFIG_FILE))["provenance"]

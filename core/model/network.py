@@ -130,7 +130,7 @@ class MemoryNet(nn.Module):
         edit: RowEdit | None = None,
         mute_memory: bool = False,
         keep_actual: Tensor | None = None,
-        said: Tensor | None = None,
+        taught: Tensor | None = None,
         between: Between = _nothing,
     ) -> NetworkOutput:
         """Restore ``image`` (B, 3, H, W), float in 0..1.
@@ -143,7 +143,7 @@ class MemoryNet(nn.Module):
             edit: read other contents of the memory than those held.
             mute_memory: leave the memory out (to see what it is worth).
             keep_actual: (B, R) in 0..1, how much of the photo's own content is left in each slot. None: all of it.
-            said: (B, 1, H/8, W/8), what a person says is damage and is not: see :func:`core.model.memory.overruled`.
+            taught: (B, 1, H/8, W/8) in -1..1, what a person says is damage and is not: see :func:`core.model.memory.overruled`.
             between: called between blocks; may raise to stop.
 
         Raises:
@@ -155,8 +155,8 @@ class MemoryNet(nn.Module):
         address: Address | None = None
         if self.memory is not None and not mute_memory:
             address = self.memory.address(quarter)
-            if said is not None:
-                address = overruled(address, said)
+            if taught is not None:
+                address = overruled(address, taught)
             if summary is None and self.memory.actual:
                 summary = self.memory.summarise(address, _reduced(guidance), group)
                 summary = summary.repeat_interleave(group, 0)
@@ -186,7 +186,7 @@ class MemoryNet(nn.Module):
         edit: RowEdit | None = None,
         *,
         mute_memory: bool = False,
-        said: Tensor | None = None,
+        taught: Tensor | None = None,
         between: Between = _nothing,
     ) -> Tensor:
         """(B, 3, H, W) float32, what :meth:`forward` restores, from features of :meth:`encode`, which stay as they are.
@@ -194,15 +194,15 @@ class MemoryNet(nn.Module):
         Args:
             image: what was encoded, or the same part of it as the features.
             summary: (B, R, D) from :meth:`summarise`.
-            said: as of :meth:`forward`.
+            taught: as of :meth:`forward`.
         """
         full, half, quarter = encoded
         read = None
         if not mute_memory:
             memory = self._memory()
             address = memory.address(quarter)
-            if said is not None:
-                address = overruled(address, said)
+            if taught is not None:
+                address = overruled(address, taught)
             read = memory.read(address, summary, edit).effect
         return self._decode(image, full, half, quarter, read, between)
 

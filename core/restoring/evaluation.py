@@ -127,7 +127,7 @@ class EvaluationTable:
     model_sha256: str
     memory: str = memory_edit.UNCHANGED  # see core.model.memory_edit.note
     masks: Path | None = None
-    told: bool = False  # whether the model was given the masks, too, and did not only score by them
+    uses_masks: bool = False  # whether the model was given the masks, too, and did not only score by them
     scale: str = scales.AUTO
     guess: bool = False
     results: Path | None = None  # whose pictures were measured; then nothing says what made them
@@ -215,7 +215,7 @@ class EvaluationTable:
             "memory": self.memory,
             "scale": self.scale,
             "masks": str(self.masks) if self.masks is not None else None,
-            "told_masks": self.told,
+            "told_masks": self.uses_masks,
             "guess": self.guess,
             "regions": {
                 region: {side: _region_dict(*self.mean_region(region, side)) for side in SIDES}
@@ -432,7 +432,7 @@ class _Comparer(_Measurer):
 
     def summary(self) -> dict[str, Any]:
         nothing = {"device": "", "precision": "", "model": "", "model_sha256": ""}
-        return {"megapixels_per_s": None, "told": False, **nothing}
+        return {"megapixels_per_s": None, "uses_masks": False, **nothing}
 
 
 class _Runner(_Measurer):
@@ -446,26 +446,26 @@ class _Runner(_Measurer):
         control: JobControl,
     ) -> None:
         super().__init__(request.task, protocols, masks, control)
-        self.request = asked = request.of_each()
+        self.request = of_each = request.of_each()
         # a model or device that cannot be used fails here, once, instead of in every row
-        self.device = choose_device(asked.device)
-        self.precision = choose_precision(asked.precision, self.device)
-        assert asked.model is not None
+        self.device = choose_device(of_each.device)
+        self.precision = choose_precision(of_each.precision, self.device)
+        assert of_each.model is not None
         # a full card is no reason: restore() knows a way
-        loaded = load_model(asked.model, "cpu", self.precision)
+        loaded = load_model(of_each.model, "cpu", self.precision)
         if loaded.task != request.task:
             raise RestoreError(f"model {loaded.name} is for {loaded.task}, not for {request.task}")
         self.name, self.sha256 = loaded.name, loaded.sha256
-        if asked.memory_edit is not None:
-            asked.memory_edit.table(loaded.network.config)
+        if of_each.memory_edit is not None:
+            of_each.memory_edit.table(loaded.network.config)
         if request.guess:
             check_takes_masks(loaded)
-        self.told = bool(masks) and takes_masks(loaded)
+        self.uses_masks = bool(masks) and takes_masks(loaded)
         self.save = request.save
         self.pixels, self.seconds = 0, 0.0
 
     def made(self, pair: Pair, picture: Picture, mask: np.ndarray | None) -> _Made:
-        request = replace(self.request, mask=mask if self.told else None)
+        request = replace(self.request, mask=mask if self.uses_masks else None)
         restored = restore(picture, request, ignore, self.control)
         self._note(restored)
         if self.save is not None:
@@ -483,7 +483,7 @@ class _Runner(_Measurer):
     def summary(self) -> dict[str, Any]:
         return {
             "megapixels_per_s": self.pixels / 1e6 / self.seconds if self.seconds > 0 else None,
-            "told": self.told,
+            "uses_masks": self.uses_masks,
             "device": self.device,
             "precision": self.precision,
             "model": self.name,

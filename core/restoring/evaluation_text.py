@@ -140,12 +140,13 @@ def merged(
     return replace(own, rows=tuple(rows), megapixels_per_s=sum(speeds) if speeds else None, **made_by)
 
 
-def _row(told: Mapping[str, Any]) -> EvaluationRow:
+def _row(record: Mapping[str, Any]) -> EvaluationRow:
     sides = {
-        side: {key: Scores(**scores) for key, scores in told[side].items()} for side in ("input", "restored")
+        side: {key: Scores(**scores) for key, scores in record[side].items()}
+        for side in ("input", "restored")
     }
     regions = {
         region: {side: RegionScores(**scores) for side, scores in both.items()}
-        for region, both in told["regions"].items()
+        for region, both in record["regions"].items()
     }
-    return EvaluationRow(**{**told, **sides, "regions": regions, "verdict": Verdict(**told["verdict"])})
+    return EvaluationRow(**{**record, **sides, "regions": regions, "verdict": Verdict(**record["verdict"])})

@@ -323,7 +323,7 @@ class _Job:
             None if summary is None else summary.to(x.device),
             edit=self.edit,
             mute_memory=self.request.mute_memory,
-            said=said_of(view.taught, region, x.device, guide is not None),
+            taught=taught_on_grid(view.taught, region, x.device, guide is not None),
             between=self.control.checkpoint,
         )
         owned = tiling.owned(tile, region)
@@ -349,9 +349,9 @@ class _Job:
             note = "the device's memory ran short even for small pieces; went on with the processor"
         else:
             raise MemoryError(f"not enough memory even for pieces of {self.tile_px} px: {reason}")
-        self.say(LadderStep(reason, self.device, self.tile_px), note)
+        self._report(LadderStep(reason, self.device, self.tile_px), note)
 
-    def say(self, step: LadderStep, note: str) -> None:
+    def _report(self, step: LadderStep, note: str) -> None:
         self.notes.append(note)
         self.emit(step)
 
@@ -427,29 +427,29 @@ def summary_address(
         taught = taughts.reduced(taught, width, height)
         grid = address.query.shape[-2:]
         whole = 0, 0, grid[1] * STRIDE_PX, grid[0] * STRIDE_PX
-        said = said_of(taught, whole, device, "guide" in canvas)
-        assert said is not None
-        address = overruled(address, said)
+        label = taught_on_grid(taught, whole, device, "guide" in canvas)
+        assert label is not None
+        address = overruled(address, label)
     return address, canvas.get("guide")
 
 
-def said_of(
+def taught_on_grid(
     taught: np.ndarray | None,
     region: tiling.Region,
     device: str | torch.device,
     is_guided: bool = False,
 ) -> torch.Tensor | None:
-    """(1, 1, h, w) on the memory's grid of a region, as :func:`core.model.memory.overruled` takes it.
+    """(1, 1, h, w) in -1..1 on the memory's grid of a region, as :func:`core.model.memory.overruled` takes it.
 
     Where a mask guides the network it holds what is asserted already: read more strongly as well, it is overdone.
     """
     if taught is None:
         return None
     cells = region[3] // STRIDE_PX, region[2] // STRIDE_PX
-    told = taughts.said(taughts.on_grid(tiling.cut(taught[..., None], region)[..., 0], *cells, STRIDE_PX))
+    label = taughts.signed(taughts.on_grid(tiling.cut(taught[..., None], region)[..., 0], *cells, STRIDE_PX))
     if is_guided:
-        told = np.minimum(told, 0)
-    return torch.from_numpy(told)[None, None].to(device)
+        label = np.minimum(label, 0)
+    return torch.from_numpy(label)[None, None].to(device)
 
 
 class _Tally:

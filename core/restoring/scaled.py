@@ -148,7 +148,7 @@ def _smears(request: Request) -> bool:
 
 def _telling(verdict: Verdict, seen: smear.Smear | None) -> Verdict:
     """With how long the smear is and which way it runs, where blur was found and the photo tells it."""
-    if verdict.found == NOTHING or seen is None or not seen.is_told:
+    if verdict.found == NOTHING or seen is None or not seen.is_certain:
         return verdict
     return replace(verdict, smear_px=seen.length_px, smear_deg=seen.angle_deg)
 

@@ -7,7 +7,7 @@ both, for every length and direction of a grid, and the share of what smoothness
 *evidence*. The photo is looked at in its own size and in halves of it, since a window shows smears of 3 to 15 px best;
 evidence of the same smear in two neighbouring sizes counts together.
 
-Honest: below :data:`TOLD_FROM` nothing is said. Curved, uneven and moving blur explains less, and a sharp photo of
+Honest: below :data:`CERTAIN_FROM` nothing is said. Curved, uneven and moving blur explains less, and a sharp photo of
 stripes explains something. What was measured stands in ``docs/blur.md``.
 """
 
@@ -22,7 +22,9 @@ import numpy as np
 from core.cv import cv2
 from core.restoring import copies
 
-TOLD_FROM = 0.2  # of the evidence: one in five of 32 photos of clean/ reaches it sharp, two in three blurred
+CERTAIN_FROM = (
+    0.2  # of the evidence: one in five of 32 photos of clean/ reaches it sharp, two in three blurred
+)
 SMALLEST_PX = 192  # shorter edge of a copy that is looked at
 _WINDOW_PX = 128
 _MOST_WINDOWS = 48  # of a copy
@@ -54,8 +56,8 @@ class Smear:
     evidence: float
 
     @property
-    def is_told(self) -> bool:
-        return self.evidence >= TOLD_FROM
+    def is_certain(self) -> bool:
+        return self.evidence >= CERTAIN_FROM
 
 
 def find(pixels: np.ndarray) -> Smear | None:

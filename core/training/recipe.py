@@ -56,7 +56,7 @@ class TrainRecipe:
         "of your own",
         choices=("", "Y", "RGB"),
         words=("As the task", "Luminance (Y)", "All channels (RGB)"),
-        unsaid=True,
+        omit_default=True,
     )
     seed: int = spec(1, "run", "Seed", "Decides crops, degradations and first weights", low=0, high=2**31 - 1)
 
@@ -99,7 +99,7 @@ class TrainRecipe:
         "Photos and pairs neither trained nor validated on, by file name; with the folder before it, input/001, "
         "where names repeat",
         holds="names",
-        unsaid=True,
+        omit_default=True,
     )
     hold_out: float = spec(
         0.0,
@@ -124,14 +124,14 @@ class TrainRecipe:
         "Own code",
         "Name of a Python file that makes the damage of a task of your own; it is run only where the command line "
         "names it, too",
-        unsaid=True,
+        omit_default=True,
     )
     motion: str = spec(
         "",
         "data",
         "Recorded movement",
         "A JSON file of how a hand-held camera moved, whose pieces blur is drawn along, too; DATA as for folders",
-        unsaid=True,
+        omit_default=True,
     )
     guidance_share: float = spec(
         0.5,
@@ -167,13 +167,19 @@ class TrainRecipe:
         "its own",
         low=1,
         high=1024,
-        unsaid=True,
+        omit_default=True,
     )
     instance_slots: int = spec(
-        16, "network", "Slots for things", "The same of what parts make up", low=1, high=1024, unsaid=True
+        16,
+        "network",
+        "Slots for things",
+        "The same of what parts make up",
+        low=1,
+        high=1024,
+        omit_default=True,
     )
     semantic_slots: int = spec(
-        8, "network", "Slots for kinds", "The same of kinds of things", low=1, high=1024, unsaid=True
+        8, "network", "Slots for kinds", "The same of kinds of things", low=1, high=1024, omit_default=True
     )
     start_from: str = spec(
         "",
@@ -243,7 +249,7 @@ class TrainRecipe:
         "crops that can hardly be restored do not drown the others",
         choices=("absolute", "relative"),
         words=("By pixel", "By crop"),
-        unsaid=True,
+        omit_default=True,
     )
     edge_weight: float = spec(0.05, "loss", "Edge weight", "Share of the edge term", low=0.0, high=10.0)
     contrastive_weight: float = spec(
@@ -272,7 +278,7 @@ class TrainRecipe:
         "Lets neighbouring places look up the same slots",
         low=0.0,
         high=10.0,
-        unsaid=True,
+        omit_default=True,
     )
     spread_weight: float = spec(
         0.0,
@@ -281,7 +287,7 @@ class TrainRecipe:
         "Keeps embeddings of unlike places apart, so that similarity says something",
         low=0.0,
         high=10.0,
-        unsaid=True,
+        omit_default=True,
     )
     actual_dropped: float = spec(
         0.0,
@@ -291,7 +297,7 @@ class TrainRecipe:
         "learned has to carry then",
         low=0.0,
         high=1.0,
-        unsaid=True,
+        omit_default=True,
     )
 
     validate_every: int = spec(
@@ -337,7 +343,7 @@ class TrainRecipe:
     )
 
     def __post_init__(self) -> None:
-        found = _told({item.name: getattr(self, item.name) for item in fields(self)})
+        found = _problems({item.name: getattr(self, item.name) for item in fields(self)})
         if found:
             raise RecipeError("; ".join(found))
 
@@ -372,9 +378,9 @@ class TrainRecipe:
                     for key in content
                     if key in here
                 }
-        found += lost + _told({**_defaults(), **flat}, but_for="sources" if lost else "")
+        found += lost + _problems({**_defaults(), **flat}, but_for="sources" if lost else "")
         if damage:
-            found += _damage_told({**_defaults(), **flat}, sources)
+            found += _damage_problems({**_defaults(), **flat}, sources)
         if found:
             raise RecipeError("; ".join(found))
         return TrainRecipe(**flat)
@@ -407,7 +413,7 @@ class TrainRecipe:
                 if value:
                     sections["source"] = [source.as_dict() for source in value]
                 continue
-            if item.metadata["unsaid"] and value == item.default:
+            if item.metadata["omit_default"] and value == item.default:
                 continue
             sections.setdefault(item.metadata["section"], {})[item.name] = (
                 list(value) if isinstance(value, tuple) else value
@@ -490,7 +496,7 @@ def _defaults() -> dict[str, Any]:
     return {item.name: {} if item.name == "degradation" else item.default for item in fields(TrainRecipe)}
 
 
-def _told(values: Mapping[str, Any], but_for: str = "") -> list[str]:
+def _problems(values: Mapping[str, Any], but_for: str = "") -> list[str]:
     """What is wrong with the values of all fields, each with its name and value."""
     return [
         f"{name} {list(value) if isinstance(value := values[name], tuple) else repr(value)}: {need}"
@@ -499,7 +505,7 @@ def _told(values: Mapping[str, Any], but_for: str = "") -> list[str]:
     ]
 
 
-def _damage_told(values: Mapping[str, Any], sources: Mapping[int, DataSource]) -> list[str]:
+def _damage_problems(values: Mapping[str, Any], sources: Mapping[int, DataSource]) -> list[str]:
     """What the damage does not take of the parameters that are given for it."""
     task = values["task"]
     if not isinstance(task, str):

@@ -19,12 +19,12 @@ def spec(
     multiple: int = 0,
     holds: str = "",
     words: tuple[str, ...] = (),
-    unsaid: bool = False,
+    omit_default: bool = False,
     own: bool = False,
 ) -> Any:
     """``basic``: among the few a form shows first. ``holds``: "model", or "folders" or "names" for a list of them.
 
-    ``words`` say the choices to people, in their order. ``unsaid``: not written while it has its default, so that
+    ``words`` say the choices to people, in their order. ``omit_default``: not written while it has its default, so that
     recipes from before there was the field keep their sum, and runs of theirs go on. ``own``: the choices are those known
     here, and others may be named.
     """
@@ -40,7 +40,7 @@ def spec(
         "multiple": multiple,
         "holds": holds,
         "words": words,
-        "unsaid": unsaid,
+        "omit_default": omit_default,
         "own": own,
     }
     return field(default=default, metadata=meta)

@@ -221,7 +221,7 @@ def _from_curve(run: RunFolder, recipe: TrainRecipe | None, state: RunState | No
     """
     try:
         found = run.curve_file.stat()
-        step, best, best_step, lost = _told(run.path, found.st_mtime_ns, found.st_size)
+        step, best, best_step, lost = _best_of_curve(run.path, found.st_mtime_ns, found.st_size)
     except FileNotFoundError:
         step, best, best_step, lost = 0, None, 0, 0
     if state is not None:
@@ -233,7 +233,7 @@ def _from_curve(run: RunFolder, recipe: TrainRecipe | None, state: RunState | No
 
 
 @functools.lru_cache(maxsize=256)  # a library that is watched asks again and again
-def _told(folder: Path, _mtime_ns: int, _size: int) -> tuple[int, float | None, int, int]:
+def _best_of_curve(folder: Path, _mtime_ns: int, _size: int) -> tuple[int, float | None, int, int]:
     """Newest step, best score in dB and its step, as the curve has them; how many lines say nothing."""
     step, best, best_step = 0, None, 0
     lost: list[int] = []

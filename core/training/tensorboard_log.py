@@ -40,9 +40,9 @@ class TensorBoardLog:
         self.folder = run_folder / FOLDER
         self._emit, self._wants_film = emit, film
         self._writer: Any = None
-        self._step = 0  # the newest that was told
+        self._step = 0  # the newest that an event came of
         self._has_originals = False
-        self._is_resting = self._has_told = False
+        self._is_resting = self._has_warned = False
 
     def tell(self, event: object) -> None:
         """Take note of one event; those that say nothing to TensorBoard pass by."""
@@ -54,8 +54,8 @@ class TensorBoardLog:
         except (OSError, ValueError, RuntimeError) as error:
             self._is_resting = True
             self.close()
-            if not self._has_told:  # once is enough
-                self._has_told = True
+            if not self._has_warned:  # once is enough
+                self._has_warned = True
                 self._emit(Notice(f"TensorBoard files have gaps from here on: {error}"))
 
     def close(self) -> None:

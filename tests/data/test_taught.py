@@ -48,15 +48,15 @@ def test_two_masks_and_one_picture_say_the_same(denied: int, asserted: int) -> N
     values = taught.combined(*masks)
     back = taught.parts(values)
     said = (asserted - denied) / 255
-    assert taught.said(values)[0, 0] == pytest.approx(said, abs=0.08)  # what is hardly said is not said
+    assert taught.signed(values)[0, 0] == pytest.approx(said, abs=0.08)  # what is hardly said is not said
     assert back[0].max() == 0 or back[1].max() == 0
     if abs(asserted - denied) == 255:
-        assert taught.said(values)[0, 0] == said and max(back[0].max(), back[1].max()) == 255
+        assert taught.signed(values)[0, 0] == said and max(back[0].max(), back[1].max()) == 255
 
 
 def test_stirred_grey_says_nothing_and_another_size_is_refused() -> None:
     grey = np.full((4, 4), 125, np.uint8)
-    assert not taught.says_anything(grey) and taught.kept(grey) is None
+    assert not taught.has_labels(grey) and taught.kept(grey) is None
     with pytest.raises(taught.TaughtError, match="says nothing"):
         taught.check(grey, 4, 4)
     with pytest.raises(taught.TaughtError, match="need the photo's 5x4"):

@@ -36,7 +36,7 @@ def smeared(photo: np.ndarray, length_px: float, angle_deg: float) -> np.ndarray
 @pytest.mark.parametrize(("length_px", "angle_deg"), [(4, 0), (8, 60), (8, 120), (14, 90)])
 def test_a_straight_smear_is_told(photo: np.ndarray, length_px: float, angle_deg: float) -> None:
     found = smear.find(smeared(photo, length_px, angle_deg))
-    assert found is not None and found.is_told
+    assert found is not None and found.is_certain
     assert length_px / 1.4 < found.length_px < length_px * 1.4
     apart = abs((found.angle_deg - angle_deg + 90) % 180 - 90)
     assert apart <= 10
@@ -52,7 +52,7 @@ def test_its_length_grows_with_the_photo(photo: np.ndarray) -> None:
 
 def test_a_sharp_photo_tells_none_and_a_small_one_cannot(photo: np.ndarray) -> None:
     found = smear.find(photo)
-    assert found is not None and not found.is_told
+    assert found is not None and not found.is_certain
     assert smear.find(photo[:100, :300]) is None
     sixteen = smear.find(photo.astype(np.uint16) * 257)
     assert sixteen is not None and sixteen.evidence == pytest.approx(found.evidence, abs=1e-3)
@@ -61,7 +61,7 @@ def test_a_sharp_photo_tells_none_and_a_small_one_cannot(photo: np.ndarray) -> N
 def test_flat_pictures_tell_nothing() -> None:
     for level in (0, 128, 255):
         found = smear.find(np.full((200, 200, 3), level, np.uint8))
-        assert found is None or not found.is_told
+        assert found is None or not found.is_certain
 
 
 def test_more_evidence_and_more_response_speak_for_blur() -> None:

@@ -31,8 +31,8 @@ from core.restoring.passes import (
     load_model,
     mean_of_views,
     network_input,
-    said_of,
     summary_address,
+    taught_on_grid,
 )
 from core.restoring.records import RestoreRequest
 
@@ -177,10 +177,10 @@ class Probe:
             self._results.move_to_end(key)
             return self._results[key]
         between = (control or JobControl()).checkpoint
-        views, told_own = self._views, None
+        views, taught_own = self._views, None
         if taught is not None:
             with torch.inference_mode():
-                views, told_own = self._told(taught, between)
+                views, taught_own = self._with_taught(taught, between)
         mask = views[0].mask if self._relights else None
         whole = 0, 0, self.width, self.height
         if mask is not None and region != whole:  # the light beside a shadow is measured on all of the photo
@@ -191,7 +191,7 @@ class Probe:
         network = self._model.network
         rows = edit.rows(network.config) if edit is not None and edit.changes(network.config) else None
         with torch.inference_mode():
-            own = told_own
+            own = taught_own
             if taught is None and actual is None and not mute_memory:
                 own = self._own_of_all(between)
             if actual is not None:
@@ -205,7 +205,7 @@ class Probe:
                     None if own is None else own[index],
                     rows,
                     mute_memory=mute_memory,
-                    said=said_of(view.taught, held.window, self.device, view.mask is not None),
+                    taught=taught_on_grid(view.taught, held.window, self.device, view.mask is not None),
                     between=between,
                 )
                 restored.append(decoded[..., held.rows, held.columns])
@@ -227,13 +227,13 @@ class Probe:
             self._own = (*self._own, self._content(self._views[-1], between))
         return self._own
 
-    def _told(
+    def _with_taught(
         self, taught: np.ndarray, between: Callable[[], None]
     ) -> tuple[tuple[View, ...], tuple[Tensor, ...] | None]:
         """The views with what is taught, and the photo's own content in them with it; asked for again and again."""
         if self._taught is None or self._taught[0] is not taught:
-            told = taughts.reduced(taught, self.width, self.height)
-            straight = replace(self._views[0], mask=self._amended(told), taught=told)
+            small = taughts.reduced(taught, self.width, self.height)
+            straight = replace(self._views[0], mask=self._amended(small), taught=small)
             views = (straight, straight.mirrored)[: len(self._views)]
             for key in [key for key in self._encoded if key[-1]]:
                 del self._encoded[key]  # of what was taught before
@@ -241,14 +241,14 @@ class Probe:
             self._taught = taught, views, own
         return self._taught[1:]
 
-    def _amended(self, told: np.ndarray) -> np.ndarray | None:
+    def _amended(self, label: np.ndarray) -> np.ndarray | None:
         """What is known of a shadow's place, with what is taught of it."""
         mask = self._views[0].mask
         if mask is None and self._guesses:  # none was found: what is asserted is all there is
             mask = np.zeros((self.height, self.width), np.uint8)
         if mask is None:
             return None
-        mask = taughts.amended(mask, told)
+        mask = taughts.amended(mask, label)
         return mask if mask.any() else None
 
     def _content(self, view: View, between: Callable[[], None]) -> Tensor:

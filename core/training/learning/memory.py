@@ -96,9 +96,9 @@ class MemoryShaper:
             return {}
         damage = losses.damage_map(x, y, STRIDE_PX)
         # a crop that comes with its mask would teach to tell damage by the mask, not by its looks
-        untold = None if guidance is None else guidance.flatten(1).amax(1) == 0
+        unmasked = None if guidance is None else guidance.flatten(1).amax(1) == 0
         if recipe.polarity_weight:
-            polarity = losses.polarity(address.polarity_logit, damage, untold)
+            polarity = losses.polarity(address.polarity_logit, damage, unmasked)
             terms["polarity"] = recipe.polarity_weight * polarity
         if recipe.balance_weight:
             with torch.autocast(x.device.type, enabled=False):
@@ -120,7 +120,7 @@ class MemoryShaper:
         with torch.no_grad():
             truth_query = memory.embed(self.network.memory_features(y, guide))
         if recipe.polarity_weight:
-            counts = None if untold is None else untold[:half]
+            counts = None if unmasked is None else unmasked[:half]
             clean = losses.polarity(memory.polarity_logit(truth_query), torch.zeros_like(damage), counts)
             terms["polarity_truth"] = recipe.polarity_weight * clean
         if not recipe.contrastive_weight:
