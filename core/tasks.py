@@ -6,7 +6,7 @@ A person's own task has a name and pairs to learn from, no more (:func:`of`). A 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -29,6 +29,7 @@ class Task:
         nothing: what is said where none of the damage is found; empty: "No rain found".
         smears: whether the damage has a length and a direction that the photo tells (:mod:`core.restoring.smear`).
         takes_masks: whether a mask of the damage guides its models.
+        can_guess: whether such a mask can be guessed, as that of a cast shadow (:mod:`core.restoring.shadow_guess`).
         more_is_stronger: whether its damage is taken out more firmly where its memory is read more strongly.
         has_layers: whether published layers of the damage can be laid over clean photos.
     """
@@ -46,6 +47,7 @@ class Task:
     recipes: Mapping[str, str] = field(default_factory=dict)
     changes_light: bool = False
     takes_masks: bool = False
+    can_guess: bool = False
     more_is_stronger: bool = True
     has_layers: bool = False
     nothing: str = ""
@@ -90,6 +92,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 more_is_stronger=False,  # it spoils what is lit
                 nothing="No cast shadow found",
                 takes_masks=True,
+                can_guess=True,
             ),
             Task(
                 "deblur", "Sharpen blur", "blur", "blur", "deblurred",
@@ -152,7 +155,16 @@ def suffixes() -> tuple[str, ...]:
 
 def names(last: str = "or") -> str:
     """All of them for a sentence: ``derain, deshadow or deblur``."""
-    *first, end = TASKS
+    return _listed(list(TASKS), last)
+
+
+def damages(last: str = "or") -> str:
+    """What they take away, for a sentence: ``rain, shadow or blur``."""
+    return _listed([task.damage for task in TASKS.values()], last)
+
+
+def _listed(words: Sequence[str], last: str) -> str:
+    *first, end = words
     return f"{', '.join(first)} {last} {end}"
 
 

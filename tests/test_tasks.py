@@ -29,5 +29,8 @@ def test_tasks_are_told_apart() -> None:
     words = [word for task in TASKS.values() for word in (*task.input_words, *task.target_words)]
     assert len(words) == len(set(words)) and all(word == word.lower() for word in words)
     assert tasks.DEFAULT in TASKS
-    assert tasks.names() == "derain, deshadow or deblur"
+    assert tasks.names().startswith("derain, deshadow") and tasks.names("and").endswith(
+        f" and {list(TASKS)[-1]}"
+    )
+    assert all(task.damage in tasks.damages() for task in TASKS.values())
     assert tasks.damage("dehaze") == "damage"

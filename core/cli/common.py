@@ -309,7 +309,7 @@ def guesses(asked: str | Path | None, model: LoadedModel) -> bool:
 
     Raises :class:`UsageError` where it was asked for and cannot be done.
     """
-    can = tasks.of(model.task).takes_masks and model.provenance.get("guidance") is True
+    can = tasks.of(model.task).can_guess and model.provenance.get("guidance") is True
     if asked == "auto" and not can:
         check_takes_masks(model)
         raise UsageError(f"--mask auto: a mask can be guessed for shadows, not for {model.task}")

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core import __version__
+from core import __version__, tasks
 from core.cli import (
     calibrate,
     check,
@@ -47,8 +47,8 @@ DEBUG_VARIABLE = "MEMORYNET_DEBUG"
 _USAGE = """\
 memorynet [--sample] [--new-window] [PHOTO|FOLDER ...]
        memorynet COMMAND ..."""
-_DESCRIPTION = """\
-Restore photos spoiled by rain, shadow or blur.
+_DESCRIPTION = f"""\
+Restore photos spoiled by {tasks.damages()}.
 
 Without a command the window opens, with the photos given or a sample photo in it. Photos go to a window that
 is open already, unless a new one is asked for."""

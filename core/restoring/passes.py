@@ -106,7 +106,7 @@ class Network:
             job.tile_px,
         )
         self.notes += job.notes
-        if mask is not None and tasks.of(self.request.task).takes_masks:
+        if mask is not None and tasks.of(self.request.task).changes_light:
             out = shadow_light.relit(pixels, mask, out)
         return out, job.seen()
 

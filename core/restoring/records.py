@@ -133,7 +133,7 @@ class RestoreRequest:
         for mask in (self.mask, self.only, self.taught):
             if mask is not None and (mask.ndim != 2 or mask.dtype != "uint8"):
                 raise RestoreError(f"mask of {mask.shape} {mask.dtype}: need (height, width) uint8")
-        if self.guess and not tasks.of(self.task).takes_masks:
+        if self.guess and not tasks.of(self.task).can_guess:
             raise RestoreError(f"a mask can be guessed for shadows, not for {self.task}")
         try:
             scales.check(self.scale)

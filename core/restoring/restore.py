@@ -151,7 +151,7 @@ def _with_share(verdict: Verdict, found: shadow_guess.Guess) -> Verdict:
 
 def can_guess(model: Path, task: str) -> bool:
     """Whether :attr:`RestoreRequest.guess` may be asked of a model; False as well where it cannot be loaded."""
-    if not tasks.of(task).takes_masks:
+    if not tasks.of(task).can_guess:
         return False
     try:
         return load_model(model, "cpu", choose_precision("auto", "cpu")).provenance.get("guidance") is True

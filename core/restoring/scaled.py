@@ -253,7 +253,7 @@ class _Run:
             self.smear = _smear(self.pixels, self.request)
             out, measure = self._seen(*self._pass(self.pixels, by))
             return Found(out, self._verdict(out, measure, by, "the scale that was asked for"), measure)
-        if tasks.of(self.request.task).takes_masks and self.request.mask is not None:
+        if tasks.of(self.request.task).changes_light and self.request.mask is not None:
             by = scales.learned(self.width, self.height)
             out, measure = self._pass(self.pixels, by)
             why = "it is known where the shadow is, and at this size the model learned from shadows"

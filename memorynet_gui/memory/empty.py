@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core import tasks
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.widgets.empty import EmptyState
 
@@ -11,8 +12,8 @@ class EmptyMemory(EmptyState):
         super().__init__(thumbnails)
         self.say(
             "Look into the memory of a photo",
-            "The network remembers what rain and shadow look like, what clean places look like, and what this very photo "
-            "shows elsewhere. Drop a photo here, or restore one first: then point at a place and see what it is taken for, "
+            f"The network remembers what {tasks.damages('and')} look like, what clean places look like, and what this very "
+            "photo shows elsewhere. Drop a photo here, or restore one first: then point at a place and see what it is taken for, "
             "and from where it is rebuilt.",
             "or restore a photo first and come back",
         )

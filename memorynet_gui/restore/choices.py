@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OPEN_MODEL = "open…"
 _AUTO_HELP = (
     "Looks which damage each photo shows and takes it out; where that is not sure, it asks. Several are taken one "
-    "after the other: rain, shadows, blur."
+    f"after the other: {', '.join(task.noun for task in tasks.TASKS.values())}."
 )
 
 

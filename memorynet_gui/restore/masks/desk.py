@@ -254,7 +254,7 @@ class MaskDesk(QObject):
         if item is None or self._guessing is not None or self._shut:
             return
         task, path, item_id = self._task(), item.path, item.id
-        if not task:
+        if not tasks.of(task).can_guess:
             return
         chosen = self._choices.choice()
         choice = chosen if chosen.task == task else self._choices.choice_of(task)

@@ -175,7 +175,7 @@ class GuessReview(QObject):
         """Take over a batch; False where there is nothing to look at first: one photo, other damage, or all painted."""
         batch = [item for item in map(self._session.get, item_ids) if item is not None]
         batch = [item for item in batch if item.state is not ItemState.RUNNING]
-        masked = [(item, task) for item in batch if tasks.of(task := self._task(item, choice)).takes_masks]
+        masked = [(item, task) for item in batch if tasks.of(task := self._task(item, choice)).can_guess]
         items = [item for item, task in masked if task == masked[0][1]]
         wants = len(items) > 1 and not all(item.mask for item in items)
         if self.active or not wants or self._context.runner.busy:
