@@ -87,7 +87,6 @@ def _tiff_page(source: ByteSource, reader: image_exif.TiffReader, page: image_ex
     header.tiff = TiffLayout(
         compression=compression,
         photometric=photometric,
-        predictor=number(page, 317, 1),
         samples=samples,
         planar=samples > 1 and number(page, 284, 1) == 2,
         big_endian=reader.endian == ">",

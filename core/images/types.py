@@ -261,7 +261,6 @@ class Receipt:
 class TiffLayout:
     compression: int
     photometric: int
-    predictor: int
     samples: int
     planar: bool
     big_endian: bool

@@ -21,14 +21,13 @@ from core.images import metrics
 from core.images.types import ImageError
 from core.jobs import Emit, JobControl, ignore
 from core.model.config import STRIDE_PX
-from core.model.exemplars import ACTUAL, DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
+from core.model.exemplars import DEGRADED, POSITIVE, WRONG, SampleError, SampleMemory
 from core.model.network import MemoryNet
 from core.problems import describe
 from core.training.learning import losses
 
 WINDOW_PX = 256
 WINDOWS_PER_PHOTO = 4
-LARGEST_ACTUAL_PX = 1024  # longer edge of a photo looked at in one piece
 _DAMAGED_AT = 0.5  # of core.training.learning.losses.damage_map: certainly degraded, as in training
 _WRONG_SHARE = 0.05  # of a photo's cells: those whose result differs most from the truth,
 _WRONG_AT = 3 / 255  # if they differ by this on average
@@ -101,28 +100,6 @@ def fill(
     if not memory.count(POSITIVE):
         raise SampleError(f"none of {len(photos)} photos could be used to fill it")
     return memory
-
-
-def add_actual(memory: SampleMemory, network: MemoryNet, pixels: np.ndarray, name: str) -> int:
-    """Offer cells of the photo at hand, (H, W, 3) uint8 | uint16, as actual samples; returns how many were taken.
-
-    The photo is looked at in one piece, so hand in a reduced copy of a large one; positions are the copy's.
-
-    Raises:
-        SampleError: the network has no memory, or the photo is smaller than a patch.
-        ValueError: its longer edge exceeds :data:`LARGEST_ACTUAL_PX`.
-    """
-    if network.memory is None:
-        raise SampleError("a network without a memory has no embeddings to keep samples by")
-    height, width = pixels.shape[:2]
-    if max(height, width) > LARGEST_ACTUAL_PX:
-        raise ValueError(f"{name}: {width}x{height} px, reduce it to at most {LARGEST_ACTUAL_PX}")
-    _refuse_small(height, width, name, memory.thumbnail_px)
-    whole = np.ascontiguousarray(metrics.to_8bit(pixels)[None, : height // 8 * 8, : width // 8 * 8])
-    windows = _Windows(whole, np.zeros((1, 2), np.int64))
-    with torch.no_grad():
-        queries = network.embed(_tensor(whole.astype(np.float32) / 255, network))
-    return _offer(memory, ACTUAL, windows, whole, queries, name)
 
 
 @dataclass(frozen=True, slots=True)

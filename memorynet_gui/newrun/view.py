@@ -516,10 +516,6 @@ class NewRunView(QWidget):
         """The check that was asked for was cancelled."""
         self.questions.show_cancelled()
 
-    @property
-    def is_checking(self) -> bool:
-        return self.questions.is_open
-
     # --- ready -----------------------------------------------------------------------------------
 
     @property

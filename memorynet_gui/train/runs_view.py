@@ -312,10 +312,6 @@ class RunList(QListView):
         self._pressed_on_tick = False
         self._fit()
 
-    @property
-    def runs_model(self) -> RunsModel:
-        return self._model
-
     def set_runs(self, runs: Sequence[Run], here: Path | None, shown: Path | None) -> None:
         """``here``: the run that trains in this window; ``shown``: the one whose curves are seen."""
         self._model.shown = shown

@@ -22,7 +22,7 @@ from core.model.config import NetworkConfig
 from core.model.exemplars import ACTUAL, DEGRADED, NEGATIVE, POSITIVE, WRONG, SampleError, SampleMemory
 from core.model.network import MemoryNet
 from core.problems import describe
-from core.training.exemplar_fill import LARGEST_ACTUAL_PX, add_actual, fill
+from core.training.exemplar_fill import fill
 from tests.small import SMALL, photo, save_small_model, small_network
 
 KINDS = (POSITIVE, DEGRADED, WRONG)
@@ -162,8 +162,6 @@ def test_nothing_to_fill_from_is_an_error(network: MemoryNet) -> None:
     plain = MemoryNet(NetworkConfig(width=4, blocks=(1, 1, 1), granularities=(), polarities=()))
     with pytest.raises(SampleError, match="without a memory"):
         fill(plain, photos(), rain())
-    with pytest.raises(SampleError, match="without a memory"):
-        add_actual(SampleMemory(8), plain, photo(64, 64), "a.png")
 
 
 def test_filling_can_be_cancelled_between_photos(network: MemoryNet) -> None:
@@ -184,24 +182,6 @@ def test_filling_can_be_cancelled_between_photos(network: MemoryNet) -> None:
 def test_sixteen_bit_photos_and_pictures_in_memory_serve(network: MemoryNet) -> None:
     deep = fill(network, [("a.png", photo(64, 64, 1, np.uint16))], rain(), 0, BOUNDS)
     assert deep.exemplar(POSITIVE, 0).thumbnail.dtype == np.uint8
-
-
-def test_the_photo_at_hand_becomes_actual_samples(network: MemoryNet) -> None:
-    memory = SampleMemory(SMALL.memory_dim, {ACTUAL: 10})
-    pixels = photo(83, 70, 4)  # no multiples of the cell
-    assert add_actual(memory, network, pixels, "/somewhere/here.png") == 10
-    sample = memory.exemplar(ACTUAL, 3)
-    assert np.array_equal(
-        sample.thumbnail, pixels[sample.y_px : sample.y_px + 32, sample.x_px : sample.x_px + 32]
-    )
-    assert (sample.kind, sample.source) == (ACTUAL, "here.png")
-    memory.clear(ACTUAL)
-    assert memory.count(ACTUAL) == 0
-    assert add_actual(memory, network, pixels, "b.png") == 10
-    with pytest.raises(SampleError, match="30x90"):
-        add_actual(memory, network, photo(30, 90), "c.png")
-    with pytest.raises(ValueError, match="reduce"):
-        add_actual(memory, network, np.zeros((64, LARGEST_ACTUAL_PX + 1, 3), np.uint8), "d.png")
 
 
 def test_nearest_counts_degraded_before_wrong(memory: SampleMemory) -> None:
@@ -278,7 +258,8 @@ def test_no_path_and_nothing_of_the_photo_at_hand_gets_into_the_file(
     folder.mkdir()
     Image.fromarray(photo(64, 64)).save(folder / "beach.png")
     memory = fill(network, [folder / "beach.png"], rain(), bounds={WRONG: 4000})
-    add_actual(memory, network, photo(64, 64, 8), str(folder / "secret.png"))
+    thumbnail, corner = np.zeros((1, 32, 32, 3), np.uint8), np.zeros((1, 2))
+    memory.add(ACTUAL, units(1, 8, 3), thumbnail, str(folder / "secret.png"), corner)
     for name in ("C:\\Users\\someone\\own.png", "/home/someone/own.png", "own.png\x1b[2J"):
         memory.add(WRONG, units(1, 8, len(name)), np.zeros((1, 32, 32, 3), np.uint8), name, np.zeros((1, 2)))
     data = exemplars.save(memory, tmp_path / "model").read_bytes()

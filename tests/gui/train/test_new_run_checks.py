@@ -62,7 +62,7 @@ def test_the_check_of_the_photos_is_asked_for_and_shown(view: NewRunView) -> Non
 def test_the_estimate_is_shown_and_its_suggestion_taken(view: NewRunView) -> None:
     looked(view)
     view.estimate.button.click()
-    assert view.is_checking
+    assert view.questions.is_open
     view.show_estimate(estimated(6, 64))
     assert "About 2 h" in view.estimate.summary.text() or "120 min" in view.estimate.summary.text()
     use = next(b for b in view.estimate.findChildren(QPushButton) if b.text() == "Use it")
@@ -76,7 +76,7 @@ def test_the_estimate_is_shown_and_its_suggestion_taken(view: NewRunView) -> Non
     view.estimate.button.click()
     view.show_problem("The disk is on fire.")
     assert view.estimate.summary.text() == "The disk is on fire."
-    assert not view.is_checking
+    assert not view.questions.is_open
     view.estimate.button.click()
     view.show_cancelled()
     assert view.estimate.button.isEnabled()

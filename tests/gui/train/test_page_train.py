@@ -438,7 +438,7 @@ def test_the_checks_run_on_the_worker_and_answer(qapp: QApplication, tmp_path: P
         view.estimate.requested.emit()  # one at a time
         at.wait(lambda: reports)
         at.wait(lambda: not at.window.runner.busy)
-        assert reports[0].photos > 0 and not view.is_checking  # type: ignore[attr-defined]
+        assert reports[0].photos > 0 and not view.questions.is_open  # type: ignore[attr-defined]
         assert at.window.job_bar.text.full == "" and not at.page.can("cancel")
 
 
@@ -451,10 +451,10 @@ def test_a_check_can_be_cancelled_and_one_that_cannot_run_says_so(qapp: QApplica
         view.doctor.requested.emit()
         at.page.handle("cancel")
         at.wait(lambda: not at.window.runner.busy)
-        assert not view.is_checking and at.window.job_bar.text.full == ""
+        assert not view.questions.is_open and at.window.job_bar.text.full == ""
         at.window.runner.start(lambda _emit, _control: release.wait(60))
         view.doctor.requested.emit()
-        assert not view.is_checking and not at.page.stage().checks.busy
+        assert not view.questions.is_open and not at.page.stage().checks.busy
         release.set()
         at.wait(lambda: not at.window.runner.busy)
 

@@ -27,7 +27,7 @@ def test_overlays_and_what_differs(qapp: QApplication, tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "rain-2", contrastive_weight=0.003)
     other = make_run(tmp_path / "runs", "rain-1", age_s=60)
     with desk(qapp, tmp_path) as at:
-        model = at.panel.list.runs_model
+        model = at.panel.list.model()
         _toggle(model, model.index(1))
         assert at.panel.differences.text() == ("rain-2 differs from rain-1: contrastive weight 0.001 → 0.003")
         assert at.panel.differences.isVisible()
@@ -70,7 +70,7 @@ def test_the_menu_compares_as_the_dot_does(qapp: QApplication, tmp_path: Path) -
         assert at.panel.list.overlays() == () and not entry(1).isChecked()
         # by mouse: all of the dot, once
         at.panel.list.setFocus()
-        row = at.panel.list.visualRect(at.panel.list.runs_model.index(1))
+        row = at.panel.list.visualRect(at.panel.list.model().index(1))
         for number, x in enumerate((3, 8, 12, 16, 20, 25), 1):
             QTest.mouseClick(
                 at.panel.list.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(x, row.center().y())
@@ -136,7 +136,7 @@ def test_the_trash_takes_a_run_and_shows_the_next(
         at.wait(lambda: at.page.shown == other)
         at.wait(lambda: len(at.page.library.runs) == 1)
         assert gone.is_dir() and any("rain-2 is in the trash" in text for text in at.texts())
-        assert at.panel.list.runs_model.rowCount() == 1
+        assert at.panel.list.model().rowCount() == 1
 
 
 def test_a_run_can_be_put_back_from_the_trash_and_its_model_goes_with_it(
