@@ -29,7 +29,8 @@ from core.jobs import JobControl, ignore
 from core.model import catalog
 from core.model.checkpoint import CONFIG_FILE, WEIGHTS_FILE, load
 from core.restoring import pair_masks
-from core.restoring.evaluation import EvaluateRequest, EvaluationTable, evaluate
+from core.restoring.evaluation import EvaluateRequest, evaluate
+from core.restoring.evaluation_table import EvaluationTable
 from core.restoring.records import Choice
 from core.restoring.restore import RestoreRequest, restore
 from core.tasks import TASKS

@@ -19,8 +19,8 @@ from core.model.catalog import models as models
 from core.model.network import MemoryNet as MemoryNet
 from core.model.network import NetworkConfig as NetworkConfig
 from core.restoring.evaluation import EvaluateRequest as EvaluateRequest
-from core.restoring.evaluation import EvaluationTable as EvaluationTable
 from core.restoring.evaluation import evaluate as evaluate
+from core.restoring.evaluation_table import EvaluationTable as EvaluationTable
 from core.restoring.memory.inspection import Inspection as Inspection
 from core.restoring.records import Restored as Restored
 from core.tasks import TASKS as TASKS

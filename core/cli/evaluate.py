@@ -13,7 +13,7 @@ from core.cli import common, share
 from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
-    from core.restoring.evaluation import EvaluationTable, Scores
+    from core.restoring.evaluation_table import EvaluationTable, Scores
 
 _LAYOUTS = """\
 folders it understands:

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from core.images import metrics
-from core.restoring.evaluation import SIDES, EvaluationRow, EvaluationTable, RegionScores, Scores
+from core.restoring.evaluation_table import SIDES, EvaluationRow, EvaluationTable, RegionScores, Scores
 from core.restoring.verdict import Verdict
 
 _MADE_BY = ("device", "precision", "model", "model_sha256")

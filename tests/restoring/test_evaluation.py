@@ -17,7 +17,8 @@ from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
 from core.restoring import evaluation, evaluation_text, passes, restore
-from core.restoring.evaluation import EvaluateRequest, EvaluationRow, EvaluationTable, Scores, evaluate
+from core.restoring.evaluation import EvaluateRequest, evaluate
+from core.restoring.evaluation_table import EvaluationRow, EvaluationTable, Scores
 from core.restoring.records import Choice
 from tests.small import photo, save_small_model
 

@@ -21,7 +21,7 @@ from core.model.checkpoint import CheckpointError
 from core.model.network import MemoryNet
 from core.model.tensors import DeviceError, NotFinite
 from core.problems import describe
-from core.restoring import passes
+from core.restoring import passes, views
 from core.restoring.records import Restored, RestoreError, RestoreRequest
 from core.restoring.restore import restore
 from tests.small import photo, save_small_model, small_network
@@ -203,14 +203,14 @@ def test_from_a_card_to_the_processor(model: Path, monkeypatch: pytest.MonkeyPat
         ignore, JobControl(),
     )  # fmt: skip
     job.device, job.tile_px = "mps", 64
-    to_tensor = passes.to_tensor
+    to_tensor = views.to_tensor
 
     def no_room(pixels: np.ndarray, device: str) -> torch.Tensor:
         if device == "mps":
             raise RuntimeError("MPS backend out of memory")
         return to_tensor(pixels, device)
 
-    monkeypatch.setattr(passes, "to_tensor", no_room)
+    monkeypatch.setattr(views, "to_tensor", no_room)
     job.run()
     assert job.device == "cpu"
     assert any("processor" in note for note in job.notes)
@@ -223,7 +223,7 @@ def test_the_processor_gets_tiles_of_its_own_size(model: Path, monkeypatch: pyte
         "fp32", ignore, JobControl(),
     )  # fmt: skip
     job.device, job.tile_px = "mps", 256
-    to_tensor = passes.to_tensor
+    to_tensor = views.to_tensor
     events: list[object] = []
     job.emit = events.append
     tried: list[int] = []
@@ -237,7 +237,7 @@ def test_the_processor_gets_tiles_of_its_own_size(model: Path, monkeypatch: pyte
                 raise RuntimeError("MPS backend out of memory")
         return to_tensor(pixels, "cpu")
 
-    monkeypatch.setattr(passes, "to_tensor", room_for_one)
+    monkeypatch.setattr(views, "to_tensor", room_for_one)
     result = job.run()
     tiles = [event for event in events if isinstance(event, TileDone)]
     covered = np.zeros((300, 400), int)

@@ -19,7 +19,7 @@ from core.jobs import Cancelled, JobControl, ignore
 from core.model import checkpoint
 from core.model.memory_edit import MemoryEdit, MemoryEditError, Slots, Step
 from core.model.network import MemoryNet
-from core.restoring import passes
+from core.restoring import passes, views
 from core.restoring.restore import RestoreError, RestoreRequest, restore
 from tests.small import SMALL, photo, save_small_model, small_network
 
@@ -41,8 +41,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _reduced_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with large photos, but quick to compute."""
-    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 120)
-    monkeypatch.setattr(passes, "SUMMARY_PX", 90)
+    monkeypatch.setattr(views, "SUMMARY_WHOLE_PX", 120)
+    monkeypatch.setattr(views, "SUMMARY_PX", 90)
 
 
 def picture(width: int, height: int, seed: int = 0, dtype: type = np.uint8) -> image_io.Picture:
@@ -241,17 +241,17 @@ def test_a_mask_is_heard(model: Path, size: tuple[int, int]) -> None:
 def test_the_smallest_spot_still_counts_in_the_reduced_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = np.zeros((2000, 3000), np.uint8)
     mask[1234, 777] = 255
-    monkeypatch.setattr(passes, "SUMMARY_PX", 60)
-    small = passes.reduced_mask(mask)
-    assert small.shape == (40, 60) == passes.reduced_copy(np.zeros((2000, 3000, 3), np.uint8)).shape[:2]
+    monkeypatch.setattr(views, "SUMMARY_PX", 60)
+    small = views.reduced_mask(mask)
+    assert small.shape == (40, 60) == views.reduced_copy(np.zeros((2000, 3000, 3), np.uint8)).shape[:2]
     assert np.argwhere(small).tolist() == [[1234 // 50, 777 // 50]]
-    assert passes.reduced_mask(mask[:100, :100]).dtype == np.uint8
+    assert views.reduced_mask(mask[:100, :100]).dtype == np.uint8
 
 
 def test_the_photo_s_own_content_is_split_by_the_mask(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the mask says damaged, positive slots collect nothing: the reduced mask lies over the reduced photo."""
     network = passes.load_model(model, "cpu", "fp32").network
-    monkeypatch.setattr(passes, "SUMMARY_PX", 128)  # half as large, so the mask ends at the grid's 8 px
+    monkeypatch.setattr(views, "SUMMARY_PX", 128)  # half as large, so the mask ends at the grid's 8 px
     mask = np.zeros((200, 256), np.uint8)
     mask[:, :128] = 255
 
@@ -311,8 +311,8 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, largest_px: int) -> list[tu
 def test_the_ladder_holds_for_the_summary(
     model: Path, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 300)
-    monkeypatch.setattr(passes, "SUMMARY_PX", 290)
+    monkeypatch.setattr(views, "SUMMARY_WHOLE_PX", 300)
+    monkeypatch.setattr(views, "SUMMARY_PX", 290)
     what = picture(310, 280)
     expected = run(what, model, precision=precision)
     largest = 64 + 2 * SMALL.halo_px
@@ -332,7 +332,7 @@ def test_the_processor_goes_on_with_the_same_summary(model: Path, monkeypatch: p
         passes.load_model(model, "cpu", "fp32"), "cpu", "fp32", ignore, JobControl(),
     )  # fmt: skip
     job.device = "mps"
-    to_tensor, forward = passes.to_tensor, MemoryNet.forward
+    to_tensor, forward = views.to_tensor, MemoryNet.forward
     summaries: list[torch.Tensor] = []
 
     def watched(self: MemoryNet, image: torch.Tensor, guide: Any, summary: Any, **more: Any) -> Any:
@@ -341,15 +341,15 @@ def test_the_processor_goes_on_with_the_same_summary(model: Path, monkeypatch: p
             raise RuntimeError("MPS backend out of memory")
         return forward(self, image, guide, summary, **more)
 
-    monkeypatch.setattr(passes, "to_tensor", lambda pixels, device: to_tensor(pixels, "cpu"))
+    monkeypatch.setattr(views, "to_tensor", lambda pixels, device: to_tensor(pixels, "cpu"))
     monkeypatch.setattr(MemoryNet, "forward", watched)
     monkeypatch.setattr(passes._Job, "_summarise", _once(passes._Job._summarise))
     pixels = job.run()
     assert job.device == "cpu"
     assert all(torch.equal(summary, summaries[0]) for summary in summaries)
     monkeypatch.undo()
-    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 120)
-    monkeypatch.setattr(passes, "SUMMARY_PX", 90)
+    monkeypatch.setattr(views, "SUMMARY_WHOLE_PX", 120)
+    monkeypatch.setattr(views, "SUMMARY_PX", 90)
     assert np.abs(pixels.astype(int) - run(picture(200, 150), model, precision="fp32")).max() <= 1
 
 

@@ -37,14 +37,11 @@ from core.restoring.memory.record import Held, MemoryLook
 from core.restoring.passes import (
     Network,
     is_out_of_memory,
-    is_reduced,
     load_model,
-    network_input,
-    reduced_size,
-    summary_address,
     tile_for,
 )
 from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
+from core.restoring.views import is_reduced, network_input, reduced_size, summary_address
 
 
 def look(

@@ -25,16 +25,16 @@ from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import shadow_light, tiling
 from core.restoring.memory.inspection import check_memory
-from core.restoring.passes import (
+from core.restoring.passes import load_model
+from core.restoring.records import RestoreRequest
+from core.restoring.views import (
     View,
     given_actual,
-    load_model,
     mean_of_views,
     network_input,
     summary_address,
     taught_on_grid,
 )
-from core.restoring.records import RestoreRequest
 
 LARGEST_PX = 250_000
 """Most pixels of a region: on two ordinary cores an edit of them answers within a second."""

@@ -19,13 +19,13 @@ from core.model.exemplars import SampleMemory
 from core.model.memory_edit import MemoryEdit, Slots, Step
 from core.model.network import MemoryNet
 from core.model.tensors import to_tensor
-from core.restoring import passes, shadow_guess
+from core.restoring import shadow_guess, views
 from core.restoring.memory import look as memory_look
 from core.restoring.memory import map as memory_map
 from core.restoring.memory import probe as memory_probe
 from core.restoring.memory.record import MemoryLook
-from core.restoring.passes import reduced_copy
 from core.restoring.restore import RestoreError, RestoreRequest, restore
+from core.restoring.views import reduced_copy
 from core.training.exemplar_fill import fill
 from tests.restoring.test_shadow_light import disc, ground, levels
 from tests.small import photo, save_small_model, small_network
@@ -131,8 +131,8 @@ def test_sources_add_up_to_the_content(model: Path, seen: MemoryLook) -> None:
 
 
 def test_a_reduced_copy_gives_places_of_the_photo(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "SUMMARY_WHOLE_PX", 640)
-    monkeypatch.setattr(passes, "SUMMARY_PX", 448)
+    monkeypatch.setattr(views, "SUMMARY_WHOLE_PX", 640)
+    monkeypatch.setattr(views, "SUMMARY_PX", 448)
     large = memory_look.look(picture(900, 300), request_for(model))
     assert large.copy_size == (448, 149) and large.claims.shape[1:] == (19, 56)
     place = large.place(450, 150)
