@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from core import __version__
 from core.model.catalog import RESOURCES
 from memorynet_gui.frame import settings_parts as parts
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.parts import Elided
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class About(QWidget):
         words.setSpacing(2)
         words.addWidget(name)
         words.addWidget(self.versions)
-        self.copy_versions = parts.button("Copy", "Copy the versions, for a report")
+        self.copy_versions = text_button("Copy", "Copy the versions, for a report")
         self.copy_versions.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.versions.text()))
         top = QHBoxLayout()
         top.setSpacing(16)
@@ -93,7 +94,7 @@ class About(QWidget):
         row.setSpacing(8)
         path = Elided(str(where()))
         path.setProperty("role", "secondary")
-        button = parts.button("Open", f"Open the folder: {title.lower()}")
+        button = text_button("Open", f"Open the folder: {title.lower()}")
         button.setAccessibleName(f"Open the folder: {title.lower()}")
         button.setProperty("compact", True)
         button.clicked.connect(lambda: _open_folder(where()))

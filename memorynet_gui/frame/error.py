@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -29,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from memorynet_gui.base.problems import Problem, title
 from memorynet_gui.look import icons
+from memorynet_gui.widgets.buttons import text_button
 
 WIDTH_PX = 520
 OPEN_MAX = 3
@@ -75,15 +75,17 @@ class ErrorDialog(QDialog):
         self.todo = _words(problem.todo, "")
         self.times = _words("", "caption")
         self.times.hide()
-        self.copy = _button("Copy details", "Copy what happened, with the technical details, for a report")
+        self.copy = text_button(
+            "Copy details", "Copy what happened, with the technical details, for a report"
+        )
         self.copy.clicked.connect(self.copy_details)
-        self.show_details = _button("Show details", "The technical details, for a report")
+        self.show_details = text_button("Show details", "The technical details, for a report")
         self.show_details.setCheckable(True)
         self.show_details.toggled.connect(self._toggle_details)
-        self.open_log = _button("Open log folder", "Show the folder with the program's log")
+        self.open_log = text_button("Open log folder", "Show the folder with the program's log")
         self.open_log.setVisible(log_file is not None)
         self.open_log.clicked.connect(self._open_log)
-        self.close_button = _button("Close", "Close this message (Esc)")
+        self.close_button = text_button("Close", "Close this message (Esc)")
         self.close_button.setProperty("role", "primary")
         self.close_button.setDefault(True)
         self.close_button.clicked.connect(self.close)
@@ -219,11 +221,3 @@ def _words(text: str, role: str) -> QLabel:
     if role:
         label.setProperty("role", role)
     return label
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setAccessibleName(text)
-    button.setAutoDefault(False)
-    return button

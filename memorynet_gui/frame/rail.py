@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QVBoxLayout, QWidget
+from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QButtonGroup, QVBoxLayout, QWidget
 
 from memorynet_gui.look import icons
 from memorynet_gui.look.theme import set_surface
+from memorynet_gui.widgets.buttons import PaintedButton
 
 WIDTH_PX = 72
 _BUTTON = QSize(60, 58)
@@ -15,7 +16,7 @@ _ICON_PX = 20
 _CAPTION_PX = 11
 
 
-class RailButton(QAbstractButton):
+class RailButton(PaintedButton):
     """Icon over word; the current page's lies on a control's grey."""
 
     def __init__(self, title: str, icon_name: str, parent: QWidget | None = None) -> None:
@@ -24,7 +25,6 @@ class RailButton(QAbstractButton):
         self.setText(title)
         self.setAccessibleName(title)
         self.setCheckable(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedSize(_BUTTON)
 
@@ -55,12 +55,6 @@ class RailButton(QAbstractButton):
             painter.setPen(QPen(palette.color(QPalette.ColorRole.Highlight), 2))
             painter.drawRoundedRect(shape.adjusted(1, 1, -1, -1), 4, 4)
         painter.end()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.click()
-            return
-        super().keyPressEvent(event)
 
 
 class Rail(QWidget):

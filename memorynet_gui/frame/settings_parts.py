@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 
 def form() -> QFormLayout:
@@ -41,11 +41,3 @@ def caption(text: str) -> QLabel:
     label.setProperty("role", "caption")
     label.setWordWrap(True)
     return label
-
-
-def button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setAccessibleName(text.rstrip("…"))
-    button.setAutoDefault(False)
-    return button

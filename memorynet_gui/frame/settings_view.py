@@ -30,6 +30,7 @@ from core.training import runs
 from memorynet_gui.frame import settings_parts as parts
 from memorynet_gui.frame.about import About
 from memorynet_gui.look.theme import MODES, inset
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.parts import DetailCombo, Elided
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class SettingsDialog(QDialog):
         self.about = About(self.settings)
         self.tabs.addTab(self.about, "About")
         self.show_part(page)
-        self.close_button = parts.button("Close", "Close the settings (Esc)")
+        self.close_button = text_button("Close", "Close the settings (Esc)")
         self.close_button.setDefault(True)
         self.close_button.clicked.connect(self.accept)
         below = QHBoxLayout()
@@ -99,7 +100,7 @@ class SettingsDialog(QDialog):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         for number, mode in enumerate(MODES):
-            button = parts.button(mode.capitalize(), f"{_THEME_WORDS[mode]}")
+            button = text_button(mode.capitalize(), f"{_THEME_WORDS[mode]}")
             button.setProperty("role", "segment")
             button.setCheckable(True)
             self.theme_buttons.addButton(button, number)
@@ -125,9 +126,9 @@ class SettingsDialog(QDialog):
 
     def _saving(self) -> QWidget:
         self.folder = Elided("", Qt.TextElideMode.ElideMiddle)
-        self.choose_folder = parts.button("Choose…", "Choose the folder results are written to")
+        self.choose_folder = text_button("Choose…", "Choose the folder results are written to")
         self.choose_folder.clicked.connect(self._choose_folder)
-        self.beside = parts.button("Beside the original", "Write each result into its original's folder")
+        self.beside = text_button("Beside the original", "Write each result into its original's folder")
         self.beside.clicked.connect(self._put_beside)
         place = QVBoxLayout()
         place.setSpacing(8)
@@ -160,7 +161,7 @@ class SettingsDialog(QDialog):
             "Says what there is in each photo and previews the shown one, before anything is restored"
         )
         self.look.toggled.connect(lambda on: setattr(self.settings, "look_automatically", on))
-        self.clear_recent = parts.button("Forget recent files", "Empty the list of recent files")
+        self.clear_recent = text_button("Forget recent files", "Empty the list of recent files")
         self.clear_recent.clicked.connect(self._clear_recent)
         self.longest = DetailCombo("Size", "Larger results are written at this size; none is enlarged")
         self.longest.currentIndexChanged.connect(self._choose_size)
@@ -194,9 +195,9 @@ class SettingsDialog(QDialog):
         line.setPlaceholderText("Name for what stands below")
         line.textEdited.connect(lambda _text: self._can_keep())
         self.preset.activated.connect(lambda row: self.settings.use_preset(self.preset.itemText(row)))
-        self.keep_preset = parts.button("Keep", "Keep what stands below under this name")
+        self.keep_preset = text_button("Keep", "Keep what stands below under this name")
         self.keep_preset.clicked.connect(lambda: self.settings.keep_preset(self.preset.currentText().strip()))
-        self.drop_preset = parts.button("Remove", "Forget the preset of this name; nothing else changes")
+        self.drop_preset = text_button("Remove", "Forget the preset of this name; nothing else changes")
         self.drop_preset.clicked.connect(lambda: self.settings.drop_preset(self.preset.currentText().strip()))
         row = QHBoxLayout()
         row.setSpacing(8)
@@ -221,10 +222,10 @@ class SettingsDialog(QDialog):
 
     def _training(self) -> QWidget:
         self.runs_folder = Elided("", Qt.TextElideMode.ElideMiddle)
-        choose = parts.button("Choose…", "Choose the folder where training runs are kept")
+        choose = text_button("Choose…", "Choose the folder where training runs are kept")
         choose.setAccessibleName("Choose the folder for runs")
         choose.clicked.connect(self._choose_runs_folder)
-        self.usual_runs = parts.button("The usual one", "Keep runs in the program's own folder")
+        self.usual_runs = text_button("The usual one", "Keep runs in the program's own folder")
         self.usual_runs.clicked.connect(lambda: setattr(self.settings, "runs_folder", None))
         place = QVBoxLayout()
         place.setSpacing(8)

@@ -27,7 +27,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -38,6 +37,7 @@ from memorynet_gui.base.background import Background
 from memorynet_gui.base.thumbnails import image_from_rgb
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.newrun.degrade_rows import ParameterRow, SharesRow
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.hold import HoldSpace
 
@@ -180,9 +180,11 @@ class DegradePreview(QWidget):
         self.note = QLabel()
         self.note.setWordWrap(True)
         set_role(self.note, "caption")
-        self.dice = _button("Other samples", "Draw other places and other damage by the same settings")
+        self.dice = text_button(
+            "Other samples", "Draw other places and other damage by the same settings", compact=True
+        )
         self.dice.clicked.connect(self._throw_dice)
-        self.reset = _button("Reset", "Back to the settings that this damage comes with")
+        self.reset = text_button("Reset", "Back to the settings that this damage comes with", compact=True)
         self.reset.clicked.connect(self._reset)
         below = QHBoxLayout()
         below.setSpacing(8)
@@ -396,11 +398,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "low"):
         return (value.low, value.high)
     return tuple(value) if isinstance(value, list | tuple) else value
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setAccessibleName(text)
-    button.setProperty("compact", True)
-    return button

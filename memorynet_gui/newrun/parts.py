@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from memorynet_gui.look.theme import set_role, set_surface
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.parts import Elided
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class RecipeHead(QWidget):
         set_role(title, "title")
         self.source = Elided("", Qt.TextElideMode.ElideMiddle)
         self.source.setAccessibleName("Which recipe this is")
-        self.load = button("Load…", "Open a recipe from a file")
-        self.save = button("Save as…", "Keep this recipe as a file that people can read")
-        self.copy = button("Duplicate", "Go on with a copy of this recipe under another name")
+        self.load = text_button("Load…", "Open a recipe from a file")
+        self.save = text_button("Save as…", "Keep this recipe as a file that people can read")
+        self.copy = text_button("Duplicate", "Go on with a copy of this recipe under another name")
         self.load.clicked.connect(self._ask_load)
         self.save.clicked.connect(self._ask_save)
         self.copy.clicked.connect(self.copy_requested)
@@ -86,7 +87,7 @@ class RunsPlace(QWidget):
         words = QLabel("Kept in")
         set_role(words, "secondary")
         self._place = Elided("", Qt.TextElideMode.ElideMiddle)
-        self.change = button("Change…", "Choose another folder for runs, this one and those to come")
+        self.change = text_button("Change…", "Choose another folder for runs, this one and those to come")
         self.change.clicked.connect(self._ask)
         row = _row(self, words)
         row.addWidget(self._place, 1)
@@ -124,9 +125,9 @@ class StartBar(QWidget):
         self.reason = QLabel()
         self.reason.setWordWrap(True)
         self.reason.setAccessibleName("What will run, or why it cannot start")
-        self.show_button = button("Show", "Go to what needs another value")
+        self.show_button = text_button("Show", "Go to what needs another value")
         self.show_button.setProperty("compact", True)
-        self.start = button("Start training", "Freeze the recipe as it stands and begin (Ctrl+Enter)")
+        self.start = text_button("Start training", "Freeze the recipe as it stands and begin (Ctrl+Enter)")
         set_role(self.start, "primary")
         self.show_button.clicked.connect(self.show_requested)
         self.start.clicked.connect(self.start_requested)
@@ -172,13 +173,6 @@ def line() -> QWidget:
     made = QWidget()
     made.setFixedHeight(1)
     set_surface(made, "window")
-    return made
-
-
-def button(text: str, tooltip: str) -> QPushButton:
-    made = QPushButton(text)
-    made.setToolTip(tooltip)
-    made.setAccessibleName(text.rstrip("…"))
     return made
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from memorynet_gui.look import icons
 from memorynet_gui.look.theme import app_font, caption_font
 from memorynet_gui.newrun.presets import Preset
+from memorynet_gui.widgets.buttons import PaintedButton
 
 _PAD_PX, _ICON_PX, _MIN_PX = 12, 20, 150
 
 
-class PresetCard(QAbstractButton):
+class PresetCard(PaintedButton):
     """Title and what it is for; checked while it is what the form began from."""
 
     def __init__(self, preset: Preset) -> None:
@@ -27,7 +28,6 @@ class PresetCard(QAbstractButton):
         self.setToolTip(preset.words)
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
@@ -39,12 +39,6 @@ class PresetCard(QAbstractButton):
 
     def nextCheckState(self) -> None:
         """A press asks; the owner says which is chosen."""
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     def sizeHint(self) -> QSize:
         return QSize(200, self.heightForWidth(200))

@@ -43,6 +43,7 @@ from memorynet_gui.newrun.mixing import (
 )
 from memorynet_gui.newrun.presets import SourceFound
 from memorynet_gui.newrun.recipe_fields import sentence
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import DirectSlider, Elided
@@ -309,12 +310,12 @@ class SourcesPanel(QWidget):
         self._group = QButtonGroup(self)
         self._list = QVBoxLayout()
         self._list.setSpacing(2)
-        self.mix = _button(
+        self.mix = text_button(
             "Mix several sources", "Learn from more than one kind of photos, by shares of your own"
         )
-        self.one = _button("Use one source", "")
-        self.add = _button("Add a source", "Learn from something else, too")
-        self.undo = _button("Bring it back", "")
+        self.one = text_button("Use one source", "")
+        self.add = text_button("Add a source", "Learn from something else, too")
+        self.undo = text_button("Bring it back", "")
         self._menu = QMenu(self)
         self.add.setMenu(self._menu)
         self.mix.clicked.connect(self.mix_requested)
@@ -473,10 +474,3 @@ def _folder_name(folder: str) -> str:
     if folder in BUNDLED:
         return "the photos that ship"
     return folder if folder == "DATA" or folder.startswith("DATA/") else Path(folder).name
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(text)
-    button.setToolTip(tooltip)
-    return button

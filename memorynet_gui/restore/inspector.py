@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
-    QPushButton,
     QSizePolicy,
     QToolButton,
     QVBoxLayout,
@@ -33,6 +32,7 @@ from memorynet_gui.restore.batch.outdated import made_with
 from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.kept.row import KeptRow
 from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words, thoroughness_words
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.ends import SliderWithEnds
 from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import (
@@ -243,10 +243,10 @@ class Inspector(QWidget):
         layout.addLayout(self._receipt_rows)
 
     def _build_buttons(self) -> QWidget:
-        self.restore = _button("Restore", "Restore this photo")
-        self.save = _button("Save", "Save the result beside the original (Ctrl+S)")
+        self.restore = text_button("Restore", "Restore this photo")
+        self.save = text_button("Save", "Save the result beside the original (Ctrl+S)")
         set_role(self.save, "primary")
-        self.save_as = _button("Save as…", "Choose name, format, quality and bit depth (Ctrl+Shift+S)")
+        self.save_as = text_button("Save as…", "Choose name, format, quality and bit depth (Ctrl+Shift+S)")
         self.more = QToolButton()
         self.more.setText("More")
         self.more.setAccessibleName("More to do with the result")
@@ -507,10 +507,3 @@ def _entry(menu: QMenu, action_id: str, wish: SignalInstance) -> QAction:
     action.triggered.connect(lambda: wish.emit())  # noqa: PLW0108  # without the "checked" of the menu
     menu.addAction(action)
     return action
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setAccessibleName(text.rstrip("…"))
-    return button

@@ -518,9 +518,7 @@ class RestorePage(Page):
         batch = self.flow.batch_choice
         self._inspector.set_batch(batch)
         self.filmstrip.set_batch("" if batch is None else choice_words(batch))
-        shown = self.stage.shown is not None and not self.review.in_front
-        for button in (*self.toolbar.modes.values(), self.toolbar.fit, self.toolbar.actual):
-            button.setEnabled(shown)
+        self.toolbar.set_shown(self.stage.shown is not None and not self.review.in_front)
         self.toolbar.paint.setEnabled(self.can("paint_mask"))
         self.toolbar.paint.setChecked(self.masks.active)
         self._count.start()

@@ -8,27 +8,25 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QLabel,
     QMenu,
-    QPushButton,
     QToolButton,
     QWidget,
 )
 
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.base.words import short_folder
-from memorynet_gui.compare.controls import mode_segments
+from memorynet_gui.compare.controls import CanvasToolbar
 from memorynet_gui.look.theme import set_role
+from memorynet_gui.widgets.buttons import serve
 from memorynet_gui.widgets.parts import elided_within
 
 _MIDDLE = Qt.TextElideMode.ElideMiddle
 _NAME_PX, _FOLDER_PX = 320, 240  # of a recent file, in the menu
 
 
-class RestoreToolbar(QWidget):
-    """Owns the widgets; the window lays them out. ``wanted(action id)`` for every press."""
+class RestoreToolbar(CanvasToolbar):
+    """A canvas's, and what is done with the queue."""
 
-    wanted = Signal(str)
     recent_wanted = Signal(object)  # Path
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -36,26 +34,15 @@ class RestoreToolbar(QWidget):
         self.open = QToolButton()
         self.open.setText("Open…")
         self.open.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
-        self._describe(self.open, "open")
+        serve(self.open, "open")
         self.menu = QMenu(self.open)
         self.open.setMenu(self.menu)
         self.open.clicked.connect(lambda: self.wanted.emit("open"))
-        self.paste = self._button("Paste", "paste")
-        self.run = self._button("Restore all", "run_all")
+        self.paste = self._button("paste", "Paste")
+        self.run = self._button("run_all", "Restore all")
         self.run.setProperty("role", "primary")
-        self.paint = self._button(ACTIONS["paint_mask"].text, "paint_mask")
+        self.paint = self._button("paint_mask")
         self.paint.setCheckable(True)
-        self.segments = mode_segments()
-        self.modes = self.segments.buttons
-        self.segments.chosen.connect(lambda mode: self.wanted.emit(f"mode_{mode}"))
-        self.zoom = QLabel()
-        self.zoom.setProperty("role", "secondary")
-        self.zoom.setAccessibleName("Zoom")
-        self.zoom.setToolTip("Zoom: pixels of the screen for each pixel of the photo")
-        self.zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.zoom.setFixedWidth(self.zoom.fontMetrics().horizontalAdvance("3200 %") + 4)
-        self.fit = self._button("Fit", "zoom_fit")
-        self.actual = self._button("100 %", "zoom_100")
         self.open.setFixedHeight(self.paste.sizeHint().height())
         self.set_recent(())
 
@@ -65,13 +52,6 @@ class RestoreToolbar(QWidget):
             "centre": [self.segments],
             "right": [self.zoom, self.fit, self.actual],
         }
-
-    def set_zoom(self, zoom: float) -> None:
-        """Screen pixels for each of the photo's; 0 without a photo."""
-        self.zoom.setText(f"{100 * zoom:.0f} %" if zoom >= 0.1 else f"{100 * zoom:.1f} %" if zoom > 0 else "")
-
-    def set_mode(self, mode: str) -> None:
-        self.modes[mode].setChecked(True)
 
     def set_running(self, running: bool, waiting: int, again: int = 0) -> None:
         """The one accent button starts the queue, and stops it while it runs.
@@ -85,7 +65,7 @@ class RestoreToolbar(QWidget):
             word = "Cancel" if running else "Restore all" if waiting != 1 else "Restore"
         self.run.setText(word)
         set_role(self.run, "" if running else "primary")
-        self._describe(self.run, "cancel" if running else "run_all")
+        serve(self.run, "cancel" if running else "run_all")
         if offers_again:
             self.run.setToolTip(
                 "The settings have changed since these were restored: make them anew"
@@ -112,16 +92,3 @@ class RestoreToolbar(QWidget):
         action.setToolTip(ACTIONS[action_id].full_tooltip)
         action.triggered.connect(lambda: self.wanted.emit(action_id))
         self.menu.addAction(action)
-
-    def _button(self, text: str, action_id: str) -> QPushButton:
-        button = QPushButton(text)
-        self._describe(button, action_id)
-        button.clicked.connect(lambda: self.wanted.emit(str(button.property("action_id"))))
-        return button
-
-    @staticmethod
-    def _describe(button: QPushButton | QToolButton, action_id: str) -> None:
-        entry = ACTIONS[action_id]
-        button.setProperty("action_id", action_id)
-        button.setToolTip(entry.full_tooltip)
-        button.setAccessibleName(entry.text.rstrip("…"))

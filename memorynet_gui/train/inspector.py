@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -27,6 +26,7 @@ from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.base.words import clock, size_text
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.train.runs_view import RunList, can_continue, is_elsewhere, score_text, state_word
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import Elided, ProblemBox, Row, column, heading
 
@@ -192,9 +192,9 @@ class TrainInspector(QWidget):
 
     def _build_control(self) -> None:
         self.control_heading = heading("Control")
-        self.pause = _button("Pause", "Hold on; nothing is lost (Ctrl+P)")
-        self.save = _button("Save now", f"A checkpoint after the step at hand ({_key('save_run')})")
-        self.stop = _button("Stop", "End after the step at hand, with a usable model")
+        self.pause = text_button("Pause", "Hold on; nothing is lost (Ctrl+P)")
+        self.save = text_button("Save now", f"A checkpoint after the step at hand ({_key('save_run')})")
+        self.stop = text_button("Stop", "End after the step at hand, with a usable model")
         self.pause.clicked.connect(self._pause_or_resume)
         self.save.clicked.connect(self.save_requested)
         self.stop.clicked.connect(self.stop_requested)
@@ -206,7 +206,7 @@ class TrainInspector(QWidget):
             row.addWidget(button, 1)
         self.steering = QWidget()
         self.steering.setLayout(row)
-        self.proceed = _button("Continue", "Go on exactly where it stopped, with its own recipe and data")
+        self.proceed = text_button("Continue", "Go on exactly where it stopped, with its own recipe and data")
         self.proceed.clicked.connect(self.continue_requested)
         self.state_row = Row("State")
         self.best_row = Row("Best PSNR")
@@ -253,10 +253,12 @@ class TrainInspector(QWidget):
         self.notes_part.setLayout(column(8, heading("Notes"), self.notes))
 
     def _build_buttons(self) -> None:
-        self.restore = _button("Restore with this model", "Open the Restore page with this run's best model")
+        self.restore = text_button(
+            "Restore with this model", "Open the Restore page with this run's best model"
+        )
         set_role(self.restore, "primary")
-        self.clone = _button("Clone", "A new run with this recipe, to change something in it")
-        self.export = _button("Export…", f"Model, curves or recipe as files ({_key('export_run')})")
+        self.clone = text_button("Clone", "A new run with this recipe, to change something in it")
+        self.export = text_button("Export…", f"Model, curves or recipe as files ({_key('export_run')})")
         self.folder = GlyphButton("Show the run's folder", "mdi6.folder-open-outline", _GLYPH, filled=True)
         self.trash = GlyphButton("Move the run to the trash", "mdi6.trash-can-outline", _GLYPH, filled=True)
         self.restore.clicked.connect(self.restore_requested)
@@ -449,10 +451,3 @@ def age_text(seconds: float) -> str:
 
 def _key(action_id: str) -> str:
     return ACTIONS[action_id].shortcut_text
-
-
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.setAccessibleName(text.rstrip("…"))
-    return button

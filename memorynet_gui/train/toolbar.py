@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QWidget
 
-from memorynet_gui.base.actions import ACTIONS
+from memorynet_gui.widgets.buttons import action_button
+from memorynet_gui.widgets.segments import Segments
 
 CURVES, CONTRAST = "curves", "contrast"
+_PLAIN, _OTHER = "plain", "other"
 
 
 class TrainToolbar(QWidget):
@@ -22,30 +22,32 @@ class TrainToolbar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.new = self._button("new_run")
-        self.open = self._button("open_recipe")
-        self.export = self._button("export_run")
-        self.parts, part_buttons = self._segments(
-            (("Curves", "How training went, step by step"), ("Contrast", "What is pulled together and apart"))
+        self.new, self.open, self.export = (
+            action_button(action_id, self.wanted) for action_id in ("new_run", "open_recipe", "export_run")
         )
-        self.smoothing, smoothing_buttons = self._segments(
-            (("Raw", "Every value as it was reported"), ("Smoothed", "Averaged, the raw values faint behind"))
-        )
-        self.scale, scale_buttons = self._segments(
+        self.parts = Segments(
             (
-                ("Linear", "Equal steps are equal distances"),
-                ("Log", "Equal ratios are equal distances, for losses"),
+                (CURVES, "Curves", "How training went, step by step"),
+                (CONTRAST, "Contrast", "What is pulled together and apart"),
             )
         )
-        self._part_buttons = dict(zip((CURVES, CONTRAST), part_buttons, strict=True))
-        self._smoothing_buttons = dict(zip((False, True), smoothing_buttons, strict=True))
-        self._scale_buttons = dict(zip((False, True), scale_buttons, strict=True))
-        for part, button in self._part_buttons.items():
-            button.clicked.connect(lambda _on=False, part=part: self.part_chosen.emit(part))
-        for on, button in self._smoothing_buttons.items():
-            button.clicked.connect(lambda _on=False, on=on: self.smoothed_chosen.emit(on))
-        for on, button in self._scale_buttons.items():
-            button.clicked.connect(lambda _on=False, on=on: self.log_chosen.emit(on))
+        self.smoothing = Segments(
+            (
+                (_PLAIN, "Raw", "Every value as it was reported"),
+                (_OTHER, "Smoothed", "Averaged, the raw values faint behind"),
+            )
+        )
+        self.scale = Segments(
+            (
+                (_PLAIN, "Linear", "Equal steps are equal distances"),
+                (_OTHER, "Log", "Equal ratios are equal distances, for losses"),
+            )
+        )
+        self.parts.chosen.connect(self.part_chosen)
+        self.smoothing.chosen.connect(lambda key: self.smoothed_chosen.emit(key == _OTHER))
+        self.scale.chosen.connect(lambda key: self.log_chosen.emit(key == _OTHER))
+        self.parts.choose(CURVES)
+        self.set_looks(False, False)
 
     def widgets(self) -> dict[str, list[QWidget]]:
         return {
@@ -61,36 +63,8 @@ class TrainToolbar(QWidget):
         for widget in (self.smoothing, self.scale):
             widget.setVisible(has_run and part == CURVES)
         self.export.setEnabled(can_export)
-        self._part_buttons[part].setChecked(True)
+        self.parts.choose(part)
 
     def set_looks(self, smoothed: bool, log: bool) -> None:
-        self._smoothing_buttons[smoothed].setChecked(True)
-        self._scale_buttons[log].setChecked(True)
-
-    def _segments(self, entries: Sequence[tuple[str, str]]) -> tuple[QFrame, list[QPushButton]]:
-        frame = QFrame()
-        frame.setProperty("role", "segments")
-        row = QHBoxLayout(frame)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        group = QButtonGroup(self)
-        buttons = []
-        for text, tooltip in entries:
-            button = QPushButton(text)
-            button.setProperty("role", "segment")
-            button.setCheckable(True)
-            button.setToolTip(tooltip)
-            button.setAccessibleName(text)
-            group.addButton(button)
-            row.addWidget(button)
-            buttons.append(button)
-        buttons[0].setChecked(True)
-        return frame, buttons
-
-    def _button(self, action_id: str) -> QPushButton:
-        action = ACTIONS[action_id]
-        button = QPushButton(action.text)
-        button.setAccessibleName(action.text.rstrip("…"))
-        button.setToolTip(action.full_tooltip)
-        button.clicked.connect(lambda: self.wanted.emit(action_id))
-        return button
+        self.smoothing.choose(_OTHER if smoothed else _PLAIN)
+        self.scale.choose(_OTHER if log else _PLAIN)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from memorynet_gui.base.thumbnails import Thumbnails
+from memorynet_gui.widgets.buttons import PaintedButton
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
@@ -20,7 +21,7 @@ PHOTO = QSize(184, 124)
 CAPTION_PX = 24
 
 
-class SampleButton(QAbstractButton):
+class SampleButton(PaintedButton):
     """A sample photo that can be clicked."""
 
     def __init__(self, sample: Sample, thumbnails: Thumbnails) -> None:
@@ -32,19 +33,12 @@ class SampleButton(QAbstractButton):
         self.setToolTip(f"Try it on “{sample.name}”\n{sample.credit}")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFixedSize(PHOTO.width() + 8, PHOTO.height() + CAPTION_PX + 8)
         thumbnails.ready.connect(self._came)
 
     def _came(self, path: Path) -> None:
         if path == self.sample.path:
             self.update()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

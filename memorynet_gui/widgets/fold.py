@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from memorynet_gui.look import icons
+from memorynet_gui.widgets.buttons import PaintedButton
 
 _ICON_PX, _HEIGHT_PX, _GAP_PX, _PAD_PX = 16, 28, 4, 2
 
 
-class FoldButton(QAbstractButton):
+class FoldButton(PaintedButton):
     """Checkable; checked means unfolded. Who owns it shows and hides."""
 
     def __init__(self, text: str, tooltip: str, parent: QWidget | None = None) -> None:
@@ -21,18 +22,11 @@ class FoldButton(QAbstractButton):
         self.setToolTip(tooltip)
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
         text_px = self.fontMetrics().horizontalAdvance(self.text())
         return QSize(_PAD_PX + _ICON_PX + _GAP_PX + text_px + 2 * _PAD_PX, _HEIGHT_PX)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

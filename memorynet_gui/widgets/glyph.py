@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QAbstractButton, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QWidget
 
 from memorynet_gui.look import icons
+from memorynet_gui.widgets.buttons import PaintedButton
 
 _ICON_PX = 16
 
 
-class GlyphButton(QAbstractButton):
+class GlyphButton(PaintedButton):
     """``filled`` ones lie on a control's grey; the others show it under the pointer only."""
 
     def __init__(
@@ -24,7 +25,6 @@ class GlyphButton(QAbstractButton):
     ) -> None:
         super().__init__(parent)
         self._icon_name, self._filled = icon_name, filled
-        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedSize(size)
         self.set_glyph(name, icon_name)
@@ -38,12 +38,6 @@ class GlyphButton(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         return self.minimumSize()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.click()
-        else:
-            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

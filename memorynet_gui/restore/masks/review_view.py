@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.restore.masks.review import GuessReview, TileState
 from memorynet_gui.restore.masks.tiles import ACCEPT, CORRECT, LEAVE_OUT, TileList, TileModel
+from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.parts import Elided
 
 
@@ -27,12 +28,12 @@ class ReviewView(QWidget):
         self.progress.setTextVisible(False)
         self.progress.setFixedHeight(4)
         self.progress.setAccessibleName("Photos that were looked at")
-        self.stop = self._button("Stop looking", "Make no more guesses; those that are made stay (Esc)")
-        self.accept = self._button("Accept", "The guess is right (Enter)")
-        self.leave = self._button("Leave out", "Not this photo: it stays as it is (Del); again takes it back")
-        self.correct = self._button("Correct…", "Paint its mask by hand (E, or a double click)")
-        self.back = self._button("Back", "Back to the photos; what was accepted stays with them (Esc)")
-        self.go = self._button(
+        self.stop = text_button("Stop looking", "Make no more guesses; those that are made stay (Esc)")
+        self.accept = text_button("Accept", "The guess is right (Enter)")
+        self.leave = text_button("Leave out", "Not this photo: it stays as it is (Del); again takes it back")
+        self.correct = text_button("Correct…", "Paint its mask by hand (E, or a double click)")
+        self.back = text_button("Back", "Back to the photos; what was accepted stays with them (Esc)")
+        self.go = text_button(
             "Restore", "Restore all that is not left out; guesses are used as they are (Ctrl+Shift+Enter)"
         )
         self.go.setProperty("role", "primary")
@@ -76,13 +77,6 @@ class ReviewView(QWidget):
         layout.addWidget(bar)
         layout.addWidget(self.progress)
         layout.addWidget(self.list, 1)
-
-    @staticmethod
-    def _button(text: str, tooltip: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tooltip)
-        button.setAccessibleName(text.rstrip("…"))
-        return button
 
     def show_first(self) -> None:
         """The tiles have the keys."""
