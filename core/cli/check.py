@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli import common, recipes
-from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
     from core.doctor.examination import DoctorReport
@@ -76,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         from core.doctor.examination import examine
 
         with common.Progress("photos") as progress:
-            report = examine(recipe, tuple(args.data), _Watcher(progress).tell, control)
+            report = examine(recipe, tuple(args.data), progress.follow, control)
         if not args.json:
             print("\n".join(lines(recipe, report, args.files)), flush=True)
         estimate = _estimate(args, recipe, report, control) if args.estimate else None
@@ -106,23 +105,7 @@ def _estimate(
     except tensors.DeviceError as error:
         raise common.UsageError(str(error)) from error
     with common.Progress("steps") as progress:
-        return estimate(recipe, tuple(args.data), _Watcher(progress).tell, control, device)
-
-
-class _Watcher:
-    """Events of a job that goes from item to item, on the bar."""
-
-    def __init__(self, progress: common.Progress) -> None:
-        self.progress = progress
-
-    def tell(self, event: object) -> None:
-        if isinstance(event, ItemStarted):
-            self.progress.show(f"{event.index} of {event.count}  {event.name}", event.index - 1, event.count)
-        elif isinstance(event, ItemDone) and event.seconds_left is not None:
-            note = f"{common.clock(event.seconds_left)} left"
-            self.progress.show(
-                f"{event.index} of {event.count}  {event.name}", event.index, event.count, note
-            )
+        return estimate(recipe, tuple(args.data), progress.follow, control, device)
 
 
 def lines(recipe: TrainRecipe, report: DoctorReport, every_file: bool = False) -> list[str]:

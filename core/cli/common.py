@@ -23,6 +23,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from core import tasks
+from core.events import ItemDone, ItemStarted, Notice
 from core.jobs import JobControl
 
 if TYPE_CHECKING:
@@ -434,6 +435,18 @@ class Progress:
             of = f"{done:g} of {total:g} {self._unit}" if self._unit else ""
             words = ", ".join(text for text in (of, note) if text)
             print(f"{what}: {words}" if words else what, file=sys.stderr, flush=True)
+
+    def follow(self, event: object) -> None:
+        """How far a job is that goes from item to item, by its events; its notices are printed."""
+        if isinstance(event, ItemStarted):
+            self.show(self._label(event), event.index - 1, event.count)
+        elif isinstance(event, ItemDone) and event.seconds_left is not None:
+            self.show(self._label(event), event.index, event.count, f"{clock(event.seconds_left)} left")
+        elif isinstance(event, Notice):
+            print(event.text, file=sys.stderr)
+
+    def _label(self, event: ItemStarted | ItemDone) -> str:
+        return f"{event.index} of {event.count}  {event.name}" if self._unit else event.name
 
 
 # --- stopping ------------------------------------------------------------------------------------

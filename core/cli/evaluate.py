@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from core import tasks
 from core.cli import common, share
-from core.events import ItemDone, ItemStarted
 
 if TYPE_CHECKING:
     from core.restoring.evaluation_table import EvaluationTable, Scores
@@ -125,19 +124,7 @@ def run(args: argparse.Namespace) -> int:
         )
         shared.begin(names, control)
         with common.Progress("pairs") as progress:
-
-            def watch(event: object) -> None:
-                if isinstance(event, ItemStarted):
-                    progress.show(
-                        f"{event.index} of {event.count}  {event.name}", event.index - 1, event.count
-                    )
-                elif isinstance(event, ItemDone) and event.seconds_left is not None:
-                    note = f"{common.clock(event.seconds_left)} left"
-                    progress.show(
-                        f"{event.index} of {event.count}  {event.name}", event.index, event.count, note
-                    )
-
-            table = evaluate(request, watch, control)
+            table = evaluate(request, progress.follow, control)
         from core.restoring import evaluation_text
 
         if not shared.alone:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from core import extras, foreign_text, tasks
 from core.cli import common
 from core.cli.runs import size_text
-from core.events import ItemStarted, Notice
 
 KINDS = ("folder", "onnx", "huggingface")
 
@@ -90,20 +88,13 @@ def run_export(args: argparse.Namespace) -> int:
         from core import export
 
         with common.Progress() as progress:
-
-            def tell(event: object) -> None:
-                if isinstance(event, ItemStarted):
-                    progress.show(event.name, event.index - 1, event.count)
-                elif isinstance(event, Notice):
-                    print(event.text, file=sys.stderr)
-
             if args.to == "onnx":
                 photo = args.photo or _sample()
-                report = export.export_onnx(model, args.out, photo, tell, control)
+                report = export.export_onnx(model, args.out, photo, progress.follow, control)
             elif args.to == "folder":
-                export.export_model(model, args.out, tell, control)
+                export.export_model(model, args.out, progress.follow, control)
             else:
-                export.save_pretrained(model, args.out, tell, control)
+                export.save_pretrained(model, args.out, progress.follow, control)
     if args.to == "onnx":
         if args.json:
             common.print_json(asdict(report) | {"path": str(report.path)})

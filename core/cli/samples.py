@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from core.cli import common
 from core.cli.runs import size_text
-from core.events import ItemStarted, Notice
 
 _EXAMPLES = """\
 examples:
@@ -70,20 +68,13 @@ def run(args: argparse.Namespace) -> int:
         from core.training.own_samples import fill_model
 
         with common.Progress() as progress:
-
-            def tell(event: object) -> None:
-                if isinstance(event, ItemStarted):
-                    progress.show(event.name, event.index - 1, event.count)
-                elif isinstance(event, Notice):
-                    print(event.text, file=sys.stderr)
-
             found = fill_model(
                 model,
                 photos,
                 seed=args.seed,
                 visits=args.visits,
                 device=choose_device(args.device),
-                emit=tell,
+                emit=progress.follow,
                 control=control,
             )
     if args.json:
