@@ -22,29 +22,24 @@ from PySide6.QtWidgets import (
 )
 
 from core import atomic, tasks
-from core.data.source import BUNDLED
 from core.model.catalog import CatalogError
 from core.tasks import TASKS
 from core.training.recipe import RecipeError, TrainRecipe
 from core.training.recipe_check import source_problems
-from memorynet_gui.base.background import Background
 from memorynet_gui.base.problems import describe
 from memorynet_gui.look.theme import set_role
-from memorynet_gui.newrun import mixing
+from memorynet_gui.newrun import mixing, photos_desk
 from memorynet_gui.newrun.data_view import DataPanel
 from memorynet_gui.newrun.degrade_preview import DegradePreview, ShownSource
 from memorynet_gui.newrun.parts import RecipeHead, RunsPlace, StartBar, card, line, step
+from memorynet_gui.newrun.photos_desk import PhotosDesk
 from memorynet_gui.newrun.preset_cards import PresetCards
 from memorynet_gui.newrun.presets import (
     PRESETS,
     DataFound,
     Preset,
-    describe_data,
-    fits,
-    folders_of,
     load,
     needs_folder,
-    recognise_all,
 )
 from memorynet_gui.newrun.questions import Questions
 from memorynet_gui.newrun.recipe_form import RecipeForm
@@ -52,8 +47,6 @@ from memorynet_gui.newrun.sources_view import SourcesPanel
 from memorynet_gui.newrun.start_model import StartModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from core.data.source import DataSource
     from core.doctor.examination import DoctorReport
     from core.training.estimate import Estimate
@@ -61,12 +54,6 @@ if TYPE_CHECKING:
 
 _STOPS = "The check found something in the photos that would stop training; see step 3."
 _COLUMN_PX = 760
-_REST_MS = 150
-_DATA_FIELDS = ("kind", "train", "pairs", "validation", "hold_out", "leave_out", "sources", "task")
-_SHIPPED = {
-    "kind": "clean", "train": ("SAMPLES/train",), "validation": ("SAMPLES/validation",), "pairs": (), "hold_out": 0.0,
-    "leave_out": (), "sources": (),
-}  # fmt: skip
 
 
 class NewRunView(QWidget):
@@ -82,11 +69,6 @@ class NewRunView(QWidget):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.context = context
-        self._folders: tuple[Path, ...] = ()  # chosen by the person
-        self._data: tuple[Path, ...] = ()  # what DATA stands for
-        self._found: DataFound | None = None  # None: being looked at
-        self._notes: tuple[str, ...] = ()
-        self._ticket = 0  # answers to earlier questions about the photos are passed over
         self._preset: Preset | None = None
         self._began: dict[str, Any] = {}  # the values a preset or file brought
         self._source = ""
@@ -94,9 +76,6 @@ class NewRunView(QWidget):
         # what mixing made, or taking it back, and what it was made of, which the other button brings back
         self._turned: tuple[dict[str, Any], dict[str, Any]] | None = None
         self._was_valid = False
-        self._background = Background(self)
-        self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
-        self._rest.timeout.connect(self._look)
         self._build()
         self._connect()
         self.choose_preset(PRESETS[0])
@@ -108,7 +87,8 @@ class NewRunView(QWidget):
         self.sources = SourcesPanel()
         self._start_model = StartModel(self.form)
         self.preview = DegradePreview()
-        self.questions = Questions(self.form, lambda: self._data, self)
+        self.photos = PhotosDesk(self.form, self.data, self)
+        self.questions = Questions(self.form, lambda: self.photos.data, self)
         self.doctor, self.estimate = self.questions.doctor, self.questions.estimate
         settings = self.context.settings
         self.head, self.place, self.bar = RecipeHead(settings), RunsPlace(settings), StartBar()
@@ -157,7 +137,12 @@ class NewRunView(QWidget):
         self.sources.mix_requested.connect(self.mix_sources)
         self.sources.one_requested.connect(self.use_one_source)
         self.data.folders_chosen.connect(self.set_data)
-        self.data.bundled_chosen.connect(self.use_bundled)
+        self.data.bundled_chosen.connect(self.photos.use_bundled)
+        self.photos.looking.connect(self._refresh)
+        self.photos.found_out.connect(self._show_found)
+        self.photos.data_changed.connect(self._form_changed)
+        self.photos.none_found.connect(self.questions.take_other_photos)
+        self.photos.damage_kept.connect(self._damage_kept)
         self.questions.examine_requested.connect(self.examine_requested)
         self.questions.estimate_requested.connect(self.estimate_requested)
         self.questions.cancel_requested.connect(self.cancel_check_requested)
@@ -183,13 +168,13 @@ class NewRunView(QWidget):
             title += f" (there is none to {wanted.verb.lower()} yet)"
         self._preset = preset
         self._take(recipe, title)
-        if self._folders and needs_folder(self.form.values()):
-            self._apply_folders()
+        if self.photos.folders and needs_folder(self.form.values()):
+            self.photos.apply()
 
     def set_recipe(self, recipe: TrainRecipe) -> None:
         """Somebody's own: a file's, or that of a run."""
         self._preset = None
-        self._folders = ()
+        self.photos.folders = ()
         self._take(recipe, recipe.name)
 
     def open_recipe(self, path: Path) -> None:
@@ -232,9 +217,8 @@ class NewRunView(QWidget):
         return self.form.recipe()
 
     def _take(self, recipe: TrainRecipe, source: str) -> None:
-        self._next_ticket()  # what is still being found was of another recipe
-        self._source, self._notes, self._data = source, (), ()
-        self.data.set_folders(self._folders)
+        self.photos.begin()
+        self._source = source
         self._start_model.forget()
         self.form.set_recipe(recipe)
         self._began = self.form.values()
@@ -244,7 +228,7 @@ class NewRunView(QWidget):
         values = self.form.values()
         if text is None:
             own = {name for name in values if values[name] != self._began.get(name)}
-            changed = own - (set(_DATA_FIELDS) - {"task"})
+            changed = own - (set(photos_desk.FIELDS) - {"task"})
             if values["sources"] and "sources" in own:
                 changed.add("sources")
             text = f"{self._source}, changed" if changed else self._source
@@ -259,7 +243,9 @@ class NewRunView(QWidget):
             return
         task = self.form.value("task")
         values = self.form.values()
-        brought = {*_DATA_FIELDS, "degradation"} | ({"start_from"} if self._start_model.is_out else set())
+        brought = {*photos_desk.FIELDS, "degradation"} | (
+            {"start_from"} if self._start_model.is_out else set()
+        )
         untouched = all(values[key] == self._began.get(key) for key in values if key not in brought)
         sources = values["sources"]
         untouched = untouched and (not sources or sources == self._began.get("sources"))
@@ -274,13 +260,11 @@ class NewRunView(QWidget):
 
     def _form_changed(self) -> None:
         self._start_model.look()
-        self.data.show_bundled(tuple(self.form.value("train")) == _SHIPPED["train"])
+        self.photos.form_changed()
         self._show_sources()
         self._show_damage()
         self._kind = self.form.value("kind")
         self._say_source()
-        self._found = None
-        self._rest.start()
         self.questions.check_stale()
         self._refresh()
         self.changed.emit()
@@ -290,7 +274,7 @@ class NewRunView(QWidget):
         sources: tuple[DataSource, ...] = self.form.value("sources") if self._is_mixture else ()
         task = str(self.form.value("task"))
         problems = source_problems(task, sources) if sources and task in TASKS else {}
-        self.sources.show_mixture(task, sources, self._data, problems)
+        self.sources.show_mixture(task, sources, self.photos.data, problems)
 
     @property
     def _is_mixture(self) -> bool:
@@ -331,19 +315,15 @@ class NewRunView(QWidget):
         if source.kind == "drawn" and not source.degradation:
             source = replace(source, degradation=dict(self.form.value("degradation")))
         wrong = self.form.problems.keys() & {"task", "train", "leave_out"}
-        is_ready = not wrong and self.sources.rows[at].problem is None and not self._lacks_data
+        is_ready = not wrong and self.sources.rows[at].problem is None and not self.photos.lacks_data
         return ShownSource(
             at + 1,
             source,
             tuple(self.form.value("train")),
-            self._data,
+            self.photos.data,
             tuple(self.form.value("leave_out")),
             is_ready,
         )
-
-    @property
-    def _lacks_data(self) -> bool:
-        return not self._data and needs_folder(self.form.values())
 
     def _damage_changed(self) -> None:
         values = self.form.values()
@@ -387,113 +367,28 @@ class NewRunView(QWidget):
 
     # --- photos ----------------------------------------------------------------------------------
 
-    @property
-    def data_folders(self) -> tuple[Path, ...]:
-        """What DATA stands for."""
-        return self._data
-
     def set_data(self, folders: tuple[Path, ...]) -> None:
-        """Learn from these: as DATA where the recipe's own folders are found in them, else as what they look like."""
-        self._folders = tuple(folders)
-        self.data.set_folders(self._folders)
-        if self._folders:
-            self._apply_folders()
-        elif self._preset is not None:
+        """Learn from these; none: from what the recipe learned from."""
+        self.photos.choose(folders)
+        if folders:
+            return
+        if self._preset is not None:
             self.choose_preset(self._preset)
         else:
-            self._data = ()
+            self.photos.data = ()
             self._form_changed()
 
-    def use_bundled(self) -> None:
-        """Learn from the photos that ship."""
-        self._folders, self._data, self._notes = (), (), ()
-        self.data.set_folders(())
-        self._learn_from(_SHIPPED)
-
-    def _learn_from(self, found: Mapping[str, Any]) -> None:
-        """Fields that say which photos. A mixture that does not fit them leaves its damage behind."""
-        values = self.form.values()
-        if mixing.keeps_mixture(values):
-            self.form.set_values(mixing.with_folders(values, found))
-            return
-        drawn = mixing.drawn_of(values) if values["kind"] == "sources" else {}
-        self._began.update(drawn)  # as the recipe brought it
-        self.form.set_values({**found, **drawn})
-
-    def _apply_folders(self) -> None:
-        folders = self._folders
-        values = self.form.values()
-        if needs_folder(values) and fits(values, folders):
-            self._data, self._notes = folders, ()
-            self._form_changed()
-            return
-        self._found = None
-        self.data.show_looking()
-        self._refresh()
-        ticket = self._next_ticket()
-        self._background.call(
-            lambda: recognise_all(folders),
-            lambda answer: self._recognised(ticket, answer),
-            lambda error: self._look_failed(ticket, error),
-        )
-
-    def _recognised(self, ticket: int, answer: tuple[dict[str, Any], tuple[str, ...]]) -> None:
-        if ticket != self._ticket:
-            return
-        suggestion, notes = answer
-        self._notes, self._data = notes, ()
-        if suggestion:
-            self._learn_from(suggestion)
-            return
-        problem = " ".join(notes) or "There are no photos in the folder."
-        self._found = DataFound(problem=problem)
-        self._notes = ()
-        self.questions.take_other_photos()
-        self._show_found()
-
-    def _look(self) -> None:
-        """Ask what is in the folders that the recipe names now."""
-        values = {name: self.form.value(name) for name in _DATA_FIELDS}
-        if self.form.problems.keys() & (set(_DATA_FIELDS) - {"sources"}):
-            self._found = DataFound(problem="The folders of the recipe need another value; see All settings.")
-            self._show_found()
-            return
-        data, ticket = self._data, self._next_ticket()
-        self._background.call(
-            lambda: describe_data(values, data),
-            lambda found: self._looked(ticket, found),
-            lambda error: self._look_failed(ticket, error),
-        )
-
-    def _next_ticket(self) -> int:
-        self._rest.stop()
-        self._ticket += 1
-        return self._ticket
-
-    def _looked(self, ticket: int, found: DataFound) -> None:
-        if ticket == self._ticket and not self._rest.isActive():  # else the form changed in the meantime
-            self._found = found
-            self._show_found()
-
-    def _look_failed(self, ticket: int, error: Exception) -> None:
-        if ticket == self._ticket and not self._rest.isActive():
-            self._found = DataFound(problem=describe(error).sentence)
-            self._show_found()
+    def _damage_kept(self, drawn: dict[str, Any]) -> None:
+        """As the recipe brought it."""
+        self._began |= drawn
 
     def _show_found(self) -> None:
-        assert self._found is not None
-        notes = self._notes
-        all_ship = all(folder in BUNDLED for folder in self._named_folders())
-        if self._folders and self._found.problem is None and all_ship:
-            notes = (*notes, "This recipe does not read the folders above.")
-        self.data.show_found(self._found, notes)
-        self.sources.show_found(self._found.sources)
-        self.preview.set_photos(self._found.photos)
+        found = self.photos.found
+        assert found is not None
+        self.sources.show_found(found.sources)
+        self.preview.set_photos(found.photos)
         self._show_damage()
         self._refresh()
-
-    def _named_folders(self) -> list[str]:
-        return list(folders_of(self.form.values()))
 
     # --- checks ----------------------------------------------------------------------------------
 
@@ -530,10 +425,10 @@ class NewRunView(QWidget):
             return (self.sources.first_problem() if of_sources else None) or problem
         if self._start_model.problem is not None:
             return f"Start from: {self._start_model.problem}."
-        if self._found is None:
+        if self.photos.found is None:
             return "Looking at the photos…"
-        if self._found.problem is not None:
-            return self._found.problem
+        if self.photos.found.problem is not None:
+            return self.photos.found.problem
         if self.doctor.stops:
             return _STOPS
         return None
@@ -552,25 +447,29 @@ class NewRunView(QWidget):
             self.bar.say(describe(error).sentence, True, False)
             set_role(self.bar.reason, "error")
             return
-        self.start_requested.emit(recipe, self._data, folder)
+        self.start_requested.emit(recipe, self.photos.data, folder)
 
     def shut_down(self) -> None:
         """Wait for what is being looked at; nothing follows."""
-        self._rest.stop()
         self.preview.shut_down()
-        self._background.shut_down()
+        self.photos.shut_down()
 
     def _refresh(self) -> None:
         why = self.why_not()
         self.head.show_name(str(self.form.value("name")), self.form.is_valid)
-        found = self._found
+        found = self.photos.found
         if found is None or not self.form.is_valid or self.questions.is_open:
             found = DataFound(problem="not now")
         self.questions.allow(found.problem is None or found.can_be_examined, found.problem is None)
-        waits = self._found is None and self.form.is_valid
+        waits = self.photos.found is None and self.form.is_valid
         text = why if why is not None else self._summary()
-        is_of_photos = self._found is not None and why == self._found.problem
-        if why is not None and is_of_photos and self._found is not None and self._found.can_be_examined:
+        is_of_photos = self.photos.found is not None and why == self.photos.found.problem
+        if (
+            why is not None
+            and is_of_photos
+            and self.photos.found is not None
+            and self.photos.found.can_be_examined
+        ):
             text = "A picture has no partner; see step 2."
             self.data.point_to("The check in step 3 says what to do." if self.doctor.stops else None)
         is_said_above = why is not None and (is_of_photos or why == _STOPS)
@@ -581,7 +480,7 @@ class NewRunView(QWidget):
 
     def _summary(self) -> str:
         recipe = self.form.recipe()
-        photos = self._found.what if self._found is not None else "no photos"
+        photos = self.photos.found.what if self.photos.found is not None else "no photos"
         start = f" · from {Path(recipe.start_from).name}" if recipe.start_from else ""
         return (
             f"{recipe.name} · {tasks.of(recipe.task).verb.lower()} · {photos} · {recipe.steps:,} steps{start}"
@@ -597,9 +496,9 @@ class NewRunView(QWidget):
         elif self._start_model.problem is not None:
             row = self.form.reveal("start_from")
             target = row if row is not None else self.form
-        elif self._found is not None and any(found.problem for found in self._found.sources):
+        elif self.photos.found is not None and any(found.problem for found in self.photos.found.sources):
             target = self.sources.reveal()
-        elif self._found is not None and self._found.problem is not None:
+        elif self.photos.found is not None and self.photos.found.problem is not None:
             target = self.data
             self.data.choose.setFocus(Qt.FocusReason.OtherFocusReason)
         else:

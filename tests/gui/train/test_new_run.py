@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from core.model import catalog
 from core.training import runs
 from core.training.recipe import TrainRecipe
-from memorynet_gui.newrun import view as newrun_view
+from memorynet_gui.newrun import photos_desk
 from memorynet_gui.newrun.presets import PRESETS, load
 from memorynet_gui.newrun.view import NewRunView
 from tests.gui.train.new_run_kit import folder_of, looked, pairs_of, view
@@ -106,7 +106,7 @@ def test_ready_recipes_ask_for_photos_and_keep_those_chosen(view: NewRunView, tm
     view.set_data(())
     looked(view)
     assert view.why_not() == "Choose the folder with your photos."
-    view.use_bundled()
+    view.photos.use_bundled()
     looked(view)
     assert view.recipe().train == ("SAMPLES/train",)
     assert view.why_not() is None
@@ -116,7 +116,7 @@ def test_an_answer_about_the_recipe_before_is_not_taken_for_this_ones(
     view: NewRunView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, go = threading.Event(), threading.Event()
-    real = newrun_view.describe_data
+    real = photos_desk.describe_data
 
     def held(*order: Any) -> Any:
         asked.set()
@@ -124,7 +124,7 @@ def test_an_answer_about_the_recipe_before_is_not_taken_for_this_ones(
         return real(*order)
 
     looked(view)
-    monkeypatch.setattr(newrun_view, "describe_data", held)
+    monkeypatch.setattr(photos_desk, "describe_data", held)
     type_into(view.form, "steps", "7")
     wait_until(asked.is_set)
     view.choose_preset(FINE)
@@ -149,7 +149,7 @@ def test_a_folder_laid_out_as_the_recipe_says_stands_for_data(view: NewRunView, 
     view.set_data((root,))
     looked(view)
     assert view.recipe() == recipe
-    assert view.data_folders == (root,)
+    assert view.photos.data == (root,)
     assert "Learns from" in view.data.words.text()
     assert view.why_not() is None
 

@@ -185,6 +185,6 @@ def test_photos_left_out_are_not_counted_nor_shown(view: NewRunView, tmp_path: P
     view.form.set_values({"leave_out": ("0", "1", "2", "3")})
     looked(view)
     assert view.why_not() == "All that would be learnt from is left out; see All settings."
-    view.use_bundled()
+    view.photos.use_bundled()
     looked(view)
     assert view.is_valid and view.recipe().leave_out == ()

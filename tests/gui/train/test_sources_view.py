@@ -62,7 +62,7 @@ def mixture(*sources: DataSource) -> TrainRecipe:
 
 
 def looked(view: NewRunView) -> None:
-    wait_until(lambda: view._found is not None and not view._rest.isActive(), 60)
+    wait_until(lambda: view.photos.is_settled, 60)
 
 
 def show(view: NewRunView, data: Path, *sources: DataSource) -> None:
@@ -301,11 +301,11 @@ def test_a_folder_that_a_mixture_does_not_fit_is_learnt_from_without_it(
     assert (made.camera_share, made.degradation) == (0.75, {"mist": 0.3}), "drawn as the mixture draws"
     assert view.head.source.full == "Standard"
     view.set_data((data,))
-    wait_until(lambda: view.form.value("kind") == "clean" and view._folders == (data,), 60)
+    wait_until(lambda: view.form.value("kind") == "clean" and view.photos.folders == (data,), 60)
     view.choose_preset(STANDARD)
     looked(view)
-    assert view.recipe() == recipe and view.data_folders == (data,) and view.is_valid
-    view.use_bundled()
+    assert view.recipe() == recipe and view.photos.data == (data,) and view.is_valid
+    view.photos.use_bundled()
     looked(view)
     assert view.recipe().kind == "clean" and view.is_valid and view.sources.rows == []
 
