@@ -20,8 +20,9 @@ from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
 from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.compare.view import CompareView
+from memorynet_gui.restore.batch.counts import Counts
 from memorynet_gui.restore.batch.desk import BatchDesk
-from memorynet_gui.restore.batch.outdated import outdated
+from memorynet_gui.restore.batch.room import Room
 from memorynet_gui.restore.batch.sizes import Sizes
 from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.filmstrip import Filmstrip
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
-_COUNT_MS = 150
 _ALWAYS = ("open", "open_folder", "paste")  # also while something else is in front of the photos
 
 
@@ -98,6 +98,8 @@ class RestorePage(Page):
         )
         self.flow.masks = self.masks.store
         self.flow.taught = TaughtStore(settings.data_dir)
+        self.room = Room(self.session, self.store, self)
+        self.counts = Counts(self.session, self.saver, self._inspector.choices, self)
         self.sizes = Sizes(self.session, self)
         self.flow.size_of = self.sizes.of
         self.results_out.masks_dir = self.place.masks_dir
@@ -114,9 +116,6 @@ class RestorePage(Page):
         self._shut = False
         self._samples: tuple[Sample, ...] = ()
         self._knows_queue = False
-        self._again = 0  # restored photos that were made with other settings than those chosen now
-        self._count = QTimer(self, singleShot=True, interval=_COUNT_MS)
-        self._count.timeout.connect(self._count_done)
         self._build()
         self._connect()
         self.canvas.set_mode(settings.compare_mode)
@@ -161,7 +160,7 @@ class RestorePage(Page):
         self.chooser.task_changed.connect(lambda _task: self._fit_empty_to_task())
         session.current_changed.connect(lambda _item: self._refresh())
         session.changed.connect(self._row_changed)
-        session.many_changed.connect(self._rows_changed)
+        session.many_changed.connect(lambda _first, _last: self._refresh())
         session.summary_changed.connect(self._summary_changed)
         session.notice.connect(context.banner)
         session.loaded.connect(self._queue_loaded)
@@ -219,7 +218,8 @@ class RestorePage(Page):
         self.canvas.zoom_changed.connect(self.toolbar.set_zoom)
         panel = self._inspector
         HoldSpace(self.canvas.set_show_original, self, panel)
-        panel.choices.changed.connect(self._count.start)
+        self.counts.unsaved_counted.connect(self.filmstrip.set_unsaved)
+        self.counts.again_changed.connect(self._again_changed)
         panel.task_said.connect(self._task_said)
         panel.choices.task.currentIndexChanged.connect(lambda _row: self._refresh())
         panel.strength_changed.connect(self.stage.set_strength)
@@ -316,7 +316,7 @@ class RestorePage(Page):
             "paint_mask": lambda: shown and not self.flow.busy,
             "retry": lambda: summary.failed + summary.cancelled > 0,
             "run": lambda: item is not None and item.state is not ItemState.RUNNING,
-            "run_all": lambda: summary.waiting + summary.cancelled > 0 or self._again > 0,
+            "run_all": lambda: summary.waiting + summary.cancelled > 0 or self.counts.again > 0,
             "cancel": lambda: self.flow.busy or self.review.review.looking,
             "keep_result": lambda: self.kept.can_keep,
             "compare_kept": lambda: self.kept.can_compare or self.kept.comparing,
@@ -391,7 +391,7 @@ class RestorePage(Page):
         if self._shut:
             return
         self._shut = True
-        self._count.stop()
+        self.counts.shut_down()
         self.work.shut_down()
         self.looker.shut_down()
         self.masks.shut_down()
@@ -408,7 +408,7 @@ class RestorePage(Page):
                 self.session.save()
             except OSError as exc:
                 log.warning("the queue could not be kept: %s", exc)
-            self.store.keep_only(self.session.known_ids())
+            self.room.sweep()
             self.masks.sweep()
         self.place.release()
 
@@ -429,13 +429,7 @@ class RestorePage(Page):
         if self._shut:
             return
         self._knows_queue = True
-        for item in self.session.items():
-            self.store.set_expendable(item.id, item.state is ItemState.DONE and not item.wants_saving)
-            if item.state is ItemState.DONE and not item.is_saved and not self.store.has(item.id):
-                self.session.update(item.id, state=ItemState.WAITING)  # its result is gone: make it anew
-            if item.kept is not None and not self.store.has(item.kept.key):
-                self.session.update(item.id, kept=None)
-        self.store.keep_only(self.session.known_ids())
+        self.room.read()
         self._refresh()
 
     # --- what is shown ---------------------------------------------------------------------------
@@ -512,7 +506,7 @@ class RestorePage(Page):
 
     def _toolbar_state(self) -> None:
         waiting = self.session.summary.waiting + self.session.summary.cancelled
-        again = self._again if self.session.summary.done else 0
+        again = self.counts.again
         self.toolbar.set_running(self.flow.busy, waiting, again)
         self.toolbar.run.setEnabled(self.flow.busy or waiting + again > 0)
         batch = self.flow.batch_choice
@@ -521,17 +515,11 @@ class RestorePage(Page):
         self.toolbar.set_shown(self.stage.shown is not None and not self.review.in_front)
         self.toolbar.paint.setEnabled(self.can("paint_mask"))
         self.toolbar.paint.setChecked(self.masks.active)
-        self._count.start()
+        self.counts.soon()
 
-    def _count_done(self) -> None:
-        """How many results are not saved, and how many are of other settings: a look at every photo, so not at once."""
-        done = self.session.summary.done > 0
-        self.filmstrip.set_unsaved(len(self.saver.unsaved()) if done else 0)
-        before = self._again
-        self._again = len(outdated(self.session.items(), self._inspector.choices.choice())) if done else 0
-        if self._again != before:
-            self._toolbar_state()
-            self.status_changed.emit()
+    def _again_changed(self) -> None:
+        self._toolbar_state()
+        self.status_changed.emit()
 
     def _say_what_joins(self, added: int, _known: int) -> None:
         """Photos dropped while a batch runs are restored with what it was started with."""
@@ -552,18 +540,9 @@ class RestorePage(Page):
 
     def _row_changed(self, row: int) -> None:
         item = self.session.at(row)
-        if item.state is ItemState.DONE:
-            self.store.set_expendable(item.id, not item.wants_saving)
         progress = item.state is ItemState.RUNNING and item.tile
         if row == self.session.current_row and not progress:
             self._refresh()
-
-    def _rows_changed(self, first: int, last: int) -> None:
-        for row in range(first, last + 1):
-            item = self.session.at(row)
-            if item.state is ItemState.DONE:
-                self.store.set_expendable(item.id, not item.wants_saving)
-        self._refresh()
 
     def _summary_changed(self) -> None:
         if self.filmstrip.is_grid and len(self.session) < 2:
