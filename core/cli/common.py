@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -251,16 +251,16 @@ def add_scale_option(parser: argparse.ArgumentParser) -> None:
 
 
 def choice(args: argparse.Namespace, task: str) -> Choice:
-    """What the shared options choose. Thoroughness is not among it: :func:`memory_edit` has it with the edit of a file."""
+    """What the shared options choose: each is a field of its name, as far as the command has it."""
     from core.restoring.records import Choice
 
-    asked = Choice(task, args.model or "", args.device, args.precision, args.tile)
-    return replace(asked, scale=args.scale) if "scale" in args else asked  # "demo" has no such option
+    given = {each.name: getattr(args, each.name) for each in fields(Choice) if each.name in args}
+    return Choice(**given | {"task": task, "model": args.model or "", "tile_px": args.tile})
 
 
 def memory_edit(args: argparse.Namespace) -> MemoryEdit | None:
-    """What --memory-edit names, with --thoroughness. Raises :class:`UsageError`; whether a model has these slots is
-    asked later."""
+    """What --memory-edit names. Raises :class:`UsageError`, also where --thoroughness does not go with it; whether a model
+    has these slots is asked later."""
     from core.model.memory_edit import MemoryEdit, MemoryEditError, thorough
 
     if args.no_memory and args.thoroughness != 1.0:
@@ -272,21 +272,22 @@ def memory_edit(args: argparse.Namespace) -> MemoryEdit | None:
     except MemoryEditError as error:
         raise UsageError(f"--memory-edit {error}") from error
     try:
-        return thorough(args.thoroughness, edit)
+        thorough(args.thoroughness, edit)
     except MemoryEditError as error:
         raise UsageError(f"--{error}") from error
+    return edit
 
 
 def check_memory_edit(args: argparse.Namespace, edit: MemoryEdit | None, config: NetworkConfig) -> None:
     """Raises :class:`UsageError` when the model lacks what the edit or the thoroughness speaks of."""
-    from core.model.memory_edit import MemoryEditError
+    from core.model.memory_edit import MemoryEditError, thorough
 
     thoroughness = f"--thoroughness {args.thoroughness:g}"
     if args.thoroughness != 1.0 and not config.reads_damage:
         raise UsageError(f"{thoroughness}: this model has no memory of damage to read more strongly")
-    if edit is not None:
+    if (whole := thorough(args.thoroughness, edit)) is not None:
         try:
-            edit.table(config)
+            whole.table(config)
         except MemoryEditError as error:
             named = [f"--memory-edit {args.memory_edit}"] if args.memory_edit is not None else []
             if args.thoroughness != 1.0:

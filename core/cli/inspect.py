@@ -191,7 +191,7 @@ class _Batch(photos.Batch):
         taught = photos.read_taught(args, items)
         guess = common.guesses(args.mask, model)
         self.request = photos.request(args, model.task, path, mask, edit, guess, taught=taught)
-        self.memory_note = memory_edit.note(edit, args.no_memory)
+        self.memory_note = memory_edit.note(self.request.memory_edit, args.no_memory)
         self.samples: SampleMemory | None
         self.samples, self.without_samples = load_beside(path)
         self.usages: list[np.ndarray] = []  # (R,) of each photo
