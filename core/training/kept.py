@@ -93,22 +93,31 @@ class KeptRun:
 
         return Learner(self.recipe, self.device, self.precision, self.source.has_masks, tell, self.ranks)
 
+    def begin_anew(self) -> None:
+        """As if nothing had been learned yet; what was found out about memory holds."""
+        part = self.learner.part
+        self.learner = self._new_learner()
+        self.learner.part = part
+        self.guard = Guard()
+        self.window, self.unwritten = [], []
+        self.validated_step, self.best_psnr_db, self.best_step = NEVER, float("-inf"), 0
+
     @property
     def step(self) -> int:
         return self.learner.step
 
-    def _worked_s(self) -> float:
+    def worked_s(self) -> float:
         """A clock that stands still while the job is paused or waits for the disk."""
         paused_s = self.control.waited_s - self.began_waited_s
         return time.monotonic() - self.began - paused_s - self.disk.waited_s
 
-    def _apart(self, action: Callable[[], object]) -> None:
+    def apart(self, action: Callable[[], object]) -> None:
         """What the first process does while the others wait for it, and hear whether it went well."""
         with agreed(self.ranks):
             if self.ranks.is_first:
                 action()
 
-    def _save_model(self, scores: Scores | None) -> None:
+    def save_model(self, scores: Scores | None) -> None:
         """The averaged weights; ``scores`` None: nobody has measured them."""
         validation: dict[str, Any] | None = None
         if scores is not None:
@@ -136,7 +145,7 @@ class KeptRun:
 
     # --- telling -------------------------------------------------------------------------------------
 
-    def _tell_state(self, state: str, reason: str = "", patient: bool = True) -> None:
+    def tell_state(self, state: str, reason: str = "", patient: bool = True) -> None:
         """``patient``: wait for room on the disk; else what cannot be written is not, for something waits already."""
         now = RunState(
             state=state,
@@ -144,7 +153,7 @@ class KeptRun:
             steps=self.recipe.steps,
             best_psnr_db=self.best_psnr_db if np.isfinite(self.best_psnr_db) else None,
             best_step=self.best_step,
-            seconds=round(self.seconds_before + self._worked_s(), 3),
+            seconds=round(self.seconds_before + self.worked_s(), 3),
             started=self.first_began,
             data=self.data,
             device=self.device,
@@ -159,12 +168,12 @@ class KeptRun:
             self.disk.write_once(lambda: self.folder.write_state(now))
 
     def _tell_paused(self, paused: bool) -> None:
-        self._tell_state(PAUSED if paused else RUNNING, patient=False)
+        self.tell_state(PAUSED if paused else RUNNING, patient=False)
 
     def _tell_waiting(self, reason: str) -> None:
-        self._tell_state(PAUSED if reason else RUNNING, reason, patient=False)
+        self.tell_state(PAUSED if reason else RUNNING, reason, patient=False)
 
-    def _log(self, entry: dict[str, Any]) -> None:
+    def log(self, entry: dict[str, Any]) -> None:
         """A line of the curve. While there is no room for it, checkpoints carry it."""
         self.unwritten.append(entry)
         self.disk.write(lambda: self.curve.append(self.unwritten))
@@ -172,20 +181,20 @@ class KeptRun:
 
     # --- keeping -------------------------------------------------------------------------------------
 
-    def _prepare_folder(self, resume: bool) -> str | None:
+    def prepare_folder(self, resume: bool) -> str | None:
         """Name of the checkpoint gone on from; None when there is none."""
-        self._apart(lambda: self._check_recipe(resume))
-        self._apart(self._refuse_links)
+        self.apart(lambda: self._check_recipe(resume))
+        self.apart(self._refuse_links)
         if not resume:
             return None
-        self._apart(self._remove_leftovers)
+        self.apart(self._remove_leftovers)
         files = self.checkpoints.files()
-        found = self._take_on(iter(files))
+        found = self.take_on(iter(files))
         if files and found is None:  # beginning anew would write over the curve and the best model
             count = len(files)
             which = "its only checkpoint cannot" if count == 1 else f"none of its {count} checkpoints can"
             raise TrainingError(f"{self.folder.path}: {which} be read; start again in another folder")
-        self._apart(self._trim)
+        self.apart(self.trim)
         if found is not None and np.isfinite(self.best_psnr_db):
             self._look_after_the_model()
         return None if found is None else found.name
@@ -200,7 +209,7 @@ class KeptRun:
             except checkpoint.CheckpointError as error:
                 problem.append(str(error))
 
-        self._apart(look)
+        self.apart(look)
         if self.ranks.from_first(bool(problem)):
             self.best_psnr_db, self.best_step = float("-inf"), 0
             if problem:
@@ -237,10 +246,10 @@ class KeptRun:
                 f"{out}: holds a run of another recipe; a run goes on with its own recipe only"
             )
 
-    def _take_on(self, files: Iterator[Path]) -> Path | None:
+    def take_on(self, files: Iterator[Path]) -> Path | None:
         """The first checkpoint that can be gone on from, in all processes."""
         found: list[Path | None] = []
-        self._apart(lambda: found.append(self._load_first(files)))
+        self.apart(lambda: found.append(self._load_first(files)))
         file: Path | None = self.ranks.from_first(found[0] if found else None)
         with agreed(self.ranks):
             if file is not None and not self.ranks.is_first and self._load_first(iter((file,))) is None:
@@ -260,7 +269,7 @@ class KeptRun:
             return file
         return None
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
         """What was written after the step that is gone on from will be written again."""
 
         def trim() -> None:
@@ -276,12 +285,12 @@ class KeptRun:
         self.disk.write(trim)
         self.unwritten = []
 
-    def _keep_what_there_is(self) -> None:
+    def keep_what_there_is(self) -> None:
         """Whatever stopped us, what was learned since the last checkpoint is worth keeping. Never raises OSError."""
         if self.is_lost or not (self.learner.is_whole and self.learner.is_finite()):
             return
         try:
-            self._save_checkpoint(patient=False)
+            self.save_checkpoint(patient=False)
         except (OSError, TrainingError) as error:
             self._tell_unkept(error)
 
@@ -292,13 +301,14 @@ class KeptRun:
         older = f"step {kept} is kept" if kept is not None else "no earlier step is kept"
         self.emit(Notice(f"Step {self.step} could not be kept, {older}. {describe(error).sentence}"))
 
-    def _leave_a_model(self) -> None:
+    def leave_a_model(self) -> None:
         """For a run that is to end before its time: a checkpoint, and a model even before the first validation."""
         if not np.isfinite(self.best_psnr_db) and self.step > 0:
-            self.disk.write_once(lambda: self._save_model(None))
-        self._keep_what_there_is()
+            self.disk.write_once(lambda: self.save_model(None))
+        self.keep_what_there_is()
 
-    def _save_checkpoint(self, patient: bool = True) -> None:
+    def save_checkpoint(self, patient: bool = True) -> None:
+        """``patient``: as of :meth:`tell_state`; else raises OSError and TrainingError."""
         state = {
             "step": self.step,
             "best_psnr_db": self.best_psnr_db if np.isfinite(self.best_psnr_db) else None,
@@ -318,13 +328,13 @@ class KeptRun:
             lambda: self.checkpoints.save(self.step, tensors, state, keep_all=self.guard.suspicious > 0)
         )
         self.last_saved = time.monotonic()
-        self._tell_state(PAUSED if self.control.paused else RUNNING, patient=patient)
+        self.tell_state(PAUSED if self.control.paused else RUNNING, patient=patient)
         is_best = np.isfinite(self.best_psnr_db) and self.best_step == self.step
         self.emit(CheckpointSaved(self.step, str(file), bool(is_best)))
 
     def _save_as_asked(self) -> None:
         if self.learner.is_finite():
-            self._save_checkpoint()
+            self.save_checkpoint()
         else:  # the next report sends the run back, and has to find a checkpoint to go back to
             self.emit(Notice(f"Step {self.step} is not kept: its weights are not finite any more."))
 

@@ -26,8 +26,8 @@ from core.images.types import ImageError
 from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.problems import describe
 from core.training import state as training_state
-from core.training.guard import MOST_IN_A_ROW, Guard
-from core.training.kept import NEVER, KeptRun, agreed, code_of, device_mb, state_before
+from core.training.guard import MOST_IN_A_ROW
+from core.training.kept import KeptRun, agreed, code_of, device_mb, state_before
 from core.training.learning.learner import learning_rate
 from core.training.ranks import FAIL, Ranks, ranks_here
 from core.training.recipe import TrainRecipe
@@ -124,50 +124,55 @@ def _train(
             before = state_before(folder, emit) if resume else None
             if before is not None and not data:
                 data = tuple(Path(path) for path in before.data)
-            run = _Run(recipe, data, folder, emit, control, device, before, ranks)
+            run = KeptRun(recipe, data, folder, emit, control, device, before, ranks)
             if ranks.is_first and not is_there:  # data that cannot be used leaves no empty folder behind
                 held.enter_context(folder.locked())
-        return run.go(resume)
+        return _Loop(run).go(resume)
 
 
 class _Exploded(Exception):
     """The loss or the weights cannot be gone on with; the message says what is wrong with them."""
 
 
-class _Run(KeptRun):
-    """The loop: steps, reports, validations, and the way back when the loss explodes."""
+class _Loop:
+    """Over a run: steps, reports, validations, and the way back when the loss explodes. What changes is the run's."""
+
+    def __init__(self, run: KeptRun) -> None:
+        self.run = run
 
     # --- the loop ------------------------------------------------------------------------------------
 
     def go(self, resume: bool) -> TrainResult:
-        resumed = self._prepare_folder(resume)
+        resumed = self.run.prepare_folder(resume)
         stopped = False
         try:
-            self._apart(lambda: self._begin(resumed))
+            self.run.apart(lambda: self._begin(resumed))
             try:
                 self._learn_all()
             except StopAsked:
-                stopped = self.step < self.recipe.steps or self.validated_step < self.step
-                if self.ranks.is_first:
-                    self._leave_a_model()
-            if self.ranks.is_first:
+                stopped = self.run.step < self.run.recipe.steps or self.run.validated_step < self.run.step
+                if self.run.ranks.is_first:
+                    self.run.leave_a_model()
+            if self.run.ranks.is_first:
                 self._warn_of_no_gain()
                 if not stopped:
                     self._leave_samples()
-                self._tell_state(STOPPED if stopped else DONE, patient=not stopped)
+                self.run.tell_state(STOPPED if stopped else DONE, patient=not stopped)
         except BaseException as error:
-            if self.ranks.is_first:
+            if self.run.ranks.is_first:
                 self._end_badly(error)
             raise
-        seconds = time.monotonic() - self.began
-        return TrainResult(self.folder.model, self.step, self.best_psnr_db, self.best_step, seconds, stopped)
+        seconds = time.monotonic() - self.run.began
+        return TrainResult(
+            self.run.folder.model, self.run.step, self.run.best_psnr_db, self.run.best_step, seconds, stopped
+        )
 
     def _warn_of_no_gain(self) -> None:
-        if self.step > 0 and self.best_step == 0 and self.best_psnr_db > float("-inf"):
-            self.emit(
+        if self.run.step > 0 and self.run.best_step == 0 and self.run.best_psnr_db > float("-inf"):
+            self.run.emit(
                 Notice(
                     f"No step was better on the validation photos than the model this run started from "
-                    f"({self.best_psnr_db:.2f} dB): the run's model is still that one. A lower learning rate, or "
+                    f"({self.run.best_psnr_db:.2f} dB): the run's model is still that one. A lower learning rate, or "
                     "photos more like those it will be used on, may help."
                 )
             )
@@ -178,16 +183,16 @@ class _Run(KeptRun):
 
         try:
             filled = fill_from_run(
-                self.recipe,
-                tuple(Path(path) for path in self.data),
-                self.folder.model,
-                self.device,
-                self.control,
+                self.run.recipe,
+                tuple(Path(path) for path in self.run.data),
+                self.run.folder.model,
+                self.run.device,
+                self.run.control,
             )
             if filled is not None:
                 counts = ", ".join(f"{one.count} {kind}" for kind, one in filled.kinds.items())
                 photos = max(one.photos for one in filled.kinds.values())
-                self.emit(
+                self.run.emit(
                     Notice(
                         f"Samples of {photos} photos of this run were kept beside the model ({counts}): the Memory page shows them."
                     )
@@ -195,30 +200,30 @@ class _Run(KeptRun):
         except Cancelled:
             pass
         except Exception as error:
-            self.emit(Notice(f"No samples were kept beside the model. {describe(error).sentence}"))
+            self.run.emit(Notice(f"No samples were kept beside the model. {describe(error).sentence}"))
 
     def _begin(self, resumed: str | None) -> None:
-        self._tell_state(RUNNING)
-        self.film.begin(self.disk.write)
-        self.emit(
+        self.run.tell_state(RUNNING)
+        self.run.film.begin(self.run.disk.write)
+        self.run.emit(
             TrainStarted(
-                self.step, self.recipe.steps, self.learner.parameters, self.photos, self.device, self.precision, resumed
+                self.run.step, self.run.recipe.steps, self.run.learner.parameters, self.run.photos, self.run.device, self.run.precision, resumed
             )
         )  # fmt: skip
 
     def _end_badly(self, error: BaseException) -> None:
-        self._keep_what_there_is()
+        self.run.keep_what_there_is()
         if code_of(error) == FAIL:
-            self._tell_state(FAILED, describe(error).sentence, patient=False)
+            self.run.tell_state(FAILED, describe(error).sentence, patient=False)
         else:
-            self._tell_state(STOPPED, patient=False)
+            self.run.tell_state(STOPPED, patient=False)
 
     def _learn_all(self) -> None:
         while True:
             try:
                 with contextlib.closing(self._batches()) as batches:
                     # before the first step, or stopped in the midst of it
-                    if self._is_due() and self.validated_step < self.step:
+                    if self._is_due() and self.run.validated_step < self.run.step:
                         self._validate()
                     self._steps(batches)
                 return
@@ -228,7 +233,9 @@ class _Run(KeptRun):
 
     def _batches(self) -> Prefetcher:
         return Prefetcher(
-            lambda step: self.source.batch(step, self.recipe.batch, self.share), self.step, self.recipe.steps
+            lambda step: self.run.source.batch(step, self.run.recipe.batch, self.run.share),
+            self.run.step,
+            self.run.recipe.steps,
         )
 
     def _is_due(self) -> bool:
@@ -237,38 +244,38 @@ class _Run(KeptRun):
         Before the first step it is what a run starts from: fine-tuning has to be better than that. A new network
         is the identity, whose score every validation tells as that of the input.
         """
-        if self.step == 0:
-            return bool(self.recipe.start_from)
-        return self.step % self.recipe.validate_every == 0 or self.step == self.recipe.steps
+        if self.run.step == 0:
+            return bool(self.run.recipe.start_from)
+        return self.run.step % self.run.recipe.validate_every == 0 or self.run.step == self.run.recipe.steps
 
     def _steps(self, batches: Prefetcher) -> None:
-        recipe = self.recipe
+        recipe = self.run.recipe
         waited = 0.0
-        since = self._worked_s()
-        first, began = self.step, since
+        since = self.run.worked_s()
+        first, began = self.run.step, since
         reported = first
-        while self.step < recipe.steps:
-            with agreed(self.ranks):
-                if self.ranks.is_first and self.step > first:
-                    self.steering.look()
+        while self.run.step < recipe.steps:
+            with agreed(self.run.ranks):
+                if self.run.ranks.is_first and self.run.step > first:
+                    self.run.steering.look()
                 before = time.monotonic()
                 samples = self._samples(batches.take)
                 waited += time.monotonic() - before
-            self.window.append(self.learner.learn(samples))
-            if self._is_due() or self.step % recipe.log_every == 0:
-                now = self._worked_s()
-                left = (recipe.steps - self.step) * (now - began) / (self.step - first)
-                self._report(self.step - reported, now - since, waited, left)
-                waited, reported = 0.0, self.step
+            self.run.window.append(self.run.learner.learn(samples))
+            if self._is_due() or self.run.step % recipe.log_every == 0:
+                now = self.run.worked_s()
+                left = (recipe.steps - self.run.step) * (now - began) / (self.run.step - first)
+                self._report(self.run.step - reported, now - since, waited, left)
+                waited, reported = 0.0, self.run.step
                 if self._is_due():
                     self._validate()
-                self._apart(self._save_checkpoint_if_due)
-                since = self._worked_s()
-        self._apart(self.steering.look)
+                self.run.apart(self._save_checkpoint_if_due)
+                since = self.run.worked_s()
+        self.run.apart(self.run.steering.look)
 
     def _save_checkpoint_if_due(self) -> None:
-        if self._is_due() or time.monotonic() - self.last_saved > 60 * self.recipe.checkpoint_minutes:
-            self._save_checkpoint()
+        if self._is_due() or time.monotonic() - self.run.last_saved > 60 * self.run.recipe.checkpoint_minutes:
+            self.run.save_checkpoint()
 
     def _samples(self, take: Callable[[], Sample]) -> Sample:
         """Raises TrainingError: a photo that was there is gone or damaged."""
@@ -278,100 +285,96 @@ class _Run(KeptRun):
             path = getattr(error, "path", None) or getattr(error, "filename", None)
             where = f" ({path})" if path else ""
             raise TrainingError(
-                f"Step {self.step + 1}: a training photo cannot be read any more: {error}{where}; the run goes on "
+                f"Step {self.run.step + 1}: a training photo cannot be read any more: {error}{where}; the run goes on "
                 "from here once it is back"
             ) from error
 
     def _report(self, steps: int, seconds: float, waited: float, left: float) -> None:
         """Means over the window; the speed is that of the ``steps`` of it which this process made."""
-        window, self.window = self.window, []
+        window, self.run.window = self.run.window, []
         names = dict.fromkeys(name for entry in window for name in entry)
         means = {
             name: float(torch.stack([entry[name].float() for entry in window if name in entry]).mean())
             for name in names
         }
         loss, norm = means.pop("loss"), means.pop("grad_norm")
-        if wrong := self.ranks.from_first(self.guard.judge(loss, self.learner.is_finite())):
+        if wrong := self.run.ranks.from_first(self.run.guard.judge(loss, self.run.learner.is_finite())):
             raise _Exploded(wrong)
         event = StepDone(
-            step=self.step,
+            step=self.run.step,
             loss=loss,
             terms=means,
-            lr=learning_rate(self.recipe, self.step - 1) * self.learner.lr_scale,
+            lr=learning_rate(self.run.recipe, self.run.step - 1) * self.run.learner.lr_scale,
             grad_norm=norm,
-            images_per_s=steps * self.recipe.batch / max(seconds, 1e-9),
+            images_per_s=steps * self.run.recipe.batch / max(seconds, 1e-9),
             data_wait=waited / max(seconds, 1e-9),
             seconds_left=left,
-            process_mb=round(self.process.memory_info().rss / 1e6, 1),
-            device_mb=device_mb(self.device),
+            process_mb=round(self.run.process.memory_info().rss / 1e6, 1),
+            device_mb=device_mb(self.run.device),
         )
-        line = {"kind": "step", "step": self.step, "loss": loss, "lr": event.lr, "grad_norm": norm, **means,
+        line = {"kind": "step", "step": self.run.step, "loss": loss, "lr": event.lr, "grad_norm": norm, **means,
                 "images_per_s": round(event.images_per_s, 2), "data_wait": round(event.data_wait, 4),
                 "process_mb": event.process_mb, "device_mb": event.device_mb}  # fmt: skip
-        self._apart(lambda: self._log(line))
-        self.emit(event)
-        if (drawn := self.learner.shaper.take_drawn()) is not None:
-            self.drawn = drawn
-            self.emit(drawn)
+        self.run.apart(lambda: self.run.log(line))
+        self.run.emit(event)
+        if (drawn := self.run.learner.shaper.take_drawn()) is not None:
+            self.run.drawn = drawn
+            self.run.emit(drawn)
 
     # --- when the loss explodes ----------------------------------------------------------------------
 
     def _go_back(self, reason: str) -> None:
         """To the last checkpoint from before the trouble, or to the start, with a lower rate."""
-        failed, setbacks, count = self.step, self.guard.setbacks, self.guard.in_a_row
+        failed, setbacks, count = self.run.step, self.run.guard.setbacks, self.run.guard.in_a_row
         files = (
-            file for file in self.checkpoints.files() if not training_state.read_state(file).get("suspicious")
+            file
+            for file in self.run.checkpoints.files()
+            if not training_state.read_state(file).get("suspicious")
         )
-        if self._take_on(files) is None:
-            self._begin_anew()
-        self.guard.setbacks = setbacks
-        if setbacks and setbacks[-1].step == self.step and count >= MOST_IN_A_ROW:
-            self.is_lost = True
+        if self.run.take_on(files) is None:
+            self.run.begin_anew()
+        self.run.guard.setbacks = setbacks
+        if setbacks and setbacks[-1].step == self.run.step and count >= MOST_IN_A_ROW:
+            self.run.is_lost = True
             raise TrainingError(
-                f"step {failed}: {reason}, also after going back to step {self.step} {count} times with ever lower "
+                f"step {failed}: {reason}, also after going back to step {self.run.step} {count} times with ever lower "
                 "rates; a lower learning rate or other data may help"
             )
-        setback = self.guard.note_setback(self.step, failed, reason)
-        self.learner.lr_scale = setback.lr_scale
+        setback = self.run.guard.note_setback(self.run.step, failed, reason)
+        self.run.learner.lr_scale = setback.lr_scale
         # first of all: whoever resumes from here must know of it, and not of what came after
-        self._apart(self._save_checkpoint)
-        self._apart(self._trim)
-        self.emit(
+        self.run.apart(self.run.save_checkpoint)
+        self.run.apart(self.run.trim)
+        self.run.emit(
             Notice(
-                f"In step {failed} {reason}: went back to step {self.step}, and the learning rate is now "
+                f"In step {failed} {reason}: went back to step {self.run.step}, and the learning rate is now "
                 f"{setback.lr_scale:.3g} times that of the recipe."
             )
         )
-
-    def _begin_anew(self) -> None:
-        part = self.learner.part
-        self.learner = self._new_learner()
-        self.learner.part = part
-        self.guard = Guard()
-        self.window, self.unwritten = [], []
-        self.validated_step, self.best_psnr_db, self.best_step = NEVER, float("-inf"), 0
 
     # --- validation ----------------------------------------------------------------------------------
 
     def _validate(self) -> None:
         began = time.monotonic()
         found: list[tuple[Scores, Sample | None]] = []
-        self._apart(lambda: found.append(self._score()))
+        self.run.apart(lambda: found.append(self._score()))
         # from here to the end of the block nothing waits and nothing can be asked to stop
-        self.learner.is_whole = False
+        self.run.learner.is_whole = False
         memory: dict[str, float] = {}
         is_best = False
         for scores, batch in found:
-            if is_best := scores.deciding_db > self.best_psnr_db:
-                self.best_psnr_db, self.best_step = scores.deciding_db, self.step
+            if is_best := scores.deciding_db > self.run.best_psnr_db:
+                self.run.best_psnr_db, self.run.best_step = scores.deciding_db, self.run.step
             if scores.usage is not None and batch is not None:
-                memory = self.learner.renew_memory(scores.usage, batch)
-        if self.ranks.from_first(memory.get("memory_renewed")):
-            self.learner.align()
-        self.best_psnr_db, self.best_step = self.ranks.from_first((self.best_psnr_db, self.best_step))
-        self.validated_step = self.step
-        self.learner.is_whole = True
-        self._apart(lambda: self._tell_scores(found[0][0], is_best, memory, time.monotonic() - began))
+                memory = self.run.learner.renew_memory(scores.usage, batch)
+        if self.run.ranks.from_first(memory.get("memory_renewed")):
+            self.run.learner.align()
+        self.run.best_psnr_db, self.run.best_step = self.run.ranks.from_first(
+            (self.run.best_psnr_db, self.run.best_step)
+        )
+        self.run.validated_step = self.run.step
+        self.run.learner.is_whole = True
+        self.run.apart(lambda: self._tell_scores(found[0][0], is_best, memory, time.monotonic() - began))
 
     def _score(self) -> tuple[Scores, Sample | None]:
         """Measures and keeps the averaged weights; with the batch that was learnt from last, if one is needed.
@@ -379,30 +382,30 @@ class _Run(KeptRun):
         Nothing that makes the run is changed: until the scores are told, all of this can be done again.
         """
         scores = score(
-            self.learner.averaged(), self.examples, self.recipe.scored_by, self.device, self.steering.look, self.film.watch
+            self.run.learner.averaged(), self.run.examples, self.run.recipe.scored_by, self.run.device, self.run.steering.look, self.run.film.watch
         )  # fmt: skip
         batch = None
-        if scores.usage is not None and self.step > 0:  # what was not learned yet is not renewed
-            batch = self._samples(lambda: self.source.batch(self.step - 1, self.recipe.batch))
-        if scores.deciding_db > self.best_psnr_db:
-            self.disk.write(lambda: self._save_model(scores))
-        self.film.keep(self.step, self.disk.write)
+        if scores.usage is not None and self.run.step > 0:  # what was not learned yet is not renewed
+            batch = self._samples(lambda: self.run.source.batch(self.run.step - 1, self.run.recipe.batch))
+        if scores.deciding_db > self.run.best_psnr_db:
+            self.run.disk.write(lambda: self.run.save_model(scores))
+        self.run.film.keep(self.run.step, self.run.disk.write)
         return scores, batch
 
     def _tell_scores(self, scores: Scores, is_best: bool, memory: dict[str, float], seconds: float) -> None:
         if scores.silent is not None:
             memory = memory | {"memory_silent": round(scores.silent, 4)}
         guided = {} if scores.psnr_guided_db is None else {"psnr_guided_db": scores.psnr_guided_db, "ssim_guided": scores.ssim_guided}  # fmt: skip
-        line = {"kind": "validation", "step": self.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided,
+        line = {"kind": "validation", "step": self.run.step, "psnr_db": scores.psnr_db, "ssim": scores.ssim, **guided,
                 "input_psnr_db": scores.input_psnr_db, "protocol": scores.protocol, "is_best": is_best,
                 **{f"psnr_db {name}": value for name, value in scores.groups.items()}, **memory}  # fmt: skip
-        self._log(line)
-        if self.drawn is not None:
-            drawn, self.drawn = self.drawn, None
-            self.disk.write(lambda: self.folder.write_contrast(drawn))
-        self.emit(
+        self.run.log(line)
+        if self.run.drawn is not None:
+            drawn, self.run.drawn = self.run.drawn, None
+            self.run.disk.write(lambda: self.run.folder.write_contrast(drawn))
+        self.run.emit(
             Validated(
-                step=self.step,
+                step=self.run.step,
                 psnr_db=scores.psnr_db,
                 ssim=scores.ssim,
                 input_psnr_db=scores.input_psnr_db,
@@ -414,4 +417,4 @@ class _Run(KeptRun):
                 groups=scores.groups,
             )
         )
-        self.emit(FilmFrame(self.step, str(self.folder.film)))
+        self.run.emit(FilmFrame(self.run.step, str(self.run.folder.film)))

@@ -163,7 +163,7 @@ def test_a_run_that_fails_is_no_bad_argument(
         raise training.TrainingError("step 3: the loss is nan; a lower learning rate usually helps")
 
     words = ("train", _recipe(tmp_path), "--data", tmp_path / "data", "--out")
-    monkeypatch.setattr(training._Run, "_validate", fail)
+    monkeypatch.setattr(training._Loop, "_validate", fail)
     code, _, err = run(capsys, *words, tmp_path / "run")
     assert code == 1 and "step 3: the loss is nan" in err
     assert list((tmp_path / "run/checkpoints").glob("step-*")), "what was learned before is kept"

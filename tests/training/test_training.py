@@ -261,7 +261,7 @@ def test_a_run_killed_after_a_validation_made_up_for_tells_of_it_once(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Run, "_save_checkpoint", lambda *_, **__: None)  # it has no time to
+        patch.setattr(training.KeptRun, "save_checkpoint", lambda *_, **__: None)  # it has no time to
         with pytest.raises(Killed):
             train(recipe, (data,), tmp_path / "parts", kill, JobControl(), resume=True)
     train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
