@@ -130,7 +130,7 @@ class Probe:
         if actual is not None and actual.size:
             self._own = (self._summary(actual),)
         self._guesses = request.guess
-        self._relights = tasks.of(request.task).takes_masks and self.height * self.width <= _RELIT_PX
+        self._relights = tasks.of(request.task).changes_light and self.height * self.width <= _RELIT_PX
         self._taught: tuple[np.ndarray, tuple[View, ...], tuple[Tensor, ...] | None] | None = None
         self._encoded: OrderedDict[tuple[tiling.Region, bool, bool], _Encoded] = OrderedDict()
         self._results: OrderedDict[tuple[tiling.Region, MemoryEdit | None, bool], np.ndarray] = OrderedDict()
