@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import __version__
 from core.cli import common, inspect_words, photos, share, usage
+from core.model.config import POLARITIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -347,14 +348,13 @@ class _Batch(photos.Batch):
                     **change_between(without, with_memory).as_dict(),
                 },
                 "sources": {
-                    polarity: seen.origin(place, polarity=polarity).as_dict()
-                    for polarity in ("positive", "negative")
+                    polarity: seen.origin(place, polarity=polarity).as_dict() for polarity in POLARITIES
                 },
             }
             if self.args.maps:
                 record["source_maps"] = {
                     polarity: np.round(seen.source_map(place, polarity=polarity), 7).tolist()
-                    for polarity in ("positive", "negative")
+                    for polarity in POLARITIES
                 }
             if self.samples is not None:
                 record["nearest_samples"] = [

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from core.model.config import POLARITIES
+
 if TYPE_CHECKING:
     from core.cli import photos
     from core.model.health import MemoryHealth
@@ -54,7 +56,7 @@ def _place_lines(place: Mapping[str, Any]) -> list[str]:
         f"        the memory changes {effect['mean_levels']:.2f} levels of 255 around it "
         f"(red {red:+.2f}, green {green:+.2f}, blue {blue:+.2f})",
     ]
-    for polarity in ("positive", "negative"):
+    for polarity in POLARITIES:
         slots = [slot for slot in place["slots"] if slot["polarity"] == polarity]
         slots = sorted(slots, key=lambda slot: -slot["weight"])[:4]
         names = ", ".join(f"{slot['granularity']} {slot['slot']} {slot['weight']:.2f}" for slot in slots)

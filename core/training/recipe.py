@@ -17,6 +17,7 @@ import tomli_w
 
 from core import foreign_text, tasks
 from core.data.source import BUNDLED, DataSource, DataSourceError
+from core.model.config import MEMORIES, PRESETS
 from core.tasks import TASKS
 from core.training.recipe_check import (
     degradation_problem,
@@ -147,7 +148,7 @@ class TrainRecipe:
         "network",
         "Size",
         "Large is about twice the work; a model to start from brings its own",
-        choices=("S", "B", "custom"),
+        choices=(*PRESETS, "custom"),
         words=("Small", "Large", "By width"),
         basic=True,
     )
@@ -157,7 +158,7 @@ class TrainRecipe:
         "network",
         "Memory",
         "Parts of the memory to leave out, for comparisons; what they save is spent on convolutions",
-        choices=("all", "none", "path", "positive", "prototypes", "part", "instance", "semantic"),
+        choices=tuple(MEMORIES),
     )
     part_slots: int = spec(
         64,

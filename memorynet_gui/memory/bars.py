@@ -10,6 +10,8 @@ from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from core.model.config import GRANULARITIES
+
 if TYPE_CHECKING:
     from core.restoring.memory.places import PlaceSeen, SlotShare
 
@@ -76,7 +78,7 @@ class SlotBars(QWidget):
             groups: dict[str, list[SlotShare]] = {}
             for slot in self._place.of(self.polarity):
                 groups.setdefault(slot.granularity, []).append(slot)
-            for granularity in ("part", "instance", "semantic"):
+            for granularity in GRANULARITIES:
                 found = groups.get(granularity, [])
                 if not self._all:
                     found = [slot for slot in found[:SHOWN] if slot.weight >= _LEAST]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from core.model.config import POLARITIES
 from core.model.exemplars import NEGATIVE, POSITIVE, SampleMemory
 from core.restoring.memory.inspection import DAMAGED_FROM
 from core.restoring.memory.record import MemoryLook
@@ -143,7 +144,7 @@ def likeness(look: MemoryLook) -> tuple[np.ndarray, np.ndarray]:
     """
     found = []
     sharp = max(look.held.sharpness, 1e-6)
-    for polarity in ("positive", "negative"):
+    for polarity in POLARITIES:
         scores = sharp * (look.unguided @ look.held.table[look.slices[polarity, "part"]].T)  # (h, w, M)
         top = scores.max(-1, keepdims=True)
         total = np.log(np.exp(scores - top).sum(-1)) + top[..., 0]
