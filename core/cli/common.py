@@ -172,20 +172,17 @@ def depth_type(text: str) -> int:
     return int(text)
 
 
-_FORMATS = {
-    "png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "tiff": "TIFF", "tif": "TIFF", "webp": "WEBP", "avif": "AVIF",
-    "bmp": "BMP", "jpeg2000": "JPEG2000", "jp2": "JPEG2000",
-}  # fmt: skip
-
-
 def format_type(text: str) -> str:
-    found = _FORMATS.get(text.lower().lstrip("."))
-    if found is None:
-        known = ("png", "jpeg", "tiff", "webp", "avif", "bmp", "jpeg2000")
-        raise argparse.ArgumentTypeError(
-            f"unknown format {text!r} (known: {', '.join(known)}){suggest(text.lower(), known)}"
-        )
-    return found
+    from core.images.formats import FORMATS
+
+    word = text.lower().lstrip(".")
+    for each in FORMATS.values():
+        if word == each.name.lower() or f".{word}" in each.extensions:
+            return each.name
+    known = [name.lower() for name in FORMATS]
+    raise argparse.ArgumentTypeError(
+        f"unknown format {text!r} (known: {', '.join(known)}){suggest(text.lower(), known)}"
+    )
 
 
 def _whole(text: str, low: int, high: int, unit: str = "") -> int:

@@ -21,6 +21,7 @@ from core.images import exif as image_exif
 from core.images.colour import grey_of, row_bands, to_8bit, to_16bit
 from core.images.decode import quiet_cv2
 from core.images.exif import RawTag, TagTree
+from core.images.formats import FORMATS
 from core.images.headers_boxes import EXIF_UUID, XMP_UUID, boxes
 from core.images.sniff import ByteSource
 
@@ -31,27 +32,6 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """What a format can hold, as this project writes it."""
-
-    bits: int  # per channel, at most
-    alpha: bool
-    grey: bool
-    metadata: bool  # ICC, EXIF and XMP
-    max_edge_px: int
-    max_pixels: int = 2**40
-
-
-CAPABILITIES = {
-    "PNG": Capability(16, True, True, True, 2**31 - 1),
-    "JPEG": Capability(8, False, True, True, 65_500),
-    "TIFF": Capability(16, True, True, True, 2**31 - 1),
-    "WEBP": Capability(8, True, False, True, 16_383),
-    "AVIF": Capability(12, True, True, True, 32_768, 16_384**2),
-    "BMP": Capability(8, True, True, False, 2**31 - 1),
-    "JPEG2000": Capability(16, True, True, True, 2**31 - 1),
-}
 # OpenCV's encoder, the one that keeps 16 bits, halves the picture five times whatever its size.
 MIN_DEEP_JPEG2000_EDGE_PX = 64
 MAX_JPEG_SEGMENT_BYTES = 65_502
@@ -133,7 +113,7 @@ def _pillow_image(job: EncodeJob) -> Image.Image:
 
 def _write_pillow(job: EncodeJob, file: BinaryIO) -> None:
     options: dict[str, Any] = {}
-    if CAPABILITIES[job.format].metadata:
+    if FORMATS[job.format].metadata:
         options["icc_profile"] = job.icc
         if job.exif:
             options["exif"] = job.exif

@@ -21,8 +21,9 @@ from core import atomic, foreign_text
 from core.images import xmp as image_xmp
 from core.images.colour import profile_name, row_bands, to_srgb
 from core.images.decode import Canvas, bytes_to_shrink, decode
-from core.images.encode import CAPABILITIES, EncodeJob, encode
+from core.images.encode import EncodeJob, encode
 from core.images.find import PassedOver, find_images, natural_key, passed_over_line
+from core.images.formats import FORMATS
 from core.images.headers import read_header
 from core.images.plan import plan
 from core.images.sniff import ByteSource, detect, opened
@@ -240,7 +241,7 @@ def read_provenance(path: str | os.PathLike[str], thorough: bool = False) -> dic
     with opened(path) as source:
         header = read_header(source, thorough)
     found = image_xmp.read_provenance(header.xmp)
-    if found is None and header.format in CAPABILITIES and not CAPABILITIES[header.format].metadata:
+    if found is None and header.format in FORMATS and not FORMATS[header.format].metadata:
         found = _read_sidecar(sidecar_path(path))
     return found
 
@@ -260,7 +261,7 @@ def _read_sidecar(path: Path) -> dict[str, str] | None:
 
 def can_hold(format: str, width: int, height: int) -> bool:
     """Whether a picture of this size fits into the format at all."""
-    limits = CAPABILITIES[format]
+    limits = FORMATS[format]
     return max(width, height) <= limits.max_edge_px and width * height <= limits.max_pixels
 
 
@@ -302,7 +303,7 @@ def write(
     height, width = pixels.shape[:2]
     if not can_hold(format_name, width, height):
         raise UnsupportedImage(target, f"{format_name} cannot hold {width} x {height} px", format=format_name)
-    sidecar = sidecar_path(target) if provenance and not CAPABILITIES[format_name].metadata else None
+    sidecar = sidecar_path(target) if provenance and not FORMATS[format_name].metadata else None
     _check_target(target, picture, options)
     if sidecar is not None:
         _check_sidecar(sidecar, options)

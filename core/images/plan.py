@@ -14,12 +14,12 @@ from core.images import place
 from core.images import xmp as image_xmp
 from core.images.colour import profile_name, profile_space, to_srgb
 from core.images.encode import (
-    CAPABILITIES,
     MAX_JPEG_SEGMENT_BYTES,
     MIN_DEEP_JPEG2000_EDGE_PX,
     EncodeJob,
     flattened,
 )
+from core.images.formats import FORMATS
 from core.images.types import Picture, ReceiptLine, WriteOptions
 
 
@@ -31,7 +31,7 @@ def plan(
     sidecar: Path | None,
 ) -> tuple[EncodeJob, list[ReceiptLine]]:
     """The job for the encoder, and the receipt it will deserve."""
-    limits = CAPABILITIES[format_name]
+    limits = FORMATS[format_name]
     lines: list[ReceiptLine] = []
     height, width = picture.pixels.shape[:2]
     lines.append(ReceiptLine("Size", True, f"{width} × {height} px"))
@@ -58,7 +58,7 @@ def plan(
 
 def _plan_depth(format_name: str, picture: Picture, options: WriteOptions, lines: list[ReceiptLine]) -> int:
     have = 16 if picture.pixels.dtype == np.uint16 else 8
-    most = CAPABILITIES[format_name].bits
+    most = FORMATS[format_name].bits
     depth = (options.bit_depth or have) if most > 8 else 8
     reason = f"{format_name} holds no more"
     small = min(picture.pixels.shape[:2]) < MIN_DEEP_JPEG2000_EDGE_PX
@@ -76,7 +76,7 @@ def _plan_depth(format_name: str, picture: Picture, options: WriteOptions, lines
 
 def _plan_colour(format_name: str, picture: Picture, lines: list[ReceiptLine]) -> bool:
     mode = picture.info.mode
-    grey = mode == "grey" and CAPABILITIES[format_name].grey
+    grey = mode == "grey" and FORMATS[format_name].grey
     if mode == "grey":
         detail = "grey" if grey else f"grey written as RGB: {format_name} has no grey"
         lines.append(ReceiptLine("Colour", grey, detail))
@@ -95,7 +95,7 @@ def _plan_profile(format_name: str, picture: Picture, grey: bool, lines: list[Re
     if not picture.icc:
         return None
     name = profile_name(picture.icc) or ""
-    if not CAPABILITIES[format_name].metadata:
+    if not FORMATS[format_name].metadata:
         lines.append(ReceiptLine("Colour profile", False, f"{name}: {format_name} has no place for it"))
         return None
     if len(picture.icc) < LEAST_PROFILE_BYTES:
@@ -133,7 +133,7 @@ def _plan_exif(
 ) -> bytes | None:
     if not picture.exif:
         return None
-    if not CAPABILITIES[format_name].metadata:
+    if not FORMATS[format_name].metadata:
         lines.append(ReceiptLine("EXIF", False, f"{format_name} has no place for it"))
         return None
     height, width = picture.pixels.shape[:2]
@@ -179,7 +179,7 @@ def _plan_xmp(
     provenance: Mapping[str, str] | None,
     lines: list[ReceiptLine],
 ) -> bytes | None:
-    if not CAPABILITIES[format_name].metadata:
+    if not FORMATS[format_name].metadata:
         if picture.xmp:
             lines.append(ReceiptLine("XMP", False, f"{format_name} has no place for it"))
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core import extras
+from core.images.formats import FORMATS
 
 MAX_PIXELS = 400_000_000
 """A picture with more pixels than this is refused before anything is decoded."""
@@ -23,36 +24,10 @@ SMALLEST_EDGE_PX = 16
 MAX_METADATA_BYTES = 32 << 20
 """A profile or packet above this size is left aside."""
 
-EXTENSION_FORMAT = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-    ".avif": "AVIF",
-    ".bmp": "BMP",
-    ".dib": "BMP",
-    ".jp2": "JPEG2000",
-    ".j2k": "JPEG2000",
-    ".jpf": "JPEG2000",
-    ".jpx": "JPEG2000",
-    ".j2c": "JPEG2000",
-    ".jpc": "JPEG2000",
-}
+EXTENSION_FORMAT = {extension: each.name for each in FORMATS.values() for extension in each.extensions}
 """Extension (lower case, with its dot) -> format; the content has the last word when reading."""
 
-FORMAT_EXTENSION = {
-    "PNG": ".png",
-    "JPEG": ".jpg",
-    "TIFF": ".tif",
-    "WEBP": ".webp",
-    "AVIF": ".avif",
-    "BMP": ".bmp",
-    "JPEG2000": ".jp2",
-}
+FORMAT_EXTENSION = {each.name: each.extension for each in FORMATS.values()}
 
 HEIC_EXTENSIONS = frozenset([".heic", ".heif", ".hif"])
 RAW_EXTENSIONS = frozenset(

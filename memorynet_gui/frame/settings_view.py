@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from core import extras
+from core.images.formats import FORMATS
 from core.restoring.records import NAMING
 from core.training import runs
 from memorynet_gui.frame import settings_parts as parts
@@ -39,17 +40,6 @@ if TYPE_CHECKING:
 
 TILES_PX = (256, 384, 512, 768, 1024, 1536)
 EDGES_PX = (1080, 1600, 2048, 2560, 3840)
-FORMATS: tuple[tuple[str | None, str, str], ...] = (
-    (None, "As the original", ""),
-    ("PNG", "PNG", "lossless"),
-    ("JPEG", "JPEG", "small"),
-    ("TIFF", "TIFF", "lossless"),
-    ("WEBP", "WebP", "small"),
-    ("AVIF", "AVIF", "smallest"),
-    ("JPEG2000", "JPEG 2000", ""),
-    ("BMP", "BMP", "bare pixels"),
-)
-WITH_QUALITY = {None, "JPEG", "WEBP", "AVIF", "JPEG2000"}
 _WIDTH_PX = 560
 
 
@@ -140,8 +130,9 @@ class SettingsDialog(QDialog):
         buttons.addStretch(1)
         place.addLayout(buttons)
         self.format = DetailCombo("Format", "File format of results")
-        for key, text, detail in FORMATS:
-            self.format.add(text, detail, key)
+        self.format.add("As the original", "", None)
+        for each in FORMATS.values():
+            self.format.add(each.title, each.word, each.name)
         self.format.currentIndexChanged.connect(self._choose_format)
         self.quality = QSpinBox()
         self.quality.setRange(1, 100)
@@ -284,7 +275,7 @@ class SettingsDialog(QDialog):
         self._fill_tile(settings.tile_px)
         self.format.setCurrentIndex(max(self.format.findData(settings.save_format), 0))
         self.quality.setValue(settings.save_quality)
-        self.quality.setEnabled(settings.save_format in WITH_QUALITY)
+        self.quality.setEnabled(settings.save_format is None or FORMATS[settings.save_format].loses)
         self._fill_size(settings.save_longest_px)
         self.naming.setText(settings.save_naming)
         self._show_presets()

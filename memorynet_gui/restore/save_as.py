@@ -20,23 +20,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.images.formats import FORMATS, Format
 from memorynet_gui.restore.queue_item import DEFAULT_OPTIONS
 from memorynet_gui.widgets.parts import DirectSlider
 
 if TYPE_CHECKING:
     from core.images.io import PictureInfo, WriteOptions
-
-FORMATS: dict[str, tuple[str, str]] = {  # format -> what to call it, extension
-    "PNG": ("PNG, lossless", ".png"),
-    "JPEG": ("JPEG, small", ".jpg"),
-    "TIFF": ("TIFF, lossless", ".tif"),
-    "WEBP": ("WebP, small", ".webp"),
-    "AVIF": ("AVIF, smallest", ".avif"),
-    "JPEG2000": ("JPEG 2000", ".jp2"),
-    "BMP": ("BMP, bare pixels", ".bmp"),
-}
-WITH_QUALITY = {"JPEG", "WEBP", "AVIF", "JPEG2000"}
-WITH_16_BIT = {"PNG", "TIFF", "JPEG2000"}
 
 
 class SaveAsDialog(QDialog):
@@ -67,8 +56,8 @@ class SaveAsDialog(QDialog):
         self.format = QComboBox()
         self.format.setAccessibleName("Format")
         self.format.setToolTip("File format of the result")
-        for key, (title, _) in FORMATS.items():
-            self.format.addItem(title, key)
+        for each in FORMATS.values():
+            self.format.addItem(each.words, each.name)
         self.quality = DirectSlider()
         self.quality.setRange(1, 100)
         self.quality.setValue(quality)
@@ -136,35 +125,38 @@ class SaveAsDialog(QDialog):
     def options(self) -> WriteOptions:
         from core.images.io import WriteOptions
 
-        key = self.format.currentData()
+        chosen = self._chosen
         return WriteOptions(
-            format=key,
-            quality=self.quality.value() if key in WITH_QUALITY else DEFAULT_OPTIONS.quality,
+            format=chosen.name,
+            quality=self.quality.value() if chosen.loses else DEFAULT_OPTIONS.quality,
             bit_depth=self.bit_depth.currentData(),
             strip_gps=self.strip_gps.isChecked(),
             overwrite=self._confirmed == self.path(),
         )
 
+    @property
+    def _chosen(self) -> Format:
+        return FORMATS[self.format.currentData()]
+
     def path(self) -> Path:
         return Path(self.name.text()).expanduser()
 
     def _format_picked(self) -> None:
-        key = self.format.currentData()
-        self.quality.setEnabled(key in WITH_QUALITY)
-        self.quality_value.setEnabled(key in WITH_QUALITY)
+        chosen = self._chosen
+        self.quality.setEnabled(chosen.loses)
+        self.quality_value.setEnabled(chosen.loses)
         before = self.bit_depth.currentData()
         self.bit_depth.clear()
-        if key in WITH_16_BIT and self._info.bit_depth == 16:
+        if chosen.bits == 16 and self._info.bit_depth == 16:
             self.bit_depth.addItem("16 bit, as the original", 16)
             self.bit_depth.addItem("8 bit", 8)
         else:
             self.bit_depth.addItem("8 bit", 8)
         self.bit_depth.setEnabled(self.bit_depth.count() > 1)
         self.bit_depth.setCurrentIndex(max(self.bit_depth.findData(before), 0))
-        extension = FORMATS[key][1]
         path = self.path()
-        if _format_of(path) != key:
-            self.name.setText(str(path.with_suffix(extension)))
+        if _format_of(path) != chosen.name:
+            self.name.setText(str(path.with_suffix(chosen.extension)))
         self._say()
 
     def _name_changed(self) -> None:
@@ -179,11 +171,11 @@ class SaveAsDialog(QDialog):
             self.format.setCurrentIndex(self.format.findData(key))
 
     def _say(self) -> None:
-        key = self.format.currentData()
+        chosen = self._chosen
         notes = []
-        if self._info.has_alpha and key in ("JPEG", "BMP"):
+        if self._info.has_alpha and not chosen.alpha:
             notes.append("The transparency is lost in this format.")
-        if self._info.bit_depth == 16 and key not in WITH_16_BIT:
+        if self._info.bit_depth == 16 and chosen.bits < 16:
             notes.append("16-bit levels are rounded to 8 in this format.")
         self.note.setText(" ".join(notes))
 
