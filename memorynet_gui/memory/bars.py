@@ -1,4 +1,5 @@
-"""Slot weights of a place as bars: in the colour of their polarity what was learned, in grey what is the photo's own."""
+"""Slot weights of a place as bars: in the colour of their polarity what was learned, in grey what is the photo's own; hatched
+where it pulls against the rest of what is read."""
 
 from __future__ import annotations
 
@@ -7,7 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+)
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from core.model.config import GRANULARITIES
@@ -21,6 +32,7 @@ _LEAST = 0.005  # of weight: less is written as 0.00 and shown only among all
 _LABEL_PX = 84
 _NUMBER_PX = 38
 _BAR_PX = 10
+_WITH, _AGAINST = Qt.BrushStyle.SolidPattern, Qt.BrushStyle.BDiagPattern  # the rest of what is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,11 @@ class SlotBars(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         words = "clean structure" if polarity == "positive" else "damage"
         self.setAccessibleName(f"Slots of {words} that this place looks up")
+
+    @property
+    def pulls(self) -> bool:
+        """Whether one of those shown pulls against the rest."""
+        return any(min(row.slot.learned, row.slot.actual) < 0 for row in self._rows)
 
     @property
     def slots(self) -> tuple[SlotShare, ...]:
@@ -120,10 +137,10 @@ class SlotBars(QWidget):
             length = room * min(1.0, slot.weight)
             amount = abs(slot.learned) + abs(slot.actual)
             learned = length * (abs(slot.learned) / amount if amount > 0 else 1.0)
-            painter.fillRect(QRectF(bar.left(), bar.top(), learned, _BAR_PX), self._colours(self.polarity))
-            painter.fillRect(
-                QRectF(bar.left() + learned, bar.top(), length - learned, _BAR_PX), self._colours("actual")
-            )
+            own = QRectF(bar.left() + learned, bar.top(), length - learned, _BAR_PX)
+            first = QRectF(bar.left(), bar.top(), learned, _BAR_PX)
+            for part, colour, share in ((first, self.polarity, slot.learned), (own, "actual", slot.actual)):
+                painter.fillRect(part, QBrush(self._colours(colour), _AGAINST if share < 0 else _WITH))
             painter.setPen(ink)
             number = QRectF(self.width() - _NUMBER_PX, top, _NUMBER_PX - 4, ROW_PX)
             painter.drawText(number, align | Qt.AlignmentFlag.AlignRight, f"{slot.weight:.2f}")

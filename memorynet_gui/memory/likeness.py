@@ -166,16 +166,20 @@ class Pair(QWidget):
         self._fit()
         self.update()
 
+    def clear(self) -> None:
+        """They are not there yet; their room is kept."""
+        self.images = None
+        self._fit()
+        self.update()
+
     def _fit(self) -> None:
-        if self.images is not None:
-            size = self._size()
-            self.setFixedHeight(round(size.height()) + _CAPTION_PX)
+        self.setFixedHeight(round(self._size().height()) + _CAPTION_PX)
 
     def _size(self) -> QSizeF:
         """Of each picture: as wide as there is room, up to a size that leaves room for what else is told."""
-        assert self.images is not None
         edge = min(_LARGEST_PAIR_PX, max(16.0, (self.width() - _GAP_PX) / 2))
-        return QSizeF(self.images[0].size()).scaled(edge, edge, Qt.AspectRatioMode.KeepAspectRatio)
+        whole = QSize(1, 1) if self.images is None else self.images[0].size()
+        return QSizeF(whole).scaled(edge, edge, Qt.AspectRatioMode.KeepAspectRatio)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -580,6 +580,8 @@ class MemoryPage(Page):
             self.panel.edit.show_result(None, problem.sentence)
         elif kind == "other":
             self.panel.edit.say(problem.sentence)
+        elif kind == "place":
+            self.panel.place.effect.setText(problem.sentence)
         elif kind == "usage":
             self.context.banner(f"The folder could not be looked at. {problem.sentence}")
         elif kind in ("base", "after"):

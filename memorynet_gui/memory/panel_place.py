@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from memorynet_gui.memory.work import PlaceEffect
 
 SOURCES_SHOWN = 5
+_MEASURED = "What the memory does to the pixels here is being measured…"
+_BARS = {
+    "negative": "Slots of damage: orange was learned, grey is this photo's own",
+    "positive": "Slots of clean structure: blue was learned, grey is this photo's own",
+}
 
 
 class PlacePanel(QWidget):
@@ -47,6 +52,7 @@ class PlacePanel(QWidget):
         self.source_words, self.read, self.effect = wrapped("caption"), wrapped(), wrapped()
         self.compared = Pair(("without memory", "with memory"))
         self.bars = {polarity: SlotBars(polarity, colours) for polarity in ("negative", "positive")}
+        self._captions = {polarity: wrapped("caption") for polarity in _BARS}
         self.all_weights = FoldButton(
             "All weights", "Show every slot that is looked up here, not only the strongest"
         )
@@ -66,6 +72,12 @@ class PlacePanel(QWidget):
     def _show_all(self, on: bool) -> None:
         for bars in self.bars.values():
             bars.set_all(on)
+        self._say_bars()
+
+    def _say_bars(self) -> None:
+        for polarity, title in _BARS.items():
+            against = ", hatched pulls against the rest" if self.bars[polarity].pulls else ""
+            self._captions[polarity].setText(title + against)
 
     def _build(self) -> None:
         top = QHBoxLayout()
@@ -97,15 +109,9 @@ class PlacePanel(QWidget):
         body.addSpacing(6)
         body.addWidget(QLabel("What it looks up"))
         body.addWidget(self.read)
-        for polarity, title in (
-            ("negative", "Slots of damage: orange was learned, grey is this photo's own"),
-            ("positive", "Slots of clean structure: blue was learned, grey is this photo's own"),
-        ):
-            caption = QLabel(title)
-            caption.setProperty("role", "caption")
-            caption.setWordWrap(True)
+        for polarity in _BARS:
             body.addSpacing(2)
-            body.addWidget(caption)
+            body.addWidget(self._captions[polarity])
             body.addWidget(self.bars[polarity])
         body.addWidget(self.all_weights)
         self._body.setLayout(body)
@@ -168,6 +174,7 @@ class PlacePanel(QWidget):
         self._show_sources(look, rgb, origin, slot, by)
         for bars in self.bars.values():
             bars.show_place(place, look.is_read)
+        self._say_bars()
 
     def _show_sources(
         self, look: MemoryLook, rgb: np.ndarray, origin: Origin | None, slot: SlotShare | None, by: int
@@ -186,15 +193,22 @@ class PlacePanel(QWidget):
                 Patch(patch_of(rgb, x, y), more.replace(" times", "×"), tip, words.is_told(origin))
             )
         self.sources.show_these(patches)
-        self._source_title.setText(words.origin_title(origin, slot))
-        self.source_words.setText(words.origin_words(origin))
+        # of a slot under the pointer other words are said: what stands below must not move away from under it
+        for widget, text in (
+            (self._source_title, words.origin_title(origin, slot)),
+            (self.source_words, words.origin_words(origin)),
+        ):
+            widget.setText(text)
+            widget.setMinimumHeight(max(widget.minimumHeight(), widget.heightForWidth(widget.width())))
 
     def show_effect(self, effect: PlaceEffect | None) -> None:
-        """What the memory does to the pixels there; None: not measured yet."""
+        """What the memory does to the pixels there; None: not measured yet. Of a pin the room is kept, so that what stands below
+        does not move away when it comes."""
         for widget in (self.effect, self.compared):
-            widget.setVisible(effect is not None)
+            widget.setVisible(effect is not None or not self.unpin.isHidden())
         if effect is None:
-            self.effect.setText("")
+            self.effect.setText(_MEASURED if not self.unpin.isHidden() else "")
+            self.compared.clear()
             return
         self.effect.setText(words.change_words(effect.of_memory))
         self.compared.show_images(effect.without_rgb, effect.with_rgb)

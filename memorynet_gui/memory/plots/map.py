@@ -45,7 +45,8 @@ _PAN = {
 
 
 class MapPlot(QWidget):
-    """The wheel zooms, a drag pans, a double-click shows all. Slots are dots, samples are small pictures."""
+    """The wheel zooms, a drag pans, a double-click shows all. Slots are dots, samples are small pictures. The arrow keys go from
+    slot to slot, Enter chooses one; with Ctrl they pan, plus and minus zoom."""
 
     slot_hovered = Signal(int)  # row of the table, -1: none
     slot_chosen = Signal(int)
@@ -324,11 +325,32 @@ class MapPlot(QWidget):
             self._zoom_by(_ZOOM, middle)
         elif key in (Qt.Key.Key_Minus, Qt.Key.Key_Underscore):
             self._zoom_by(1 / _ZOOM, middle)
-        elif key in _PAN and self._zoom > 1:
+        elif key in _PAN and event.modifiers() & Qt.KeyboardModifier.ControlModifier and self._zoom > 1:
             self._pan += QPointF(*_PAN[key])
             self.update()
+        elif key in _PAN and self._map is not None and len(self._map.slots):
+            self._step(*_PAN[key])
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space) and self._hot_slot >= 0:
+            self.slot_chosen.emit(self._hot_slot)
         else:
             super().keyPressEvent(event)
+
+    def _step(self, dx: float, dy: float) -> None:
+        """To the nearest slot that way; ``dx`` and ``dy`` are how the plot would pan to show it."""
+        assert self._map is not None
+        points = self._points(self._map.slots)
+        here = self._hot_slot if self._hot_slot >= 0 else self._lit_slot
+        at = points[here] if here >= 0 else np.array([self.width() / 2, self.height() / 2])
+        away = points - at
+        ahead = -(away @ np.array([np.sign(dx), np.sign(dy)]))
+        aside = np.abs(away @ np.array([np.sign(dy), np.sign(dx)]))
+        reach = np.where((ahead > 0.5) & (aside <= 2 * ahead), ahead + 2 * aside, np.inf)
+        found = int(reach.argmin())
+        if np.isfinite(reach[found]):
+            self._hot_slot = found
+            self.setAccessibleDescription(self._slot_words(found))
+            self.slot_hovered.emit(found)
+            self.update()
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:

@@ -214,6 +214,15 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     assert plot._lit_slot == 3
     before = plot.point_of_slot(row)
     plot.setFocus()
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Left):
+        for _ in range(len(bench.map.slots)):
+            QTest.keyClick(plot, key)  # from slot to slot, to the last that way
+    assert page._hot_slot not in (-1, 3)
+    assert plot.accessibleDescription() == plot._slot_words(page._hot_slot)
+    chosen = page._hot_slot
+    QTest.keyClick(plot, Qt.Key.Key_Return)
+    (polarity, granularity), number = bench.look.group_of(chosen)
+    assert desk.panel.edit.chosen == Slots(polarity, granularity, (number,))
     QTest.keyClick(plot, Qt.Key.Key_Plus)
     assert plot.point_of_slot(row) != before
     QTest.mouseDClick(plot, Qt.MouseButton.LeftButton)

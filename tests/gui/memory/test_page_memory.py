@@ -114,7 +114,7 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     assert len(place.negative.patches) == 5 and len(place.positive.patches) == 5
     assert "any place of this photo" in place.negative_words.text()
     assert place.sources.patches and place.bars["positive"].slots
-    wait(lambda: not place.effect.isHidden() and place.effect.text())
+    wait(lambda: place.compared.images is not None)
     assert "levels of 255" in place.effect.text() or "no measurable" in place.effect.text()
     assert place.compared.isVisible() and place.compared.images is not None
     without, with_it = place.compared.images
@@ -180,7 +180,7 @@ def test_a_drag_pins_a_region_that_is_told_about_as_a_whole(desk: Desk, source: 
     assert (canvas.looked.x, canvas.looked.y, canvas.looked.width, canvas.looked.height) == (32, 24, 64, 48)
     place = desk.panel.place
     assert place.title.full == "Pin 1 · 64 × 48 px at 32, 24 px" and place.bars["positive"].slots
-    wait(lambda: place.effect.text() != "")
+    wait(lambda: place.compared.images is not None)
     bench = page.stage.bench
     assert bench is not None
     assert bench.place((34, 28, 57, 43)).response == pytest.approx(bench.look.before.values[3:9, 4:12].mean())
@@ -245,9 +245,23 @@ def test_the_restore_pages_photo_is_there_at_once(desk: Desk, source: Path) -> N
     assert page.stage.bench is bench  # the same photo in the same state is not looked into again
 
 
+def test_what_pulls_against_the_rest_is_hatched_and_said(desk: Desk, source: Path) -> None:
+    desk.open(source)
+    place = desk.panel.place
+    desk.click(40, 30)
+    bench = desk.page.stage.bench
+    assert bench is not None
+    place.all_weights.click()
+    for polarity, bars in place.bars.items():
+        slots = bench.look.place(40, 30).of(polarity)
+        pulls = any(min(slot.learned, slot.actual) < 0 for slot in slots)
+        assert ("hatched" in place._captions[polarity].text()) == pulls == bars.pulls
+
+
 def test_a_chosen_slot_says_where_its_content_came_from(desk: Desk, source: Path) -> None:
     desk.open(source)
     desk.click(40, 30)
+    desk.idle()
     page, panel = desk.page, desk.panel
     bench = page.stage.bench
     assert bench is not None
