@@ -61,11 +61,11 @@ def test_any_size_restored_in_tiles_equals_the_whole(
         assert np.abs(whole - what.pixels).max() > 1
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_shipped_weights_on_rain_tiles_equal_the_whole(precision: str) -> None:
-    """With the shipped weights, on rainy photos, at most one level of 255 anywhere."""
+@pytest.mark.parametrize(("precision", "height", "width"), [("fp32", 232, 88), ("bf16", 88, 232)])
+def test_shipped_weights_on_rain_tiles_equal_the_whole(precision: str, height: int, width: int) -> None:
+    """With the shipped weights, on rainy photos of more than two halos one way, at most one level of 255 anywhere."""
     sample = next(iter(catalog.samples()))
-    clean = image_io.read(sample.truth or sample.path).pixels[:184, :232].astype(np.float32) / 255
+    clean = image_io.read(sample.truth or sample.path).pixels[:height, :width].astype(np.float32) / 255
     heavy = RainParams(untouched=0, jpeg=0)
     rainy = np.rint(rain(clean, np.random.default_rng(5), heavy) * 255).astype(np.uint8)
     what = image_io.from_array(rainy)

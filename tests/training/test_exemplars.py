@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -328,17 +329,25 @@ DAMAGE = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def with_samples(memory: SampleMemory, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model and samples of it that can be read; made once, for packing the pictures takes its time."""
+    model = save_small_model(tmp_path_factory.mktemp("with samples") / "model", seed=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "weights_sha256", checkpoint.load(model).sha256)
+        exemplars.save(memory, model)
+    assert memory.count(WRONG) == 12
+    found, sentence = exemplars.load_beside(model)
+    assert found is not None and sentence is None
+    return model
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_or_missing_file_is_told_in_a_sentence(
-    memory: SampleMemory, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+    with_samples: Path, tmp_path: Path, damage: str
 ) -> None:
-    model = save_small_model(tmp_path / "model", seed=3)
-    monkeypatch.setattr(memory, "weights_sha256", checkpoint.load(model).sha256)
-    assert memory.count(WRONG) == 12
-    file = exemplars.save(memory, model)
-    found, sentence = exemplars.load_beside(model)
-    assert sentence is None
-    assert found is not None
+    model = shutil.copytree(with_samples, tmp_path / "model")
+    file = model / exemplars.SAMPLES_FILE
     DAMAGE[damage](file)
     with pytest.raises(SampleError) as caught:
         exemplars.load(file)
