@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import runpy
 import sys
+import tempfile
 from collections.abc import Callable
 from multiprocessing import forkserver
 from pathlib import Path
@@ -74,6 +76,38 @@ def command(*words: str) -> int:
     from core.cli import program
 
     return program.main(list(words))
+
+
+def launched(*words: str) -> None:
+    """``main.py`` with these words in two processes of torch's launcher, for :class:`Forked`.
+
+    The launcher reads its own command line, finds a place to meet, starts, watches and ends its processes as ever. In
+    place of running ``python main.py``, each is forked and runs that file.
+    """
+    from torch.distributed import run
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    def forks(config: LaunchConfig, entrypoint: str) -> elastic_launch:
+        assert entrypoint == sys.executable
+        return elastic_launch(config, entrypoint=_as_main)
+
+    run.elastic_launch = forks  # type: ignore[assignment, misc]
+    run.main(
+        ["--standalone", "--nproc-per-node", "2", "--start-method", "fork", str(_ROOT / "main.py"), *words]
+    )
+
+
+def _as_main(*words: str) -> None:
+    unbuffered, file, *arguments = words
+    assert unbuffered == "-u"
+    script(file, *arguments)
+
+
+def script(file: str, *words: str) -> None:
+    """``python FILE WORDS``, for :class:`Forked`."""
+    tempfile.tempdir = None  # that of the environment
+    sys.argv = [file, *words]
+    runpy.run_path(file, run_name="__main__")
 
 
 def _start_server() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -26,6 +24,7 @@ import training  # noqa: E402
 from core.model.config import NetworkConfig  # noqa: E402
 from core.model.network import MemoryNet  # noqa: E402
 from core.training.recipe import TrainRecipe  # noqa: E402
+from tests.forked import Forked, script  # noqa: E402
 
 
 def test_the_reference_has_the_published_size() -> None:
@@ -205,21 +204,18 @@ def test_wrong_trainings_are_refused(wrong: list[str], capsys: pytest.CaptureFix
 def test_the_window_is_watched_while_a_run_learns(tmp_path: Path) -> None:
     """In a process of its own: the benchmark ends it hard."""
     words = "--page train --seconds 1 --idle-seconds 0.3 --validate-every 1000 --patch 32"
-    done = subprocess.run(
-        [sys.executable, str(BENCHMARKS / "ui_delay.py"), *words.split()],
-        env=os.environ | {"QT_QPA_PLATFORM": "offscreen", "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=400,
+    (tmp_path / "tmp").mkdir()
+    done = Forked(
+        tmp_path, script, str(BENCHMARKS / "ui_delay.py"), *words.split(), TMPDIR=str(tmp_path / "tmp")
     )
-    assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.wait(400) == 0, done.err.read_text()
+    said = done.out.read_text()
+    lines = [line.split() for line in said.splitlines()]
     assert {"idle", "starting", "training", "beside"} <= {line[0] for line in lines}
     beats = next(int(line[1]) for line in lines if line[0] == "training")
     assert 10 < beats <= 1000
-    assert "preset S" in done.stdout and "with the Train page open" in done.stdout
-    assert not list(tmp_path.glob("memorynet-ui-delay-*")), "the run is removed"
+    assert "preset S" in said and "with the Train page open" in said
+    assert not list((tmp_path / "tmp").glob("memorynet-ui-delay-*")), "the run is removed"
 
 
 def test_without_a_card_it_is_said_and_nothing_is_measured(

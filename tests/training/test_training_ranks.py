@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +18,7 @@ from core.training.learning import learner
 from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
 from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
-from tests.forked import Forked
+from tests.forked import Forked, launched
 from tests.training.test_training import noisy
 from tests.training_kit import RECIPE, at_step, curve_of, train_and_tell
 
@@ -59,15 +56,6 @@ def both_ranks(place: Path, function: Callable[..., object], *arguments: object)
         port = str(found.getsockname()[1])
     shared = {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     return [Forked(place, function, *arguments, RANK=rank, LOCAL_RANK=rank, **shared) for rank in ("0", "1")]
-
-
-def launch(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Two processes by torch's launcher."""
-    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    return subprocess.run(
-        [*launcher, *map(str, words)], capture_output=True, text=True, timeout=600, check=False,
-        cwd=Path(__file__).parents[2], env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
 
 
 def assert_alike(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
@@ -110,9 +98,9 @@ def test_two_processes_go_on_with_what_one_began(data: Path, tmp_path: Path, alo
     run, control = tmp_path / "run", JobControl()
     with pytest.raises(Cancelled):
         train(SHARED, (data,), run, at_step(3, control.cancel), control)
-    done = launch("main.py", "train", "--resume", "--out", run, "--device", "cpu")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Trained 8 steps") == 1, "one of them speaks for both"
+    both = Forked(tmp_path, launched, "train", "--resume", "--out", str(run), "--device", "cpu")
+    assert both.wait(300) == 0, both.err.read_text()
+    assert both.out.read_text().count("Trained 8 steps") == 1, "one of them speaks for both"
     state = RunFolder(run).state()
     assert state is not None and (state.state, state.step) == (DONE, 8)
     assert_alike(curve_of(run), curve_of(alone))
