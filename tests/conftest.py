@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # NumPy's threads would spin, beside another process of tests
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from collections.abc import Iterator
@@ -17,6 +22,24 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 gc.disable()  # until all is imported: of importing, two fifths went into collections that found nothing
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Where no bytecode of the tests lies yet, rewriting their asserts takes four seconds, and every process of tests
+    would do it for all of them: each begins with a share of its own and finds what the others have done."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if count == 1:
+        return
+    root = session.config.rootpath
+    named = [root / word.split("::")[0] for word in session.config.args]
+    files = sorted(
+        {file for path in named for file in ([path] if path.is_file() else path.rglob("test_*.py"))}
+    )
+    first = len(files) * int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) // count
+    for file in files[first:] + files[:first]:
+        with contextlib.suppress(Exception, pytest.skip.Exception):  # the collection will say it
+            importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
