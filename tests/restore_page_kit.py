@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import time
 from collections.abc import Callable, Iterator
@@ -165,12 +166,15 @@ def heap_of_its_own() -> Iterator[None]:
     yield
 
 
+@functools.cache
 def rainy() -> tuple[np.ndarray, np.ndarray]:
-    """A corner of the first sample: (128, 160, 3) uint8 in the rain and without."""
+    """A corner of the first sample: (128, 160, 3) uint8 in the rain and without, both read-only."""
     sample = catalog.samples()[0]
     assert sample.truth is not None
     cut = np.s_[60 : 60 + 128, 40 : 40 + 160]
-    return image_io.read(sample.path).pixels[cut].copy(), image_io.read(sample.truth).pixels[cut].copy()
+    wet, dry = (image_io.read(path).pixels[cut].copy() for path in (sample.path, sample.truth))
+    wet.flags.writeable = dry.flags.writeable = False
+    return wet, dry
 
 
 def write(path: Path, pixels: np.ndarray, **options: object) -> Path:

@@ -237,10 +237,12 @@ class Inspector(QWidget):
     def _build_receipt(self) -> None:
         self._receipt = QWidget()
         self._receipt_rows = column(6)
+        self._receipt_told: list[tuple[str, str, str]] = []
         self._receipt.setLayout(column(8, heading("Receipt")))
         layout = self._receipt.layout()
         assert isinstance(layout, QVBoxLayout)
         layout.addLayout(self._receipt_rows)
+        self._receipt.hide()
 
     def _build_buttons(self) -> QWidget:
         self.restore = text_button("Restore", "Restore this photo")
@@ -394,12 +396,15 @@ class Inspector(QWidget):
         self.kept.show_item(item, can_keep, bool(old), comparing)
 
     def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
+        rows = [] if item is None else receipt_rows(item, info)
+        if rows == self._receipt_told:  # most that is told of a photo changes nothing of it
+            return
+        self._receipt_told = rows
         while self._receipt_rows.count():
             taken = self._receipt_rows.takeAt(0)
             widget = taken.widget() if taken is not None else None
             if widget is not None:
                 widget.deleteLater()
-        rows = [] if item is None else receipt_rows(item, info)
         for name, value, tooltip in rows:
             self._receipt_rows.addWidget(Row(name, value, tooltip))
         self._receipt.setVisible(bool(rows))
