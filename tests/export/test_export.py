@@ -320,11 +320,13 @@ def test_the_shape_is_read_from_the_tensors(kind: str) -> None:
     if not config.has_memory:  # nothing tells the sizes of a memory that is not there
         found = replace(found, memory_dim=config.memory_dim, slots=config.slots)
     assert found == config
+
+
+@pytest.mark.parametrize("preset", ["S", "B"])
+def test_the_shape_of_a_preset_is_read_from_the_tensors(preset: str) -> None:
     with torch.device("meta"):
-        for preset in ("S", "B"):
-            assert guess_config(
-                "w", MemoryNet(NetworkConfig.preset(preset)).state_dict()
-            ) == NetworkConfig.preset(preset)
+        weights = MemoryNet(NetworkConfig.preset(preset)).state_dict()
+    assert guess_config("w", weights) == NetworkConfig.preset(preset)
 
 
 def test_what_the_file_says_goes_before_guesses(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import zlib
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.image_makers import photo
 MODES = ("L", "LA", "RGB", "RGBA", "P")
 
 
+@functools.cache
 def drawn(mode: str, width: int = 301, height: int = 203) -> Image.Image:
     pixels = photo(width, height, channels=4)
     pixels[..., 3] = np.linspace(0, 255, width).astype(np.uint8)

@@ -241,7 +241,7 @@ def test_a_mixed_batch_has_crops_and_masks_side_by_side(data: Path) -> None:
 
 def test_training_with_masks_uses_them_and_scores_both_ways(data: Path, tmp_path: Path) -> None:
     events: list[object] = []
-    recipe = replace(RECIPE, steps=90, validate_every=30, log_every=10, guidance_share=0.5, kind="pairs",
+    recipe = replace(RECIPE, steps=48, validate_every=16, log_every=8, guidance_share=0.5, kind="pairs",
                      train=("DATA/pairs",), pairs=(), contrastive_weight=0.0, lr=4e-3)  # fmt: skip
     result = train(recipe, (data,), tmp_path / "run", events.append, JobControl())
     validated = [event for event in events if isinstance(event, Validated)]
@@ -274,7 +274,8 @@ def test_training_without_masks_says_nothing_of_them(data: Path, tmp_path: Path)
 
 
 def test_a_stopped_mixed_run_goes_on_as_if_nothing_had_happened(data: Path, tmp_path: Path) -> None:
-    train(RECIPE, (data,), tmp_path / "whole", ignore, JobControl())
+    recipe = replace(RECIPE, width=4, patch_px=16, validate_crop_px=32)
+    train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
     control = JobControl()
 
     def stop(event: object) -> None:
@@ -282,8 +283,8 @@ def test_a_stopped_mixed_run_goes_on_as_if_nothing_had_happened(data: Path, tmp_
             control.cancel()
 
     with pytest.raises(Cancelled):
-        train(RECIPE, (data,), tmp_path / "parts", stop, control)
-    train(RECIPE, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
+        train(recipe, (data,), tmp_path / "parts", stop, control)
+    train(recipe, (data,), tmp_path / "parts", ignore, JobControl(), resume=True)
 
     def curve(run: str) -> list[dict[str, object]]:
         return [

@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ("mode", "size"),
     [
         *product(MODES, [(1, 1), (1, 5000), (5000, 1), (3, 2), (257, 255)]),
-        ("wipe", (20_000, 3000)),
+        ("wipe", (20_000, 1000)),
     ],
 )
 def test_every_size_survives_every_gesture(view: CompareView, qtbot: QtBot, size: tuple[int, int], mode: str):
