@@ -18,18 +18,15 @@ from core.training.trainer import train
 from tests.small import photo
 
 RECIPE = TrainRecipe(
-    name="tiny", preset="custom", width=8, steps=20, batch=2, patch_px=32, warmup_steps=4, lr=2e-3,
-    train=("DATA/clean",), validation=("DATA/val",), validate_every=8, validate_crop_px=48, log_every=2,
+    name="tiny", preset="custom", width=4, steps=20, batch=2, patch_px=16, warmup_steps=4, lr=2e-3,
+    train=("DATA/clean",), validation=("DATA/val",), validate_every=8, validate_crop_px=32, log_every=2,
     contrastive_every=3, checkpoint_minutes=1000.0, ema=0.9, precision="bf16",
 )  # fmt: skip
 
 TINY = replace(
     RECIPE,
-    width=4,
     steps=12,
-    patch_px=16,
     validate_every=4,
-    validate_crop_px=32,
     log_every=1,
     contrastive_every=2,
 )

@@ -69,7 +69,9 @@ def test_the_rate_warms_up_and_follows_a_cosine() -> None:
 
 def test_training_learns_reports_and_leaves_a_model(data: Path, tmp_path: Path) -> None:
     events: list[object] = []
-    recipe = replace(pairs_recipe(data), steps=60, validate_every=20)  # a fault that is learnt in seconds
+    recipe = replace(
+        pairs_recipe(data), width=8, patch_px=32, steps=60, validate_every=20
+    )  # a fault that is learnt in seconds
     result = train(recipe, (data,), tmp_path / "run", events.append, JobControl())
     assert isinstance(events[0], TrainStarted)
     scores = [event.psnr_db for event in events if isinstance(event, Validated)]
