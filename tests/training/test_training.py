@@ -387,7 +387,7 @@ def test_pairs_that_teach_nonsense_are_refused(data: Path, tmp_path: Path) -> No
 def test_photos_too_small_to_validate_on_are_named_at_once(data: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(data / "val" / "tiny.png"), photo(40, 9))
     with pytest.raises(RecipeError, match=r"tiny\.png: 40x8 px"):
-        train(RECIPE, (data,), tmp_path / "run", ignore, JobControl())
+        train(replace(RECIPE, validate_crop_px=48), (data,), tmp_path / "run", ignore, JobControl())
 
 
 def test_fine_tuning_starts_where_the_model_stands(data: Path, tmp_path: Path) -> None:
