@@ -341,8 +341,9 @@ class Inspector(QWidget):
 
     def show_kept(self, can_keep: bool, comparing: bool) -> None:
         """Whether the present result can be put aside, and whether the canvas compares it with the one that was."""
-        self._keeping = can_keep, comparing
-        self._say_outdated()
+        if self._keeping != (can_keep, comparing):
+            self._keeping = can_keep, comparing
+            self._say_outdated()
 
     def set_batch(self, choice: Choice | None) -> None:
         """What the batch that runs was started with, None when none runs."""
