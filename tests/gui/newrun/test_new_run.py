@@ -17,8 +17,8 @@ from core.training.recipe import TrainRecipe
 from memorynet_gui.newrun import photos_desk
 from memorynet_gui.newrun.presets import PRESETS, load
 from memorynet_gui.newrun.view import NewRunView
-from tests.gui.train.new_run_kit import folder_of, looked, pairs_of, view
-from tests.gui.train.test_recipe_form import type_into
+from tests.gui.newrun.new_run_kit import folder_of, looked, pairs_of, view
+from tests.gui.newrun.test_recipe_form import type_into
 from tests.restore_page_kit import write
 from tests.small import photo, save_small_model
 from tests.ui import settle, unnamed_focusable, wait_until

@@ -26,7 +26,7 @@ from memorynet_gui.curves.legend import Legend
 from memorynet_gui.curves.store import CurveStore
 from memorynet_gui.frame.banner import Banner
 from memorynet_gui.look.theme import Theme
-from tests.gui.train.test_curve_store import step_done, validated
+from tests.gui.curves.test_curve_store import step_done, validated
 from tests.ui import settle, unnamed_focusable, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]

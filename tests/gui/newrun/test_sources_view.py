@@ -21,7 +21,7 @@ from memorynet_gui.newrun.degrade_rows import ParameterRow
 from memorynet_gui.newrun.presets import PRESETS
 from memorynet_gui.newrun.view import NewRunView
 from memorynet_gui.widgets.range_slider import TICKS
-from tests.gui.train.new_run_kit import view
+from tests.gui.newrun.new_run_kit import view
 from tests.restore_page_kit import write
 from tests.small import photo
 from tests.ui import settle, unnamed_focusable, wait_until

@@ -13,8 +13,8 @@ from core.jobs import JobControl, ignore
 from core.training.recipe import TrainRecipe
 from memorynet_gui.newrun.checks_view import duration_text
 from memorynet_gui.newrun.view import NewRunView
-from tests.gui.train.new_run_kit import estimated, folder_of, looked, pairs_of, report, view
-from tests.gui.train.test_recipe_form import type_into
+from tests.gui.newrun.new_run_kit import estimated, folder_of, looked, pairs_of, report, view
+from tests.gui.newrun.test_recipe_form import type_into
 from tests.restore_page_kit import write
 from tests.small import photo
 from tests.ui import unnamed_focusable
