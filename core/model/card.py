@@ -113,6 +113,7 @@ def _training(provenance: Mapping[str, Any]) -> str:
         "clean": f"{count}, degraded as training goes",
         "pairs": f"{count} with their truth",
         "mixed": f"{count}, some with their truth and some degraded as training goes",
+        "sources": f"{count} of several sources, mixed by the shares below",
     }
     folders = [*data.get("train", ()), *data.get("pairs", ())]
     start = _section(recipe, "network").get("start_from")

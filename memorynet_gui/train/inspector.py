@@ -422,11 +422,13 @@ class TrainInspector(QWidget):
             self.notes_written.emit(self._run.folder, text)
 
 
+_KINDS = {"clean": "synthetic", "pairs": "pairs", "mixed": "pairs and synthetic", "sources": "a mixture"}
+
+
 def task_text(recipe: TrainRecipe) -> str:
     """ "Remove rain (synthetic)" """
     verb = tasks.of(recipe.task).verb
-    kind = {"clean": "synthetic", "pairs": "pairs", "mixed": "pairs and synthetic"}[recipe.kind]
-    return f"{verb} ({kind})"
+    return f"{verb} ({_KINDS[recipe.kind]})"
 
 
 def network_text(recipe: TrainRecipe, parameters: int) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core.data.source import DataSource
 from core.problems import Problem
 from core.training import runs
+from core.training.recipe import TrainRecipe
 from core.training.run_folder import DONE, FAILED, INTERRUPTED, PAUSED, RUNNING, STOPPED, RunFolder
 from memorynet_gui.look.theme import Theme
 from memorynet_gui.train.inspector import Live, TrainInspector, age_text, network_text, task_text
@@ -293,6 +296,13 @@ def test_words_of_recipes(three: tuple[runs.Run, ...]) -> None:
     recipe = three[0].recipe
     assert recipe is not None
     assert task_text(recipe) == "Remove rain (synthetic)"
+    of_each: dict[str, dict[str, Any]] = {
+        "mixed": {"pairs": ("p",)},
+        "sources": {"sources": (DataSource("drawn"),)},
+    }
+    kinds = next(item for item in fields(TrainRecipe) if item.name == "kind").metadata["choices"]
+    texts = [task_text(replace(recipe, kind=kind, **of_each.get(kind, {}))) for kind in kinds]
+    assert len(set(texts)) == len(kinds) and texts[-1] == "Remove rain (a mixture)"
     assert network_text(replace(recipe, preset="S", memory="none"), 0) == "S · no memory"
     assert network_text(replace(recipe, start_from="/models/derain-s"), 4321) == "from derain-s · 4,321"
     assert [age_text(seconds) for seconds in (38.2, 300, 7300)] == ["38 s", "5 min", "2 h"]
