@@ -219,6 +219,8 @@ def wrong_memory(
     protocol = TASKS[task].protocol
     inputs = [to_tensor(before) for before, _ in pairs]
     summaries = [network.summarise(x) for x in inputs]
+    undamaged = [network.summarise(to_tensor(truth)) for _, truth in pairs]
+    positive = [_positive_of(dry, own) for dry, own in zip(undamaged, summaries, strict=True)]
 
     def mean_db(options: Callable[[int], dict[str, Any]]) -> float:
         scores = [
@@ -233,10 +235,18 @@ def wrong_memory(
         name: partial(_edited, edit) for name, edit in edits(network, seed).items()
     }
     tries["another photo's actual memory"] = lambda i: {"summary": summaries[(i + 1) % len(summaries)]}
+    tries["the undamaged photo's actual memory"] = lambda i: {"summary": undamaged[i]}
+    tries["the same under positive slots alone"] = lambda i: {"summary": positive[i]}
     tries["memory muted"] = lambda i: {"mute_memory": True}
     for name, options in tries.items():
         found[name] = round(mean_db(options) - right, 3)
     return found
+
+
+def _positive_of(summary: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """(1, R, D): positive slots, which come first, of ``summary``, negative ones of ``other``."""
+    half = summary.shape[1] // 2
+    return torch.cat((summary[:, :half], other[:, half:]), 1)
 
 
 def _edited(edit: RowEdit, _photo: int) -> dict[str, Any]:

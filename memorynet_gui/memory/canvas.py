@@ -39,7 +39,7 @@ _DROPPED = (
     (
         HOLD,
         "Let the memory hold it",
-        "what it shows instead of this photo's own: the same place, dry or in even light",
+        "instead of what this photo shows itself, to see what hangs on it",
     ),
 )
 _MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_Meta)

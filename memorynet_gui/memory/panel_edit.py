@@ -74,8 +74,8 @@ class EditPanel(QWidget):
         self._step_buttons: list[GlyphButton] = []
         self.other = DropButton("Hold a photo…")
         self.other.setToolTip(
-            "Let the memory hold what another photo shows instead of this one: drop a photo of the same place in dry "
-            "weather or even light"
+            "Let the memory hold what another photo shows instead of this one, to see what hangs on it; it seldom restores "
+            "better, not even a dry shot of the same place"
         )
         self.result = wrapped("")
         self.result.setAccessibleName("What the change does")

@@ -30,7 +30,7 @@ _EVEN, _UNEVEN = 0.8, 0.5  # of the entropy of usage
 _MUCH_SILENT = 0.5
 _STIRRED = 0.05  # of a response
 _CLEARLY = 0.75  # of the response of a place
-_FEW = 0.2  # of the photo: what gives half of a content is a part of it, and not all of it
+_FEW = 0.1  # of the photo: what gives half of a content is a part of it, and not all of it
 
 
 def percent(share: float) -> str:
