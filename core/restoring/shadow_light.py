@@ -53,6 +53,9 @@ _LEVELS_UP = 2.0  # of 255, added before logarithms: what is nearly black has no
 _GUIDE_BLUR_PX = 0.7
 _FIT_RADIUS_PX, _FIT_EPS, _FIT_PX = 4, 0.02, 5.0  # the last: how far from the border the gain is fitted
 _SURE_PX, _SIDE_PX = 7.0, 16  # from the border: what lies surely on one side, and how much of it is asked
+_ALONG_PX, _AS_FAR_PX = 8, 0.7  # along the border, and how alike in distance from it
+_NOISE_WIDER = 2.5  # times the ground's own spread: what differs by less may be its texture
+_GAMMA = 2.2  # of stored values
 _CLEAR = 4.0  # times the spread of the ground on both sides: an edge that is higher stands clear of it
 # log differences as light and two tints, an orthonormal basis
 _AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(
@@ -126,8 +129,8 @@ def _sharpened(photo: np.ndarray, lit: np.ndarray, mask: np.ndarray) -> np.ndarr
     """``lit`` with a gain that ends where the photo's own edge is, not where the mask's is: the rims beside it go.
 
     Beside every border the gain is fitted to the photo's luminance (a guided filter, He et al. 2013). Where plain ground lies on
-    both sides, so that the edge stands clear of it, the luminance between both sides is taken for the share of shadow, and the
-    gain of the depth is given in this share.
+    both sides, so that the edge stands clear of it, the luminance between both sides is taken for the share of shadow, averaged
+    along the border against the ground's own texture, and the gain of the depth is given in this share.
     """
     border = _Border.of(mask)
     if border is None:
@@ -179,10 +182,58 @@ def _between(gain: np.ndarray, guide: np.ndarray, border: _Border) -> tuple[np.n
         sides.append((level, np.maximum(mean(guide * guide) - level * level, 0), mean(gain), share))
     (dark, dark_spread, deep, dark_share), (light, light_spread, far, light_share) = sides
     step = light - dark
-    shadow = np.clip((light - guide) / np.maximum(step, 0.05), 0, 1)[..., None]
-    clear = np.clip((step / (np.sqrt(dark_spread + light_spread) + 0.02) - _CLEAR) / 2, 0, 1)
+    spread = np.sqrt(dark_spread + light_spread)
+    clear = np.clip((step / (spread + 0.02) - _CLEAR) / 2, 0, 1)
     clear[(dark_share < 0.02) | (light_share < 0.02) | (step < 2 * _LEAST_STEP)] = 0
-    return far + (deep - far) * shadow, clear
+    at = np.nonzero((clear > 0) & (np.abs(border.distance) < _SURE_PX + 3))
+    step = np.maximum(step, 0.05)
+    shadow = np.clip(_along((light - guide) / step, spread / step, border, at), 0, 1)
+    between = np.zeros_like(gain)
+    between[at] = far[at] + _split((deep - far)[at], shadow)
+    return between, clear
+
+
+def _along(shadow: np.ndarray, noise: np.ndarray, border: _Border, at: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The share of shadow (H, W) at some places ``at`` (N,), averaged along the border over what is as far from it and differs by
+    no more than the ground's own texture, ``noise`` (H, W), makes it: texture is not taken for shadow, nor relit to nothing."""
+    own, away = shadow[at], border.distance[at]
+    rows, columns = at
+    along_y, along_x = border.across_x[at], -border.across_y[at]
+    band = _NOISE_WIDER * noise[at] + np.float32(0.03)
+    total, weights = own.copy(), np.ones(len(own), np.float32)
+    height, width = shadow.shape
+    for step in (*range(-_ALONG_PX, 0), *range(1, _ALONG_PX + 1)):
+        y, x = np.rint(rows + step * along_y).astype(int), np.rint(columns + step * along_x).astype(int)
+        is_in = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
+        there = shadow[y, x]
+        off = np.square((there - own) / band) + np.square((border.distance[y, x] - away) / _AS_FAR_PX)
+        weight = is_in * np.exp(-0.5 * (off + (step / (0.6 * _ALONG_PX)) ** 2)).astype(np.float32)
+        total += weight * there
+        weights += weight
+    return np.asarray(total / weights)
+
+
+def _split(deep: np.ndarray, shadow: np.ndarray) -> np.ndarray:
+    """A share (N,) of the gain of the depth (N, 3) by channel.
+
+    What is in half-shade gets part of the sun, and sun is added to the skylight in linear light: near the lit end the channels
+    need nearly the same gain, however far apart they are in the depth. The same share in every channel would leave a rim in the
+    sun's colour.
+    """
+    full = np.maximum(deep, 0)
+    ratio = np.exp(_GAMMA * full)  # of sun and sky to sky alone
+    wanted = full.mean(1) * shadow
+    low, high = np.zeros(len(full), np.float32), np.ones(len(full), np.float32)
+    for _ in range(
+        12
+    ):  # of the sun, so much comes through; halved until the mean of the channels is what is wanted
+        sun = (low + high) / 2
+        is_less = (np.log(ratio / (1 + sun[:, None] * (ratio - 1))).mean(1) / _GAMMA) > wanted
+        low, high = np.where(is_less, sun, low), np.where(is_less, high, sun)
+    sun = ((low + high) / 2)[:, None]
+    gain = np.log(ratio / (1 + sun * (ratio - 1))) / _GAMMA
+    return np.asarray(gain + (deep - full) * shadow[:, None])  # darkening has no such law
 
 
 # --- the border ----------------------------------------------------------------------------------------------

@@ -162,6 +162,19 @@ def test_on_plain_ground_the_light_ends_at_the_photos_own_edge(off_px: int) -> N
     assert error(relit, levels(truth), rim) < 12
 
 
+def test_the_rim_keeps_the_grounds_texture_and_gets_no_colour() -> None:
+    truth, mask = ground(200, 260), disc(200, 260, 60)
+    sun = 1 - cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 1.5)[..., None]
+    sky = np.array([0.10, 0.13, 0.18])  # of the light, linear: what is left is blue
+    photo = truth * (sky + (1 - sky) * sun) ** (1 / 2.2)
+    relit = shadow_light.relit(levels(photo), mask, levels(brightened(photo, mask))).astype(float)
+    rim = (disc(200, 260, 66) > 0) & ~(disc(200, 260, 54) > 0)
+    off = np.log(relit[rim] / truth[rim])
+    assert np.abs(off[:, 0] - off[:, 2]).mean() < 0.013  # 0.020 with one share for all channels
+    texture = np.corrcoef(relit[rim].mean(1), truth[rim].mean(1))[0, 1]
+    assert texture > 0.62  # 0.54 where each pixel's own darkness counts as shadow
+
+
 def test_large_photos_are_measured_on_a_copy() -> None:
     truth, photo, mask, restored = (
         np.asarray(cv2.resize(picture, (1300, 1000), interpolation=cv2.INTER_NEAREST)) for picture in scene()
