@@ -138,18 +138,20 @@ def _row(name: str, count: int, protocol: str, cells: list[str]) -> str:
 def _worst(name: str, table: EvaluationTable) -> str:
     """The photo that restoring helped least, or harmed most, and how many it harmed."""
     protocol = TASKS[table.task].protocol
-    gains = {}
+    gains, unchanged = {}, 0
     for row in table.measured:
         before, after = row.input[protocol].psnr_db, row.restored[protocol].psnr_db
         if before is not None and after is not None and before != after:  # both infinite: a truth that stayed
             gains[row.name] = after - before
+        unchanged += before is not None and before == after
     if not gains:
         return f"- `bench/{name}`: every photo came back as it went in."
     least = min(gains, key=lambda each: gains[each])
     worse = sum(gain < 0 for gain in gains.values())
+    alone = f" {unchanged} came back as they went in, since nothing was found in them." if unchanged else ""
     return (
         f"- `bench/{name}`, photo by photo: {worse} of {len(table.measured)} end below the input in PSNR ({protocol}); the worst, "
-        f"`{least}`, changes by {gains[least]:+.2f} dB."
+        f"`{least}`, changes by {gains[least]:+.2f} dB.{alone}"
     )
 
 

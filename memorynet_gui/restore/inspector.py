@@ -163,7 +163,9 @@ class Inspector(QWidget):
         if item is not None and item.state is ItemState.DONE and item.result is not None:
             verdict, task, done = item.result.made.verdict, item.result.made.task, True
         elif item is not None and item.state is ItemState.WAITING and item.look is not None:
-            verdict, task = item.look.verdict, item.look.choice.task
+            wanted = item.said if is_auto else self.choices.task.currentData()
+            if item.look.choice.task == wanted:  # of another task nothing is said while it is looked at anew
+                verdict, task = item.look.verdict, item.look.choice.task
         told = words(verdict, task, restored=done) if verdict is not None else ""
         self._verdict.setVisible(bool(told) or is_auto)
         self.verdict_words.setVisible(bool(told))
@@ -172,7 +174,13 @@ class Inspector(QWidget):
             return
         self.verdict_words.setText(told)
         self.verdict_words.setToolTip(behind(verdict))
-        note = advice(verdict, task) if done or verdict.found == NOTHING else "Preview. Restore to keep it."
+        if done or verdict.found == NOTHING:
+            note = advice(verdict, task)
+        elif tasks.of(task).takes_masks and item is not None and not item.mask:
+            damage = tasks.of(task).damage
+            note = f"Preview. Restore to keep it. Mask (M) shows what is taken for {damage}, to correct it."
+        else:
+            note = "Preview. Restore to keep it."
         self.verdict_note.setText(note)
         self.verdict_note.setVisible(bool(note))
 

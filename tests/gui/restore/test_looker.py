@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from core.restoring.records import Choice, Made
-from core.restoring.verdict import Verdict
+from core.restoring.verdict import LITTLE, Verdict
 from memorynet_gui.restore import looker as looking
 from memorynet_gui.restore.command import arguments
 from memorynet_gui.restore.queue_item import (
@@ -49,6 +49,15 @@ def test_a_dropped_photo_is_looked_at_and_previewed(at: Desk, tmp_path: Path) ->
     assert np.abs(shown[0].astype(int) - dry).mean() < np.abs(wet.astype(int) - dry).mean()
     assert at.panel.verdict_words.isVisibleTo(at.panel) and "rain found" in at.panel.verdict_words.text()
     assert "Preview" in at.panel.verdict_note.text()
+    task = at.panel.choices.task
+    task.setCurrentIndex(task.findData("deshadow"))
+    assert not at.panel.verdict_words.isVisibleTo(at.panel), (
+        "of rain nothing is said where shadows are chosen"
+    )
+    at.page.session.update(item.id, look=LookNote(at.page.looker._key(item), Verdict(LITTLE)))
+    assert at.panel.verdict_note.text().endswith("Mask (M) shows what is taken for shadow, to correct it.")
+    task.setCurrentIndex(task.findData("derain"))
+    wait(lambda: at.panel.verdict_words.isVisibleTo(at.panel), 240)
     at.page.handle("run")
     at.wait_idle()
     done = at.item(first)
