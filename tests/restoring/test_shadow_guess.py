@@ -124,3 +124,28 @@ def test_a_pocket_of_light_in_a_shadow_is_left_out() -> None:
     found = guess(photo, np.where((mask > 0)[..., None], photo * 2, photo))
     assert overlap(mask, found) > 0.9
     assert found is not None and found.mask[120, 161] == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_half_a_photo_of_other_dark_ground_is_no_shadow(seed: int) -> None:
+    """Its border is long, and no one factor leads across it."""
+    rng = np.random.default_rng(seed)
+    patches = np.exp(rng.normal(0, 0.5, (12, 18, 1))).astype(np.float32)
+    dark = np.zeros((280, 420, 1), np.float32)
+    dark[:, :230] = 1
+    patchy = cv2.resize(patches, (420, 280), interpolation=cv2.INTER_NEAREST)[..., None]
+    photo = np.clip(np.array([150, 130, 110]) * patchy * np.exp(-0.6 * dark), 0, 255)
+    assert guess(photo, np.clip(photo * np.exp(0.5 * dark), 0, 255)) is None
+
+
+@pytest.mark.parametrize("short_px", [5, 8])
+def test_a_shadow_is_followed_up_to_what_casts_it(short_px: int) -> None:
+    """Not into the thing, and not into the light."""
+    photo, thing = ground(240, 320), np.s_[60:180, 200:280]
+    photo[80:160, 60:200] *= np.array([0.35, 0.4, 0.48])
+    photo[thing] = 120, 30, 30
+    found = np.zeros((240, 320), np.uint8)
+    found[80:160, 60 : 200 - short_px] = 1
+    grown = shadow_guess._grown(levels(photo, np.uint16), found)
+    assert grown[85:155, 200 - short_px : 197].mean() > 0.8 and not grown[thing].any()
+    assert not grown[:76].any() and not grown[165:].any() and not grown[:, :56].any()
