@@ -300,8 +300,11 @@ def _columns(task: str) -> list[tuple[str, str, str]]:
     if task == "deshadow":
         return [("shadow, no mask", task, "psnr_db"), ("shadow, mask given", task, "psnr_guided_db")]
     if task == MIXED:
-        sources = ("light drawn", "heavy drawn", "layers", "raincity", "clean", "dense layers")
-        kinds = ("1 drawn", "2 drawn", "3 layers", "4 pairs", "5 clean", "6 layers")
+        sources = ("light drawn", "heavy drawn", "layers", "thin layers", "raincity", "clean", "dense layers")
+        kinds = ("1 drawn", "2 drawn", "3 layers", "4 layers", "5 pairs", "6 clean", "7 layers")
+        # as the recipe was before thin layers
+        sources += ("raincity", "clean", "dense layers")
+        kinds += ("4 pairs", "5 clean", "6 layers")
         return [("all", task, "psnr_db")] + [
             (name, task, f"psnr_db {kind}") for name, kind in zip(sources, kinds, strict=True)
         ]

@@ -26,7 +26,7 @@ from core.training.run_folder import read_curve
 from core.training.trainer import train
 
 _HARDLY = 1e-9  # a share that never comes up, so that the source is validated on and not learned from
-NAMES = ("light drawn", "heavy drawn", "layers", "raincity", "clean")
+NAMES = ("light drawn", "heavy drawn", "layers", "thin layers", "raincity", "clean", "dense layers")
 
 
 def without(number: int) -> Callable[[TrainRecipe], TrainRecipe]:

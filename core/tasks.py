@@ -79,6 +79,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 target_words=("norain", "no_rain"),
                 recipes={"quick-look": "quick-look", "fine-tune": "fine-tune", "standard": "derain"},
                 has_layers=True,
+                more_is_stronger=False,  # at half as much again rain comes back
             ),
             Task(
                 "deshadow", "Remove shadows", "shadows", "shadow", "deshadowed",
@@ -102,6 +103,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
                 input_words=("blur", "blurry", "blurred"),
                 target_words=("sharp",),
                 recipes={"fine-tune": "fine-tune-blur", "standard": "deblur"},
+                more_is_stronger=False,  # it gets no sharper
                 nothing="Already sharp",
                 smears=True,
             ),

@@ -17,7 +17,6 @@ examples:
   memorynet restore photos/ --out dry/ --recursive    keeps the folders below photos/
   memorynet restore scan.tif --strength 0.7 --format png
   memorynet restore photos/ --out dry/ --resume   goes on where it was stopped
-  memorynet restore storm.jpg --thoroughness 1.5  where rain is left over
   memorynet restore wall.jpg --task deshadow --save-mask    guesses where the shadow is
   memorynet restore wall.jpg --task deshadow --mask wall.mask.png   corrected by hand
   memorynet restore photos/ --task auto           what each photo shows; where not sure, nothing

@@ -5,10 +5,8 @@ much and no more. What follows for the restoration:
 
 - Where damage is denied the photo stays as it is, to the bit where it is denied fully, and the memory of damage is not
   read around there; its content counts as clean, and is collected for the rest of the photo.
-- Where damage is asserted the memory of damage is read more strongly, up to twice (see
-  :func:`core.model.memory_edit.thorough`), its content is not collected as clean, and a photo in which nothing would be
-  found is restored nevertheless. What is known of a shadow's place, painted or guessed, is amended by both, and tells
-  the network enough: there nothing is read more strongly.
+- Where damage is asserted its content is not collected as clean, and a photo in which nothing would be found is restored
+  nevertheless. What is known of a shadow's place, painted or guessed, is amended by both.
 """
 
 from __future__ import annotations

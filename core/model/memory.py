@@ -41,19 +41,18 @@ class Address:
 
 
 _CERTAIN = 12.0  # log-odds of what a person says
-_MORE = 1.0  # of the weight of negative slots, where a person says that there is damage
 
 
 def overruled(address: Address, taught: Tensor) -> Address:
     """Where the memory is looked up once a person has taught what is damage, (B, 1, h, w) in -1 (it is not) to 1 (it is).
 
-    The response becomes what is taught, as far as it is taught. Negative slots are read less where damage is denied, not at
-    all where it is denied fully, and up to twice where it is asserted; what is looked up stays as it is.
+    The response becomes what is taught, as far as it is taught. Negative slots are read less where damage is denied, and not
+    at all where it is denied fully; what is looked up stays as it is.
     """
     label = taught.float()[:, 0]  # (B, h, w)
     logit = torch.lerp(address.polarity_logit.float(), torch.sign(label) * _CERTAIN, label.abs())
     weights = address.weights.clone()  # (B, N, R)
-    strength = 1 + torch.where(label > 0, _MORE * label, label)
+    strength = 1 + label.clamp(max=0)
     negative = weights.shape[-1] // 2  # rows of positive slots come first
     weights[..., negative:] *= strength.flatten(1).unsqueeze(-1).to(weights)
     return Address(address.query, address.value, weights, logit)

@@ -219,8 +219,9 @@ def advice(verdict: Verdict, task: str) -> str:
         return f"If you see {noun}, try another scale or another task."
     if tasks.of(task).takes_masks:  # which reads no more firmly, and whose light is found small anyway
         return "If some is left, mark it: a mask says where it is." if verdict.found == LITTLE else ""
+    firmer = "more thoroughness or another scale" if tasks.of(task).more_is_stronger else "another scale"
     if verdict.gone is not None and verdict.gone < _SOME_GONE:
-        return "More thoroughness or another scale may take more."
+        return f"{firmer.capitalize()} may take more."
     if verdict.found == LITTLE and verdict.gone is None:
-        return "If something is left, try more thoroughness or another scale."
+        return f"If something is left, try {firmer}."
     return ""

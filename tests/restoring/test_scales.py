@@ -317,7 +317,10 @@ def test_verdicts_speak_plainly() -> None:
     assert words(Verdict(MUCH, None), "derain") == "Much rain found"
     assert words(Verdict(MUCH, 0.9), "derain", restored=False) == "Much rain found"
     assert words(Verdict(NOTHING, unchanged=True), "derain") == "No rain found, nothing changed"
-    assert "thoroughness" in advice(Verdict(MUCH, 0.1), "derain")
+    assert advice(Verdict(MUCH, 0.1), "derain") == "Another scale may take more."
+    assert "thoroughness" in advice(Verdict(MUCH, 0.1), "dehaze"), (
+        "it stands in the window for tasks that gain by it"
+    )
     assert "another task" in advice(Verdict(NOTHING), "derain")
     assert advice(Verdict(MUCH, 0.9), "derain") == ""
     assert Verdict(NOTHING).short("derain", "✓") == "✓ no rain"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PySide6.QtCore import QThreadPool
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from core import tasks
 from core.model import catalog
 from core.restoring import passes
 from core.restoring.tiling import Tile
@@ -100,6 +103,13 @@ def small_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_models_ship(small_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of what happens around a restoration: a small network takes an eighth of its time."""
     monkeypatch.setattr(catalog, "RESOURCES", small_models)
+
+
+@pytest.fixture
+def rain_reads_firmer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task of these tests' models offers thoroughness."""
+    firmer = replace(tasks.TASKS["derain"], more_is_stronger=True)
+    monkeypatch.setattr(tasks, "TASKS", MappingProxyType({**tasks.TASKS, "derain": firmer}))
 
 
 @pytest.fixture

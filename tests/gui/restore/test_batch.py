@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QPushButton
 
 from tests.restore_page_kit import Desk, desk, rainy, wait, write
 
-pytestmark = pytest.mark.usefixtures("small_models_ship")
+pytestmark = pytest.mark.usefixtures("small_models_ship", "rain_reads_firmer")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from memorynet_gui.restore.menu import photo_menu
 from memorynet_gui.restore.queue_item import Item, item_as_json, item_from_json
 from tests.restore_page_kit import Desk, desk, rainy, wait, write
 
-pytestmark = pytest.mark.usefixtures("small_models_ship")
+pytestmark = pytest.mark.usefixtures("small_models_ship", "rain_reads_firmer")
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -101,7 +101,7 @@ def test_a_model_without_it_has_a_hundred_and_the_wish_is_kept(slider: Thoroughn
 
 # --- the page --------------------------------------------------------------------------------------
 
-pytestmark = pytest.mark.usefixtures("small_models_ship")
+pytestmark = pytest.mark.usefixtures("small_models_ship", "rain_reads_firmer")
 
 
 @pytest.fixture
