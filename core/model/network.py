@@ -86,7 +86,7 @@ class MemoryNet(nn.Module):
         if guidance is None:
             guidance = torch.zeros_like(image[:, :1])
         x = torch.cat((image, guidance), 1).to(self.first.weight.dtype)
-        full = torch.relu_(self.first(x.contiguous(memory_format=torch.channels_last)))
+        full = torch.relu_(self.first(x.contiguous(memory_format=self._layout())))
         between()
         half = self.down1(full)
         for block in self.encoder:
@@ -98,6 +98,11 @@ class MemoryNet(nn.Module):
             between()
             quarter = block(quarter)
         return full, half, quarter
+
+    def _layout(self) -> torch.memory_format:
+        """That of the weights, so that nothing is rearranged between convolutions."""
+        is_last = self.first.weight.is_contiguous(memory_format=torch.channels_last)
+        return torch.channels_last if is_last else torch.contiguous_format
 
     def address(self, image: Tensor, guidance: Tensor | None = None, between: Between = _nothing) -> Address:
         """Where the memory is looked up for a picture. Raises ValueError for a network without a memory."""

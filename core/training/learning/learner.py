@@ -59,9 +59,9 @@ class Learner:
     ) -> None:
         self.recipe, self.device, self.precision, self.has_masks = recipe, device, precision, has_masks
         self.tell, self.ranks = tell, ranks or Ranks()
-        self.network = _new_network(recipe).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = _new_network(recipe).to(device).to(memory_format=_layout(device, precision))  # type: ignore[call-overload]
         self.average = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
-        self.optimizers = optimizers(self.network, recipe)
+        self.optimizers = optimizers(self.network, recipe, precision)
         self.shaper = MemoryShaper(self.network, recipe, device, self.ranks)
         self.step = 0  # steps done
         self.lr_scale = 1.0  # what the recipe's learning rate is multiplied by
@@ -296,6 +296,13 @@ class _Terms(nn.Module):
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or speaks_of_short_memory(str(error))
+
+
+def _layout(device: str, precision: str) -> torch.memory_format:
+    """How weights and features lie in memory while they learn. Without bf16 units a processor takes two and a half
+    times as long for the gradient of a channels-last weight as for the other layout's (AVX2, 64 channels)."""
+    slow = device == "cpu" and precision == "fp32"
+    return torch.contiguous_format if slow else torch.channels_last
 
 
 def _new_network(recipe: TrainRecipe) -> MemoryNet:

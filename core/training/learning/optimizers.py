@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from core.model.network import MemoryNet
+from core.model.tensors import dtype_of
 from core.training.learning.muon import BOOST, Muon
 from core.training.recipe import TrainRecipe
 
 _HIDDEN = ("down1", "encoder", "down2", "middle", "up2", "decoder", "up1", "finish")
 
 
-def optimizers(network: MemoryNet, recipe: TrainRecipe) -> list[torch.optim.Optimizer]:
+def optimizers(network: MemoryNet, recipe: TrainRecipe, precision: str) -> list[torch.optim.Optimizer]:
     """The convolutions between hidden features go to Muon, if the recipe says so; all else to AdamW.
 
     Every group carries a ``boost`` that multiplies the learning rate.
@@ -34,9 +35,8 @@ def optimizers(network: MemoryNet, recipe: TrainRecipe) -> list[torch.optim.Opti
         )
     ]
     if hidden:
-        found.append(
-            Muon([{"params": hidden, "boost": BOOST}], lr=recipe.lr, weight_decay=recipe.weight_decay)
-        )
+        groups = [{"params": hidden, "boost": BOOST}]
+        found.append(Muon(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, dtype=dtype_of(precision)))
     return found
 
 
