@@ -71,6 +71,18 @@ def test_muting_the_memory_is_not_reading_it() -> None:
     assert torch.equal(muted, network(x).restored)
 
 
+def test_the_layout_in_memory_changes_nothing_and_is_kept_through_the_network() -> None:
+    network = small_network().eval()
+    image = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(4))
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        network.to(memory_format=layout)  # type: ignore[call-overload]
+        with torch.no_grad():
+            found.append(network(image).restored)
+            assert all(part.is_contiguous(memory_format=layout) for part in network.encode(image))
+    assert torch.allclose(found[0], found[1], atol=1e-5)
+
+
 def test_a_cancel_takes_hold_between_blocks() -> None:
     network, control, calls = small_network(), JobControl(), []
 
