@@ -130,7 +130,7 @@ def window(times: int) -> int:
         say(
             "a slot lit in the photo, painted",
             list(range(times)),
-            lambda row: painted(lambda: page.light_slot(row)),
+            lambda row: painted(lambda: page.places.light_slot(row)),
         )
         preview(page, wait, min(times, 8))
         page.toolbar.explore.click()

@@ -222,7 +222,7 @@ QListView::item:selected, QTreeView::item:selected, QTableView::item:selected {
     background: $selection; color: $selection_text;
 }
 QTableView { gridline-color: $panel; }
-QTableView::item { padding: 2px 8px; color: $text; }
+QTableView::item { padding: 2px 8px; }  /* no colour of text: kinds of slots have their own */
 QHeaderView { background: transparent; border: none; }
 QHeaderView::section {
     background: $panel; color: $secondary; border: none; padding: 4px 8px; font-size: ${caption_px}px;

@@ -17,3 +17,13 @@ class EmptyMemory(EmptyState):
             "and from where it is rebuilt.",
             "or restore a photo first and come back",
         )
+        self._task = ""
+
+    def fit(self, task: str) -> None:
+        """Sample photos that show what is to be removed; of every kind where none does."""
+        from core.model import catalog
+
+        if task != self._task:
+            self._task = task
+            samples = [sample for sample in catalog.samples() if sample.task]
+            self.set_samples([sample for sample in samples if sample.task == task] or samples)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QColor, QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtGui import QGuiApplication, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from core.model.memory_edit import LEAST_THOROUGH, Slots
+from core.model.memory_edit import LEAST_THOROUGH
 from core.restoring.scales import AUTO
 from core.tasks import damage
 from memorynet_gui.base.page import AppContext, Page, PhotoAtHand
@@ -27,24 +27,21 @@ from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.empty import EmptyMemory
 from memorynet_gui.memory.files import MemoryFiles
 from memorynet_gui.memory.flow import MemoryFlow
-from memorynet_gui.memory.overlay import Mark
 from memorynet_gui.memory.panel import MemoryPanel
-from memorynet_gui.memory.panel_place import SOURCES_SHOWN
-from memorynet_gui.memory.pins import Pins, Spot
+from memorynet_gui.memory.pins import Pins
+from memorynet_gui.memory.places_desk import PlacesDesk
 from memorynet_gui.memory.plots_desk import PlotsDesk
 from memorynet_gui.memory.slots_desk import SlotsDesk
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.teaching import TeachDesk
-from memorynet_gui.memory.tints import on_photo, sample_tint, tints
 from memorynet_gui.memory.toolbar import MemoryToolbar
 from memorynet_gui.memory.twins_desk import TwinsDesk
 from memorynet_gui.memory.words import changed_words, told_words, twins_words, verdict
-from memorynet_gui.memory.work import PlaceEffect, Subject, Tried
+from memorynet_gui.memory.work import Subject, Tried
 from memorynet_gui.widgets.hold import HoldSpace
 
 if TYPE_CHECKING:
     from core.model.catalog import Sample
-    from core.restoring.memory.places import PlaceSeen, SlotShare
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +73,17 @@ class MemoryPage(Page):
         self.slots = SlotsDesk(context, self.stage, self.flow, self.drawer, self.panel.note, self)
         self.pins = Pins(self)
         self.teach = TeachDesk(context, self.stage, self.canvas, self.edits, self)
-        self._effects: dict[Spot, PlaceEffect] = {}
-        self._hot_slot = -1
+        self.places = PlacesDesk(
+            self.stage,
+            self.flow,
+            self.canvas,
+            self.panel,
+            self.browser,
+            self.slots,
+            self.pins,
+            self.teach,
+            self,
+        )
         self._own_photo = False  # dropped here, so the Restore page's does not take its place
         self._at_hand: PhotoAtHand | None = None
         self._said_job = False
@@ -88,7 +94,6 @@ class MemoryPage(Page):
         self.canvas.set_mode(context.settings.compare_mode)
         self.toolbar.set_mode(context.settings.compare_mode)
         self._refresh()
-        QTimer.singleShot(0, self._after_first_paint)
 
     # --- building --------------------------------------------------------------------------------
 
@@ -126,8 +131,6 @@ class MemoryPage(Page):
         canvas.region_drawn.connect(self.pins.pin)
         canvas.unclicked.connect(self.pins.unclick)
         canvas.pin_clicked.connect(self.pins.choose)
-        self.pins.changed.connect(self._show_place)
-        self.pins.chosen_changed.connect(self._measure_place)
         self.pins.chosen_changed.connect(self.status_changed)
         canvas.mode_changed.connect(self._mode_changed)
         canvas.zoom_changed.connect(self.toolbar.set_zoom)
@@ -138,19 +141,21 @@ class MemoryPage(Page):
         self.empty.open_requested.connect(lambda: self._do("open"))
         self.empty.sample_requested.connect(self.open_sample)
         self.toolbar.explore_wanted.connect(self._show_drawer)
-        self.browser.hovered.connect(self.light_slot)
-        self.browser.chosen.connect(self.choose_slot)
-        self.drawer.health.slot_hovered.connect(self.light_slot)
-        self.drawer.health.slot_chosen.connect(self.choose_slot)
+        self.drawer.health.slot_hovered.connect(self.places.light_slot)
+        self.drawer.health.slot_chosen.connect(self.places.choose_slot)
         self.slots.progressed.connect(self._say_job)
         self.plots = PlotsDesk(self.stage, self.drawer, self.pins, self.slots.name_of, self)
         self.twins = TwinsDesk(self.context, self.stage, self.flow, self.drawer, self)
-        self.twins.changed.connect(self._show_tints)
+        self.places.slot_lit.connect(self.plots.light_slot)
+        self.places.twin_slot = lambda: self.twins.hot_slot
+        self.twins.changed.connect(self.places.show_tints)
         self.twins.first_wanted.connect(self.use_model)
+        self.twins.slot_hovered.connect(self.places.light_slot)
+        self.twins.slot_chosen.connect(self.places.choose_slot)
         self.twins.changed.connect(self._headline)
-        self.plots.slot_hovered.connect(self.light_slot)
-        self.plots.slot_chosen.connect(self.choose_slot)
-        self.plots.sample_hovered.connect(self._light_sample)
+        self.plots.slot_hovered.connect(self.places.light_slot)
+        self.plots.slot_chosen.connect(self.places.choose_slot)
+        self.plots.sample_hovered.connect(self.places.light_sample)
         stage.place_first = lambda: self.pins.place
         stage.changed.connect(self._stage_changed)
         stage.tried.connect(self._tried)
@@ -158,21 +163,15 @@ class MemoryPage(Page):
         flow.failed.connect(self._failed)
         flow.changed.connect(self._flow_changed)
         HoldSpace(canvas.set_show_original, self, panel)
-        panel.overlay_changed.connect(self._show_tints)
         panel.problem.details_requested.connect(lambda text: QGuiApplication.clipboard().setText(text))
-        panel.place.slot_hovered.connect(self.light_slot)
-        panel.place.slot_chosen.connect(self.choose_slot)
         panel.place.unpin_requested.connect(self.pins.unpin)
-        panel.note.slot_chosen.connect(self.choose_slot)
-        panel.note.slot_hovered.connect(self.light_slot)
-        panel.edit.target.currentIndexChanged.connect(lambda _row: self._slot_chosen())
         panel.edit.save_requested.connect(self.files.ask_save)
         panel.edit.load_requested.connect(self.files.ask_load)
         panel.edit.photo_wanted.connect(self.files.ask_other)
         self.files.photo_chosen.connect(lambda path: self.open_paths([path]))
         self.files.other_chosen.connect(self.hold_photo)
         self.files.places = lambda: self.pins.places
-        self.files.place_effects = lambda: self._effects
+        self.files.place_effects = lambda: self.places.effects
         self.files.slot_effects = lambda: self.browser.list.effects
         self.files.picture = lambda: canvas.grab().toImage()
         self.files.page = lambda: self.window().grab().toImage()
@@ -181,14 +180,11 @@ class MemoryPage(Page):
         self.edits.changed.connect(self.status_changed.emit)
         self.edits.changed.connect(self._headline)
         self.teach.changed.connect(self._teach_changed)
-        self.context.theme.changed.connect(self._show_tints)
+        self.context.theme.changed.connect(self.places.show_tints)
 
-    def _after_first_paint(self) -> None:
-        if self._shut:
-            return
-        from core.model import catalog
-
-        self.empty.set_samples([sample for sample in catalog.samples() if sample.task])
+    def _fit_empty(self) -> None:
+        if not self._shut:
+            self.empty.fit(self.context.settings.task)
 
     # --- the window's side -----------------------------------------------------------------------
 
@@ -253,7 +249,7 @@ class MemoryPage(Page):
     def _teach_changed(self) -> None:
         self.words.setVisible(not self.teach.active)  # the bar has words of its own
         self.toolbar.teach.setChecked(self.teach.active)
-        self._show_tints()
+        self.places.show_tints()
         self.status_changed.emit()
 
     def _open(self, subject: Subject, at_hand: PhotoAtHand | None, reference: Path | None) -> None:
@@ -261,7 +257,7 @@ class MemoryPage(Page):
         if not same_photo:
             self.pins.clear()
         self.teach.drop()
-        self._effects.clear()
+        self.places.effects.clear()
         self.panel.problem.show_problem(None)
         self.stage.open(subject, at_hand, reference)
 
@@ -331,6 +327,9 @@ class MemoryPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        QTimer.singleShot(
+            0, self._fit_empty
+        )  # not before the first paint; another task may have been chosen meanwhile
         self._follow_restore()
         self.flow.wake()
         self.toolbar.from_restore.setVisible(self._own_photo and self.context.photo is not None)
@@ -343,135 +342,7 @@ class MemoryPage(Page):
         self._clear_job()
         super().hideEvent(event)
 
-    # --- places ----------------------------------------------------------------------------------
-
-    def _measure_place(self) -> None:
-        """What the memory does to the pixels of the chosen pin: the network is asked once."""
-        bench, at = self.stage.bench, self.pins.place
-        if bench is None or at is None or at in self._effects or not self._is_within(at):
-            return
-        self.flow.want(
-            "place", lambda emit, control: work.place_effect(bench, at, emit, control), self._place_measured
-        )
-
-    def _place_measured(self, effect: PlaceEffect) -> None:
-        self._effects[effect.spot] = effect
-        if self.pins.place == effect.spot:
-            self.panel.place.show_effect(effect)
-
-    def _is_within(self, at: Spot) -> bool:
-        bench = self.stage.bench
-        if bench is None:
-            return False
-        height, width = bench.rgb.shape[:2]
-        return 0 <= at[0] < width and 0 <= at[1] < height
-
-    def _show_place(self) -> None:
-        """Panel and canvas follow the place looked at, from what is recorded."""
-        bench, at = self.stage.bench, self.pins.place
-        self.canvas.set_pins(self.pins.marks(), self.pins.chosen)
-        panel = self.panel.place
-        if bench is None or at is None or not self._is_within(at):
-            self.canvas.set_looked(None)
-            self.canvas.set_sources((), QColor())
-            panel.show_place(None, None, None, None, None, "", None, pinned="")
-            self.browser.set_lit({})
-            self._show_tints()
-            return
-        look = bench.look
-        place, by = bench.place(at), bench.by
-        negative = positive = None
-        if bench.samples is not None and bench.samples.dim == look.query.shape[-1]:
-            negative = look.nearest(place, bench.samples, "negative")
-            positive = look.nearest(place, bench.samples, "positive")
-        self.browser.set_lit({slot.row: slot.weight for slot in place.slots})
-        slot = self._slot_of(place)
-        origin = look.origin(place, slot, count=SOURCES_SHOWN)
-        panel.show_place(
-            look,
-            place,
-            bench.seen_rgb,
-            negative,
-            positive,
-            bench.without_samples,
-            origin,
-            self.pins.number,
-            by,
-            slot,
-        )
-        self.canvas.setAccessibleDescription(f"{panel.title.full}. {panel.judged.text()}")
-        effect = self._effects.get(at)
-        panel.show_effect(effect)
-        self.canvas.set_looked(self.pins.mark(at))
-        polarity = slot.polarity if slot is not None else "positive"
-        self.canvas.set_sources(
-            [
-                self._mark(each.box_px, by, each.share / max(origin.places[0].share, 1e-12))
-                for each in origin.places
-            ],
-            on_photo(polarity),
-        )
-        if self.panel.overlay == "sources":
-            self._show_tints()
-
-    @staticmethod
-    def _mark(box_px: tuple[int, int, int, int], by: int, share: float) -> Mark:
-        x, y, width, height = box_px
-        return Mark(x * by, y * by, width * by, height * by, share=share)
-
-    def _slot_of(self, place: PlaceSeen) -> SlotShare | None:
-        """The slot under the pointer, else that which is chosen, if this place looks it up."""
-        rows = [row for row in (self._hot_slot, self._chosen_slot) if row >= 0]
-        return next((slot for slot in place.slots if rows and slot.row == rows[0]), None)
-
-    @property
-    def _chosen_slot(self) -> int:
-        """Row of the one slot that the panel would change; -1: several."""
-        bench, chosen = self.stage.bench, self.panel.edit.chosen
-        if bench is None or len(chosen.numbers) != 1 or not (chosen.polarity and chosen.granularity):
-            return -1
-        return bench.look.slices[chosen.polarity, chosen.granularity].start + chosen.numbers[0]
-
-    def _slot_chosen(self) -> None:
-        """Another slot, or several, is what the panel changes: bars and sources follow."""
-        for bars in self.panel.place.bars.values():
-            bars.set_picked(self._chosen_slot)
-        self._show_place()
-
-    # --- slots -----------------------------------------------------------------------------------
-
-    def light_slot(self, row: int) -> None:
-        """Show where in the photo a slot of the table is looked up; -1 goes back."""
-        if row == self._hot_slot:
-            return
-        self._hot_slot = row
-        self.plots.light_slot(row)
-        self._show_tints()
-        self._show_place()
-
-    def _light_sample(self, sample: tuple[str, int] | None) -> None:
-        """Show where the photo is like a stored sample; None goes back."""
-        bench = self.stage.bench
-        if bench is None or sample is None:
-            self._show_tints()
-        else:
-            tint = sample_tint(bench, *sample, self.panel.opacity.value() / 100)
-            self.canvas.set_tints(tint, tint)
-
-    def choose_slot(self, row: int) -> None:
-        """Make a slot what the panel changes, and whose content is asked about; chosen again, it is let go."""
-        bench, edit = self.stage.bench, self.panel.edit
-        if bench is None:
-            return
-        if row == self._chosen_slot and not edit.swaps:
-            edit.choose(Slots())
-            self.browser.pick(-1)
-            self.slots.choose(-1)
-            return
-        (polarity, granularity), number = bench.look.group_of(row)
-        edit.choose(Slots(polarity, granularity, (number,)))
-        self.browser.pick(row)
-        self.slots.choose(row)
+    # --- what lies below the photo -------------------------------------------------------------
 
     def _show_drawer(self, on: bool) -> None:
         self.drawer.setVisible(on)
@@ -480,17 +351,6 @@ class MemoryPage(Page):
             self.split.setSizes([max(120, height - _DRAWER_PX), _DRAWER_PX])
             self.plots.refresh()
             self.twins.refresh()
-
-    # --- what lies over the photo ----------------------------------------------------------------
-
-    def _show_tints(self) -> None:
-        at = self.pins.place
-        within = at if at is not None and self._is_within(at) else None
-        painting = self.teach.active
-        said = self.teach.values if painting else None
-        bench = self.stage.bench
-        slot = None if bench is None or within is None else self._slot_of(bench.place(within))
-        self.canvas.set_tints(*tints(self.stage, self.panel, self._hot_slot, within, slot, said, painting))
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -520,10 +380,10 @@ class MemoryPage(Page):
         if bench is not None:
             self.pins.cell_px = self.canvas.cell_px = bench.cell_px
         self.slots.show_bench(bench)
-        self._show_tints()
-        self._show_place()
+        self.places.show_tints()
+        self.places.show()
         if bench is not None and self.pins.chosen >= 0:
-            self._measure_place()
+            self.places.measure()
         self._refresh()
 
     def _refresh(self) -> None:

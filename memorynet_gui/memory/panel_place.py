@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from memorynet_gui.memory import words
 from memorynet_gui.memory.bars import SlotBars
@@ -50,6 +50,8 @@ class PlacePanel(QWidget):
         self.no_samples = wrapped("caption")
         self.sources = Likeness("Places of this photo that its content came from")
         self.source_words, self.read, self.effect = wrapped("caption"), wrapped(), wrapped()
+        self._slots_are, self.channels = wrapped("caption"), wrapped("caption")
+        self._slots_are.setText(words.SLOTS_ARE)
         self.compared = Pair(("without memory", "with memory"))
         self.bars = {polarity: SlotBars(polarity, colours) for polarity in ("negative", "positive")}
         self._captions = {polarity: wrapped("caption") for polarity in _BARS}
@@ -106,9 +108,11 @@ class PlacePanel(QWidget):
         self._source_title.setText("Rebuilt from these places of your photo")
         for widget in (self._source_title, self.sources, self.source_words):
             body.addWidget(widget)
-        body.addSpacing(6)
-        body.addWidget(QLabel("What it looks up"))
+        body.addSpacing(8)
+        body.addWidget(heading("In the memory's terms"))
+        body.addWidget(self._slots_are)
         body.addWidget(self.read)
+        body.addWidget(self.channels)
         for polarity in _BARS:
             body.addSpacing(2)
             body.addWidget(self._captions[polarity])
@@ -188,7 +192,7 @@ class PlacePanel(QWidget):
         for source in origin.places[:SOURCES_SHOWN]:
             x, y = source.x_px + source.width_px // 2 - 4, source.y_px + source.height_px // 2 - 4
             more = words.times(source.share / origin.even)
-            tip = f"at {source.x_px * by}, {source.y_px * by} px: {source.share:.2%} of the content, {more} an average place"
+            tip = f"at {source.x_px * by}, {source.y_px * by} px: {source.share:.2%} of the content, {more} as much as an average place"
             patches.append(
                 Patch(patch_of(rgb, x, y), more.replace(" times", "×"), tip, words.is_told(origin))
             )
@@ -204,11 +208,13 @@ class PlacePanel(QWidget):
     def show_effect(self, effect: PlaceEffect | None) -> None:
         """What the memory does to the pixels there; None: not measured yet. Of a pin the room is kept, so that what stands below
         does not move away when it comes."""
-        for widget in (self.effect, self.compared):
+        for widget in (self.effect, self.compared, self.channels):
             widget.setVisible(effect is not None or not self.unpin.isHidden())
         if effect is None:
             self.effect.setText(_MEASURED if not self.unpin.isHidden() else "")
+            self.channels.setText("")
             self.compared.clear()
             return
+        self.channels.setText(words.channel_words(effect.of_memory))
         self.effect.setText(words.change_words(effect.of_memory))
         self.compared.show_images(effect.without_rgb, effect.with_rgb)

@@ -14,6 +14,7 @@ from memorynet_gui.memory.words import times
 
 if TYPE_CHECKING:
     from core.restoring.memory.places import SlotShare
+    from core.restoring.memory.record import MemoryLook
     from memorynet_gui.memory.panel import MemoryPanel
     from memorynet_gui.memory.pins import Spot
     from memorynet_gui.memory.stage import MemoryStage
@@ -32,6 +33,7 @@ def tints(
     stage: MemoryStage,
     panel: MemoryPanel,
     hot_slot: int,
+    twin_slot: int,
     place: Spot | None,
     slot: SlotShare | None,
     taught: np.ndarray | None,
@@ -41,6 +43,7 @@ def tints(
     sources and ``place`` looks it up.
 
     Args:
+        twin_slot: of the other model, row of its table; it lies over what that one makes of the photo, where it is shown.
         place: what is looked at of the photo.
         slot: which it looks up, and whose content alone is asked about.
         taught: what a person says is damage and is not, (H, W) uint8.
@@ -54,8 +57,12 @@ def tints(
         tint = source_tint(bench, place, slot, opacity)
         return tint, tint
     if hot_slot >= 0:
-        tint = slot_tint(bench, hot_slot, opacity)
-        return tint, tint
+        tint = slot_tint(bench.look, bench.cell_px, hot_slot, opacity)
+        return tint, None if stage.shows_twin_model else tint
+    twin = stage.twin_model
+    if twin_slot >= 0 and twin is not None:
+        tint = slot_tint(twin.look, bench.cell_px, twin_slot, opacity)
+        return None if stage.shows_twin_model else tint, tint
     threshold = panel.threshold.value() / 100
     values = bench.look.before.values
     if is_painting:
@@ -65,7 +72,6 @@ def tints(
             values = overruled(values, taught, bench.cell_px)
         before = damage_tint(bench, values, threshold, opacity)
         return before, before
-    twin = stage.twin_model
     if panel.overlay == "damage" and stage.shows_twin_model and twin is not None:
         other = damage_tint(bench, twin.look.before.values, threshold, opacity)
         return damage_tint(bench, values, threshold, opacity), other
@@ -92,11 +98,19 @@ def damage_tint(bench: Bench, values: np.ndarray, threshold: float, opacity: flo
     )
 
 
-def slot_tint(bench: Bench, row: int, opacity: float) -> Tint:
-    look, cell = bench.look, (bench.cell_px, bench.cell_px)
+def slot_tint(look: MemoryLook, cell_px: int, row: int, opacity: float) -> Tint:
     (polarity, granularity), number = look.group_of(row)
     title = f"Looks up {polarity} {granularity} {number}"
-    return Tint(look.slot_map(row), on_photo(polarity).name(), title, "0", "weight 1", 0.0, opacity, cell)
+    return Tint(
+        look.slot_map(row),
+        on_photo(polarity).name(),
+        title,
+        "0",
+        "weight 1",
+        0.0,
+        opacity,
+        (cell_px, cell_px),
+    )
 
 
 def sample_tint(bench: Bench, kind: str, index: int, opacity: float) -> Tint | None:

@@ -16,7 +16,7 @@ from memorynet_gui.base.problems import describe
 from memorynet_gui.memory import work
 from memorynet_gui.memory.drawer import TWINS, Drawer
 from memorynet_gui.memory.flow import MemoryFlow
-from memorynet_gui.memory.slots.twins import facts
+from memorynet_gui.memory.slots.twins import facts, health_rows
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.work import Bench, Twin
 
@@ -24,6 +24,8 @@ from memorynet_gui.memory.work import Bench, Twin
 class TwinsDesk(QObject):
     changed = Signal()  # what the canvas shows
     first_wanted = Signal(object)  # Path of a model that is to be the one at hand
+    slot_hovered = Signal(int)  # of the model at hand, row of its table; -1: none
+    slot_chosen = Signal(int)
 
     def __init__(
         self, context: AppContext, stage: MemoryStage, flow: MemoryFlow, drawer: Drawer, over: QWidget
@@ -34,6 +36,7 @@ class TwinsDesk(QObject):
         self._bench: Bench | None = None
         self._opened: tuple[ModelEntry, ...] = ()
         self._waits = ""  # name of the model that is being looked with
+        self.hot_slot = -1  # of the other model, row of its table
         self._made: dict[
             Path, tuple[Path, str]
         ] = {}  # model -> the checkpoint it was made of, and what that is called
@@ -41,6 +44,8 @@ class TwinsDesk(QObject):
         self._view.model_chosen.connect(self.look_with)
         self._view.model_wanted.connect(self._ask)
         self._view.shown_changed.connect(self._show_both)
+        self._view.slots.hovered.connect(self._light)
+        self._view.slots.chosen.connect(self.slot_chosen)
         drawer.view_changed.connect(lambda _view: self.refresh())
         stage.changed.connect(self.refresh)
         flow.failed.connect(self._failed)
@@ -62,6 +67,9 @@ class TwinsDesk(QObject):
         self._view.set_ready(twin is not None and self._stage.base is not None)
         if bench is None:
             self._view.show_facts((), "", "")
+            self._view.show_health(())
+            for side in (0, 1):
+                self._view.slots.show_slots(side, (), "")
             return
         said = ""
         if self._waits:
@@ -69,8 +77,13 @@ class TwinsDesk(QObject):
         elif twin is None:
             said = "Choose another model of this task, or the run of one, to see both side by side."
         found = facts(bench, self._stage.base, self._stage.after_look, twin)
-        other = "" if twin is None else self._name(twin.look.model)
-        self._view.show_facts(found, self._name(bench.look.model), other, said)
+        name, other = self.names
+        self._view.show_facts(found, name, other, said)
+        self._view.show_health(health_rows(bench.health, None if twin is None else twin.health, self.names))
+        self._view.slots.show_slots(0, bench.slots, name)
+        self._view.slots.show_slots(
+            1, () if twin is None else twin.slots, other or "No other model is chosen"
+        )
 
     @property
     def names(self) -> tuple[str, str]:
@@ -166,7 +179,7 @@ class TwinsDesk(QObject):
         bench, focus = self._bench, self._stage.focus
         self._flow.drop("model")
         self._stage.set_twin_model(None)
-        self._waits = ""
+        self._waits, self.hot_slot = "", -1
         if bench is not None and model is not None:
             self._waits, kept = self._name(model), self._kept
 
@@ -183,6 +196,14 @@ class TwinsDesk(QObject):
         self._stage.set_twin_model(twin)
         self.refresh()
         self._view.show_both.setChecked(self._view.show_both.isEnabled())
+
+    def _light(self, side: int, row: int) -> None:
+        """Show in the photo where a slot is looked up, each model's in its own half."""
+        if side == 0:
+            self.slot_hovered.emit(row)
+        elif row != self.hot_slot:
+            self.hot_slot = row
+            self.changed.emit()
 
     def _show_both(self, on: bool) -> None:
         self._stage.show_twin_model(on)

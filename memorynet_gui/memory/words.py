@@ -57,12 +57,13 @@ def verdict(task: str, before: Response, after: Response | None, found: Verdict 
     seen = f"{first}The memory takes {percent(before.area)} of this photo for {what}{where_words(before.damaged)}"
     if after is None:
         return f"{seen}. Point at a place to see why."
-    still = f"{seen}, and {percent(after.area)} after restoring"
+    still = f"{seen}, and {percent(after.area)} of the restored one"
     is_told = found is not None and (found.gone is not None or found.unchanged)
     return (
         f"{still}."
         if is_told
-        else f"{still}. That is its own eye: how much is gone cannot be told, the line over the photo shows you."
+        else f"{still}. That is only its own view: how much is really gone cannot be told, so drag the line over the photo "
+        "and look."
     )
 
 
@@ -131,6 +132,12 @@ def place_words(task: str, place: PlaceSeen) -> str:
     return f"{judged} ({place.response:.2f} of 1)."
 
 
+SLOTS_ARE = (
+    "Slots are what the memory knows, from small (part) to large (semantic). A place looks up those it resembles; their "
+    "weights add up to 1 within each kind."
+)
+
+
 def read_words(place: PlaceSeen, has_actual: bool) -> str:
     """How much of what is read was learned, and how much the photo's own."""
     if place.strength == 0:
@@ -145,12 +152,12 @@ def near_words(near: NearSamples) -> str:
     if not near.samples:
         return "There are no stored samples of this kind."
     best = near.samples[0][1]
-    beside = f"any place of this photo has {cosine(near.usual)}, a random pair {cosine(near.random)}"
+    beside = f"{cosine(best)} of 1; a usual place of this photo {cosine(near.usual)}, two random places {cosine(near.random)}"
     if best <= near.usual:
-        return f"Not more alike than most places are ({beside})."
+        return f"Not more than most places of this photo do ({beside})."
     if best - near.usual < STANDS_OUT:
-        return f"Hardly more alike than most places are ({beside})."
-    return f"More alike than most places are ({beside})."
+        return f"Hardly more than most places of this photo do ({beside})."
+    return f"More than most places of this photo do ({beside})."
 
 
 def cosine(value: float) -> str:
@@ -182,30 +189,33 @@ def origin_words(origin: Origin) -> str:
         return "Nothing of the photo was collected for this place."
     half, most = percent(origin.half_from), times(origin.most)
     if is_told(origin):
-        return f"Half of it comes from {half} of the photo. Lines lead to where most comes from, {most} what an average place gives."
+        return (
+            f"Half of what is filled in here comes from {half} of the photo. Lines lead to the places that give most: {most} "
+            "as much as an average one."
+        )
     return (
-        f"A mean over the photo: half of it comes from {half} of it, so no single place says much. Lines lead to those that "
-        f"give most, {most} what an average one does."
+        f"A mixture of the whole photo: half of it comes from {half}, so no single place says much. Lines lead to those that "
+        f"give most: {most} as much as an average one."
     )
 
 
-def change_words(change: Change, what: str = "The memory") -> str:
-    """What is done to pixels, signed."""
+def change_words(change: Change) -> str:
+    """What the memory does to the pixels of a place."""
     if not change.is_measurable:
-        return f"{what} has no measurable effect here."
-    red, green, blue = change.signed
-    mean = (red + green + blue) / 3
+        return "The memory has no measurable effect here."
+    mean = sum(change.signed) / 3
     light = (
-        "brighter"
-        if mean > 0.05
-        else "darker"
-        if mean < -0.05
-        else "neither brighter nor darker on the whole"
+        "it gets brighter" if mean > 0.05 else "it gets darker" if mean < -0.05 else "it keeps its brightness"
     )
-    return (
-        f"{what} changes {change.mean:.1f} levels of 255 here, {light} "
-        f"(red {red:+.1f}, green {green:+.1f}, blue {blue:+.1f})."
-    )
+    return f"The memory changes the photo here by {change.mean:.1f} of 255 levels; {light}."
+
+
+def channel_words(change: Change) -> str:
+    """The same by colour, signed; "" where nothing can be measured."""
+    if not change.is_measurable:
+        return ""
+    red, green, blue = change.signed
+    return f"Effect of the read, mean levels: red {red:+.1f}, green {green:+.1f}, blue {blue:+.1f}."
 
 
 def tried_words(tried: Tried) -> str:

@@ -161,6 +161,7 @@ class Twin:
 
     look: MemoryLook
     health: MemoryHealth
+    slots: tuple[SlotFacts, ...]
     base: Base
     after: MemoryLook  # of the photo as this model restores it
 
@@ -396,8 +397,10 @@ def look_with(bench: Bench, model: Path, focus: Region | None, emit: Emit, contr
 
     Raises RestoreError, CheckpointError, Cancelled.
     """
+    from core.model import exemplars
     from core.restoring import copies
     from core.restoring.memory import look as memory_look
+    from core.restoring.memory import slots as memory_slots
     from core.restoring.memory import usage as memory_usage
 
     painted = None if bench.guesses else bench.mask
@@ -409,7 +412,9 @@ def look_with(bench: Bench, model: Path, focus: Region | None, emit: Emit, contr
     base = restore_base(other, focus, emit, control)
     restored = base.pixels if bench.by == 1 else copies.reduced(base.pixels, bench.by)
     after = memory_look.look(replace(bench.picture, pixels=restored), other.request, emit, control)
-    return Twin(look, memory_usage.health_of(look), base, after)
+    samples, _without = exemplars.load_beside(model)
+    slots = memory_slots.slot_facts(look, samples)
+    return Twin(look, memory_usage.health_of(look), slots, base, after)
 
 
 def try_region(bench: Bench, trial: Trial, region: Region, _emit: Emit, control: JobControl) -> Tried:

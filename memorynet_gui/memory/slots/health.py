@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -25,12 +25,29 @@ if TYPE_CHECKING:
     from core.model.health import GroupHealth, MemoryHealth
     from core.restoring.memory.record import MemoryLook
 
-_COLUMNS = (
+COLUMNS = (
     ("Slots", "Polarity and granularity"),
     ("Used", "How many of them do more than a hundredth of an equal share; the others are dead"),
     ("Twins", "How many say the same as an earlier one"),
     ("Evenness", "0: one slot does all the work, 1: all do alike"),
 )
+
+
+def group_values(group: GroupHealth) -> tuple[str, str, str]:
+    """Of a kind of slots what :data:`COLUMNS` has after its name."""
+    return (
+        f"{group.slots - len(group.dead)} of {group.slots}",
+        str(len(group.duplicates)),
+        f"{group.entropy:.2f}",
+    )
+
+
+def colour_kinds(table: QTableWidget, colours: Callable[[str], QColor]) -> None:
+    """Kinds of slots, named in the first column, in the colour of their polarity."""
+    for row in range(table.rowCount()):
+        item = table.item(row, 0)
+        if item is not None and item.text():
+            item.setForeground(colours(item.text().partition(" ")[0]))
 
 
 class HealthView(QWidget):
@@ -42,9 +59,9 @@ class HealthView(QWidget):
         self._colours = colours
         self._look: MemoryLook | None = None
         self._health: MemoryHealth | None = None
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels([name for name, _tip in _COLUMNS])
-        for number, (_name, tip) in enumerate(_COLUMNS):
+        self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setHorizontalHeaderLabels([name for name, _tip in COLUMNS])
+        for number, (_name, tip) in enumerate(COLUMNS):
             item = self.table.horizontalHeaderItem(number)
             if item is not None:
                 item.setToolTip(tip)
@@ -91,23 +108,22 @@ class HealthView(QWidget):
         groups = health.groups if health is not None else ()
         self.table.setRowCount(len(groups))
         for row, group in enumerate(groups):
-            values = (
-                f"{group.polarity} {group.granularity}",
-                f"{group.slots - len(group.dead)} of {group.slots}",
-                str(len(group.duplicates)),
-                f"{group.entropy:.2f}",
-            )
+            values = f"{group.polarity} {group.granularity}", *group_values(group)
             for column, value in enumerate(values):
                 item = QTableWidgetItem(value)
                 if column:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                else:
-                    item.setForeground(self._colours(group.polarity))
                 self.table.setItem(row, column, item)
             self.table.setRowHeight(row, 24)
+        colour_kinds(self.table, self._colours)
         if groups:
             self.table.setCurrentCell(min(at, len(groups) - 1), 0)
         self._show_group()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:  # another theme has other colours
+            colour_kinds(self.table, self._colours)
 
     def _group(self) -> GroupHealth | None:
         groups = self._health.groups if self._health is not None else ()

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
     QPushButton,
+    QStackedWidget,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -21,16 +22,30 @@ from PySide6.QtWidgets import (
 
 from core.tasks import TASKS, damage
 from memorynet_gui.memory import words
+from memorynet_gui.memory.slots.health import COLUMNS, colour_kinds, group_values
+from memorynet_gui.memory.slots.twin_slots import TwinSlots
 from memorynet_gui.widgets.parts import DetailCombo, wrapped
+from memorynet_gui.widgets.segments import Segments
 
 if TYPE_CHECKING:
     from core.model.catalog import ModelEntry
-    from core.model.health import GroupHealth, MemoryHealth
+    from core.model.health import MemoryHealth
     from core.restoring.memory.record import MemoryLook
     from memorynet_gui.memory.work import Base, Bench, Twin
 
-Fact = tuple[str, str, str]
+Fact = tuple[str, ...]
 """What it is, of the model at hand, of the other"""
+NUMBERS, SLOTS, HEALTH = "numbers", "slots", "health"
+VIEWS = (
+    (NUMBERS, "Photo", "What each model takes for damage and makes of the photo"),
+    (SLOTS, "Slots", "The slots of both, what answers to them and how much this photo uses them"),
+    (HEALTH, "Health", "Dead slots, twins and evenness of both, kind by kind"),
+)
+_HEALTH = (
+    ("Slots", "Polarity and granularity"),
+    ("Model", "Whose slots they are"),
+    *COLUMNS[1:],
+)
 
 
 def facts(bench: Bench, base: Base | None, after: MemoryLook | None, twin: Twin | None) -> list[Fact]:
@@ -63,22 +78,24 @@ def facts(bench: Bench, base: Base | None, after: MemoryLook | None, twin: Twin 
                 "" if twin is None else _psnr(bench, twin.base.pixels, protocol),
             )
         )
-    others = {} if twin is None else {(g.polarity, g.granularity): g for g in twin.health.groups}
-    for group in bench.health.groups:
-        key = group.polarity, group.granularity
-        name, other = f"{group.polarity.capitalize()} {group.granularity} slots", others.get(key)
-        found.append((f"{name} used", _used(group), _used(other)))
-        found.append((f"{name}, how evenly", _evenly(group), _evenly(other)))
     silent = _silent(bench.health), "" if twin is None else _silent(twin.health)
     return [*found, ("Passes nothing on", *silent)]
 
 
-def _used(group: GroupHealth | None) -> str:
-    return "" if group is None else f"{group.slots - len(group.dead)} of {group.slots}"
-
-
-def _evenly(group: GroupHealth | None) -> str:
-    return "" if group is None else f"{group.entropy:.2f} of 1"
+def health_rows(first: MemoryHealth, other: MemoryHealth | None, names: tuple[str, str]) -> list[Fact]:
+    """A line for each kind of slots and model: kind, model, and what :func:`group_values` tells; one model below the
+    other, so that what differs stands side by side. A kind that only one has is told of that one."""
+    found: list[Fact] = []
+    others = {} if other is None else {(group.polarity, group.granularity): group for group in other.groups}
+    for group in first.groups:
+        kind = f"{group.polarity} {group.granularity}"
+        found.append((kind, names[0], *group_values(group)))
+        twin = others.pop((group.polarity, group.granularity), None)
+        if twin is not None:
+            found.append(("", names[1], *group_values(twin)))
+    for group in others.values():
+        found.append((f"{group.polarity} {group.granularity}", names[1], *group_values(group)))
+    return found
 
 
 def _silent(health: MemoryHealth) -> str:
@@ -121,39 +138,52 @@ class TwinView(QWidget):
             "damage is tinted"
         )
         self.said = wrapped("secondary")
-        self.table = QTableWidget(0, 3)
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setShowGrid(False)
-        self.table.setTabKeyNavigation(False)
-        self.table.setAccessibleName("Both models, number by number")
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
-        header.setHighlightSections(False)
+        self.views = Segments(VIEWS, names="Of both models: {}", compact=True)
+        self.views.choose(NUMBERS)
+        self.table = _table("Both models, number by number")
+        left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        self.table.horizontalHeader().setDefaultAlignment(left)
         self.table.setToolTip(
-            "Levels are brightness steps of 255, on average over the photo. Of slots: how many this photo uses, and how "
-            "evenly (0: one does all the work, 1: all do alike). Units pass on what the memory reads; some may be silent"
+            "Levels are brightness steps of 255, on average over the photo. Units pass on what the memory reads; some may "
+            "be silent"
         )
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.slots = TwinSlots(colours)
+        self.health = _table("Health of both models, kind by kind")
+        self.health.horizontalHeader().setDefaultAlignment(left)
+        self._pages: dict[str, QWidget] = {NUMBERS: self.table, SLOTS: self.slots, HEALTH: self.health}
+        self._stack = QStackedWidget()
+        for page in self._pages.values():
+            self._stack.addWidget(page)
         side = QVBoxLayout()
         side.setSpacing(8)
-        side.addWidget(self.first)
-        side.addWidget(self.model)
-        side.addWidget(self.show_both)
-        side.addWidget(self.said)
+        for widget in (self.first, self.model, self.show_both, self.said):
+            side.addWidget(widget)
         side.addStretch(1)
+        right = QVBoxLayout()
+        right.setSpacing(6)
+        top = QHBoxLayout()
+        top.addWidget(self.views)
+        top.addStretch(1)
+        top.addWidget(self.slots.kinds)
+        right.addLayout(top)
+        right.addWidget(self._stack, 1)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(16)
         layout.addLayout(side, 2)
-        layout.addWidget(self.table, 5)
+        layout.addLayout(right, 5)
         self.show_both.toggled.connect(self.shown_changed)
         self.model.activated.connect(lambda _row: self._chosen())
         self.first.activated.connect(lambda _row: self.first_chosen.emit(self.first.currentData()))
+        self.views.chosen.connect(self.show_view)
+        self.show_view(NUMBERS)
         self.set_models((), None)
         self.show_facts((), "", "")
+
+    def show_view(self, view: str) -> None:
+        self.views.choose(view)
+        self._stack.setCurrentWidget(self._pages[view])
+        self.slots.kinds.setVisible(view == SLOTS)
 
     def set_models(self, entries: Sequence[ModelEntry], chosen: object) -> None:
         """Models to choose from; ``chosen`` is the path of that which is looked at."""
@@ -189,16 +219,8 @@ class TwinView(QWidget):
 
     def show_facts(self, found: Sequence[Fact], name: str, other: str, said: str = "") -> None:
         """``said`` is told below the list: what is awaited, or what went wrong."""
-        self.table.setHorizontalHeaderLabels(["", name, other])
+        _fill(self.table, (("", ""), (name, name), (other, other)), found)
         self.table.setColumnHidden(2, not other)
-        self.table.setRowCount(len(found))
-        for row, fact in enumerate(found):
-            for column, text in enumerate(fact):
-                item = QTableWidgetItem(text)
-                if not column:
-                    item.setForeground(self.palette().placeholderText())
-                self.table.setItem(row, column, item)
-            self.table.setRowHeight(row, 22)
         self.said.setText(said)
         self.said.setVisible(bool(said))
 
@@ -207,3 +229,46 @@ class TwinView(QWidget):
         self.show_both.setEnabled(ready)
         if not ready:
             self.show_both.setChecked(False)
+
+    def show_health(self, rows: Sequence[Fact]) -> None:
+        """See :func:`health_rows`."""
+        _fill(self.health, _HEALTH, rows)
+        colour_kinds(self.health, self._colours)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:  # another theme has other colours
+            colour_kinds(self.health, self._colours)
+
+
+def _table(name: str) -> QTableWidget:
+    """``name`` is for screen readers."""
+    table = QTableWidget(0, 0)
+    table.verticalHeader().hide()
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+    table.setShowGrid(False)
+    table.setTabKeyNavigation(False)
+    table.setAccessibleName(name)
+    table.horizontalHeader().setHighlightSections(False)
+    return table
+
+
+def _fill(table: QTableWidget, columns: Sequence[tuple[str, str]], rows: Sequence[Fact]) -> None:
+    """``columns``: what stands above each, and its tooltip. Names of models have the room that is left."""
+    table.setColumnCount(len(columns))
+    table.setRowCount(len(rows))
+    header = table.horizontalHeader()
+    for column, (title, tip) in enumerate(columns):
+        item = QTableWidgetItem(title)
+        item.setToolTip(tip)
+        table.setHorizontalHeaderItem(column, item)
+        is_wide = column == 1 or (column == 2 and len(columns) == 3)
+        mode = QHeaderView.ResizeMode.Stretch if is_wide else QHeaderView.ResizeMode.ResizeToContents
+        header.setSectionResizeMode(column, mode)
+    for row, fact in enumerate(rows):
+        for column, text in enumerate(fact):
+            item = QTableWidgetItem(text)
+            item.setToolTip(text)
+            table.setItem(row, column, item)
+        table.setRowHeight(row, 22)

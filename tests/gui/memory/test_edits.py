@@ -91,7 +91,7 @@ def test_no_effect_is_said_plainly(desk: Desk, source: Path) -> None:
     unused = int(np.flatnonzero(bench.look.usage == 0)[0]) if (bench.look.usage == 0).any() else -1
     if unused < 0:
         pytest.skip("this small model uses every slot")
-    desk.page.choose_slot(unused)
+    desk.page.places.choose_slot(unused)
     desk.panel.edit.mute.click()
     desk.idle()
     assert "No measurable effect" in desk.panel.edit.result.text()
@@ -155,7 +155,7 @@ def test_changes_are_saved_and_loaded_as_the_command_line_takes_them(
     desk.panel.edit.choose(Slots("positive", "part", (3,)))
     desk.panel.edit.mute.click()
     desk.panel.edit.swap.click()
-    desk.page.choose_slot(4)
+    desk.page.places.choose_slot(4)
     assert [step.action for step in desk.page.edits.now.steps] == ["mute", "swap"]
     desk.page.files.save(tmp_path / "edit.json")
     edit = MemoryEdit.read(tmp_path / "edit.json")

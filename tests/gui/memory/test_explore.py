@@ -72,7 +72,7 @@ def test_a_chosen_slot_is_told_about_and_leads_to_those_it_is_made_of(desk: Desk
     assert bench is not None
     rows = bench.look.slices["negative", "instance"]
     facts = max(bench.slots[rows.start : rows.stop], key=lambda facts: facts.usage)
-    page.choose_slot(facts.row)
+    page.places.choose_slot(facts.row)
     assert (
         note.isVisible() and f"{facts.usage:.2%}" in note.about.text() and "Muting" not in note.about.text()
     )
@@ -109,7 +109,7 @@ def test_health_tells_dead_slots_and_twins_in_words_and_lights_them(desk: Desk, 
     first = matrix.looked
     assert first is not None
     start = bench.look.slices[group.polarity, group.granularity].start
-    assert page._hot_slot == start + first[0]
+    assert page.places.hot_slot == start + first[0]
     QTest.keyClick(matrix, Qt.Key.Key_Return)
     assert desk.panel.edit.chosen == Slots(group.polarity, group.granularity, (first[0],))
     assert unnamed_focusable(page.drawer) == []
@@ -121,11 +121,11 @@ def test_a_slot_is_named_and_keeps_its_name_with_the_model(desk: Desk, source: P
     desk.open(source)
     page, note = desk.page, desk.panel.note
     assert note.isHidden()
-    page.choose_slot(2)
+    page.places.choose_slot(2)
     assert not note.isHidden() and note.name.text() == ""
     QTest.keyClicks(note.name, "Wet leaves")
     QTest.keyClicks(note.note, "Seen in gardens.")
-    page.choose_slot(3)  # what was typed is kept first
+    page.places.choose_slot(3)  # what was typed is kept first
     assert note.name.text() == ""
     assert "Wet leaves" in str(page.browser.list.data(page.browser.list.index(2)))
     page.browser.shown.setCurrentIndex(page.browser.shown.findData("named"))
@@ -134,7 +134,7 @@ def test_a_slot_is_named_and_keeps_its_name_with_the_model(desk: Desk, source: P
     assert kept["slots"][0]["name"] == "Wet leaves" and kept["slots"][0]["note"] == "Seen in gardens."
     again = write(tmp_path / "again.png", photo(96, 80, 3))
     desk.open(again)
-    page.choose_slot(2)
+    page.places.choose_slot(2)
     assert note.name.text() == "Wet leaves"
 
 
@@ -199,27 +199,27 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     at = plot.point_of_slot(row).toPoint()
     QTest.mouseMove(plot, at + QPoint(40, 0))
     QTest.mouseMove(plot, at)
-    assert page._hot_slot >= 0
+    assert page.places.hot_slot >= 0
     QTest.mouseClick(plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
     assert desk.panel.edit.chosen.numbers
     plot.leaveEvent(QEvent(QEvent.Type.Leave))
-    assert page._hot_slot == -1
+    assert page.places.hot_slot == -1
     plot.sample_hovered.emit(bench.map.sample_of[0])
     tint, _after = page.canvas.tints
     assert tint is not None and tint.title == "Like this sample"
     plot.sample_hovered.emit(None)
     tint, _after = page.canvas.tints
     assert tint is not None and tint.title == "Looks like rain"
-    page.light_slot(3)
+    page.places.light_slot(3)
     assert plot._lit_slot == 3
     before = plot.point_of_slot(row)
     plot.setFocus()
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Left):
         for _ in range(len(bench.map.slots)):
             QTest.keyClick(plot, key)  # from slot to slot, to the last that way
-    assert page._hot_slot not in (-1, 3)
-    assert plot.accessibleDescription() == plot._slot_words(page._hot_slot)
-    chosen = page._hot_slot
+    assert page.places.hot_slot not in (-1, 3)
+    assert plot.accessibleDescription() == plot._slot_words(page.places.hot_slot)
+    chosen = page.places.hot_slot
     QTest.keyClick(plot, Qt.Key.Key_Return)
     (polarity, granularity), number = bench.look.group_of(chosen)
     assert desk.panel.edit.chosen == Slots(polarity, granularity, (number,))

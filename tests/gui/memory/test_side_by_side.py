@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox
 
 from core.images import io as image_io
@@ -17,6 +18,8 @@ from core.restoring.records import Choice
 from core.restoring.verdict import Verdict
 from core.training.state import Checkpoints
 from memorynet_gui.base.page import PhotoAtHand
+from memorynet_gui.memory.slots.twins import HEALTH, SLOTS
+from memorynet_gui.memory.work import Twin
 from tests.gui.memory.memory_kit import Desk, shown
 from tests.restore_page_kit import wait, write
 from tests.small import photo, save_small_model, small_network
@@ -37,8 +40,7 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     told = {
         view.table.item(row, 0).text(): view.table.item(row, 1).text() for row in range(view.table.rowCount())
     }
-    assert re.fullmatch(r"\d+ of 12", told["Negative part slots used"])
-    assert re.fullmatch(r"[01]\.\d\d of 1", told["Negative part slots, how evenly"])
+    assert len(view.slots.lists[0].facts) == 2 * (12 + 6 + 3) and not view.slots.lists[1].facts
     assert told["Changes a pixel by"].endswith("of 255 levels")
     assert not view.show_both.isEnabled()
     page.twins.open(tmp_path)
@@ -56,6 +58,7 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     assert before is not None and after is not None
     assert np.array_equal(after.values, twin.look.before.values)
     assert page.canvas.words[0] == "This model" and "mist-3" in page.words.text()
+    told_of_both(desk, twin)
     page.edits.set_gain(Slots("negative"), 0)  # a change goes before
     assert page.canvas.words[0] == "Memory as it is"
     page.edits.reset()
@@ -67,6 +70,43 @@ def test_two_models_stand_side_by_side(desk: Desk, source: Path, tmp_path: Path)
     page.twins.look_with(tmp_path / "nowhere")
     wait(lambda: "cannot be used" in desk.said[-1].text)
     assert unnamed_focusable(page.drawer) == []
+
+
+def told_of_both(desk: Desk, twin: Twin) -> None:
+    """Health and slots of both models; a slot under the pointer lights its area in its own model's half."""
+    page, view = desk.page, desk.page.drawer.twins
+    bench = page.stage.bench
+    assert bench is not None
+    QTest.mouseClick(view.views.buttons[HEALTH], Qt.MouseButton.LeftButton)
+    assert view.health.isVisible() and view.health.rowCount() == 2 * len(bench.health.groups)
+    for row, group in enumerate((bench.health.groups[0], twin.health.groups[0])):
+        texts = [view.health.item(row, column).text() for column in range(5)]
+        used = f"{group.slots - len(group.dead)} of {group.slots}"
+        assert texts[2:] == [used, str(len(group.duplicates)), f"{group.entropy:.2f}"]
+    assert [view.health.item(row, 1).text() for row in (0, 1)] == list(page.twins.names)
+    QTest.mouseClick(view.views.buttons[SLOTS], Qt.MouseButton.LeftButton)
+    assert view.slots.isVisible() and view.slots.kinds.isVisible()
+    view.slots.kinds.setCurrentIndex(view.slots.kinds.findText("Negative part"))
+    mine, other = view.slots.lists
+    for slots in (mine, other):
+        used = [facts.usage for facts in slots.facts]
+        assert {facts.granularity for facts in slots.facts} == {"part"} and used == sorted(used, reverse=True)
+    tile = view.slots.views[1]
+    QTest.mouseMove(tile.viewport(), tile.visualRect(other.index(0)).center())
+    row = other.facts[0].row
+    before, after = page.canvas.tints
+    assert before is None and after is not None
+    assert np.array_equal(after.values, twin.look.slot_map(row))
+    tile.leaveEvent(QEvent(QEvent.Type.Leave))
+    tile = view.slots.views[0]
+    QTest.mouseMove(tile.viewport(), tile.visualRect(mine.index(1)).center())
+    before, after = page.canvas.tints
+    assert after is None and before is not None
+    assert np.array_equal(before.values, bench.look.slot_map(mine.facts[1].row))
+    tile.setCurrentIndex(mine.index(1))
+    QTest.keyClick(tile, Qt.Key.Key_Return)
+    assert desk.panel.edit.chosen == Slots("negative", "part", (mine.facts[1].slot,))
+    page.places.light_slot(-1)
 
 
 def test_another_model_is_not_shown_with_the_results_of_the_one_before(
