@@ -32,12 +32,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DAMAGE, ONLY = "damage", "only"
+DAMAGE, ONLY, NOT = "damage", "only", "not"
 USES = (
     (DAMAGE, "Where the damage is", "Paint over the shadow: the network is told where it lies"),
     (ONLY, "Restore only here", "Paint over what may change: everywhere else not a bit changes"),
+    (NOT, "Not here", "Paint over what must stay: there not a bit changes"),
 )
-_COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b")}
+_COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b"), NOT: QColor("#3a7bd5")}
+_WHITE = 255
+_EMPTY = {
+    DAMAGE: "Paint over the shadow; while nothing is painted, the program looks for it when it restores",
+    ONLY: "Paint over what may change; nothing painted: all",
+    NOT: "Paint over what must stay as it is; nothing painted: all may change",
+}
+_PAINTED = {DAMAGE: "marked as shadow", ONLY: "may change", NOT: "stays as it is"}
 _KEEP_MS = 600  # after the last stroke
 _NO_MASKS = "Masks of the damage guide the removal of shadows: choose that as the task, or Auto"
 _UNSURE = "It counts if shadows are taken out: say so in the panel, or leave it to the photo"
@@ -65,6 +73,7 @@ class MaskDesk(QObject):
         self.bar.hide()
         self.tool = MaskTool(canvas, self)
         self._use = DAMAGE
+        self._limit = ONLY  # or NOT: which of the two says what may change; both say the same in other words
         self._item_id: str | None = None  # whose masks are at hand
         self._masks: dict[str, Mask] = {}
         self._names = ("", "")  # what the photo's masks were called when they were read or kept last
@@ -111,7 +120,7 @@ class MaskDesk(QObject):
         """Paint over the photo that is shown; a shadow that nobody has marked is guessed at once."""
         if not self._take():
             return
-        self._use = DAMAGE if self._is_seen() else ONLY
+        self._use = DAMAGE if self._is_seen() else self._limit
         self.bar.set_possible(DAMAGE, bool(self._task()), _NO_MASKS)
         self.bar.set_use(self._use)
         self._show()
@@ -153,8 +162,15 @@ class MaskDesk(QObject):
             self.keep()
             item = self._session.current or item
             height, width = shown.rgb.shape[:2]
+            damage, only = (self._kept(item, use, shown.rgb) for use in (DAMAGE, ONLY))
+            spared = None if only is None else _WHITE - only
+            self._limit = (
+                NOT if spared is not None and spared.mean() < _WHITE / 2 else ONLY
+            )  # the smaller to paint
             self._masks = {
-                use: Mask(height, width, self._kept(item, use, shown.rgb)) for use in (DAMAGE, ONLY)
+                DAMAGE: Mask(height, width, damage),
+                ONLY: Mask(height, width, only if self._limit == ONLY else None),
+                NOT: Mask(height, width, spared if self._limit == NOT else None),
             }
             item = self._session.current or item
             self._item_id, self._names = item.id, (item.mask, item.only)
@@ -190,7 +206,7 @@ class MaskDesk(QObject):
             possible = bool(self._task())
             self.bar.set_possible(DAMAGE, possible, _NO_MASKS)
             if not possible:
-                self.set_use(ONLY)
+                self.set_use(self._limit)
 
     def _follow_said(self) -> None:
         """Where the photo is to say what it shows, it was seen, or somebody has said it."""
@@ -199,10 +215,22 @@ class MaskDesk(QObject):
             self._say()
 
     def set_use(self, use: str) -> None:
+        if use not in (DAMAGE, self._limit):
+            self._say_it_as(use)
         self._use = use
         self.bar.set_use(use)
         if self.active:
             self._show()
+
+    def _say_it_as(self, limit: str) -> None:
+        """What may change and what must stay are two ways to say one thing: it goes over from the one to the other."""
+        if self._masks:
+            before, now = self._masks[self._limit], self._masks[limit]
+            if not before.is_empty:
+                now.replace(_WHITE - before.values)
+            elif not now.is_empty:
+                now.clear()
+        self._limit = limit
 
     def _show(self) -> None:
         shown = self._stage.shown
@@ -218,16 +246,11 @@ class MaskDesk(QObject):
         if self._guessing is not None:
             self.bar.say("Looking for the shadow…")
         elif mask.is_empty:
-            self.bar.say(
-                "Paint over the shadow; while nothing is painted, the program looks for it when it restores"
-                if self._use == DAMAGE
-                else "Paint over what may change; nothing painted: all"
-            )
+            self.bar.say(_EMPTY[self._use])
         else:
             share = float(np.count_nonzero(mask.values > 127)) / mask.values.size
-            what = "marked as shadow" if self._use == DAMAGE else "may change"
-            unsure = "" if self._use == ONLY or self._is_seen() else f". {_UNSURE}"
-            self.bar.say(f"{100 * share:.0f} % of the photo {what}{unsure}")
+            unsure = "" if self._use != DAMAGE or self._is_seen() else f". {_UNSURE}"
+            self.bar.say(f"{100 * share:.0f} % of the photo {_PAINTED[self._use]}{unsure}")
 
     # --- what is done ----------------------------------------------------------------------------
 
@@ -313,21 +336,26 @@ class MaskDesk(QObject):
         except Exception as error:  # whatever is wrong with the file, the mask stays
             self._context.banner(f"The mask was not loaded. {describe(error).sentence}")
             return
-        self.tool.did(mask.replace(values))
+        self.tool.did(mask.replace(_WHITE - values if self._use == NOT else values))
 
     def save(self, path: Path) -> None:
-        """Write the mask at hand as a grey picture."""
+        """Write the mask at hand as a grey picture, as ``--mask`` or ``--only`` take it."""
         from core.restoring import outputs
 
         mask = self._masks.get(self._use)
         if mask is None:
             return
         try:
-            outputs.save_mask(mask.values, path, overwrite=True)
+            outputs.save_mask(self._as_file(self._use), path, overwrite=True)
         except Exception as error:  # full disk, no rights: said, not raised
             self._context.banner(f"The mask was not saved. {describe(error).sentence}")
             return
         self._context.banner(f"Saved as {path.name}.")
+
+    def _as_file(self, use: str) -> np.ndarray:
+        """White where the damage is, or where something may change."""
+        values = self._masks[use].values
+        return _WHITE - values if use == NOT else values
 
     # --- keeping ---------------------------------------------------------------------------------
 
@@ -338,10 +366,9 @@ class MaskDesk(QObject):
             return
         names: dict[str, str] = {}
         try:
-            for use in self._changed:
-                mask = self._masks[use]
+            for use in {DAMAGE if use == DAMAGE else self._limit for use in self._changed}:
                 names["mask" if use == DAMAGE else "only"] = (
-                    "" if mask.is_empty else self.store.put(mask.values)
+                    "" if self._masks[use].is_empty else self.store.put(self._as_file(use))
                 )
         except Exception as error:  # a full disk must not cost the strokes
             self._context.banner(f"The mask could not be kept. {describe(error).sentence}")

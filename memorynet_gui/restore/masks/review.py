@@ -54,9 +54,9 @@ class Tile:
             TileState.LOOKS: "looking…",
             TileState.GUESS: f"guess: {share} in shadow",
             TileState.NONE: "no cast shadow found",
-            TileState.USED: f"accepted: {share} in shadow",
-            TileState.OWN: f"your mask: {share} in shadow",
-            TileState.OUT: "left out",
+            TileState.USED: f"guess accepted: {share} in shadow",
+            TileState.OWN: f"drawn by you: {share} in shadow",
+            TileState.OUT: "not here: stays as it is",
             TileState.FAILED: "cannot be looked at",
         }[self.state]
 
@@ -128,13 +128,16 @@ class GuessReview(QObject):
 
     @property
     def words(self) -> str:
-        """Of all: "12 photos · 9 with a shadow · 2 without · 1 left out"."""
+        """Of all: "12 photos · 9 with a shadow · 2 without · 1 to stay as it is"."""
         total = len(self.tiles)
         parts = [f"{total:,} photo{'s' if total != 1 else ''}"]
         for count, what in (
             (self.count(*_MASKED), "with a shadow"),
             (self.count(TileState.NONE), "without a cast shadow"),
-            (self.count(TileState.OUT), "left out"),
+            (
+                self.count(TileState.OUT),
+                "to stay as they are" if self.count(TileState.OUT) > 1 else "to stay as it is",
+            ),
             (self.count(TileState.FAILED), "cannot be looked at"),
             (self.count(TileState.WAITS, TileState.LOOKS), "not looked at yet"),
         ):

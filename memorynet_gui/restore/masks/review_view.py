@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLa
 
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.restore.masks.review import GuessReview, TileState
-from memorynet_gui.restore.masks.tiles import ACCEPT, CORRECT, LEAVE_OUT, TileList, TileModel
+from memorynet_gui.restore.masks.tiles import ACCEPT, CORRECT, LEAVE_OUT, WORDS, TileList, TileModel
 from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.parts import Elided
 
@@ -29,12 +29,14 @@ class ReviewView(QWidget):
         self.progress.setFixedHeight(4)
         self.progress.setAccessibleName("Photos that were looked at")
         self.stop = text_button("Stop looking", "Make no more guesses; those that are made stay (Esc)")
-        self.accept = text_button("Accept", "The guess is right (Enter)")
-        self.leave = text_button("Leave out", "Not this photo: it stays as it is (Del); again takes it back")
-        self.correct = text_button("Correct…", "Paint its mask by hand (E, or a double click)")
+        self.accept, self.leave, self.correct = (
+            text_button(words, f"{tip} ({keys})")
+            for words, tip, keys in (WORDS[name] for name in (ACCEPT, LEAVE_OUT, CORRECT))
+        )
         self.back = text_button("Back", "Back to the photos; what was accepted stays with them (Esc)")
         self.go = text_button(
-            "Restore", "Restore all that is not left out; guesses are used as they are (Ctrl+Shift+Enter)"
+            "Restore",
+            "Restore all but those that stay as they are; guesses are used as they are (Ctrl+Shift+Enter)",
         )
         self.go.setProperty("role", "primary")
         self.list = TileList(TileModel(review, thumbnails, self))
@@ -104,7 +106,7 @@ class ReviewView(QWidget):
         )
         self.leave.setEnabled(bool(tiles))
         all_out = bool(tiles) and all(tile.state is TileState.OUT for tile in tiles)
-        self.leave.setText("Take back" if all_out else "Leave out")
+        self.leave.setText("Take back" if all_out else WORDS[LEAVE_OUT][0])
         self.leave.setAccessibleName(self.leave.text())
         self.correct.setEnabled(len(tiles) == 1)
 

@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QColor,
+    QHelpEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -33,6 +34,7 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QToolTip,
     QWidget,
 )
 
@@ -52,6 +54,20 @@ _OPACITY = 0.55  # of the overlay where the mask is full
 _BUTTON_PX, _BUTTON_ROOM_PX = 28, 4
 ACCEPT, LEAVE_OUT, CORRECT = "accept", "leave out", "correct"
 _BUTTONS = ((ACCEPT, "mdi6.check"), (LEAVE_OUT, "mdi6.close"), (CORRECT, "mdi6.brush-variant"))
+WORDS = {
+    ACCEPT: ("Use guess", "What is tinted is the shadow", "Enter"),
+    LEAVE_OUT: (
+        "Not here",
+        "No shadow to take out here: this photo stays as it is; again takes it back",
+        "Del",
+    ),
+    CORRECT: (
+        "Draw by hand…",
+        "Correct the guess, or paint the shadow, with a brush",
+        "E, or a double click",
+    ),
+}
+"""What stands on a button, what it does, its keys"""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -306,6 +322,15 @@ class TileList(QListView):
         if row != self.pointed_row:
             self.pointed_row = row
             self.viewport().update()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            found = self._button_at(event.pos())
+            if found is not None:
+                words, tip, keys = WORDS[found[0]]
+                QToolTip.showText(event.globalPos(), f"{words}\n{tip} ({keys})", self)
+                return True
+        return super().viewportEvent(event)
 
     def event(self, event: QEvent) -> bool:
         """Keys that mean something else elsewhere in the window belong to the tiles while these have them."""

@@ -23,7 +23,7 @@ from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.restore.command import arguments
 from memorynet_gui.restore.masks import desk as mask_desk
 from memorynet_gui.restore.masks import guessing
-from memorynet_gui.restore.masks.desk import DAMAGE, ONLY
+from memorynet_gui.restore.masks.desk import DAMAGE, NOT, ONLY
 from tests.restore_page_kit import Desk, desk, wait, write
 from tests.restoring.test_shadow_light import disc, ground, levels
 
@@ -277,6 +277,35 @@ def test_a_mask_stays_with_its_photo_over_a_restart(
         again.page.handle("paint_mask")
         for use in (DAMAGE, ONLY):
             assert np.array_equal(again.page.masks._masks[use].values, first[use])
+
+
+def test_what_must_stay_is_painted_as_such(page: Desk, shot: Path, tmp_path: Path) -> None:
+    """ "Not here" says of the rest what "Restore only here" says of a place, in one click."""
+    masks, bar = page.page.masks, page.page.masks.bar
+    QTest.mouseClick(bar.uses.buttons[NOT], LEFT)
+    drag(page, (20, 20), (60, 20))
+    painted = masks._masks[NOT].values.copy()
+    assert painted[20, 40] == 255 and "stays as it is" in bar.says.text()
+    masks.keep()
+    assert np.array_equal(masks.store.get(page.item(shot).only), 255 - painted)
+    masks.save(tmp_path / "only.png")
+    assert np.array_equal(image_io.read(tmp_path / "only.png").pixels[..., 0], 255 - painted), (
+        "as --only takes it"
+    )
+    QTest.mouseClick(bar.uses.buttons[ONLY], LEFT)  # the same, said the other way round
+    assert np.array_equal(masks._masks[ONLY].values, 255 - painted) and "may change" in bar.says.text()
+    QTest.mouseClick(bar.uses.buttons[NOT], LEFT)
+    assert np.array_equal(masks._masks[NOT].values, painted)
+    masks.load(tmp_path / "only.png")
+    assert np.array_equal(masks._masks[NOT].values, painted)
+    QTest.mouseClick(bar.done, LEFT)
+    masks._item_id = None  # as after a restart
+    page.page.handle("paint_mask")
+    assert masks._limit == NOT and np.array_equal(masks._masks[NOT].values, painted)
+    masks.set_use(NOT)
+    masks.do("clear")
+    masks.keep()
+    assert not page.item(shot).only
 
 
 def test_the_command_does_what_the_window_did(

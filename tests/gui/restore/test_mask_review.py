@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QHelpEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QToolTip
 
 from core.images import io as image_io
 from core.jobs import JobControl
@@ -109,8 +110,11 @@ def test_guesses_are_looked_at_before_the_run(at: Desk, shots: Callable[..., lis
 
     press(at, KEY.Key_Return)  # a: right
     assert review(at).tiles[0].state is TileState.USED and at.item(a).mask
-    press(at, KEY.Key_Delete)  # b: not this one
-    assert review(at).tiles[1].words == "left out" and not at.item(b).mask
+    assert [button.text() for button in (view.accept, view.leave, view.correct)] == [
+        "Use guess", "Not here", "Draw by hand…",
+    ]  # fmt: skip
+    click(view.leave)  # b
+    assert review(at).tiles[1].words == "not here: stays as it is" and not at.item(b).mask
     assert view.list.currentIndex().row() == 2
     assert view.go.text() == "Restore 3"
 
@@ -147,8 +151,14 @@ def test_every_button_of_a_tile_can_be_clicked_and_taken_back(
     opened(at, a, b)
     tiles = at.page.review.view.list
     accept, leave_out, correct = button_rects(tiles.visualRect(tiles.model().index(1, 0)))
+    help_ = QHelpEvent(
+        QEvent.Type.ToolTip, leave_out.center(), tiles.viewport().mapToGlobal(leave_out.center())
+    )
+    QApplication.sendEvent(tiles.viewport(), help_)
+    assert QToolTip.text().startswith("Not here\n")
     QTest.mouseClick(tiles.viewport(), LEFT, pos=leave_out.center())
     assert review(at).tiles[1].state is TileState.OUT
+    assert review(at).words.endswith("1 to stay as it is")
     QTest.mouseClick(tiles.viewport(), LEFT, pos=leave_out.center())
     assert review(at).tiles[1].state is TileState.GUESS
     QTest.mouseClick(tiles.viewport(), LEFT, pos=accept.center())
@@ -159,7 +169,9 @@ def test_every_button_of_a_tile_can_be_clicked_and_taken_back(
     wait(lambda: at.page.masks.active)
     at.page.masks.do("clear")
     click(at.page.masks.bar.done)
-    assert review(at).tiles[1].words == "left out" and not at.item(b).mask, "nothing painted: nothing guessed"
+    assert review(at).tiles[1].words == "not here: stays as it is" and not at.item(b).mask, (
+        "nothing painted: nothing guessed"
+    )
     tiles.selectAll()
     press(at, KEY.Key_Delete)
     press(at, KEY.Key_Delete)
