@@ -12,14 +12,17 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tensorboard": ("tensorboard",),
         "heic": ("pillow_heif",),
         "raw": ("rawpy",),
+        "map": ("sklearn",),
     }
 )
-"""Extra of pyproject.toml -> the modules it brings, which are named as their packages."""
+"""Extra of pyproject.toml -> the modules it brings."""
+_PACKAGES = {"sklearn": "scikit-learn"}  # where a module is not named as its package
 _PURPOSE = {
     "onnx": "ONNX files",
     "tensorboard": "TensorBoard files",
     "heic": "HEIC pictures",
     "raw": "Camera raw files",
+    "map": "Maps by likeness",
 }
 
 
@@ -34,14 +37,18 @@ def missing(extra: str) -> tuple[str, ...]:
     return tuple(module for module in EXTRAS[extra] if importlib.util.find_spec(module) is None)
 
 
+def _package(module: str) -> str:
+    return _PACKAGES.get(module, module).replace("_", "-")
+
+
 def command(extra: str) -> str:
     """What brings the extra: ``python -m pip install pillow-heif``."""
-    return f"python -m pip install {' '.join(EXTRAS[extra])}".replace("_", "-")
+    return f"python -m pip install {' '.join(map(_package, EXTRAS[extra]))}"
 
 
 def require(extra: str) -> None:
     """Raises :class:`MissingExtra` unless everything of ``extra`` is installed."""
-    absent = missing(extra)
+    absent = [_PACKAGES.get(module, module) for module in missing(extra)]
     if absent:
         names = " and ".join((", ".join(absent[:-1]), absent[-1])) if len(absent) > 1 else absent[0]
         are = "are" if len(absent) > 1 else "is"

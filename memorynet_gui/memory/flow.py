@@ -11,7 +11,20 @@ from PySide6.QtCore import QObject, Signal
 from core.jobs import Emit, JobControl
 from memorynet_gui.base.jobs import JobRunner
 
-KINDS = ("open", "preview", "place", "other", "base", "twin", "whole", "after", "model", "slots", "usage")
+KINDS = (
+    "open",
+    "preview",
+    "place",
+    "other",
+    "base",
+    "twin",
+    "whole",
+    "after",
+    "model",
+    "map",
+    "slots",
+    "usage",
+)
 """Orders by importance: a kind that stands before the one at work takes its place."""
 
 

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 _ZOOM_STEP = 1.5
 _DRAWER_PX = 268
-_QUIET_KINDS = ("place", "preview")  # over in a moment: no words in the job bar
+_QUIET_KINDS = ("place", "preview", "map")  # over in a moment: no words in the job bar
 
 
 class MemoryPage(Page):
@@ -144,7 +144,7 @@ class MemoryPage(Page):
         self.drawer.health.slot_hovered.connect(self.places.light_slot)
         self.drawer.health.slot_chosen.connect(self.places.choose_slot)
         self.slots.progressed.connect(self._say_job)
-        self.plots = PlotsDesk(self.stage, self.drawer, self.pins, self.slots.name_of, self)
+        self.plots = PlotsDesk(self.stage, self.drawer, self.pins, self.slots.name_of, self.flow, self)
         self.twins = TwinsDesk(self.context, self.stage, self.flow, self.drawer, self)
         self.places.slot_lit.connect(self.plots.light_slot)
         self.places.twin_slot = lambda: self.twins.hot_slot

@@ -92,14 +92,15 @@ class PlacePanel(QWidget):
         body.addWidget(self.compared)
         body.addWidget(self.effect)
         self._likes: list[QWidget] = []
-        for title, row, said in (
-            ("Looks like this damage", self.negative, self.negative_words),
-            ("Looks like these clean places", self.positive, self.positive_words),
+        self._near_titles = {"damage": wrapped(""), "clean places": wrapped("")}
+        for title, row, said in zip(
+            self._near_titles.values(),
+            (self.negative, self.positive),
+            (self.negative_words, self.positive_words),
+            strict=True,
         ):
-            name = wrapped("")
-            name.setText(title)
             body.addSpacing(6)
-            for widget in (name, row, said):
+            for widget in (title, row, said):
                 body.addWidget(widget)
                 self._likes.append(widget)
         body.addWidget(self.no_samples)
@@ -165,11 +166,12 @@ class PlacePanel(QWidget):
         self.read.setText(words.read_words(place, look.has_actual))
         width, height = place.size_px
         here = patch_of(rgb, place.x_px + (width - CELL_PX) // 2, place.y_px + (height - CELL_PX) // 2)
-        for row, said, near in (
-            (self.negative, self.negative_words, negative),
-            (self.positive, self.positive_words, positive),
+        for kind, row, said, near in (
+            ("damage", self.negative, self.negative_words, negative),
+            ("clean places", self.positive, self.positive_words, positive),
         ):
             row.show_patches(here, near)
+            self._near_titles[kind].setText(words.near_title(near, kind) if near is not None else "")
             said.setText(words.near_words(near) if near is not None else "")
         for widget in self._likes:
             widget.setVisible(negative is not None)

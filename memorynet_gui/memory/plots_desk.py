@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from core.tasks import damage
+from memorynet_gui.base.problems import describe
+from memorynet_gui.memory import work
 from memorynet_gui.memory.drawer import MAP, MOVES, Drawer
+from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.pins import Pins
+from memorynet_gui.memory.plots.map import LIKENESS, SPREAD
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.work import Bench
+
+if TYPE_CHECKING:
+    from core.restoring.memory.map import MemoryMap
 
 
 class PlotsDesk(QObject):
@@ -24,9 +32,12 @@ class PlotsDesk(QObject):
         drawer: Drawer,
         pins: Pins,
         names: Callable[[int], str],
+        flow: MemoryFlow,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
+        self._flow = flow
+        self._alike: tuple[str, MemoryMap] | None = None  # by likeness, and the weights it is of
         self._stage, self._drawer, self._pins, self._names = stage, drawer, pins, names
         self._mapped: Bench | None = None
         self._moved: tuple[object, ...] = ()  # what the moves shown were made of
@@ -34,6 +45,8 @@ class PlotsDesk(QObject):
         plot.slot_hovered.connect(self.slot_hovered)
         plot.slot_chosen.connect(self.slot_chosen)
         plot.sample_hovered.connect(self.sample_hovered)
+        drawer.map.arrangement_chosen.connect(lambda _key: self._arrange())
+        flow.failed.connect(self._failed)
         drawer.moves.plot.chosen.connect(self._choose)
         drawer.view_changed.connect(lambda _view: self.refresh())
         stage.changed.connect(self.refresh)
@@ -81,7 +94,7 @@ class PlotsDesk(QObject):
             return
         if bench is not self._mapped:
             self._mapped = bench
-            view.show_map(bench.look, bench.map, bench.samples, self._names, bench.without_samples)
+            self._arrange()
         arrows = []
         for number, spot in enumerate(self._pins.places, 1):
             place = bench.place(spot)
@@ -91,3 +104,35 @@ class PlotsDesk(QObject):
         looked = self._pins.looked
         query = None if looked is None else bench.look.query_of(bench.place((*looked, 0, 0)))
         view.plot.show_place(query)
+
+    def _arrange(self) -> None:
+        """The map as it is to be arranged; by likeness it has to be worked out first, and the other shows meanwhile."""
+        bench, view = self._mapped, self._drawer.map
+        if bench is None:
+            return
+        is_wanted = view.arrangements.key == LIKENESS
+        sha, alike = self._alike if self._alike is not None else ("", bench.map)
+        is_there = is_wanted and sha == bench.look.model_sha256
+        shown = alike if is_there else bench.map
+        view.show_map(bench.look, shown, bench.samples, self._names, bench.without_samples)
+        if is_wanted and not is_there:
+            view.say("Arranging samples and slots by likeness…")
+            self._flow.want(
+                "map",
+                lambda _emit, _control: work.likeness_map(bench),
+                lambda found: self._arranged(bench, found),
+            )
+        else:
+            self._flow.drop("map")
+            self._show_map()
+
+    def _arranged(self, bench: Bench, found: MemoryMap) -> None:
+        self._alike = bench.look.model_sha256, found
+        self._arrange()
+
+    def _failed(self, kind: str, error: BaseException) -> None:
+        if kind == "map":
+            view = self._drawer.map
+            view.arrangements.choose(SPREAD)
+            self._arrange()
+            view.say(describe(error).sentence)

@@ -147,6 +147,16 @@ def read_words(place: PlaceSeen, has_actual: bool) -> str:
     return f"Of what is read here {percent(place.learned)} was learned, {percent(place.actual)} is this photo's own."
 
 
+def near_title(near: NearSamples, kind: str) -> str:
+    """``kind``: "damage" or "clean places". A place that is no more alike than any other is not said to look like it."""
+    stands_out = bool(near.samples) and near.samples[0][1] - near.usual >= STANDS_OUT
+    return (
+        f"Looks like {'this' if kind == 'damage' else 'these'} {kind}"
+        if stands_out
+        else f"Most alike of the stored {kind}"
+    )
+
+
 def near_words(near: NearSamples) -> str:
     """The similarity, held against what any place of the photo gets."""
     if not near.samples:
@@ -154,10 +164,10 @@ def near_words(near: NearSamples) -> str:
     best = near.samples[0][1]
     beside = f"{cosine(best)} of 1; a usual place of this photo {cosine(near.usual)}, two random places {cosine(near.random)}"
     if best <= near.usual:
-        return f"Not more than most places of this photo do ({beside})."
+        return f"No more alike than most places of this photo are ({beside})."
     if best - near.usual < STANDS_OUT:
-        return f"Hardly more than most places of this photo do ({beside})."
-    return f"More than most places of this photo do ({beside})."
+        return f"Hardly more alike than most places of this photo are ({beside})."
+    return f"More alike than most places of this photo are ({beside})."
 
 
 def cosine(value: float) -> str:

@@ -530,6 +530,13 @@ def folder_usage(bench: Bench, folder: Path, emit: Emit, control: JobControl) ->
     return memory_usage.usage_over(memory_usage.some_of(paths), request, emit, control)
 
 
+def likeness_map(bench: Bench) -> MemoryMap:
+    """Samples and slots of the model, what is alike together. Raises MissingExtra."""
+    from core.restoring.memory import map as memory_map
+
+    return memory_map.likeness_map(bench.look, bench.samples)
+
+
 def other_content(bench: Bench, path: Path, _emit: Emit, control: JobControl) -> Trial:
     """What another photo puts into the memory, seen at the same scale."""
     from core.images import io as image_io

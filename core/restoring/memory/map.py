@@ -1,19 +1,21 @@
 """Where things lie in the space in which the memory looks up: samples and slots as a map, and how restoring moves places.
 
 Two plots of one space. The *map* is its two widest directions (principal components) over the stored samples and the
-slots: what lies close is alike, as far as two of many directions can tell. The *moves* need no projection: how like the
+slots: what lies close is alike, as far as two of many directions can tell; or, by likeness (t-SNE of scikit-learn, where
+that is installed), neighbours are kept together and distances mean nothing. The *moves* need no projection: how like the
 learned slots of clean structure and those of damage a place is, before and after restoring. The memory's own response
 is the logistic function of their difference times its sharpness, so a place that crosses the diagonal has changed sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from core import extras
 from core.model.config import POLARITIES
 from core.model.exemplars import NEGATIVE, POSITIVE, SampleMemory
 from core.restoring.memory.inspection import DAMAGED_FROM
@@ -24,19 +26,14 @@ Region = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class MemoryMap:
-    """A plane through the space of D numbers, and where samples and slots lie in it."""
+    """Where samples and slots lie in a plane; ``place`` says where anything else of the space of D numbers does."""
 
-    centre: np.ndarray  # (D,) float32
-    axes: np.ndarray  # (2, D) float32, orthonormal
-    explained: float  # 0..1, share of the spread that these two directions show
     samples: np.ndarray  # (M, 2) float32
     sample_of: tuple[tuple[str, int], ...]  # kind ("positive" | "negative") and index of each
     slots: np.ndarray  # (R, 2) float32, by row of the table
-
-    def place(self, queries: np.ndarray) -> np.ndarray:
-        """(N, D) -> (N, 2)."""
-        found: np.ndarray = (queries - self.centre) @ self.axes.T
-        return found
+    place: Callable[[np.ndarray], np.ndarray]  # (N, D) -> (N, 2)
+    kept: float  # 0..1: of the ten things most like a thing, how many are among the ten that lie closest
+    explained: float | None = None  # 0..1, share of the spread that two directions show; None: they are none
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -48,7 +45,54 @@ class MemoryMap:
 
 
 def memory_map(look: MemoryLook, samples: SampleMemory | None) -> MemoryMap:
-    """The map of a model's samples and slots; without samples (or with another model's) of the slots alone."""
+    """The widest directions of a model's samples and slots; without samples (or with another model's) of the slots alone."""
+    stored, names, everything = _members(look, samples)
+    centre = everything.mean(0)
+    _left, sizes, directions = np.linalg.svd(everything - centre, full_matrices=False)
+    spread = sizes.astype(np.float64) ** 2
+    axes = directions[:2]
+    # a direction has no sign of its own: the same memory is to give the same map
+    axes = axes * np.where(axes[np.arange(2), np.abs(axes).argmax(1)] < 0, -1, 1)[:, None]
+    total = float(spread.sum())
+
+    def place(queries: np.ndarray) -> np.ndarray:
+        found: np.ndarray = ((queries - centre) @ axes.T).astype(np.float32)
+        return found
+
+    points = place(everything)
+    explained = float(spread[:2].sum()) / total if total > 0 else 0.0
+    return MemoryMap(
+        points[: len(stored)], names, points[len(stored) :], place, kept(everything, points), explained
+    )
+
+
+def likeness_map(look: MemoryLook, samples: SampleMemory | None) -> MemoryMap:
+    """Neighbours together (t-SNE by cosine, always the same for the same memory); takes seconds. Raises MissingExtra.
+
+    Such a map has no place of its own for what it was not made of: that lies amid the three things it is most like.
+    """
+    extras.require("map")
+    from sklearn.manifold import TSNE
+
+    stored, names, everything = _members(look, samples)
+    perplexity = min(30.0, (len(everything) - 1) / 3)
+    fitted = TSNE(2, init="pca", metric="cosine", perplexity=perplexity, random_state=0).fit_transform(
+        everything
+    )
+    points = np.asarray(fitted, np.float32)
+
+    def place(queries: np.ndarray) -> np.ndarray:
+        near = np.argsort(-(queries @ everything.T), 1, kind="stable")[:, :3]
+        found: np.ndarray = points[near].mean(1)
+        return found
+
+    return MemoryMap(points[: len(stored)], names, points[len(stored) :], place, kept(everything, points))
+
+
+def _members(
+    look: MemoryLook, samples: SampleMemory | None
+) -> tuple[np.ndarray, tuple[tuple[str, int], ...], np.ndarray]:
+    """Samples (M, D), their names, and samples and slots (M + R, D)."""
     table = look.held.table.astype(np.float32)
     members = [np.zeros((0, table.shape[1]), np.float32)]
     names: list[tuple[str, int]] = []
@@ -57,22 +101,20 @@ def memory_map(look: MemoryLook, samples: SampleMemory | None) -> MemoryMap:
             members.append(samples.embeddings(kind).numpy())
             names += [(kind, index) for index in range(samples.count(kind))]
     stored = np.concatenate(members)
-    everything = np.concatenate((stored, table))
-    centre = everything.mean(0)
-    _left, sizes, directions = np.linalg.svd(everything - centre, full_matrices=False)
-    spread = sizes.astype(np.float64) ** 2
-    axes = directions[:2]
-    # a direction has no sign of its own: the same memory is to give the same map
-    axes = axes * np.where(axes[np.arange(2), np.abs(axes).argmax(1)] < 0, -1, 1)[:, None]
-    total = float(spread.sum())
-    return MemoryMap(
-        centre,
-        axes.astype(np.float32),
-        float(spread[:2].sum()) / total if total > 0 else 0.0,
-        ((stored - centre) @ axes.T).astype(np.float32),
-        tuple(names),
-        ((table - centre) @ axes.T).astype(np.float32),
-    )
+    return stored, tuple(names), np.concatenate((stored, table))
+
+
+def kept(members: np.ndarray, points: np.ndarray, count: int = 10) -> float:
+    """Of the ``count`` members (N, D) most like each, by cosine, the share that is among the closest points (N, 2)."""
+    count = min(count, len(members) - 1)
+    if count < 1:
+        return 1.0
+    like = members @ members.T
+    apart = np.square(points[:, None] - points[None]).sum(-1)
+    np.fill_diagonal(like, -np.inf)
+    np.fill_diagonal(apart, np.inf)
+    near, close = np.argsort(-like, 1)[:, :count], np.argsort(apart, 1)[:, :count]
+    return float(np.mean([np.isin(a, b).mean() for a, b in zip(near, close, strict=True)]))
 
 
 @dataclass(frozen=True, slots=True)

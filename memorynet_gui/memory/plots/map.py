@@ -19,11 +19,13 @@ from PySide6.QtGui import (
     QPen,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QApplication, QSizePolicy, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
+from core import extras
 from memorynet_gui.look.theme import caption_font
 from memorynet_gui.memory.likeness import image_of
 from memorynet_gui.widgets.parts import Elided
+from memorynet_gui.widgets.segments import Segments
 
 if TYPE_CHECKING:
     from core.model.exemplars import Exemplar, SampleMemory
@@ -42,6 +44,15 @@ _PAN = {
     Qt.Key.Key_Up: (0, _KEY_PAN_PX),
     Qt.Key.Key_Down: (0, -_KEY_PAN_PX),
 }
+SPREAD, LIKENESS = "spread", "likeness"
+ARRANGEMENTS = (
+    (
+        SPREAD,
+        "Spread",
+        "The two directions in which samples and slots differ most (PCA): straight, but much is laid over",
+    ),
+    (LIKENESS, "Likeness", "What is alike stands together (t-SNE); takes a few seconds"),
+)
 
 
 class MapPlot(QWidget):
@@ -371,16 +382,33 @@ class MapPlot(QWidget):
 class MapView(QWidget):
     """The map, and a line that says how to read it."""
 
+    arrangement_chosen = Signal(str)  # SPREAD | LIKENESS
+
     def __init__(self, colours: Callable[[str], QColor], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.plot = MapPlot(colours)
+        self.arrangements = Segments(ARRANGEMENTS, names="Arranged by {}", compact=True)
+        self.arrangements.choose(SPREAD)
+        self.arrangements.chosen.connect(self.arrangement_chosen)
+        button = self.arrangements.buttons[LIKENESS]
+        try:
+            extras.require("map")
+        except extras.MissingExtra as error:
+            button.setEnabled(False)
+            button.setToolTip(f"{error}.")
         self.foot = Elided("", Qt.TextElideMode.ElideRight)
         self.foot.setProperty("role", "caption")
+        below = QHBoxLayout()
+        below.addWidget(self.arrangements)
+        below.addWidget(self.foot, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.plot, 1)
-        layout.addWidget(self.foot)
+        layout.addLayout(below)
+
+    def say(self, text: str) -> None:
+        self.foot.set_full(text)
 
     def show_map(
         self,
@@ -400,7 +428,12 @@ class MapView(QWidget):
             if len(found.sample_of)
             else f"No samples: {without} "
         )
+        how = (
+            "Neighbours stand together, distances mean nothing"
+            if found.explained is None
+            else f"Two of many directions, {found.explained:.0%} of the spread".replace("%", " %")
+        )
         self.foot.set_full(
-            f"{pictures}dots: slots; arrows: pins, from before to after. Two of many directions, {found.explained:.0%} of "
-            "the spread."
+            f"{pictures}dots: slots; arrows: pins, from before to after. {how}; of ten most alike, {10 * found.kept:.0f} lie "
+            "among the ten closest."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 
+from core import extras
 from core.model.memory_edit import Slots
+from core.restoring.memory import map as memory_map
+from memorynet_gui.memory.plots.map import LIKENESS, SPREAD
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
 from tests.small import photo
@@ -102,6 +106,8 @@ def test_health_tells_dead_slots_and_twins_in_words_and_lights_them(desk: Desk, 
     health.table.setCurrentCell(row, 0)
     group = bench.health.groups[row]
     assert f"{group.slots - len(group.dead)} of {group.slots}" == health.table.item(row, 1).text()
+    colour = health.table.item(row, 0).foreground().color()
+    assert colour == desk.theme.token(group.polarity), "and nothing overrules it"
     assert "stay silent" in health.reasons.text() and str(group.slots) in health.reasons.text()
     matrix = health.matrix
     matrix.setFocus()
@@ -227,4 +233,41 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     assert plot.point_of_slot(row) != before
     QTest.mouseDClick(plot, Qt.MouseButton.LeftButton)
     assert plot.point_of_slot(row) == before
+    assert unnamed_focusable(page.drawer) == []
+
+
+def test_the_map_is_arranged_by_likeness_where_its_library_is(
+    desk: Desk, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.open(source)
+    page, view = desk.page, desk.page.drawer.map
+    page.toolbar.explore.click()
+    page.drawer.views.buttons["map"].click()
+    bench = page.stage.bench
+    assert bench is not None and view.plot._map is bench.map and "% of the spread" in view.foot.full
+    button = view.arrangements.buttons[LIKENESS]
+    if not button.isEnabled():
+        assert "scikit-learn" in button.toolTip()
+        button.setEnabled(True)
+
+    def fails(_look: object, _samples: object) -> None:
+        raise extras.MissingExtra("Maps by likeness need scikit-learn")
+
+    monkeypatch.setattr(memory_map, "likeness_map", fails)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    wait(lambda: "scikit-learn" in view.foot.full)
+    assert view.arrangements.key == SPREAD
+    alike = replace(bench.map, explained=None)
+    monkeypatch.setattr(memory_map, "likeness_map", lambda _look, _samples: alike)
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    wait(lambda: view.plot._map is alike)
+    assert "Neighbours stand together" in view.foot.full
+    desk.click(40, 30)
+    assert [label for label, _before, _after in view.plot._arrows] == ["1"]
+    QTest.mouseClick(view.arrangements.buttons[SPREAD], Qt.MouseButton.LeftButton)
+    assert view.plot._map is bench.map and view.plot._arrows
+    monkeypatch.setattr(memory_map, "likeness_map", fails)
+    desk.open(write(source.with_name("again.png"), photo(96, 80, 3)))
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert view.plot._map is alike, "it is the model's, whatever the photo"
     assert unnamed_focusable(page.drawer) == []

@@ -113,6 +113,10 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     assert place.title.full.startswith("Pin 2")
     assert len(place.negative.patches) == 5 and len(place.positive.patches) == 5
     assert "a usual place of this photo" in place.negative_words.text()
+    title, told = place._near_titles["damage"].text(), place.negative_words.text()
+    assert title.startswith(
+        "Looks like this damage" if told.startswith("More") else "Most alike of the stored damage"
+    )
     assert place.sources.patches and place.bars["positive"].slots
     wait(lambda: place.compared.images is not None)
     assert "of 255 levels" in place.effect.text() or "no measurable" in place.effect.text()
