@@ -82,6 +82,27 @@ def test_a_shadow_is_found_where_the_first_pass_brightens_all_of_a_pattern_a_lit
     assert overlap(mask, guess(photo, passed)) > 0.85
 
 
+def soft(mask: np.ndarray) -> np.ndarray:
+    """(H, W, 1) 0..1"""
+    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 3))[..., None]
+
+
+@pytest.mark.parametrize("hand", [0.5, 0.7, 1.0])
+def test_a_small_shadow_is_found_however_light_the_hand_of_the_first_pass_is(hand: float) -> None:
+    truth, mask = bricks(300, 420), disc(300, 420, 36)
+    shade = 0.8 * soft(mask)
+    photo = truth * np.exp(-shade)
+    assert overlap(mask, guess(photo, photo * np.exp(hand * shade))) > 0.7
+
+
+def test_a_soft_shadow_on_plain_ground_needs_no_first_pass() -> None:
+    truth, mask = ground(240, 320), disc(240, 320, 70)
+    photo = truth * np.exp(-0.3 * soft(mask))
+    assert overlap(mask, guess(photo, photo)) > 0.8
+    tinted = truth * np.exp(-0.3 * soft(mask) * np.array([1.8, 1.0, 0.2]))
+    assert guess(tinted, tinted) is None
+
+
 @pytest.mark.parametrize("exposure", [0.5, 0.75, 1.25])
 def test_exposure_changes_nothing(exposure: float) -> None:
     truth, mask = bricks(240, 320), disc(240, 320, 60)
