@@ -1,6 +1,6 @@
 """How long the Memory page's answers take: what follows the pointer on a 12-megapixel photo looked at in its own size.
 
-    python benchmarks/memory_page.py [--megapixels 12] [--times 20] [--window]
+    python benchmarks/memory_page.py [--task derain] [--megapixels 12] [--times 20] [--window]
 
 The record is made of a bundled photo and repeated to the size asked for: the arithmetic is the same as of a real one.
 Beside each time stands what this thread worked of it: all that counts for highlights on a machine that others share.
@@ -25,6 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from core.images import io as image_io
+from core.jobs import JobControl
 from core.model import catalog, exemplars
 from core.model.memory_edit import MemoryEdit, Slots, Step
 from core.restoring import restore as restoring
@@ -34,11 +35,15 @@ from core.restoring.memory.inspection import Response
 from core.restoring.memory.record import MemoryLook
 from core.restoring.restore import RestoreRequest
 
-MUTED = MemoryEdit((Step("mute", Slots("negative")),))
+
+def gained(number: int) -> MemoryEdit:
+    """Another change each time: what was asked before is known."""
+    return MemoryEdit((Step("boost", Slots("negative"), 1 + (number + 1) / 16),))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--task", default="derain", choices=("derain", "deshadow", "deblur"))
     parser.add_argument("--megapixels", type=float, default=12)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument(
@@ -46,9 +51,10 @@ def main() -> int:
     )
     options = parser.parse_args()
     if options.window:
-        return window(options.times)
-    picture = image_io.read(catalog.samples()[0].path)
-    request = RestoreRequest(task="derain")
+        return window(options.times, options.task)
+    picture = image_io.read(next(sample.path for sample in catalog.samples() if sample.task == options.task))
+    # a photo of shadows is asked as it is restored: told where the shadow lies
+    request = memory_look.guided(picture, restoring.guessing(RestoreRequest(task=options.task)), JobControl())
     small = memory_look.look(picture, request)
     look = enlarged(small, options.megapixels * 1e6)
     samples, _problem = exemplars.load_beside(look.model)
@@ -67,11 +73,16 @@ def main() -> int:
     region = memory_probe.preview_region((0, 0, small.width, small.height), small.width, small.height)
     probe.restore(region)
     megapixels = region[2] * region[3] / 1e6
-    say(f"a change, preview of {megapixels:.2f} MP", list(range(5)), lambda _n: probe.restore(region, MUTED))
+    probe.restore(region, gained(0))  # what comes before the memory is kept from now on
+    say(
+        f"a change, preview of {megapixels:.2f} MP",
+        list(range(1, 6)),
+        lambda n: probe.restore(region, gained(n)),
+    )
     return 0
 
 
-def window(times: int) -> int:
+def window(times: int, task: str) -> int:
     """The real window on a camera-size photo: the Restore page restores it, then the Memory page opens."""
     import os
     import tempfile
@@ -86,11 +97,13 @@ def window(times: int) -> int:
 
     snapshot.TIMEOUT_S = 1800
     wait = snapshot._wait
-    damaged = [sample.path for sample in catalog.samples() if sample.task == "derain"]
+    damaged = [sample.path for sample in catalog.samples() if sample.task == task]
     photo = max(damaged, key=lambda path: path.stat().st_size)
     application = program.make_application()
     with tempfile.TemporaryDirectory() as home:
-        main_window = MainWindow(Settings(Path(home)), Theme(application, "dark"))
+        settings = Settings(Path(home))
+        settings.task = task
+        main_window = MainWindow(settings, Theme(application, "dark"))
         main_window.resize(1440, 900)
         main_window.show()
         thread = program.load_torch(main_window)
@@ -144,8 +157,6 @@ def preview(page: Any, wait: Callable[..., None], times: int) -> None:
     """How long until a change of the memory is seen in what is in sight, beside one pass over as many pixels."""
     from PySide6.QtCore import QEventLoop, QTimer
 
-    from core.jobs import JobControl
-
     page.canvas.actual_size()
     bench, regions = page.stage.bench, []
     page.stage.tried.connect(regions.append)
@@ -178,7 +189,7 @@ def preview(page: Any, wait: Callable[..., None], times: int) -> None:
         (0, 0, bench.look.width, bench.look.height), bench.look.width, bench.look.height
     )
     part = replace(bench.picture, pixels=np.ascontiguousarray(bench.seen.pixels[y : y + h, x : x + w]))
-    request = replace(bench.request, scale="1", mask=None)
+    request = replace(bench.request, scale="1", mask=None, guess=False)
 
     def plain(_number: int) -> None:
         restoring.restore(part, request, lambda _event: None, JobControl())
@@ -202,6 +213,7 @@ def enlarged(look: MemoryLook, pixels: float) -> MemoryLook:
         width=columns * times * 8,
         height=rows * times * 8,
         query=np.tile(look.query, (times, times, 1)),
+        unguided=np.tile(look.unguided, (times, times, 1)),
         threshold=np.tile(look.threshold, (1, times, times)),
         before=Response(np.tile(look.before.values, (times, times))),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.compare.masks.tool import LEAST_PX, MOST_PX, MaskTool
+from memorynet_gui.widgets.glyph import GlyphButton
 from memorynet_gui.widgets.parts import DirectSlider
 from memorynet_gui.widgets.segments import Segments
 
@@ -45,6 +46,7 @@ _CHANGES = (
     ("load", "Load a mask…"),
     ("save", "Save this mask…"),
 )
+_GLYPH = QSize(32, 28)
 _SIZE_STEPS = 200  # of the slider; it goes by the same factor everywhere
 
 
@@ -80,8 +82,8 @@ class MaskBar(QFrame):
         self.feather = self._slider("Feather", "How softly the brush ends", 100)
         self.flow = self._slider("Flow", "How much one stroke adds", 100)
         self.guess = self._button("Guess", "guess", "Let the program find the shadow")
-        self.undo = self._button("Undo", "undo", "Take the last step back (Ctrl+Z)")
-        self.redo = self._button("Redo", "redo", "Do it again (Ctrl+Shift+Z)")
+        self.undo = self._glyph("Undo", "undo", "Take the last step back (Ctrl+Z)")
+        self.redo = self._glyph("Redo", "redo", "Do it again (Ctrl+Shift+Z)")
         self.overlay = QPushButton("Show")
         self.overlay.setCheckable(True)
         self.overlay.setChecked(True)
@@ -194,6 +196,13 @@ class MaskBar(QFrame):
         button = QPushButton(text)
         button.setToolTip(tooltip)
         button.setAccessibleName(text)
+        button.clicked.connect(lambda: self.wanted.emit(wish))
+        return button
+
+    def _glyph(self, name: str, wish: str, tooltip: str) -> GlyphButton:
+        """A sign instead of a word: a small window has room for the words of what a mask is for."""
+        button = GlyphButton(name, f"mdi6.{wish}", _GLYPH, filled=True)
+        button.set_glyph(name, f"mdi6.{wish}", tooltip)
         button.clicked.connect(lambda: self.wanted.emit(wish))
         return button
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 DAMAGE, ONLY, NOT = "damage", "only", "not"
 USES = (
     (DAMAGE, "Where the damage is", "Paint over the shadow: the network is told where it lies"),
-    (ONLY, "Restore only here", "Paint over what may change: everywhere else not a bit changes"),
+    (ONLY, "Only here", "Paint over what may change: everywhere else not a bit changes"),
     (NOT, "Not here", "Paint over what must stay: there not a bit changes"),
 )
 _COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b"), NOT: QColor("#3a7bd5")}

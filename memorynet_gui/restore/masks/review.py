@@ -128,16 +128,13 @@ class GuessReview(QObject):
 
     @property
     def words(self) -> str:
-        """Of all: "12 photos · 9 with a shadow · 2 without · 1 to stay as it is"."""
+        """Of all: "12 photos · 9 with a shadow · 2 without · 1 not here"."""
         total = len(self.tiles)
         parts = [f"{total:,} photo{'s' if total != 1 else ''}"]
         for count, what in (
             (self.count(*_MASKED), "with a shadow"),
-            (self.count(TileState.NONE), "without a cast shadow"),
-            (
-                self.count(TileState.OUT),
-                "to stay as they are" if self.count(TileState.OUT) > 1 else "to stay as it is",
-            ),
+            (self.count(TileState.NONE), "without"),
+            (self.count(TileState.OUT), "not here"),
             (self.count(TileState.FAILED), "cannot be looked at"),
             (self.count(TileState.WAITS, TileState.LOOKS), "not looked at yet"),
         ):

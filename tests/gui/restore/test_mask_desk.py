@@ -280,7 +280,7 @@ def test_a_mask_stays_with_its_photo_over_a_restart(
 
 
 def test_what_must_stay_is_painted_as_such(page: Desk, shot: Path, tmp_path: Path) -> None:
-    """ "Not here" says of the rest what "Restore only here" says of a place, in one click."""
+    """ "Not here" says of the rest what "Only here" says of a place, in one click."""
     masks, bar = page.page.masks, page.page.masks.bar
     QTest.mouseClick(bar.uses.buttons[NOT], LEFT)
     drag(page, (20, 20), (60, 20))

@@ -94,7 +94,7 @@ def test_guesses_are_looked_at_before_the_run(at: Desk, shots: Callable[..., lis
     assert at.states() == ["waiting"] * 4, "nothing is changed before somebody has looked"
     view = at.page.review.view
     assert view.isVisible() and not at.page.canvas.isVisible()
-    assert view.says.toolTip() == "4 photos · 3 with a shadow · 1 without a cast shadow"
+    assert view.says.toolTip() == "4 photos · 3 with a shadow · 1 without"
     assert any("Looking for shadows" in text for text in at.bar.texts) and at.bar.cleared
 
     wait(lambda: at.page.thumbnails.get(a) is not None)
@@ -158,7 +158,7 @@ def test_every_button_of_a_tile_can_be_clicked_and_taken_back(
     assert QToolTip.text().startswith("Not here\n")
     QTest.mouseClick(tiles.viewport(), LEFT, pos=leave_out.center())
     assert review(at).tiles[1].state is TileState.OUT
-    assert review(at).words.endswith("1 to stay as it is")
+    assert review(at).words.endswith("1 not here")
     QTest.mouseClick(tiles.viewport(), LEFT, pos=leave_out.center())
     assert review(at).tiles[1].state is TileState.GUESS
     QTest.mouseClick(tiles.viewport(), LEFT, pos=accept.center())
