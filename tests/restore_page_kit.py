@@ -147,6 +147,7 @@ def wait(until: Callable[[], object], limit_s: float = LIMIT_S) -> None:
         assert time.monotonic() < end, "waited in vain"
         QApplication.processEvents()
         time.sleep(0.003)  # unlike QTest.qWait, which keeps the interpreter's lock from the worker
+    QApplication.processEvents()  # what follows from it is shown a turn later
 
 
 @contextmanager

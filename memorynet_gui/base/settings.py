@@ -254,8 +254,6 @@ class Settings(QObject):
         self._values: dict[str, Any] = {}
         self._unknown: dict[str, Any] = {}  # of a newer version: kept when writing
         self._told_failure = False
-        self.set_aside: Path | None = None
-        """Where a damaged settings file was put at this start, None when it was sound."""
         self._saver = QTimer(self)
         self._saver.setSingleShot(True)
         self._saver.setInterval(SAVE_DELAY_MS)
@@ -410,7 +408,6 @@ class Settings(QObject):
         log.warning("damaged settings moved to %s: %s", broken, problem)
         try:
             self.file.replace(broken)
-            self.set_aside = broken
         except OSError as failure:
             log.warning("damaged settings could not be moved: %s", failure)
 

@@ -126,10 +126,6 @@ class CurveBoard(QWidget):
         self._is_fit = self._follows = True
         self._update()
 
-    @property
-    def steps_shown(self) -> tuple[float, float]:
-        return self._first, self._last
-
     def show_steps(self, first: float, last: float) -> None:
         """Zoom to these steps, as far as there are any. Raises ValueError unless they rise."""
         if not first < last:

@@ -100,18 +100,19 @@ class MainWindow(QWidget):
         self._settings_dialog: SettingsDialog | None = None
         self._errors: ErrorDialogs | None = None
         self.log_file: Path | None = None
-        self._build()
-        self.context = AppContext(settings, self.runner, theme, self._say, self.job_bar, self)
-        self.actions_by_id = actions.build(self, self._dispatch, self._can)
-        self.addActions(list(self.actions_by_id.values()))
-        self._refresh_soon = QTimer(self)  # many things change at once: ask once
-        self._refresh_soon.setSingleShot(True)
-        self._refresh_soon.setInterval(0)
-        self._refresh_soon.timeout.connect(self.refresh_actions)
-        self._connect()
-        first = settings.page if settings.page in self._types else next(iter(self._types))
-        self.show_page(first)
-        self._restore_sizes()
+        with theme.undressed():
+            self._build()
+            self.context = AppContext(settings, self.runner, theme, self._say, self.job_bar, self)
+            self.actions_by_id = actions.build(self, self._dispatch, self._can)
+            self.addActions(list(self.actions_by_id.values()))
+            self._refresh_soon = QTimer(self)  # many things change at once: ask once
+            self._refresh_soon.setSingleShot(True)
+            self._refresh_soon.setInterval(0)
+            self._refresh_soon.timeout.connect(self.refresh_actions)
+            self._connect()
+            first = settings.page if settings.page in self._types else next(iter(self._types))
+            self.show_page(first)
+            self._restore_sizes()
 
     # --- building --------------------------------------------------------------------------------
 

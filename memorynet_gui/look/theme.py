@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -91,6 +92,20 @@ class Theme(QObject):
         self._app.setStyleSheet(sheet(self.tokens, name, ART_DIR, mono))
         self._renew_icons()
         self.changed.emit()
+
+    @contextlib.contextmanager
+    def undressed(self) -> Iterator[None]:
+        """Widgets built in here get the style sheet at the end, once.
+
+        Otherwise a widget and all in it are dressed anew each time they are put into another: a sixth of the
+        window's start. For before anything shows: all that is there undresses, too.
+        """
+        worn = self._app.styleSheet()
+        self._app.setStyleSheet("")
+        try:
+            yield
+        finally:
+            self._app.setStyleSheet(worn)
 
     # --- parts ---------------------------------------------------------------------------------
 

@@ -66,10 +66,6 @@ class SampleStrip(QWidget):
     def count(self) -> int:
         return len(self._pairs)
 
-    @property
-    def shows_clean(self) -> bool:
-        return self._held
-
     def image(self, index: int, clean: bool = False) -> QImage:
         return self._pairs[index][0 if clean else 1]
 

@@ -116,6 +116,10 @@ class RestorePage(Page):
         self._shut = False
         self._samples: tuple[Sample, ...] = ()
         self._knows_queue = False
+        self._soon = QTimer(self)  # many things change at once: shown once
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._refresh)
         self._build()
         self._connect()
         self.canvas.set_mode(settings.compare_mode)
@@ -158,22 +162,22 @@ class RestorePage(Page):
         context, session, flow, out = self.context, self.session, self.flow, self.results_out
         self.chooser.task_changed.connect(self.stage.set_task)
         self.chooser.task_changed.connect(lambda _task: self._fit_empty_to_task())
-        session.current_changed.connect(lambda _item: self._refresh())
+        session.current_changed.connect(lambda _item: self._refresh())  # at once: the keys follow
         session.changed.connect(self._row_changed)
-        session.many_changed.connect(lambda _first, _last: self._refresh())
+        session.many_changed.connect(lambda _first, _last: self._soon.start())
         session.summary_changed.connect(self._summary_changed)
         session.notice.connect(context.banner)
         session.loaded.connect(self._queue_loaded)
         session.adding_finished.connect(self._say_what_joins)
         self.photos_in.recent_changed.connect(lambda: self.toolbar.set_recent(context.settings.recent_files))
         self.photos_in.reference_set.connect(self.stage.ask_quality)
-        self.stage.changed.connect(self._refresh)
+        self.stage.changed.connect(self._soon.start)
         self.stage.quality_changed.connect(self._show_quality)
         self.looker.previewed.connect(self.stage.previewed)
         flow.started.connect(lambda _id: self.looker.stop())
         flow.started.connect(self.stage.started)
         flow.started.connect(lambda _id: self.work.started())
-        flow.finished.connect(lambda _outcome: self._refresh())
+        flow.finished.connect(lambda _outcome: self._soon.start())
         flow.finished.connect(self._first_finished)
         flow.finished.connect(lambda outcome: self.work.ended(outcome.item_id))
         flow.failed.connect(self.stage.stopped)
@@ -183,19 +187,19 @@ class RestorePage(Page):
         flow.progressed.connect(self.work.say_progress)
         flow.cancelled.connect(self.work.stopped)
         flow.idle.connect(self.work.idle)
-        out.changed.connect(self._refresh)
+        out.changed.connect(self._soon.start)
         out.elsewhere_wanted.connect(self.batch.ask_for_folder)
-        self.work.changed.connect(self._refresh)
+        self.work.changed.connect(self._soon.start)
         self.work.afresh.connect(self._read_anew)
         self.work.stopped_at.connect(self.stage.stopped)
         self.work.time_left.connect(self.filmstrip.set_time_left)
-        self.masks.changed.connect(self._refresh)
-        self.review.changed.connect(self._refresh)
+        self.masks.changed.connect(self._soon.start)
+        self.review.changed.connect(self._soon.start)
         self.review.review.opened.connect(self.looker.stop)
         self.review.review.wanted.connect(self.work.run_looked_at)
         self.review.review.counted.connect(self.status_changed)
         self.review.review.closed.connect(self.canvas.setFocus)
-        self.kept.changed.connect(self._refresh)
+        self.kept.changed.connect(self._soon.start)
         flow.started.connect(lambda _id: self.masks.stop())
         self.canvas.mode_changed.connect(self._mode_changed)
         self.canvas.files_dropped.connect(lambda names: self.open_paths([Path(name) for name in names]))
@@ -219,9 +223,9 @@ class RestorePage(Page):
         panel = self._inspector
         HoldSpace(self.canvas.set_show_original, self, panel)
         self.counts.unsaved_counted.connect(self.filmstrip.set_unsaved)
-        self.counts.again_changed.connect(self._again_changed)
+        self.counts.again_changed.connect(self._soon.start)
         panel.task_said.connect(self._task_said)
-        panel.choices.task.currentIndexChanged.connect(lambda _row: self._refresh())
+        panel.choices.task.currentIndexChanged.connect(lambda _row: self._soon.start())
         panel.strength_changed.connect(self.stage.set_strength)
         panel.strength_changed.connect(lambda _percent: self.work.spread_strength())
         panel.strength_changed.connect(lambda _percent: self.kept.strength_moved())
@@ -391,6 +395,7 @@ class RestorePage(Page):
         if self._shut:
             return
         self._shut = True
+        self._soon.stop()
         self.counts.shut_down()
         self.work.shut_down()
         self.looker.shut_down()
@@ -430,7 +435,7 @@ class RestorePage(Page):
             return
         self._knows_queue = True
         self.room.read()
-        self._refresh()
+        self._soon.start()
 
     # --- what is shown ---------------------------------------------------------------------------
 
@@ -517,10 +522,6 @@ class RestorePage(Page):
         self.toolbar.paint.setChecked(self.masks.active)
         self.counts.soon()
 
-    def _again_changed(self) -> None:
-        self._toolbar_state()
-        self.status_changed.emit()
-
     def _say_what_joins(self, added: int, _known: int) -> None:
         """Photos dropped while a batch runs are restored with what it was started with."""
         batch = self.flow.batch_choice
@@ -542,16 +543,15 @@ class RestorePage(Page):
         item = self.session.at(row)
         progress = item.state is ItemState.RUNNING and item.tile
         if row == self.session.current_row and not progress:
-            self._refresh()
+            self._soon.start()
 
     def _summary_changed(self) -> None:
         if self.filmstrip.is_grid and len(self.session) < 2:
             self._set_grid(False)
         if (len(self.session) > 0) != (self._outer.currentIndex() > 0):
-            self._refresh()
+            self._refresh()  # at once: the keys go from the strip to what stands in its place
         else:
-            self._toolbar_state()
-            self.status_changed.emit()
+            self._soon.start()
 
     def _show_quality(self) -> None:
         item = self.session.current

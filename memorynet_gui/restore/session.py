@@ -156,10 +156,6 @@ class Session(QObject):
         self._counts[item.state] += by
         self._asking += by * item.asks
 
-    @property
-    def is_adding(self) -> bool:
-        return bool(self._pending)
-
     def next_waiting(self) -> Item | None:
         """The photo to restore next: the current one when it waits, otherwise the first that does."""
         current = self.current

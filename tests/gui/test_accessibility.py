@@ -33,6 +33,7 @@ from memorynet_gui.look.theme import Theme
 from tests.ui import path_of, settle, tab_order, unnamed_focusable, wait_until, walk
 
 pytestmark = [
+    pytest.mark.dressed,
     pytest.mark.qt_log_level_fail("WARNING"),
     pytest.mark.qt_log_ignore("This plugin does not support"),  # the offscreen platform's own
 ]

@@ -27,6 +27,8 @@ from memorynet_gui.frame.shortcuts import ShortcutsSheet, lines
 from memorynet_gui.look.theme import Theme, keep_clear
 from tests.ui import unnamed_focusable
 
+pytestmark = pytest.mark.dressed
+
 PROBLEM = Problem(
     "The disk is full.", "/photos/a.jpg: No space left", "Free some space.", "Traceback …\nOSError"
 )

@@ -23,6 +23,7 @@ from tests.gui.window_kit import Make, Notepad, Second, page_of
 from tests.ui import settle, tab_order, wait_until
 
 pytestmark = [
+    pytest.mark.dressed,
     pytest.mark.qt_log_level_fail("WARNING"),
     pytest.mark.qt_log_ignore("This plugin does not support"),  # the offscreen platform's own
 ]

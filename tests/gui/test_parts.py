@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QApplication
 from memorynet_gui.widgets.parts import DETAIL_ROLE, DetailCombo
 from tests.ui import settle
 
+pytestmark = pytest.mark.dressed
+
 TEXT, DETAIL = "Both contents", "learned and the photo's own"
 
 

@@ -40,6 +40,8 @@ from memorynet_gui.look import sheet as theme_sheet
 from memorynet_gui.look.theme import ART_DIR, Theme, app_font, set_role, set_surface
 from memorynet_gui.look.tokens import DARK, LIGHT, PAIRS, TOOLTIP_TEXT, contrast
 
+pytestmark = pytest.mark.dressed
+
 TOKENS = {"dark": DARK, "light": LIGHT}
 
 

@@ -70,11 +70,6 @@ class Mask:
     def can_redo(self) -> bool:
         return bool(self._redo)
 
-    @property
-    def kept_bytes(self) -> int:
-        """What the steps take."""
-        return sum(tile.nbytes for step in (*self._undo, *self._redo) for tile in step.tiles.values())
-
     # --- strokes ---------------------------------------------------------------------------------
 
     def begin(self, brush: Brush, erases: bool = False) -> None:

@@ -160,10 +160,6 @@ class MapPlot(QWidget):
     def _thumb_px(self) -> float:
         return min(_LARGEST_THUMB_PX, _THUMB_PX * self._zoom**0.6)
 
-    def point_of_slot(self, row: int) -> QPointF:
-        assert self._map is not None
-        return QPointF(*self._points(self._map.slots[row][None])[0])
-
     def _thing_at(self, at: QPointF) -> tuple[int, int]:
         """Row of a slot and number of a sample, at most one of them not -1; slots lie above samples."""
         if self._map is None:

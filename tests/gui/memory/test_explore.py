@@ -202,7 +202,11 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     QTest.mouseMove(page.canvas, desk.at(92, 60))
     assert plot._place is not None and len(plot._ringed) == 8
     row = int(np.argmax(bench.map.slots[:, 0]))  # at the edge: nothing lies over it
-    at = plot.point_of_slot(row).toPoint()
+
+    def where() -> QPointF:
+        return QPointF(*plot._points(bench.map.slots[row][None])[0])
+
+    at = where().toPoint()
     QTest.mouseMove(plot, at + QPoint(40, 0))
     QTest.mouseMove(plot, at)
     assert page.places.hot_slot >= 0
@@ -218,7 +222,7 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     assert tint is not None and tint.title == "Looks like rain"
     page.places.light_slot(3)
     assert plot._lit_slot == 3
-    before = plot.point_of_slot(row)
+    before = where()
     plot.setFocus()
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Left):
         for _ in range(len(bench.map.slots)):
@@ -230,9 +234,9 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     (polarity, granularity), number = bench.look.group_of(chosen)
     assert desk.panel.edit.chosen == Slots(polarity, granularity, (number,))
     QTest.keyClick(plot, Qt.Key.Key_Plus)
-    assert plot.point_of_slot(row) != before
+    assert where() != before
     QTest.mouseDClick(plot, Qt.MouseButton.LeftButton)
-    assert plot.point_of_slot(row) == before
+    assert where() == before
     assert unnamed_focusable(page.drawer) == []
 
 

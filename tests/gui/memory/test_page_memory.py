@@ -31,6 +31,7 @@ from tests.small import photo, save_small_model, small_resources
 from tests.ui import unnamed_focusable
 
 
+@pytest.mark.dressed
 def test_an_empty_page_teaches_and_every_control_has_a_name(desk: Desk, source: Path) -> None:
     page = desk.page
     assert page._outer.currentWidget() is page.empty and not page.can("save") and page.can("open")

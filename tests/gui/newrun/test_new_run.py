@@ -371,6 +371,7 @@ def test_a_recipe_of_a_run_keeps_its_own_folders(view: NewRunView, tmp_path: Pat
     assert "no such folder" in (view.why_not() or "")
 
 
+@pytest.mark.dressed
 def test_it_fits_a_small_window(view: NewRunView, qtbot: QtBot) -> None:
     looked(view)
     view.form.fold.setChecked(True)

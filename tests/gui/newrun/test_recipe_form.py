@@ -192,6 +192,7 @@ def test_numbers_are_read_as_people_write_them(text: str, kind: type, expected: 
     assert type(read_number(text, kind)) is type(expected)
 
 
+@pytest.mark.dressed
 def test_choices_are_read_to_their_end(qapp: QApplication, qtbot: QtBot) -> None:
     Theme(qapp, "dark")
     form = RecipeForm()

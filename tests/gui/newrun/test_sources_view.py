@@ -96,6 +96,7 @@ def choose(view: NewRunView, button: object, folder: Path) -> None:
     settle()
 
 
+@pytest.mark.dressed
 def test_a_mixture_shows_a_row_for_each_source(view: NewRunView, data: Path) -> None:
     recipe = mixture(DRAWN, LAYERS, PAIRS, CLEAN)
     show(view, data, *recipe.sources)

@@ -33,7 +33,7 @@ from memorynet_gui.restore.queue_item import ItemState, SaveNote
 from memorynet_gui.restore.session import Session
 from tests.restore_page_kit import heap_of_its_own, rainy, wait, write
 
-pytestmark = pytest.mark.usefixtures("small_models_ship")
+pytestmark = [pytest.mark.usefixtures("small_models_ship"), pytest.mark.dressed]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from core import tasks
 from core.model import catalog
 from tests.gui.restore.page_kit import window_and_command
 from tests.restore_page_kit import TILE_PX, Desk, desk, wait
+from tests.ui import settle
 
 pytestmark = pytest.mark.usefixtures("small_models_ship")
 
@@ -35,8 +36,10 @@ def test_delete_removes_and_undo_brings_back(at: Desk, place: dict[str, Path]) -
     assert len(at.page.session) == 2
     at.page.handle("select_all")
     at.page.handle("remove")
+    settle()
     assert len(at.page.session) == 0 and at.page.empty.isVisible()
     at.page.handle("undo")
+    settle()
     assert len(at.page.session) == 2 and not at.page.empty.isVisible()
 
 
@@ -50,6 +53,7 @@ def test_undo_of_everything_leaves_the_inspector_at_work(at: Desk, place: dict[s
     QTest.keyClick(strip, Qt.Key.Key_Delete)
     assert at.page.empty.isAncestorOf(QApplication.focusWidget()) and not at.panel.restore.isEnabled()
     at.page.handle("undo")  # the strip has the keys again as soon as it shows
+    settle()
     assert at.page.session.current is not None
     assert at.panel.restore.isEnabled() and at.panel.strength.isEnabled()
 

@@ -20,10 +20,12 @@ from core.restoring import passes, restore
 from memorynet_gui.restore.queue_item import ItemState
 from tests.gui.restore.page_kit import drop
 from tests.restore_page_kit import TILE_PX, Desk, rainy, wait
+from tests.ui import settle
 
 pytestmark = pytest.mark.usefixtures("small_models_ship")
 
 
+@pytest.mark.dressed
 def test_what_is_said_of_a_photo_does_not_move_the_buttons(at: Desk, place: dict[str, Path]) -> None:
     at.add(place["png"])
     at.wait_shown(place["png"])
@@ -43,6 +45,7 @@ def test_what_is_said_of_a_photo_does_not_move_the_buttons(at: Desk, place: dict
     assert "Found" not in rows  # it stands above, once
 
 
+@pytest.mark.dressed
 def test_quality_and_receipt_are_seen_in_a_small_window(at: Desk, place: dict[str, Path]) -> None:
     """The panel is as large as the window of 1024x640 px leaves it."""
     at.panel.resize(296, 566)
@@ -110,6 +113,7 @@ def test_other_pages_are_told_of_the_photo_and_its_result(at: Desk, place: dict[
     )
     assert told.is_plain and told.mask is None, "nothing was painted, and rain is not told where it is"
     at.page.handle("remove")
+    settle()
     assert at.context.photo is None
 
 

@@ -19,6 +19,7 @@ from memorynet_gui.restore.queue_item import Origin
 from memorynet_gui.restore.saves import pixels_of
 from tests.gui.restore.page_kit import window_and_command
 from tests.restore_page_kit import Desk, rainy, wait, write
+from tests.ui import settle
 
 pytestmark = pytest.mark.usefixtures("small_models_ship")
 
@@ -38,6 +39,7 @@ def test_save_goes_beside_the_original_and_never_over_anything(at: Desk, place: 
 
     first = saved.path.read_bytes()
     at.panel.strength.setValue(50)
+    settle()
     assert at.panel.save.text() == "Save"
     assert at.save(source) == saved.path, "our own file is written anew"
     assert saved.path.read_bytes() != first

@@ -121,7 +121,7 @@ def test_removals_come_back_in_their_order(qapp: QCoreApplication, data: st.Data
     session = Session()
     count = data.draw(st.integers(1, 300))
     session.add(paths(count))
-    while session.is_adding:
+    while session._pending:
         QCoreApplication.processEvents()
     before = session.items()
     current = session.current

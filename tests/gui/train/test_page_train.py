@@ -177,6 +177,7 @@ def test_what_cannot_go_on_is_not_said_to_have_stopped_at_its_beginning(
         assert at.panel.problem_box.what.text() == "A folder of photos is not there."
 
 
+@pytest.mark.dressed
 def test_the_words_of_the_buttons_fit_in_the_narrowest_panel(
     qapp: QApplication, tmp_path: Path, trainer: QuickTrainer
 ) -> None:
@@ -366,6 +367,7 @@ def test_everything_is_exported(qapp: QApplication, tmp_path: Path, monkeypatch:
         assert at.window.job_bar.text.full == ""
 
 
+@pytest.mark.dressed
 def test_small_and_large_windows_hold_everything(qapp: QApplication, tmp_path: Path) -> None:
     make_run(tmp_path / "runs", "a run with a very long name that goes on and on and on", STOPPED, step=12)
     with desk(qapp, tmp_path) as at:

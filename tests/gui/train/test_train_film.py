@@ -145,6 +145,7 @@ def test_a_click_on_what_is_chosen_enlarges_it(film: TrainFilm, tmp_path: Path) 
         assert film.large.isHidden()
 
 
+@pytest.mark.dressed
 def test_four_crops_fit_beside_the_title(qapp: QApplication, film: TrainFilm, tmp_path: Path) -> None:
     Theme(qapp, "dark")
     add_frames(tmp_path, range(500, 1001, 500), crops=4)

@@ -18,6 +18,8 @@ from memorynet_gui.train.contrast_view import AnchorRow, ContrastView, about, ca
 from tests.small import photo
 from tests.ui import settle, unnamed_focusable
 
+pytestmark = pytest.mark.dressed
+
 KINDS = ("anchor", "truth", "positive", "input", "degraded", "degraded", "wrong", "wrong")
 FRAMES = {"anchor": "actual", "truth": "positive", "positive": "positive"}
 

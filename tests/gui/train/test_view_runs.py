@@ -167,6 +167,7 @@ def test_the_shown_run_does_not_lie_over_itself(listed: RunList, three: tuple[ru
     assert listed.overlays() == ()
 
 
+@pytest.mark.dressed
 def test_the_list_grows_with_the_runs_up_to_a_point(theme: Theme, tmp_path: Path) -> None:
     view = RunList()
     heights = []
