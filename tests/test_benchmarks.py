@@ -123,8 +123,12 @@ TINY = TrainRecipe(
 )  # fmt: skip
 
 
-def test_a_training_is_measured() -> None:
-    row = training.measure(TINY, "cpu", 3, matrix_rate=1e12)
+@pytest.fixture(scope="module")
+def row() -> training.Row:
+    return training.measure(TINY, "cpu", 3, matrix_rate=1e12)
+
+
+def test_a_training_is_measured(row: training.Row) -> None:
     assert (row.preset, row.patch_px, row.batch, row.precision) == ("custom", 16, 2, "fp32")
     assert row.steps == 4, "whole rounds, each with one step that contrasts"
     assert row.images_per_s == pytest.approx(2 / row.step_s)
@@ -165,17 +169,27 @@ def test_waiting_for_data_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.5 * seconds < bench.waited_s <= seconds, "learning takes no time here"
 
 
-def test_the_training_benchmark_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_training_benchmark_prints_json(
+    row: training.Row, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[TrainRecipe] = []
+
+    def measure(recipe: TrainRecipe, *_: object) -> training.Row:
+        measured.append(recipe)
+        return replace(row, preset=recipe.preset, patch_px=recipe.patch_px, batch=recipe.batch)
+
+    monkeypatch.setattr(training, "measure", measure)
     recipe = tmp_path / "every step contrasts.toml"
     recipe.write_text(replace(TINY, contrastive_every=1).to_toml(), "utf-8")
     words = "--presets S --patches 16 --steps 1 --batch 1 --device cpu --json --recipe"
     assert training.main([*words.split(), str(recipe)]) == 0
     result = json.loads(capsys.readouterr().out)
-    (row,) = result["rows"]
-    assert (row["preset"], row["patch_px"], row["batch"]) == ("S", 16, 1)
+    (told,) = result["rows"]
+    assert (told["preset"], told["patch_px"], told["batch"]) == ("S", 16, 1)
+    assert [recipe.contrastive_every for recipe in measured] == [1]
     assert result["matrix_tflop_per_s"] is None and "CPU" in result["device_title"]
     table = training.report(result).splitlines()
-    assert f"{row['images_per_s']:.2f}" in table[-1] and table[-2].split()[0] == "preset"
+    assert f"{told['images_per_s']:.2f}" in table[-1] and table[-2].split()[0] == "preset"
 
 
 def test_the_matrix_rate_is_operations_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

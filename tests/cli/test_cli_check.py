@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.cli import common as cli_common
 from core.cli import program as cli
 from core.model import tensors
-from core.training.estimate import Estimate, estimate
+from core.training.estimate import Estimate
 from core.training.recipe import TrainRecipe
 from tests.doctor.test_doctor import photos, save, scene
+
+FOUND = Estimate(
+    1.5, 15000.0, 2300.0, 8, 128, "why not", "cuda:0", "bf16", 9, 5.3, 0.04, 900.0, 80_000.0, 640.0, True
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,33 +73,23 @@ def test_errors_are_told_and_exit_with_one(
 def test_an_estimate_can_be_asked_for(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: list[Estimate] = []
-
-    def once(*given: Any) -> Estimate:
-        if not found:
-            found.append(estimate(*given))
-        return found[0]
-
-    monkeypatch.setattr("core.training.estimate.estimate", once)
+    monkeypatch.setattr("core.training.estimate.estimate", lambda *_: FOUND)
     data = photos(tmp_path / "data")
     code, out, _ = run(capsys, recipe, "--data", data, "--estimate", "--device", "cpu", "--json")
     document = json.loads(out)
     assert code == 0
-    assert document["estimate"]["device"] == "cpu"
-    assert document["estimate"]["seconds_per_step"] > 0
+    assert document["estimate"]["device"] == "cuda:0"
+    assert document["estimate"]["seconds_per_step"] == 1.5
     code, out, _ = run(capsys, recipe, "--data", data, "--estimate", "--device", "cpu")
     assert code == 0
-    for word in ("Estimate from", "time", "speed", "memory", "suggested   batch 2, patch 32 px"):
+    for word in ("Estimate from", "time", "speed", "memory", "suggested   batch 8, patch 128 px"):
         assert word.replace("   ", " ") in out.replace("  ", " "), out
 
 
 def test_an_estimate_in_words() -> None:
     from core.cli.check import estimate_lines
 
-    found = Estimate(
-        1.5, 15000.0, 2300.0, 8, 128, "why not", "cuda:0", "bf16", 9, 5.3, 0.04, 900.0, 80_000.0, 640.0, True
-    )
-    text = " ".join(" ".join(estimate_lines(TrainRecipe(), found)).split())
+    text = " ".join(" ".join(estimate_lines(TrainRecipe(), FOUND)).split())
     assert (
         "Estimate from 9 steps on cuda:0 in bf16: time 4:10:00 for 8,000 steps of 1.50 s, of it 15:00 of validation"
         in text

@@ -61,9 +61,15 @@ def test_any_size_restored_in_tiles_equals_the_whole(
         assert np.abs(whole - what.pixels).max() > 1
 
 
-@pytest.mark.parametrize(("precision", "height", "width"), [("fp32", 232, 88), ("bf16", 88, 232)])
-def test_shipped_weights_on_rain_tiles_equal_the_whole(precision: str, height: int, width: int) -> None:
-    """With the shipped weights, on rainy photos of more than two halos one way, at most one level of 255 anywhere."""
+@pytest.mark.parametrize(
+    ("precision", "height", "width", "tiles_px"), [("fp32", 232, 88, (64, 136)), ("bf16", 88, 232, (136,))]
+)
+def test_shipped_weights_on_rain_tiles_equal_the_whole(
+    precision: str, height: int, width: int, tiles_px: tuple[int, ...]
+) -> None:
+    """With the shipped weights, on rainy photos of more than two halos one way, at most one level of 255 anywhere.
+
+    Where bf16 is emulated it takes ten times as long: two tiles are enough of it."""
     sample = next(iter(catalog.samples()))
     clean = image_io.read(sample.truth or sample.path).pixels[:height, :width].astype(np.float32) / 255
     heavy = RainParams(untouched=0, jpeg=0)
@@ -72,7 +78,7 @@ def test_shipped_weights_on_rain_tiles_equal_the_whole(precision: str, height: i
     path = catalog.default_model("derain")
     whole = run(what, path, tile_px=4096, precision=precision).pixels.astype(int)
     assert np.abs(whole - rainy).max() > 20
-    for tile_px in (64, 136):
+    for tile_px in tiles_px:
         tiled = run(what, path, tile_px=tile_px, precision=precision).pixels.astype(int)
         assert np.abs(tiled - whole).max() <= 1
 
