@@ -196,7 +196,9 @@ class MemoryCanvas(CompareView):
             painter.restore()
         held = self._after or self._before
         if held is not None:
-            rect = overlay.legend_rect(held[0], font, self._photo_rect(self._panes()[-1]))
+            pane = self._panes()[-1]
+            pins = [self.view_rect(pane, pin.x, pin.y, pin.width, pin.height) for pin in self._pins]
+            rect = overlay.legend_rect(held[0], font, self._photo_rect(pane), pins)
             if rect is not None:
                 overlay.draw_legend(painter, held[0], rect, font)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ PIN_RADIUS = 9.0  # logical px
 _PLATE = QColor(16, 16, 16, 200)
 _INK = QColor(255, 255, 255)
 _INSET = 12.0
+_PIN_ROOM = 24.0
 _RAMP_W, _RAMP_H = 120.0, 8.0
 
 
@@ -102,8 +104,8 @@ def draw_line(painter: QPainter, start: QPointF, end: QPointF, colour: QColor, s
     painter.drawLine(start, end)
 
 
-def legend_rect(tint: Tint, font: QFont, photo: QRectF) -> QRectF | None:
-    """Where the legend lies, at the photo's lower right; None where it would cover too much."""
+def legend_rect(tint: Tint, font: QFont, photo: QRectF, pins: Sequence[QRectF] = ()) -> QRectF | None:
+    """Where the legend lies, at the photo's lower right, or left where a pin stands there; None where it would cover too much."""
     metrics = QFontMetricsF(font)
     title_w = metrics.horizontalAdvance(tint.title)
     ends = metrics.horizontalAdvance(tint.low) + metrics.horizontalAdvance(tint.high)
@@ -111,7 +113,11 @@ def legend_rect(tint: Tint, font: QFont, photo: QRectF) -> QRectF | None:
     h = 2 * metrics.height() + 14
     if photo.width() < w + 2 * _INSET or photo.height() < 3 * h:
         return None
-    return QRectF(round(photo.right() - _INSET - w), round(photo.bottom() - _INSET - h), round(w), round(h))
+    rect = QRectF(round(photo.right() - _INSET - w), round(photo.bottom() - _INSET - h), round(w), round(h))
+    near = rect.adjusted(-_PIN_ROOM, 0, _PIN_ROOM, _PIN_ROOM)  # the disc stands above and beside its box
+    if any(near.intersects(pin) for pin in pins):
+        rect.moveLeft(round(photo.left() + _INSET))
+    return rect
 
 
 def draw_legend(painter: QPainter, tint: Tint, rect: QRectF, font: QFont) -> None:

@@ -395,6 +395,7 @@ class MapView(QWidget):
         self.foot = Elided("", Qt.TextElideMode.ElideRight)
         self.foot.setProperty("role", "caption")
         below = QHBoxLayout()
+        below.setSpacing(8)
         below.addWidget(self.arrangements)
         below.addWidget(self.foot, 1)
         layout = QVBoxLayout(self)
@@ -419,17 +420,15 @@ class MapView(QWidget):
         if found is None:
             self.foot.set_full("")
             return
-        pictures = (
-            "Pictures: samples, blue clean, orange damage; "
-            if len(found.sample_of)
-            else f"No samples: {without} "
-        )
         how = (
             "Neighbours stand together, distances mean nothing"
             if found.explained is None
-            else f"Two of many directions, {found.explained:.0%} of the spread".replace("%", " %")
+            else f"Shows {100 * found.explained:.0f} % of the spread"
+        )
+        samples_are = (
+            "blue: clean samples, orange: damage" if found.sample_of else f"no samples: {without.rstrip('.')}"
         )
         self.foot.set_full(
-            f"{pictures}dots: slots; arrows: pins, from before to after. {how}; of ten most alike, {10 * found.kept:.0f} lie "
-            "among the ten closest."
+            f"{how}; {10 * found.kept:.0f} of ten neighbours stay neighbours · {samples_are}; dots: slots; arrows: pins, from "
+            "before to after"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
@@ -23,7 +23,8 @@ from core.restoring.records import Choice
 from core.restoring.verdict import Verdict
 from core.tasks import TASKS
 from memorynet_gui.base.page import PhotoAtHand
-from memorynet_gui.memory import work
+from memorynet_gui.memory import overlay, work
+from memorynet_gui.memory.overlay import Tint
 from memorynet_gui.memory.words import verdict, where_words
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
@@ -469,3 +470,16 @@ def test_what_is_seen_goes_into_files(desk: Desk, source: Path, tmp_path: Path) 
     assert "a name ends with" in desk.said[-1].text
     files.export(tmp_path / "seen.csv" / "seen.csv")  # a file stands where the folder would be
     wait(lambda: "could not be written" in desk.said[-1].text)
+
+
+def test_the_legend_covers_no_pin(desk: Desk) -> None:
+    tint = Tint(
+        np.zeros((2, 2), np.float32), "#e8934c", "Looks like rain", "clean 0", "1 rain", 0.5, 0.5, (8, 8)
+    )
+    photo, font = QRectF(50, 40, 600, 400), desk.page.canvas.font()
+    right = overlay.legend_rect(tint, font, photo)
+    assert right is not None and right.right() == photo.right() - 12
+    assert overlay.legend_rect(tint, font, photo, [QRectF(300, 100, 8, 8)]) == right
+    left = overlay.legend_rect(tint, font, photo, [QRectF(right.center(), QSizeF(8, 8))])
+    assert left is not None and left.left() == photo.left() + 12
+    assert overlay.legend_rect(tint, font, QRectF(0, 0, 90, 90)) is None
