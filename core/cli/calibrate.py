@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.cli import common
+from core.cli import common, stopping
 from core.events import ItemDone
 
 _EXAMPLES = """\
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
         path = catalog.resolve(args.model)
     except ValueError as error:
         raise common.UsageError(str(error)) from error
-    with common.interruptible() as control:
-        common.import_aside(control, "core.restoring.calibration")
+    with stopping.interruptible() as control:
+        stopping.import_aside(control, "core.restoring.calibration")
         from core.model import checkpoint
         from core.restoring import calibration
 

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli import common, recipes
+from core.cli import common, recipes, stopping
 
 if TYPE_CHECKING:
     from core.doctor.examination import DoctorReport
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
         folder == "DATA" or folder.startswith("DATA/") for folder in recipe.all_folders()
     ):
         raise common.UsageError(f"{args.recipe}: say where DATA is (--data DIR)")
-    with common.interruptible() as control:
-        common.import_aside(control, "core.doctor.examination")
+    with stopping.interruptible() as control:
+        stopping.import_aside(control, "core.doctor.examination")
         from core.doctor.examination import examine
 
         with common.Progress("photos") as progress:
@@ -96,7 +96,7 @@ def _estimate(
     if report.has_errors:
         print("No estimate: training would stop at the errors.", file=sys.stderr)
         return None
-    common.import_aside(control, "core.training.estimate")
+    stopping.import_aside(control, "core.training.estimate")
     from core.model import tensors
     from core.training.estimate import estimate
 

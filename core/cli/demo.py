@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core import tasks
-from core.cli import common
+from core.cli import common, stopping
 from core.cli.words import describe
 from core.events import TileDone
 
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
-    with common.interruptible() as control:
+    with stopping.interruptible() as control:
         task, model, path = common.load_model(args, control)
         from core.images import io as image_io
         from core.images import metrics

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import tasks
-from core.cli import common, share
+from core.cli import common, share, stopping
 
 if TYPE_CHECKING:
     from core.restoring.evaluation_table import EvaluationTable, Scores
@@ -91,10 +91,10 @@ def run(args: argparse.Namespace) -> int:
         if passed_over:  # perhaps the partners
             print(passed_over_line(passed_over), file=sys.stderr)
         return common.EXIT_FAILED
-    with common.interruptible() as control:
+    with stopping.interruptible() as control:
         if args.results is not None:
             choice, guess = common.choice(args, args.task or tasks.DEFAULT), False
-            common.import_aside(control, "core.restoring.evaluation")
+            stopping.import_aside(control, "core.restoring.evaluation")
         else:
             task, model, path = common.load_model(args, control)
             choice = replace(common.choice(args, task), model=str(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core import extras, foreign_text, tasks
-from core.cli import common
+from core.cli import common, stopping
 from core.cli.runs import size_text
 
 KINDS = ("folder", "onnx", "huggingface")
@@ -83,8 +83,8 @@ def run_export(args: argparse.Namespace) -> int:
         raise common.UsageError(f"--photo {args.photo}: no such file")
     if args.to == "onnx":
         extras.require("onnx")
-    with common.interruptible() as control:
-        common.import_aside(control, "core.export")
+    with stopping.interruptible() as control:
+        stopping.import_aside(control, "core.export")
         from core import export
 
         with common.Progress() as progress:
@@ -121,8 +121,8 @@ def run_export(args: argparse.Namespace) -> int:
 def run_import(args: argparse.Namespace) -> int:
     if not args.file.is_file():
         raise common.UsageError(f"{args.file}: no such file")
-    with common.interruptible() as control:
-        common.import_aside(control, "core.export")
+    with stopping.interruptible() as control:
+        stopping.import_aside(control, "core.export")
         from core import export
         from core.export import import_weights
 

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
-from core.cli import common
+from core.cli import common, stopping
 
 if TYPE_CHECKING:
     from core.model.checkpoint import LoadedModel
@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load_torch(module: str) -> None:
-    with common.interruptible() as control:
-        common.import_aside(control, module)
+    with stopping.interruptible() as control:
+        stopping.import_aside(control, module)
         control.checkpoint()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import __version__
-from core.cli import common, inspect_words, photos, share, usage
+from core.cli import common, inspect_words, photos, share, stopping, usage
 from core.model.config import POLARITIES
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
         args.inputs, lambda folder, *on: image_io.find_images(folder, False, *on), lambda _: ""
     )
     mask = photos.read_mask(args.mask if isinstance(args.mask, Path) else None, items)
-    with common.interruptible() as control:
+    with stopping.interruptible() as control:
         _task, model, path = common.load_model(args, control)
         from core.restoring.memory import inspection
         from core.restoring.records import RestoreError

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.cli import common
+from core.cli import common, stopping
 
 _EXAMPLES = """\
 examples:
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"  {path}", file=sys.stderr)
         return common.EXIT_FAILED
     failed, empty = 0, 0
-    with common.interruptible() as control, common.Progress("pairs") as progress:
+    with stopping.interruptible() as control, common.Progress("pairs") as progress:
         for index, pair in enumerate(pairs):
             control.checkpoint()
             progress.show(f"{index + 1} of {len(pairs)}  {pair.name}", index, len(pairs))

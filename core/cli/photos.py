@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from core.cli import common, share
+from core.cli import common, share, stopping
 from core.cli.words import describe
 from core.events import LadderStep, Notice, PassTile, TileDone
 from core.jobs import Cancelled, JobControl
@@ -235,7 +235,7 @@ class Batch(abc.ABC):
         if (
             any_stopped is None
         ):  # what went wrong is told by the one that reports; ending badly would end the others
-            return common.EXIT_INTERRUPTED if stopped else common.EXIT_OK
+            return stopping.EXIT_INTERRUPTED if stopped else common.EXIT_OK
         stopped = any_stopped
         statuses = [item.status for item in self.items]
         counts = {status: statuses.count(status) for status in (*self.done_words, FAILED, WAITING)}
@@ -266,7 +266,7 @@ class Batch(abc.ABC):
             done = sum(item.is_done for item in self.items)
             words = f"Stopped: {done} of {len(self.items)} photos are {self.stopped_words}"
             print(words, file=sys.stderr)
-            return common.EXIT_INTERRUPTED
+            return stopping.EXIT_INTERRUPTED
         if not self.args.json and len(self.items) > 1:
             parts = [f"{number} {status}" for status, number in counts.items() if number]
             print(f"{len(self.items)} photos in {common.clock(seconds)}: {', '.join(parts)}")

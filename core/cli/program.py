@@ -21,6 +21,7 @@ from core.cli import (
     restore,
     runs,
     samples,
+    stopping,
     train,
 )
 from core.cli.words import describe
@@ -89,9 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     common.forgiving_streams()
-    common.forget_signals()
+    stopping.forget_signals()
     try:
-        return common.exit_code(_run(words))
+        return stopping.exit_code(_run(words))
     except SystemExit as leaving:  # argparse: --help, --version, bad arguments
         return leaving.code if isinstance(leaving.code, int) else common.EXIT_OK
     except common.UsageError as error:
@@ -100,8 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return common.EXIT_USAGE
     except (KeyboardInterrupt, Cancelled):
         print("Stopped. What was finished before is kept.", file=sys.stderr)
-        code = common.exit_code(common.EXIT_INTERRUPTED)
-        common.leave_if_importing(code)
+        code = stopping.exit_code(stopping.EXIT_INTERRUPTED)
+        stopping.leave_if_importing(code)
         return code
     except BrokenPipeError:  # the reader of our output has left; nobody is there to be told
         with contextlib.suppress(OSError):
@@ -127,9 +128,9 @@ def _run(words: list[str]) -> int:
     if args.command is None:
         parser.error(f"need a command: {', '.join(COMMANDS)}")
     with (
-        common.interruptible() as control
+        stopping.interruptible() as control
     ):  # numpy takes an interrupt for a broken installation, and says so at length
-        common.import_aside(control, "core.images.io")
+        stopping.import_aside(control, "core.images.io")
         control.checkpoint()
     code: int = args.run(args)
     sys.stdout.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core import tasks
-from core.cli import common, photos
+from core.cli import common, photos, stopping
 from core.cli.restore_auto import AutoBatch, models_of_all
 from core.cli.restore_batch import Batch
 
@@ -118,7 +118,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     photos.check_out(args)
     edit = common.memory_edit(args)  # before torch is loaded: a slip of the pen is quick to find
-    with common.interruptible() as control:
+    with stopping.interruptible() as control:
         if args.task == tasks.AUTO:
             if args.taught is not None:
                 raise common.UsageError(f"--taught {args.taught}: name the task whose damage it speaks of")

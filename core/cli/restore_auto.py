@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import tasks
-from core.cli import common, photos
+from core.cli import common, photos, stopping
 from core.cli.restore_batch import Batch, read_mask
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def models_of_all(
         raise common.UsageError("--task auto: each task takes its own model, not with --model")
     if isinstance(args.mask, Path):
         raise common.UsageError(f"--task auto: not with --mask {args.mask}; a mask says that it is a shadow")
-    common.import_aside(control, "core.restoring.restore")
+    stopping.import_aside(control, "core.restoring.restore")
     from core.model.checkpoint import CheckpointError
     from core.restoring import which
     from core.restoring.restore import load_model

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.cli import common
+from core.cli import common, stopping
 from core.cli.runs import size_text
 
 _EXAMPLES = """\
@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> int:
     photos = list(image_io.find_images(args.photos, recursive=True))
     if not photos:
         raise common.UsageError(f"--from {args.photos}: no photos in it")
-    with common.interruptible() as control:
-        common.import_aside(control, "core.training.own_samples")
+    with stopping.interruptible() as control:
+        stopping.import_aside(control, "core.training.own_samples")
         from core.model.tensors import choose_device
         from core.training.own_samples import fill_model
 

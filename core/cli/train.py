@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import extras
-from core.cli import common, recipes
+from core.cli import common, recipes, stopping
 from core.cli.words import message
 from core.events import CheckpointSaved, Notice, StepDone, TrainStarted, TrainWaiting, Validated
 from core.jobs import Cancelled, Emit, ignore
@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
         raise common.UsageError(f"--out {args.out}: is a file, need a folder")
     recipe, data = _what_to_train(args)
     recipes.run_own_code(args.code, recipe)
-    with common.interruptible() as control:
-        common.import_aside(control, "core.training.trainer")
+    with stopping.interruptible() as control:
+        stopping.import_aside(control, "core.training.trainer")
         from core.data.degrade import DegradationError
         from core.data.degrade.blur import MotionError
         from core.model import tensors
@@ -129,10 +129,10 @@ def run(args: argparse.Namespace) -> int:
                 raise common.UsageError(message(error)) from error
             except Cancelled:
                 if not training_ranks.is_first_here():  # the first process says it for all
-                    return common.EXIT_INTERRUPTED
+                    return stopping.EXIT_INTERRUPTED
                 kept = f"step {teller.kept} is kept in {args.out}" if teller.kept else "no step was finished"
                 print(f"Stopped: {kept}. --resume goes on from there.", file=sys.stderr)
-                return common.EXIT_INTERRUPTED
+                return stopping.EXIT_INTERRUPTED
     if not training_ranks.is_first_here():
         return common.EXIT_OK
     here = f", the last {result.steps - teller.first:,} of them" if teller.first else ""

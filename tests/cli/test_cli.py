@@ -18,6 +18,7 @@ from core import __version__
 from core.cli import common as cli_common
 from core.cli import demo as cli_demo
 from core.cli import program as cli
+from core.cli import stopping
 from core.images import io as image_io
 from core.model import catalog
 from tests.cli.cli_kit import ROOT, run, start
@@ -238,7 +239,7 @@ def test_ctrl_c_twice_breaks_off() -> None:
     # the background job of a shell starts with interrupts ignored
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt), cli_common.interruptible() as control:
+        with pytest.raises(KeyboardInterrupt), stopping.interruptible() as control:
             os.kill(os.getpid(), signal.SIGINT)
             assert control.cancelled
             os.kill(os.getpid(), signal.SIGINT)

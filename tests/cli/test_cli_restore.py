@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.cli import common as cli_common
-from core.cli import restore_batch
+from core.cli import restore_batch, stopping
 from core.images import io as image_io
 from tests.cli.cli_kit import ROOT, run, start, write
 from tests.forked import Forked, command
@@ -414,9 +413,9 @@ def test_what_an_import_raises_is_raised_where_it_is_asked_for(
 ) -> None:
     (tmp_path / "broken_here.py").write_text("raise OSError(12, 'no room to map the library')")
     monkeypatch.syspath_prepend(tmp_path)
-    with cli_common.interruptible() as control, pytest.raises(OSError, match="no room to map"):
-        cli_common.import_aside(control, "broken_here")
-    cli_common.leave_if_importing(99)  # nothing is under way any more
+    with stopping.interruptible() as control, pytest.raises(OSError, match="no room to map"):
+        stopping.import_aside(control, "broken_here")
+    stopping.leave_if_importing(99)  # nothing is under way any more
 
 
 @pytest.mark.parametrize(
