@@ -27,7 +27,7 @@ from core.restoring.verdict import LITTLE, MUCH, NOTHING, Measure, Verdict
 
 __all__ = ["Network", "RestoreError", "RestoreRequest", "Restored", "blend", "guess", "preview", "restore"]
 
-_MUCH_SHARE = 0.15  # of the photo in shadow, from which on that is much: half of 91 real shadows cover more than 0.17
+_MUCH_SHARE = 0.15  # of the photo, from which on a shadow is much: half of 91 real ones cover more than 0.17
 
 
 def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl) -> Restored:
