@@ -33,7 +33,6 @@ from memorynet_gui.look.theme import Theme
 from tests.ui import path_of, settle, tab_order, unnamed_focusable, wait_until, walk
 
 pytestmark = [
-    pytest.mark.dressed,
     pytest.mark.qt_log_level_fail("WARNING"),
     pytest.mark.qt_log_ignore("This plugin does not support"),  # the offscreen platform's own
 ]
@@ -163,6 +162,7 @@ def test_buttons_drawn_by_hand_answer_space_and_enter(window: MainWindow) -> Non
     assert len(pressed) == 3
 
 
+@pytest.mark.dressed
 def test_focus_can_be_seen(window: MainWindow) -> None:
     """What is drawn by hand draws its own ring."""
     window.activateWindow()
@@ -179,6 +179,7 @@ def test_focus_can_be_seen(window: MainWindow) -> None:
 # --- room ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.dressed
 @pytest.mark.parametrize(("width", "height"), [(1024, 640), (1440, 900), (3840, 2160)])
 def test_nothing_in_the_bars_is_cut_or_overlaps(window: MainWindow, width: int, height: int) -> None:
     window.resize(width, height)
@@ -201,6 +202,7 @@ def test_nothing_in_the_bars_is_cut_or_overlaps(window: MainWindow, width: int, 
                 assert not one.intersects(other), f"{path_of(first)} over {path_of(second)}"
 
 
+@pytest.mark.dressed
 def test_the_window_can_be_as_small_as_it_says(window: MainWindow) -> None:
     window.resize(window.minimumSize())
     with_photos(window)
@@ -214,6 +216,7 @@ def test_the_window_can_be_as_small_as_it_says(window: MainWindow) -> None:
             assert window.rect().contains(frame), path_of(button)
 
 
+@pytest.mark.dressed
 def test_colours_changed_under_way_reach_what_is_drawn_by_hand(window: MainWindow) -> None:
     before = window.rail.grab().toImage().pixelColor(4, 200).lightness()
     window.settings.theme = "light"

@@ -29,8 +29,6 @@ from memorynet_gui.look.theme import Theme
 from tests.gui.curves.test_curve_store import step_done, validated
 from tests.ui import settle, unnamed_focusable, wait_until
 
-pytestmark = pytest.mark.dressed
-
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -95,6 +93,7 @@ def wheel(board: CurveBoard, share: float, notches: int) -> None:
     settle()
 
 
+@pytest.mark.dressed
 def test_a_mark_on_the_newest_point_is_not_cut(desk: Desk) -> None:
     for card in desk.board._cards:
         if card.plot.isVisible():
@@ -200,6 +199,7 @@ def test_a_chart_that_there_is_not_is_refused(qtbot: QtBot) -> None:
 # --- what is drawn -----------------------------------------------------------------------------------
 
 
+@pytest.mark.dressed
 def test_a_message_covers_no_legend(desk: Desk) -> None:
     banner = Banner(desk.board)
     banner.resize(desk.board.width(), 0)
@@ -333,6 +333,7 @@ def test_an_empty_board_says_what_will_come(desk: Desk) -> None:
     wait_until(lambda: not desk.board._cards[0].plot.canvas.scene_shown.words)
 
 
+@pytest.mark.dressed
 def test_the_theme_can_change_while_the_board_is_open(desk: Desk) -> None:
     dark = desk.board._cards[0].plot.grab().toImage().pixelColor(1, 1).lightness()
     line = desk.board._cards[2].plot.canvas.scene_shown.strokes[-1].colour.name()
@@ -449,6 +450,7 @@ def test_everything_that_takes_the_keyboard_has_a_name(desk: Desk) -> None:
     assert unnamed_focusable(desk.board) == []
 
 
+@pytest.mark.dressed
 @pytest.mark.parametrize("size", [(300, 400), (620, 320), (1400, 900)])
 def test_cards_stay_within_a_board_of_any_size(desk: Desk, size: tuple[int, int]) -> None:
     desk.board.resize(*size)
@@ -462,6 +464,7 @@ def test_cards_stay_within_a_board_of_any_size(desk: Desk, size: tuple[int, int]
 # --- export --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.dressed
 def test_the_picture_holds_the_board_with_its_name(desk: Desk, tmp_path: Path) -> None:
     from core.images import io as image_io
 
