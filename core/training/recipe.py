@@ -16,14 +16,14 @@ from typing import Any
 import tomli_w
 
 from core import foreign_text, tasks
-from core.data.source import BUNDLED, DataSource, DataSourceError
+from core.data.source import BUNDLED, DataSource
 from core.model.config import MEMORIES, PRESETS
 from core.tasks import TASKS
 from core.training.recipe_check import (
-    degradation_problem,
+    all_problems,
+    damage_problems,
     find_problems,
-    source_damage_problem,
-    source_problems,
+    sources_of,
 )
 from core.training.recipe_field import spec
 
@@ -362,7 +362,7 @@ class TrainRecipe:
         lost: list[str] = []  # what is wrong with the other sources; those that are left say little
         for section, content in values.items():
             if section == "source":
-                sources, lost = _sources(content)
+                sources, lost = sources_of(content)
                 flat["sources"] = tuple(sources.values())
             elif not isinstance(content, Mapping):
                 found.append(f"{section}: stands outside a section; sections are {_sections()}")
@@ -381,7 +381,7 @@ class TrainRecipe:
                 }
         found += lost + _problems({**_defaults(), **flat}, but_for="sources" if lost else "")
         if damage:
-            found += _damage_problems({**_defaults(), **flat}, sources)
+            found += damage_problems({**_defaults(), **flat}, sources)
         if found:
             raise RecipeError("; ".join(found))
         return TrainRecipe(**flat)
@@ -465,32 +465,7 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
     Empty means that ``TrainRecipe(**values)`` is one.
     """
     specs = {item.name: item for item in fields(TrainRecipe)}
-    complete = {
-        name: values.get(name, {} if name == "degradation" else item.default) for name, item in specs.items()
-    }
-    found = find_problems(complete, specs)
-    if not found.keys() & {"task", "sources"}:
-        for number, need in source_problems(complete["task"], complete["sources"]).items():
-            found["sources"] = f"source {number}: {need}"
-            break
-    if complete["degradation"] and not found.keys() & {"task", "degradation"}:
-        sentence = degradation_problem(complete["task"], complete["degradation"])
-        if sentence is not None:
-            found["degradation"] = sentence
-    return found
-
-
-def _sources(content: Any) -> tuple[dict[int, DataSource], list[str]]:
-    """Those that can be used by their numbers from 1, and what is wrong with the others."""
-    if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
-        return {}, ["source: need tables, each headed [[source]]"]
-    found, wrong = {}, []
-    for number, part in enumerate(content, 1):
-        try:
-            found[number] = DataSource.from_dict(part)
-        except DataSourceError as error:
-            wrong.append(f"[[source]] {number}: {error}")
-    return found, wrong
+    return all_problems(_defaults() | {name: value for name, value in values.items() if name in specs}, specs)
 
 
 def _defaults() -> dict[str, Any]:
@@ -504,19 +479,6 @@ def _problems(values: Mapping[str, Any], but_for: str = "") -> list[str]:
         for name, need in find_problems(values, {item.name: item for item in fields(TrainRecipe)}).items()
         if name != but_for
     ]
-
-
-def _damage_problems(values: Mapping[str, Any], sources: Mapping[int, DataSource]) -> list[str]:
-    """What the damage does not take of the parameters that are given for it."""
-    task = values["task"]
-    if not isinstance(task, str):
-        return []
-    sentence = degradation_problem(task, values["degradation"]) if values["degradation"] else None
-    found = [] if sentence is None else [f"degradation {sentence}"]
-    for number, source in sources.items():
-        if (need := source_damage_problem(task, source)) is not None:
-            found.append(f"[[source]] {number}: degradation {need}")
-    return found
 
 
 def _last_name(folder: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, Field
 from typing import Any
 
 from core import tasks
-from core.data.source import DataSource
+from core.data.source import DataSource, DataSourceError
 from core.tasks import TASKS
 
 _NAME_FORBIDS = "/\\:"
@@ -35,6 +35,20 @@ def find_problems(values: Mapping[str, Any], specs: Mapping[str, Field[Any]]) ->
         if name not in found and not any(partner in found for partner in partners):
             found[name] = sentence
     return {name: found[name] for name in specs if name in found}
+
+
+def all_problems(values: Mapping[str, Any], specs: Mapping[str, Field[Any]]) -> dict[str, str]:
+    """:func:`find_problems`, and what the damage of task and sources does not take."""
+    found = find_problems(values, specs)
+    if not found.keys() & {"task", "sources"}:
+        for number, need in source_problems(values["task"], values["sources"]).items():
+            found["sources"] = f"source {number}: {need}"
+            break
+    if values["degradation"] and not found.keys() & {"task", "degradation"}:
+        sentence = degradation_problem(values["task"], values["degradation"])
+        if sentence is not None:
+            found["degradation"] = sentence
+    return found
 
 
 def degradation_problem(task: str, values: Mapping[str, Any]) -> str | None:
@@ -188,3 +202,29 @@ def _between(
         )  # fmt: skip
     if well("lr", "lr_end") and values["lr_end"] > values["lr"]:
         yield "lr_end", ("lr",), f"must not exceed lr, {values['lr']:g}"
+
+
+def sources_of(content: Any) -> tuple[dict[int, DataSource], list[str]]:
+    """Those that can be used by their numbers from 1, and what is wrong with the others."""
+    if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
+        return {}, ["source: need tables, each headed [[source]]"]
+    found, wrong = {}, []
+    for number, part in enumerate(content, 1):
+        try:
+            found[number] = DataSource.from_dict(part)
+        except DataSourceError as error:
+            wrong.append(f"[[source]] {number}: {error}")
+    return found, wrong
+
+
+def damage_problems(values: Mapping[str, Any], sources: Mapping[int, DataSource]) -> list[str]:
+    """What the damage does not take of the parameters that are given for it."""
+    task = values["task"]
+    if not isinstance(task, str):
+        return []
+    sentence = degradation_problem(task, values["degradation"]) if values["degradation"] else None
+    found = [] if sentence is None else [f"degradation {sentence}"]
+    for number, source in sources.items():
+        if (need := source_damage_problem(task, source)) is not None:
+            found.append(f"[[source]] {number}: degradation {need}")
+    return found
