@@ -429,6 +429,6 @@ class MapView(QWidget):
             "blue: clean samples, orange: damage" if found.sample_of else f"no samples: {without.rstrip('.')}"
         )
         self.foot.set_full(
-            f"{how}; {10 * found.kept:.0f} of ten neighbours stay neighbours · {samples_are}; dots: slots; arrows: pins, from "
+            f"{how}; {100 * found.kept:.0f} % of neighbours stay neighbours · {samples_are}; dots: slots; arrows: pins, from "
             "before to after"
         )

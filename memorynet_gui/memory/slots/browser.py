@@ -124,7 +124,7 @@ class SlotBrowser(QWidget):
         self.list.polarity = self.polarity.currentData() or ""
         self.list.granularity = self.granularity.currentData() or ""
         self.list.shown = self.shown.currentData() or "all"
-        self.list.order = self.sort.currentData() or "number"
+        self.list.order = self.sort.currentData() or "usage"
         self.list.arrange()
         self._tell_count()
 

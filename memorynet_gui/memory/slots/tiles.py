@@ -41,8 +41,11 @@ NO_SAMPLE = (
 )
 
 SORTS: dict[str, tuple[str, Callable[[SlotFacts, dict[int, SlotEffect]], tuple[float, ...]]]] = {
+    "usage": (  # kind by kind: a kind's weights sum to 1, so they say nothing beside another's
+        "By use",
+        lambda facts, _effects: (facts.row - facts.slot, -facts.usage, facts.row),
+    ),
     "number": ("By number", lambda facts, _effects: (facts.row,)),
-    "usage": ("By use", lambda facts, _effects: (-facts.usage, facts.row)),
     "effect": (
         "By effect",
         lambda facts, effects: (
@@ -69,7 +72,7 @@ class SlotList(QAbstractListModel):
         self.effects: dict[int, SlotEffect] = {}
         self.lit: dict[int, float] = {}  # row of the table -> weight of the place looked at
         self.names: dict[int, SlotNote] = {}  # row of the table -> what a person calls it
-        self.polarity, self.granularity, self.shown, self.order = "", "", "all", "number"
+        self.polarity, self.granularity, self.shown, self.order = "", "", "all", "usage"
         self.over = "here"
 
     def set_facts(self, facts: Sequence[SlotFacts], names: Mapping[int, SlotNote], same: bool) -> None:

@@ -48,8 +48,6 @@ class TwinSlots(QWidget):
             layout.addLayout(column, 1)
             view.hovered.connect(lambda row, side=side: self.hovered.emit(side, row))
         self.views[0].chosen.connect(self.chosen)
-        for slots in self.lists:
-            slots.order = "usage"
 
     def show_slots(self, side: int, facts: Sequence[SlotFacts], name: str) -> None:
         """``side``: 0 of the model at hand, 1 of the other."""

@@ -133,7 +133,7 @@ def test_a_slot_is_named_and_keeps_its_name_with_the_model(desk: Desk, source: P
     QTest.keyClicks(note.note, "Seen in gardens.")
     page.places.choose_slot(3)  # what was typed is kept first
     assert note.name.text() == ""
-    assert "Wet leaves" in str(page.browser.list.data(page.browser.list.index(2)))
+    assert "Wet leaves" in str(page.browser.list.data(page.browser.list.index(page.browser.list.at(2))))
     page.browser.shown.setCurrentIndex(page.browser.shown.findData("named"))
     assert [facts.row for facts in page.browser.list.facts] == [2]
     kept = json.loads((tmp_path / "own" / "slots.json").read_text("utf-8"))
