@@ -193,8 +193,8 @@ class RestorePage(Page):
         self.work.afresh.connect(self._read_anew)
         self.work.stopped_at.connect(self.stage.stopped)
         self.work.time_left.connect(self.filmstrip.set_time_left)
-        self.masks.changed.connect(self._soon.start)
-        self.review.changed.connect(self._soon.start)
+        self.masks.changed.connect(self._refresh)  # at once: what comes in their stead takes the keys
+        self.review.changed.connect(self._refresh)
         self.review.review.opened.connect(self.looker.stop)
         self.review.review.wanted.connect(self.work.run_looked_at)
         self.review.review.counted.connect(self.status_changed)

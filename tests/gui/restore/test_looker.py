@@ -51,11 +51,11 @@ def test_a_dropped_photo_is_looked_at_and_previewed(at: Desk, tmp_path: Path) ->
     assert "Preview" in at.panel.verdict_note.text()
     task = at.panel.choices.task
     task.setCurrentIndex(task.findData("deshadow"))
-    assert not at.panel.verdict_words.isVisibleTo(at.panel), (
-        "of rain nothing is said where shadows are chosen"
-    )
+    # of rain nothing is said where shadows are chosen
+    wait(lambda: not at.panel.verdict_words.isVisibleTo(at.panel))
     at.page.session.update(item.id, look=LookNote(at.page.looker._key(item), Verdict(LITTLE)))
-    assert at.panel.verdict_note.text().endswith("Mask (M) shows what is taken for shadow, to correct it.")
+    corrected = "Mask (M) shows what is taken for shadow, to correct it."
+    wait(lambda: at.panel.verdict_note.text().endswith(corrected))
     task.setCurrentIndex(task.findData("derain"))
     wait(lambda: at.panel.verdict_words.isVisibleTo(at.panel), 240)
     at.page.handle("run")
