@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -20,6 +21,10 @@ from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
+
+# A shell lets what runs behind it ("make test &") ignore Ctrl+C, and programs that tests send it to would never end.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.disable()  # until all is imported: of importing, two fifths went into collections that found nothing
 
