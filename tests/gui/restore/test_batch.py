@@ -161,7 +161,8 @@ def test_what_runs_is_named_whatever_is_chosen_meanwhile(at: Desk, photos: list[
     page.handle("run_all")
     at.runner.pause()  # a small photo would be done before the other one comes
     panel.choices.thoroughness.slider.setValue(150)
-    assert panel.outdated.isVisible() and "What runs goes on with: Remove rain." in panel.outdated.text()
+    wait(panel.outdated.isVisible)
+    assert "What runs goes on with: Remove rain." in panel.outdated.text()
     at.add(photos[1])
     assert at.said[-1].text == "1 photo joins what runs: Remove rain."
     waits = page.filmstrip.model.index(1)
