@@ -50,7 +50,7 @@ class _Trial:
     before: Measure
     after: Measure
     damage: float  # root mean square, levels
-    gone: float  # 1 - error after / error before
+    gone: float  # 1 - error after / error before, squared errors
 
 
 class _Blind(Network):
@@ -211,7 +211,7 @@ def _try(
     by = scales.divisor(found.verdict.scale)
     after = scaled.see(found.pixels, None, by, network, control)
     damage, left = _rms(spoiled, clean), _rms(found.pixels, clean)
-    return _Trial(kind, found.measure, after, damage, 1 - left / max(damage, 1e-6))
+    return _Trial(kind, found.measure, after, damage, 1 - (left / max(damage, 1e-6)) ** 2)
 
 
 def _rms(one: np.ndarray, other: np.ndarray) -> float:

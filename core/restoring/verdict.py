@@ -81,7 +81,8 @@ def features(before: Measure, after: Measure | None) -> tuple[float, ...]:
 class Thresholds:
     """Where a model's own measures turn from nothing to little to much, in levels of :attr:`Measure.amount`.
 
-    ``gone`` weighs :func:`features`; None where no number is told because it would not rank as the truth does.
+    ``gone`` weighs :func:`features` to the share of the damage's energy (squared error) that is gone, which is nearer to what one sees
+    than the share of its amplitude: half of that and three quarters of this are the same. None where no number is told because it would not rank as the truth does.
     ``photos`` says what it was measured on: kind -> count, share found, mean gone, for people to read.
     """
 
