@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -164,12 +165,17 @@ class LookNote:
         )
 
 
+_ids = (
+    random.Random()
+)  # of its own, seeded by the system: asking that for each of ten thousand photos holds the window
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One photo of the queue."""
 
     path: Path
-    id: str = field(default_factory=lambda: os.urandom(8).hex())
+    id: str = field(default_factory=lambda: f"{_ids.getrandbits(64):016x}")
     origin: Origin = Origin.FILE
     state: ItemState = ItemState.WAITING
     strength_percent: int = 100

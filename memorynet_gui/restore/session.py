@@ -94,9 +94,9 @@ class Session(QObject):
         self._current_id: str | None = None
         self._undo: deque[_Removed] = deque(maxlen=UNDO_DEPTH)
         self._redo: deque[tuple[str, ...]] = deque(maxlen=UNDO_DEPTH)
-        self._pending: deque[Item] = deque()
-        self._pending_paths: set[Path] = set()
+        self._pending: deque[tuple[Path, Origin]] = deque()
         self._added = self._known = 0
+        self._first_known: Path | None = None
         self._select_first_added = False
         self._slicer = QTimer(self)
         self._slicer.setInterval(0)
@@ -171,40 +171,37 @@ class Session(QObject):
         """Append photos, each path once. The first slice is there on return, the rest between events."""
         if not self._pending:
             self._added = self._known = 0
+            self._first_known = None
             self._select_first_added = select
-        first_known: Path | None = None
-        for path in paths:
-            if path in self._paths or path in self._pending_paths:
-                self._known += 1
-                first_known = first_known or path
-                continue
-            self._pending_paths.add(path)
-            self._pending.append(Item(path, origin=origin))
-        if self._pending:
-            if not self._slicer.isActive():
-                self._insert_slice()
+        self._pending.extend((path, origin) for path in paths)
+        if not self._slicer.isActive():
+            self._insert_slice()
             if self._pending:
                 self._slicer.start()
-        else:
-            if select and first_known is not None:
-                known = self.find(first_known)
+
+    def _insert_slice(self) -> None:
+        batch: dict[Path, Item] = {}
+        for _ in range(min(SLICE, len(self._pending))):
+            path, origin = self._pending.popleft()
+            if path in self._paths or path in batch:
+                self._known += 1
+                self._first_known = self._first_known or path
+            else:
+                batch[path] = Item(path, origin=origin)
+        if batch:
+            items = list(batch.values())
+            self._insert(len(self._items), items)
+            self._added += len(items)
+            if self._select_first_added or self._current_id is None:
+                self._select_first_added = False
+                self.set_current(items[0].id)
+        if not self._pending:
+            self._slicer.stop()
+            if not self._added and self._select_first_added and self._first_known is not None:
+                known = self.find(self._first_known)
                 if known is not None:
                     self.set_current(known.id)
             self.adding_finished.emit(self._added, self._known)
-
-    def _insert_slice(self) -> None:
-        batch = [self._pending.popleft() for _ in range(min(SLICE, len(self._pending)))]
-        if batch:
-            self._pending_paths.difference_update(item.path for item in batch)
-            self._insert(len(self._items), batch)
-            self._added += len(batch)
-            if self._select_first_added or self._current_id is None:
-                self._select_first_added = False
-                self.set_current(batch[0].id)
-        if not self._pending:
-            self._slicer.stop()
-            if batch:
-                self.adding_finished.emit(self._added, self._known)
 
     def _insert(self, row: int, items: Sequence[Item]) -> None:
         self.about_to_insert.emit(row, row + len(items) - 1)
@@ -370,7 +367,7 @@ class Session(QObject):
     def known_ids(self) -> set[str]:
         """Ids in the queue or still within reach of undo, and keys of what is put aside: their results must not be thrown
         away."""
-        items = [*self._items, *self._pending, *(item for removed in self._undo for item in removed.items)]
+        items = [*self._items, *(item for removed in self._undo for item in removed.items)]
         return {item.id for item in items} | {item.kept.key for item in items if item.kept is not None}
 
     # --- keeping -----------------------------------------------------------------------------
@@ -382,7 +379,8 @@ class Session(QObject):
             self._saver.start()
 
     def _snapshot(self) -> tuple[list[Item], str | None]:
-        return [*self._items, *self._pending], self._current_id
+        waiting = (Item(path, origin=origin) for path, origin in self._pending if path not in self._paths)
+        return [*self._items, *waiting], self._current_id
 
     def _save_in_background(self) -> None:
         assert self._file is not None
