@@ -34,6 +34,7 @@ FindMask = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _ROUGH = 0.5  # share of the masks given that are as rough as a painted one
 _REDUCED = 1.8  # a camera's picture is larger than what is made of it by up to this
 _COMPRESSED, _QUALITY = 0.8, (55, 97)  # share of JPEGs, and their quality
+_SHARP_PX, _SHARP = (0.5, 1.5), (0.2, 1.5)  # radius and amount of a camera's sharpening
 _NOISE = 0.02  # largest standard deviation of a camera's noise at mid-grey, of 1
 _SOFT_PX = (
     0.8,
@@ -170,6 +171,7 @@ class SampleSource(Source):
     masks: MaskPool | None = None  # of pairs
     camera_share: float = 0.0  # see :func:`_camera`
     noise_share: float = 0.0  # see :func:`_noisy`
+    sharp_share: float = 0.0  # see :func:`_sharpened`
     soft_share: float = 0.0  # see :func:`_out_of_focus`
     degrade_pair: PairDegradation | None = None  # instead of ``degrade``, where the truth is made with it
     margin_px: int = 0  # around a crop, for ``degrade_pair``
@@ -252,6 +254,10 @@ class _Camera:
             self.quality = int(self.rng.integers(*_QUALITY)) if self.rng.random() < _COMPRESSED else 0
         if source.noise_share and self.rng.random() < source.noise_share:
             self.noise = float(self.rng.uniform(0, _NOISE))
+        self.sharp = (0.0, 0.0)  # radius and amount
+        hand = np.random.default_rng([source.seed, 6, index])  # of its own, as that of the focus
+        if source.sharp_share and hand.random() < source.sharp_share:
+            self.sharp = (float(hand.uniform(*_SHARP_PX)), float(hand.uniform(*_SHARP)))
 
     def take(
         self, degraded: list[np.ndarray], cleans: list[np.ndarray], masks: list[np.ndarray]
@@ -263,12 +269,19 @@ class _Camera:
                 [_noisy(side, clean, noise, self.noise) for side, clean, noise in zip(sides, cleans, fields, strict=True)]
                 for sides in (degraded, cleans)
             )  # fmt: skip
-        if self.edge_px == self.patch_px and not self.quality:
-            return degraded, cleans, masks
-        taken = [
-            [_camera(part, self.patch_px, self.quality) for part in parts] for parts in (degraded, cleans)
-        ]
-        return taken[0], taken[1], [_camera(part, self.patch_px, 0) for part in masks]
+        if self.edge_px != self.patch_px:
+            degraded, cleans, masks = (
+                [_reduced(part, self.patch_px) for part in parts] for parts in (degraded, cleans, masks)
+            )
+        if self.sharp[1]:
+            degraded, cleans = (
+                [_sharpened(part, *self.sharp) for part in parts] for parts in (degraded, cleans)
+            )
+        if self.quality:
+            degraded, cleans = (
+                [_packed(part, self.quality) for part in parts] for parts in (degraded, cleans)
+            )
+        return degraded, cleans, masks
 
 
 @dataclass(frozen=True)
@@ -332,22 +345,31 @@ class MixedSource(Source):
         return self.first.photo(index - before)
 
 
-def _camera(picture: np.ndarray, edge_px: int, quality: int) -> np.ndarray:
-    """``picture`` (N, N, 3) or (N, N), float32 in 0..1, reduced to ``edge_px``; as a JPEG where ``quality`` is not 0.
+# Damage in a photo went through the camera with the scene. Drawn onto a finished file it stands out, sharp on
+# what is soft, unpacked on what was packed, and a network learns to see that instead. Both sides of a
+# sample go through alike, so that nothing but the damage is to be undone.
 
-    Damage in a photo went through the camera with the scene. Drawn onto a finished file it stands out, sharp on
-    what is soft, unpacked on what was packed, and a network learns to see that instead. Both sides of a
-    sample go through alike, so that nothing but the damage is to be undone.
-    """
-    if picture.shape[0] != edge_px:
-        picture = cv2.resize(picture, (edge_px, edge_px), interpolation=cv2.INTER_AREA)
-    if quality:
-        levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-        ok, data = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if ok:
-            found = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-            return _unit(np.ascontiguousarray(found[..., ::-1]))
-    return np.clip(picture, 0, 1)
+
+def _reduced(picture: np.ndarray, edge_px: int) -> np.ndarray:
+    """(N, N, 3) or (N, N), float32 in 0..1, as a picture ``edge_px`` wide."""
+    return np.clip(cv2.resize(picture, (edge_px, edge_px), interpolation=cv2.INTER_AREA), 0, 1)
+
+
+def _sharpened(picture: np.ndarray, radius_px: float, amount: float) -> np.ndarray:
+    """(N, N, 3) float32 in 0..1 after an unsharp mask, which phones and newspapers lay over all they show: streaks in
+    it have dark rims that rain as it falls has not."""
+    soft = cv2.GaussianBlur(picture, (0, 0), radius_px, borderType=cv2.BORDER_REFLECT)
+    return np.clip(picture + np.float32(amount) * (picture - soft), 0, 1)
+
+
+def _packed(picture: np.ndarray, quality: int) -> np.ndarray:
+    """(N, N, 3) float32 in 0..1 after being a JPEG."""
+    levels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    ok, data = cv2.imencode(".jpg", levels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        return picture
+    found = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return _unit(np.ascontiguousarray(found[..., ::-1]))
 
 
 def _out_of_focus(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:

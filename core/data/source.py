@@ -11,14 +11,24 @@ KINDS = ("drawn", "layers", "pairs", "clean")
 """Damage that is drawn, published layers of it, real or rendered pairs, photos that must come back as they went in."""
 
 _TAKES: Mapping[str, frozenset[str]] = {
-    "drawn": frozenset({"folders", "soft_share", "camera_share", "noise_share", "degradation"}),
-    "layers": frozenset({"folders", "layers", "soft_share", "camera_share", "noise_share", "degradation"}),
-    "pairs": frozenset({"folders", "hold_out", "camera_share", "noise_share"}),
-    "clean": frozenset({"folders", "soft_share", "camera_share", "noise_share"}),
+    "drawn": frozenset(
+        {"folders", "soft_share", "camera_share", "sharp_share", "noise_share", "degradation"}
+    ),
+    "layers": frozenset(
+        {"folders", "layers", "soft_share", "camera_share", "sharp_share", "noise_share", "degradation"}
+    ),
+    "pairs": frozenset({"folders", "hold_out", "camera_share", "sharp_share", "noise_share"}),
+    "clean": frozenset({"folders", "soft_share", "camera_share", "sharp_share", "noise_share"}),
 }
 
 
-_MOST: Mapping[str, float] = {"hold_out": 0.9, "soft_share": 1.0, "camera_share": 1.0, "noise_share": 1.0}
+_MOST: Mapping[str, float] = {
+    "hold_out": 0.9,
+    "soft_share": 1.0,
+    "camera_share": 1.0,
+    "sharp_share": 1.0,
+    "noise_share": 1.0,
+}
 
 
 class DataSourceError(ValueError):
@@ -42,8 +52,8 @@ class DataSource:
         layers: for kind layers, the folder of grey pictures of what rain added.
         hold_out: for kind pairs, the share of scenes kept to validate on, 0 to 0.9.
         soft_share: share of the samples whose photo lies out of focus, whole or in parts, behind the damage; 0 to 1.
-        camera_share, noise_share: shares of the samples that are reduced and compressed, and made noisy, after
-            the damage, the clean side alike; 0 to 1.
+        camera_share, sharp_share, noise_share: shares of the samples that are reduced and compressed, sharpened,
+            and made noisy, after the damage, the clean side alike; 0 to 1.
         degradation: parameters of the damage, in place of the recipe's own.
     """
 
@@ -54,6 +64,7 @@ class DataSource:
     hold_out: float = 0.0
     soft_share: float = 0.0
     camera_share: float = 0.0
+    sharp_share: float = 0.0
     noise_share: float = 0.0
     degradation: Mapping[str, Any] = field(default_factory=dict)
 
@@ -144,6 +155,7 @@ _DEFAULTS: dict[str, Any] = {
     "hold_out": 0.0,
     "soft_share": 0.0,
     "camera_share": 0.0,
+    "sharp_share": 0.0,
     "noise_share": 0.0,
     "degradation": {},
 }

@@ -215,7 +215,7 @@ def _damaged_source(
     return SampleSource(
         photos, None, damage.degrade, recipe.patch_px, recipe.seed, recipe.crops_per_photo,
         recipe.guidance_share if damage.has_mask else 0.0, camera_share=source.camera_share,
-        noise_share=source.noise_share, soft_share=source.soft_share, degrade_pair=damage.pair,
+        sharp_share=source.sharp_share, noise_share=source.noise_share, soft_share=source.soft_share, degrade_pair=damage.pair,
         margin_px=damage.margin_px,
     )  # fmt: skip
 

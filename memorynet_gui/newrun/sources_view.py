@@ -66,6 +66,9 @@ class _Rows:
     camera_share: float = parameter(
         0.0, "Camera", "Share of samples that are reduced and compressed afterwards, both sides alike"
     )
+    sharp_share: float = parameter(
+        0.0, "Sharpened", "Share of samples that are sharpened afterwards, as phones do, both sides alike"
+    )
     noise_share: float = parameter(
         0.0, "Noise", "Share of samples that get a camera's noise afterwards, both sides alike"
     )
