@@ -145,6 +145,25 @@ def test_photos_out_of_focus_are_soft_on_both_sides_and_the_damage_stays_sharp(d
     assert 8 < same < 32  # the others are as they were without it
 
 
+def test_sharpening_steepens_both_sides_alike_and_leaves_all_else_as_it_was(data: Path) -> None:
+    plain, _, _ = read_data(recipe(LAYERS), (data,))
+    sharp, _, _ = read_data(recipe(replace(LAYERS, sharp_share=1.0)), (data,))
+    steep = lambda picture: float(np.abs(np.diff(picture, axis=1)).mean())  # noqa: E731
+    gains = []
+    for index in range(12):
+        ((rainy, clean, _),), ((rainy_sharp, clean_sharp, _),) = plain.photo(index), sharp.photo(index)
+        gains.append((steep(rainy_sharp) / steep(rainy), steep(clean_sharp) / steep(clean)))
+        assert 0 <= min(rainy_sharp.min(), clean_sharp.min())
+        assert max(rainy_sharp.max(), clean_sharp.max()) <= 1
+    assert all(rainy > 1 and clean > 1 for rainy, clean in gains)
+    half, _, _ = read_data(recipe(replace(LAYERS, sharp_share=0.5)), (data,))
+    same = sum(np.array_equal(half.photo(n)[0][1], plain.photo(n)[0][1]) for n in range(40))
+    assert 8 < same < 32  # the others are as they were without it
+    untouched, _, _ = read_data(recipe(replace(CLEAN, sharp_share=1.0)), (data,))
+    ((degraded, clean, _),) = untouched.photo(3)
+    assert np.array_equal(degraded, clean)
+
+
 def test_layers_only_add_light_where_nothing_veils() -> None:
     layers = [np.zeros((40, 40), np.uint8)]
     layers[0][:, 18:22] = 200
