@@ -281,7 +281,9 @@ class CurveCard(QFrame):
             if point is not None:
                 key = f"{self.chart.key}/{line.series}"
                 text = line.text(point[1] * line.scale)
-                entries.append(Entry(key, line.title, text, self._colour(line), not self.is_hidden(line)))
+                entries.append(
+                    Entry(key, line.title, text, self._colour(line), not self.is_hidden(line), line.dash)
+                )
         for number, other in enumerate(state.others):
             grey = self._tone.grey(number)
             entries.append(Entry(other.key, other.name, "", grey, other.key not in state.hidden))

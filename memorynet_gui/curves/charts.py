@@ -48,6 +48,7 @@ class Line:
     axis: str = LEFT
     scale: float = 1.0  # from the series' unit to the axis'
     is_main: bool = True  # drawn for other runs, too, and raw behind its smoothed course
+    dash: tuple[float, ...] = ()  # where its colour is that of another one, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ PALETTE: Mapping[str, tuple[str, str]] = MappingProxyType(
         "brown": ("#b3957a", "#7a5636"),
     }
 )
+DASHED, DOTTED = (5.0, 3.0), (2.0, 3.0)
 OTHERS: tuple[tuple[str, str], ...] = (("#8c8c8c", "#8a8a8a"), ("#6f6f6f", "#a6a6a6"), ("#b0b0b0", "#6e6e6e"))
 """Greys (on dark, on light) of the runs laid under the one at hand."""
 
@@ -93,6 +95,8 @@ CHARTS: tuple[Chart, ...] = (
             Line("polarity", "polarity", "rose", is_main=False),
             Line("polarity_truth", "truth's polarity", "brown", is_main=False),
             Line("balance", "balance", "green", is_main=False),
+            Line("smooth", "smooth", "teal", is_main=False, dash=DASHED),
+            Line("spread", "spread", "violet", is_main=False, dash=DASHED),
         ),
         _STEPS_WAIT,
         can_log=True,

@@ -10,14 +10,25 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
-from memorynet_gui.curves.charts import CHARTS, LEFT, OTHERS, PALETTE, Chart, Line, colour, padded
+from memorynet_gui.curves.charts import (
+    CHARTS,
+    DASHED,
+    DOTTED,
+    LEFT,
+    OTHERS,
+    PALETTE,
+    Chart,
+    Line,
+    colour,
+    padded,
+)
 from memorynet_gui.curves.plot import Stroke, polygon, zigzag
 from memorynet_gui.curves.series import Series, View
 from memorynet_gui.curves.store import CurveStore
 from memorynet_gui.look.tokens import DARK, LIGHT
 
 _DIM = 0.38  # of the raw course behind the smoothed one
-_DASHES: tuple[tuple[float, ...], ...] = ((), (5.0, 3.0), (2.0, 3.0))  # curves of one other run, all grey
+_DASHES: tuple[tuple[float, ...], ...] = ((), DASHED, DOTTED)  # curves of one other run, all grey
 _POINTS_FOR_DOTS = 40
 
 
@@ -92,7 +103,7 @@ def lines_of(chart: Chart, state: State) -> tuple[Line, ...]:
     names = tuple(PALETTE)
     extra = (name for name in state.run.store.step_names if name not in known)
     return chart.lines + tuple(
-        Line(name, name.replace("_", " "), names[at % len(names)], is_main=False)
+        Line(name, name.replace("_", " "), names[at % len(names)], is_main=False, dash=DOTTED)
         for at, name in enumerate(extra)
     )
 
@@ -138,7 +149,9 @@ def collect(chart: Chart, state: State, tone: Tone, columns: int) -> list[Drawn]
         view = _view(chart, state, store, line, columns, smoothed)
         if view is not None:
             weight = 3 if line.is_main else 2
-            found.append(Drawn(line, view, tone.of(line), weight if chart.smooths is smoothed else 1))
+            found.append(
+                Drawn(line, view, tone.of(line), weight if chart.smooths is smoothed else 1, line.dash)
+            )
     return found
 
 

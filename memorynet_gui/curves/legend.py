@@ -36,6 +36,7 @@ class Entry:
     value: str
     colour: QColor
     is_shown: bool = True
+    dash: tuple[float, ...] = ()
 
 
 class Legend(QWidget):
@@ -143,7 +144,10 @@ class Legend(QWidget):
         off = self.palette().color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text)
         middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         for rect, entry in self._places:
-            painter.setPen(QPen(entry.colour if entry.is_shown else off, 2.5 if entry.is_shown else 1))
+            pen = QPen(entry.colour if entry.is_shown else off, 2.5 if entry.is_shown else 1)
+            if entry.dash:
+                pen.setDashPattern([part / 2.5 for part in entry.dash])
+            painter.setPen(pen)
             y = rect.center().y()
             painter.drawLine(QPointF(rect.left() + 1, y), QPointF(rect.left() + _SWATCH_PX - 1, y))
             value = self._widths.get(entry.key, 0.0)

@@ -153,7 +153,7 @@ def test_sharpening_steepens_both_sides_alike_and_leaves_all_else_as_it_was(data
     for index in range(12):
         ((rainy, clean, _),), ((rainy_sharp, clean_sharp, _),) = plain.photo(index), sharp.photo(index)
         gains.append((steep(rainy_sharp) / steep(rainy), steep(clean_sharp) / steep(clean)))
-        assert 0 <= min(rainy_sharp.min(), clean_sharp.min())
+        assert min(rainy_sharp.min(), clean_sharp.min()) >= 0
         assert max(rainy_sharp.max(), clean_sharp.max()) <= 1
     assert all(rainy > 1 and clean > 1 for rainy, clean in gains)
     half, _, _ = read_data(recipe(replace(LAYERS, sharp_share=0.5)), (data,))

@@ -278,6 +278,25 @@ def test_terms_nobody_has_described_are_shown_with_the_loss(desk: Desk) -> None:
     wait_until(lambda: any(entry.name == "new term" for entry in desk.board._cards[0].legend.entries))
 
 
+def test_no_two_terms_of_the_loss_look_alike(desk: Desk) -> None:
+    terms = (
+        "pixel",
+        "edge",
+        "contrastive",
+        "polarity",
+        "polarity_truth",
+        "balance",
+        "smooth",
+        "spread",
+        "new_term",
+    )
+    desk.store.append(step_done(610, terms=dict.fromkeys(terms, 0.01)))
+    card = desk.board._cards[0]
+    wait_until(lambda: any(entry.name == "new term" for entry in card.legend.entries))
+    looks = [(entry.colour.name(), entry.dash) for entry in card.legend.entries]
+    assert len(looks) == len(terms) + 1 and len(set(looks)) == len(looks)
+
+
 def test_other_runs_lie_under_it_in_grey_with_their_names(desk: Desk) -> None:
     other, third = a_run(80, 1), a_run(20, 2)
     before = len(desk.board._cards[1].plot.canvas.scene_shown.strokes)
