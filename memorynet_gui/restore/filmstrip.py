@@ -143,6 +143,8 @@ def spoken_state(item: Item, batch: str = "") -> str:
             return item.problem.sentence if item.problem else "needs a look"
         case ItemState.CANCELLED:
             return "cancelled; restore it again whenever you like"
+        case ItemState.LEFT:
+            return "left as it is, as you said; restore it whenever you like"
     told = item.look.words if item.look is not None else ""
     state = f"waits its turn: {batch}" if batch else "not restored yet"
     return f"{told}; {state}" if told else state

@@ -167,13 +167,15 @@ class Inspector(QWidget):
             if item.look.choice.task == wanted:  # of another task nothing is said while it is looked at anew
                 verdict, task = item.look.verdict, item.look.choice.task
         told = words(verdict, task, restored=done) if verdict is not None else ""
+        if item is not None and item.state is ItemState.LEFT:
+            told = "Left as it is, as you said"
         self._verdict.setVisible(bool(told) or is_auto)
         self.verdict_words.setVisible(bool(told))
         self.verdict_note.setVisible(False)
-        if verdict is None or not told:
-            return
         self.verdict_words.setText(told)
-        self.verdict_words.setToolTip(behind(verdict))
+        self.verdict_words.setToolTip(behind(verdict) if verdict is not None else "")
+        if verdict is None:
+            return
         if done or verdict.found == NOTHING:
             note = advice(verdict, task)
         elif tasks.of(task).takes_masks and item is not None and not item.mask:

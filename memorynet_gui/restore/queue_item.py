@@ -41,6 +41,7 @@ class ItemState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    LEFT = "left"  # a person said that nothing of it is to go
 
 
 class Origin(StrEnum):
@@ -192,6 +193,7 @@ class Item:
     look: LookNote | None = None  # of this start only, like what follows
     kept: Kept | None = None  # another result, put aside
     said: str = ""  # the task that a person said it needs, where the photo is to say that itself
+    left: str = ""  # the task that it was left out of; what is chosen then, also Auto
 
     @property
     def name(self) -> str:
@@ -234,6 +236,7 @@ class Item:
             else "✓",
             ItemState.FAILED: "⚠ not sure" if self.asks else "⚠ retry",
             ItemState.CANCELLED: "cancelled",
+            ItemState.LEFT: "left as it is",
         }[self.state]
 
 
@@ -256,7 +259,7 @@ def item_as_json(item: Item) -> dict[str, Any]:
         found["saved"] = {**asdict(item.saved), "path": str(item.saved.path), "options": options}
     if item.receipt:
         found["receipt"] = [asdict(line) for line in item.receipt]
-    for key in ("mask", "only"):
+    for key in ("mask", "only", "left"):
         if getattr(item, key):
             found[key] = getattr(item, key)
     if item.reference is not None:
@@ -287,6 +290,7 @@ def item_from_json(data: Mapping[str, Any]) -> Item:
         mask=_mask_name(data.get("mask", "")),
         only=_mask_name(data.get("only", "")),
         kept=_kept_from_json(data["kept"]) if data.get("kept") else None,
+        left=str(data.get("left", "")),
     )
 
 

@@ -35,6 +35,7 @@ class Summary:
     failed: int  # those that only ask something are not among them
     cancelled: int
     asking: int = 0  # what they show could not be told
+    left: int = 0  # somebody said that they stay as they are
 
     @property
     def text(self) -> str:
@@ -50,6 +51,8 @@ class Summary:
             parts.append(f"{self.asking:,} ask{'s' if self.asking == 1 else ''}")
         if self.cancelled:
             parts.append(f"{self.cancelled:,} cancelled")
+        if self.left:
+            parts.append(f"{self.left:,} left as {'it is' if self.left == 1 else 'they are'}")
         return " · ".join(parts)
 
 
@@ -150,6 +153,7 @@ class Session(QObject):
             count[ItemState.FAILED] - self._asking,
             count[ItemState.CANCELLED],
             self._asking,
+            count[ItemState.LEFT],
         )
 
     def _count(self, item: Item, by: int) -> None:
@@ -255,10 +259,10 @@ class Session(QObject):
         return len(changed_rows)
 
     def set_waiting(self, item_ids: Iterable[str]) -> int:
-        """Queue photos (again): failed, cancelled and finished ones become waiting. Running ones stay."""
+        """Queue photos (again): failed, cancelled, finished ones and those left out become waiting. Running ones stay."""
         busy = (ItemState.RUNNING, ItemState.WAITING)
         again = [item.id for item in map(self.get, item_ids) if item is not None and item.state not in busy]
-        return self.update_many(again, state=ItemState.WAITING, problem=None, tile=0, tile_count=0)
+        return self.update_many(again, state=ItemState.WAITING, problem=None, left="", tile=0, tile_count=0)
 
     def set_current(self, item_id: str | None) -> None:
         if item_id is not None and self.row_of(item_id) is None:

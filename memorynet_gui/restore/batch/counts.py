@@ -31,7 +31,12 @@ class Counts(QObject):
     @property
     def again(self) -> int:
         """Restored photos of which the present settings would make another picture."""
-        return self._again if self._session.summary.done else 0
+        return self._again if self._any else 0
+
+    @property
+    def _any(self) -> bool:
+        summary = self._session.summary
+        return summary.done + summary.left > 0
 
     def soon(self) -> None:
         self._rest.start()
@@ -40,9 +45,8 @@ class Counts(QObject):
         self._rest.stop()
 
     def _count(self) -> None:
-        done = self._session.summary.done > 0
-        self.unsaved_counted.emit(len(self._saver.unsaved()) if done else 0)
+        self.unsaved_counted.emit(len(self._saver.unsaved()) if self._session.summary.done else 0)
         before = self._again
-        self._again = len(outdated(self._session.items(), self._choices.choice())) if done else 0
+        self._again = len(outdated(self._session.items(), self._choices.choice())) if self._any else 0
         if self._again != before:
             self.again_changed.emit()

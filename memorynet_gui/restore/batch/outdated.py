@@ -10,13 +10,23 @@ from memorynet_gui.restore.queue_item import Item, ItemState, setting_words
 
 
 def outdated(items: Iterable[Item], choice: Choice) -> list[str]:
-    """Ids of the restored photos of which ``choice`` would make another picture, in their order; none without a model."""
-    return [item.id for item in items if _differing(item, choice)] if choice.model else []
+    """Ids of the restored photos of which ``choice`` would make another picture, and of those left out of another task, in
+    their order; none without a model."""
+    return (
+        [item.id for item in items if _differing(item, choice) or _wanted(item, choice)]
+        if choice.model
+        else []
+    )
 
 
 def made_with(item: Item, choice: Choice) -> str:
     """What of the old settings differs, in words: "thoroughness normal, full size"; empty when nothing does."""
     return ", ".join(_differing(item, choice))
+
+
+def _wanted(item: Item, choice: Choice) -> bool:
+    """Whether a photo was left as it is for another task: that says nothing of this one."""
+    return item.state is ItemState.LEFT and item.left != choice.task
 
 
 def _differing(item: Item, choice: Choice) -> list[str]:

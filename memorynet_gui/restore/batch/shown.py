@@ -30,10 +30,11 @@ def found(item: Item) -> str | None:
     return item.look.verdict.found if item.look is not None else None
 
 
+_NOT_RESTORED = (ItemState.WAITING, ItemState.CANCELLED, ItemState.LEFT)
 FILTERS: Mapping[str, tuple[str, Callable[[Item], bool]]] = MappingProxyType(
     {
         ALL: ("All photos", lambda _item: True),
-        "todo": ("Not restored", lambda item: item.state in (ItemState.WAITING, ItemState.CANCELLED)),
+        "todo": ("Not restored", lambda item: item.state in _NOT_RESTORED),
         "failed": ("Need a look", lambda item: item.state is ItemState.FAILED),
         "unsaved": ("Not saved", lambda item: item.wants_saving),
         "nothing": ("Nothing found", lambda item: found(item) == "nothing"),
@@ -49,6 +50,7 @@ _STATES = {
     ItemState.CANCELLED: 2,
     ItemState.WAITING: 3,
     ItemState.DONE: 4,
+    ItemState.LEFT: 5,
 }
 ORDERS: Mapping[str, tuple[str, Callable[[Item], Any] | None]] = MappingProxyType(
     {

@@ -237,8 +237,9 @@ class GuessReview(QObject):
         self.closed.emit()
 
     def go(self) -> None:
-        """Restore all that is not left out; guesses that nobody has looked at are used as they are."""
-        if not self.active or not self.to_restore:
+        """Restore all that is not left out, which the list then says of it; guesses that nobody has looked at are used as
+        they are."""
+        if not self.active:
             return
         if self._ours:  # the worker is free once it has stopped
             self._runs_after = True
@@ -250,8 +251,13 @@ class GuessReview(QObject):
         out = {tile.item_id for tile in self.tiles if tile.state is TileState.OUT}
         ids = [item_id for item_id in self._batch if item_id not in out]
         choice = self._choice
+        assert choice is not None
+        items = [item for item in map(self._session.get, out) if item is not None]
+        left = [item.id for item in items if item.state is not ItemState.DONE]
+        self._session.update_many(left, state=ItemState.LEFT, left=choice.task, problem=None)
         self._clear()
-        self.wanted.emit(ids, choice)
+        if ids:
+            self.wanted.emit(ids, choice)
 
     # --- what is done with a tile ------------------------------------------------------------------
 

@@ -97,9 +97,10 @@ class ReviewView(QWidget):
         self.progress.setVisible(review.looking)
         self.stop.setVisible(review.looking)
         number = review.to_restore
-        self.go.setText(f"Restore {number:,}" if number != 1 else "Restore 1")
-        self.go.setAccessibleName(f"Restore {number:,} photo{'s' if number != 1 else ''}")
-        self.go.setEnabled(number > 0)
+        self.go.setText(f"Restore {number:,}" if number else "Leave all as they are")
+        self.go.setAccessibleName(
+            f"Restore {number:,} photo{'s' if number != 1 else ''}" if number else self.go.text()
+        )
         tiles = [review.tiles[row] for row in self.list.selected_rows() if row < len(review.tiles)]
         self.accept.setEnabled(
             any(tile.state in (TileState.GUESS, TileState.OUT, TileState.WAITS) for tile in tiles)

@@ -17,11 +17,12 @@ from core.images import io as image_io
 from core.jobs import JobControl
 from core.restoring import shadow_guess
 from memorynet_gui.compare.masks.mask import Brush
+from memorynet_gui.restore.batch.shown import FILTERS
 from memorynet_gui.restore.masks import desk as mask_desk
 from memorynet_gui.restore.masks import guessing
 from memorynet_gui.restore.masks.review import GuessReview, TileState
 from memorynet_gui.restore.masks.tiles import button_rects, photo_rect
-from memorynet_gui.restore.queue_item import ItemState
+from memorynet_gui.restore.queue_item import ItemState, read_queue, write_queue
 from tests.restore_page_kit import Desk, desk, wait, write
 from tests.restoring.test_shadow_light import disc, ground, levels
 
@@ -138,10 +139,40 @@ def test_guesses_are_looked_at_before_the_run(at: Desk, shots: Callable[..., lis
     assert not at.page.review.active and at.page.canvas.isVisible()
     assert at.item(a).result.choice.scale == "1", "as it is chosen when the batch begins"  # type: ignore[union-attr]
     assert [at.item(path).state for path in (a, b, c, none)] == [
-        ItemState.DONE, ItemState.WAITING, ItemState.DONE, ItemState.DONE,
+        ItemState.DONE, ItemState.LEFT, ItemState.DONE, ItemState.DONE,
     ]  # fmt: skip
     made = {path: at.item(path).result for path in (a, c)}
     assert all(note is not None and note.mask_name == at.item(path).mask for path, note in made.items())
+
+
+def test_what_was_left_out_says_so_and_is_not_asked_again(
+    at: Desk, shots: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    a, b = shots("a", "b")
+    opened(at, a, b)
+    for _ in range(2):
+        click(at.page.review.view.leave)
+    assert at.page.review.view.go.text() == "Leave all as they are"
+    click(at.page.review.view.go)
+    assert not at.page.review.active and not at.page.flow.busy
+    assert [(item.state, item.status) for item in at.page.session.items()] == [
+        (ItemState.LEFT, "left as it is")
+    ] * 2
+    assert at.page.session.summary.text == "2 photos · 2 left as they are"
+    assert at.panel.verdict_words.text() == "Left as it is, as you said"
+    assert [found for found, keeps in FILTERS.items() if keeps[1](at.item(a))] == ["all", "todo"]
+    assert not at.page.can("run_all"), "they are not asked about again"
+
+    file = tmp_path / "queue.json"
+    write_queue(file, at.page.session.items(), None)
+    assert [(item.state, item.left) for item in read_queue(file)[0]] == [(ItemState.LEFT, "deshadow")] * 2
+
+    choices = at.panel.choices
+    choices.task.setCurrentIndex(choices.task.findData("derain"))
+    wait(lambda: at.page.counts.again == 2)
+    at.page.handle("run_all")
+    at.wait_idle()
+    assert at.states() == ["done"] * 2, "that no shadow is to go says nothing of rain"
 
 
 def test_every_button_of_a_tile_can_be_clicked_and_taken_back(
@@ -278,8 +309,6 @@ def test_under_auto_those_that_are_called_shadows_are_looked_at(
     assert not review(at).begin(ids, choices.choice()), "nobody has called them shadows"
     at.page.session.update_many([ids[0], ids[2]], said="deshadow")
     at.page.session.update_many([ids[1]], said="derain")
-    run: list[tuple[list[str], str]] = []
-    monkeypatch.setattr(at.page.flow, "run_these", lambda ids, choice: run.append((ids, choice.task)))
     assert review(at).begin(ids, choices.choice())
     wait(lambda: not review(at).looking)
     assert [tile.path for tile in review(at).tiles] == [a, b]
@@ -288,6 +317,8 @@ def test_under_auto_those_that_are_called_shadows_are_looked_at(
     choices.scale.combo.setCurrentIndex(choices.scale.combo.findData("1/2"))
     assert review(at).active, "shadows are guessed the same at any scale"
     press(at, KEY.Key_Delete)
-    monkeypatch.setattr(at.page.flow, "run_all", lambda choice: run.append(([], choice.task)))
+    run: list[str] = []
+    monkeypatch.setattr(at.page.flow, "run_all", lambda choice: run.append(choice.task))
     click(at.page.review.view.go)
-    assert run == [(ids[1:], "auto")] and at.item(b).mask and not at.item(a).mask and not at.item(rain).mask
+    assert run == ["auto"] and at.states() == ["left", "waiting", "waiting"]
+    assert at.item(b).mask and not at.item(a).mask and not at.item(rain).mask
