@@ -1,15 +1,17 @@
 """What the memory means: does its negative response find damage, and does a wrong memory hurt?
 
-    python benchmarks/meaning.py MODEL --photos DATA/clean_val [--pairs DATA/bench/shadow_real_dev] [--json FILE]
+    python benchmarks/meaning.py MODEL --photos DATA/clean_val [--pairs DATA/bench/shadow_real_dev] [--seeds 1 2 3]
+        [--response-only] [--json FILE]
 
 Where: every photo is degraded inside a random region only; the negative response of each cell of the memory's
 grid is compared with whether most of the cell lies in the region (area under the ROC curve, 0.5 is chance), before
 and after restoration. The rain there is dense and the shadow deep (DENSE), for where nothing falls there is nothing to
 find; the score for damage of every strength stands beside it, and that of an oracle that sees the true difference.
 Clean photos hold shadows, glare and haze of their own, which are no part of the region although they look like damage;
-so the score of the response's rise over the clean photo's own is given too.
-Wrong memory: photos degraded all over are restored with contents exchanged or muted while the
-addresses stay as they are; the loss is against the untouched memory. Everything is seeded. ``--pairs`` takes real pairs
+so the score of the response's rise over the clean photo's own is given too. Where damage falls is a matter of luck, worth 0.01
+of the area either way, so this part is done with every seed and told as the mean, beside it the standard deviation.
+Wrong memory, with the first seed: photos degraded all over are restored with contents exchanged or muted while the
+addresses stay as they are; the loss is against the untouched memory. ``--pairs`` takes real pairs
 for this part: shadows that a clean photo has of its own are in its truth, and a model that takes them too is told wrong.
 """
 
@@ -38,7 +40,7 @@ from core.images import metrics
 from core.model import catalog
 from core.model.checkpoint import load
 from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
-from core.model.memory import RowEdit
+from core.model.memory import Address, RowEdit
 from core.model.network import MemoryNet
 from core.model.tensors import to_pixels, to_tensor
 from core.tasks import TASKS
@@ -57,37 +59,47 @@ def main() -> int:
     parser.add_argument("model", help="name or folder")
     parser.add_argument("--photos", type=Path, required=True, help="folder of clean photos")
     parser.add_argument("--pairs", type=Path, help="folder of real pairs to try wrong memories on")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--response-only", action="store_true", help="neither slots nor wrong memories")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     model = load(catalog.resolve(options.model))
     photos = [centre(image_io.read(path).pixels) for path in image_io.find_images(options.photos, False)]
-    if options.pairs is None:
-        pairs = [
-            (degraded(model.task, photo, np.random.default_rng([options.seed, 1, index])), photo)
-            for index, photo in enumerate(photos)
-        ]
-    else:
-        pairs = [
-            (centre(image_io.read(pair.input).pixels), centre(image_io.read(pair.target).pixels))
-            for pair in find_pairs(options.pairs).pairs
-        ]
     with torch.inference_mode():
         found = {
             "model": model.name,
             "task": model.task,
             "photos": len(photos),
-            "seed": options.seed,
-            "where": where(model.network, model.task, photos, options.seed),
-            "where_of_every_strength": where(model.network, model.task, photos, options.seed, dense=False),
-            "addressing": addressing(model.network, [pair[0] for pair in pairs], options.seed),
-            "wrong_memory_on": f"{len(pairs)} {'real' if options.pairs else 'synthetic'} pairs",
-            "wrong_memory": wrong_memory(model.network, model.task, pairs, options.seed),
+            "seeds": options.seeds,
+            **responses(model.network, model.task, photos, options.seeds),
         }
-    print(as_text(found))
+        print(response_text(found), flush=True)
+        if not options.response_only:
+            pairs = pairs_of(model.task, photos, options.pairs, options.seeds[0])
+            found |= {
+                "addressing": addressing(model.network, [pair[0] for pair in pairs], options.seeds[0]),
+                "wrong_memory_on": f"{len(pairs)} {'real' if options.pairs else 'synthetic'} pairs",
+                "wrong_memory": wrong_memory(model.network, model.task, pairs, options.seeds[0]),
+            }
+            print(memory_text(found))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def pairs_of(
+    task: str, photos: list[np.ndarray], folder: Path | None, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What wrong memories are tried on: damaged and undamaged, real ones of ``folder`` or the photos damaged all over."""
+    if folder is None:
+        return [
+            (degraded(task, photo, np.random.default_rng([seed, 1, index])), photo)
+            for index, photo in enumerate(photos)
+        ]
+    return [
+        (centre(image_io.read(pair.input).pixels), centre(image_io.read(pair.target).pixels))
+        for pair in find_pairs(folder).pairs
+    ]
 
 
 def centre(pixels: np.ndarray) -> np.ndarray:
@@ -124,10 +136,38 @@ def damaged_inside(
     return np.where(mask[..., None], degraded(task, photo, rng, dense), photo), mask
 
 
+def responses(
+    network: MemoryNet, task: str, photos: list[np.ndarray], seeds: list[int]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """How the negative response finds damage, dense and of every strength: of each number the mean over seeds, its standard
+    deviation, and each seed's own."""
+    clean = [response(network, to_tensor(photo)) for photo in photos]
+    found = {}
+    for name, dense in (("where", True), ("where_of_every_strength", False)):
+        each = [where(network, task, photos, clean, seed, dense) for seed in seeds]
+        found[name] = {key: over_seeds([one[key] for one in each]) for key in each[0]}
+    return found
+
+
+def over_seeds(values: list[float]) -> dict[str, Any]:
+    """The standard deviation is that of a sample; None of one seed."""
+    return {
+        "mean": round(float(np.mean(values)), 4),
+        "std": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None,
+        "each": [round(value, 4) for value in values],
+    }
+
+
 def where(
-    network: MemoryNet, task: str, photos: list[np.ndarray], seed: int, dense: bool = True
-) -> dict[str, Any]:
-    before_all, after_all, inside_all, clean_all, single, oracle = [], [], [], [], [], []
+    network: MemoryNet,
+    task: str,
+    photos: list[np.ndarray],
+    clean: list[np.ndarray],
+    seed: int,
+    dense: bool = True,
+) -> dict[str, float]:
+    """One seed. ``clean`` (h, w) each: the response to the photo undamaged."""
+    before_all, after_all, inside_all, single, oracle = [], [], [], [], []
     for index, photo in enumerate(photos):
         rng = np.random.default_rng([seed, index])
         damaged, mask = damaged_inside(task, photo, rng, dense)
@@ -135,33 +175,38 @@ def where(
         difference = damage_map(x, to_tensor(photo), STRIDE_PX, full_at=10.0)  # never full
         oracle.append(F.max_pool2d(difference.unsqueeze(1), 3, 1, 1).numpy().ravel())
         output = network(x)
-        before = response(network, x)
+        assert output.address is not None
+        before = seen(output.address)
         after = response(network, output.restored.clamp(0, 1))
         share = mask.reshape(mask.shape[0] // STRIDE_PX, STRIDE_PX, -1, STRIDE_PX).mean((1, 3))
         inside = share >= 0.5
         before_all.append(before.ravel())
         after_all.append(after.ravel())
-        clean_all.append(response(network, to_tensor(photo)).ravel())
         inside_all.append(inside.ravel())
         if inside.any() and not inside.all():
             single.append(auroc(before.ravel(), inside.ravel()))
-    before, after, inside, clean = map(np.concatenate, (before_all, after_all, inside_all, clean_all))
+    before, after, inside = map(np.concatenate, (before_all, after_all, inside_all))
+    own = np.concatenate([each.ravel() for each in clean])
     return {
-        "auroc": round(auroc(before, inside), 4),
-        "auroc_oracle": round(auroc(np.concatenate(oracle), inside), 4),
-        "auroc_of_the_rise": round(auroc(before - clean, inside), 4),
-        "auroc_mean_of_photos": round(float(np.mean(single)), 4),
-        "auroc_worst_photo": round(float(np.min(single)), 4),
-        "auroc_after": round(auroc(after, inside), 4),
-        "response_inside_before": round(float(before[inside].mean()), 4),
-        "response_inside_after": round(float(after[inside].mean()), 4),
-        "response_outside_before": round(float(before[~inside].mean()), 4),
+        "auroc": auroc(before, inside),
+        "auroc_oracle": auroc(np.concatenate(oracle), inside),
+        "auroc_of_the_rise": auroc(before - own, inside),
+        "auroc_mean_of_photos": float(np.mean(single)),
+        "auroc_worst_photo": float(np.min(single)),
+        "auroc_after": auroc(after, inside),
+        "response_inside_before": float(before[inside].mean()),
+        "response_inside_after": float(after[inside].mean()),
+        "response_outside_before": float(before[~inside].mean()),
     }
 
 
+def seen(address: Address) -> np.ndarray:
+    """(h, w) in 0..1: the negative response."""
+    return torch.sigmoid(address.polarity_logit)[0].numpy()
+
+
 def response(network: MemoryNet, x: torch.Tensor) -> np.ndarray:
-    """(h, w) in 0..1"""
-    return torch.sigmoid(network.address(x).polarity_logit)[0].numpy()
+    return seen(network.address(x))
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:
@@ -290,22 +335,42 @@ def edits(network: MemoryNet, seed: int) -> dict[str, RowEdit]:
     return found
 
 
-def as_text(found: dict[str, Any]) -> str:
-    at = found["where"]
+RESPONSE = {
+    "auroc": "AUROC of the region, all cells",
+    "auroc_of_the_rise": "AUROC of the rise over the clean photo's own response",
+    "auroc_oracle": "AUROC of the true difference around a cell",
+    "auroc_mean_of_photos": "AUROC, mean of photos",
+    "auroc_worst_photo": "AUROC of the worst photo",
+    "auroc_after": "AUROC after restoration",
+    "response_inside_before": "mean inside the region, before",
+    "response_inside_after": "mean inside the region, after",
+    "response_outside_before": "mean outside, before",
+}
+
+
+def response_text(found: dict[str, Any]) -> str:
+    def row(name: str, value: dict[str, Any]) -> str:
+        spread = "" if value["std"] is None else f" ± {value['std']:.3f}"
+        return f"| {name} | {value['mean']:.3f}{spread} |"
+
+    rows = [row(name, found["where"][key]) for key, name in RESPONSE.items()]
+    rows.insert(1, row("the same, damage of every strength", found["where_of_every_strength"]["auroc"]))
+    seeds = ", ".join(map(str, found["seeds"]))
+    return "\n".join(
+        [
+            f"{found['model']}, {found['photos']} photos, seeds {seeds}",
+            "",
+            "| negative response | value |",
+            "| --- | --- |",
+            *rows,
+            "",
+            f"AUROC of the region, seed by seed: {', '.join(f'{v:.3f}' for v in found['where']['auroc']['each'])}",
+        ]
+    )
+
+
+def memory_text(found: dict[str, Any]) -> str:
     lines = [
-        f"{found['model']}, {found['photos']} photos, seed {found['seed']}",
-        "",
-        "| negative response | value |",
-        "| --- | --- |",
-        f"| AUROC of the region, all cells | {at['auroc']:.3f} |",
-        f"| the same, damage of every strength | {found['where_of_every_strength']['auroc']:.3f} |",
-        f"| AUROC of the rise over the clean photo's own response | {at['auroc_of_the_rise']:.3f} |",
-        f"| AUROC of the true difference around a cell | {at['auroc_oracle']:.3f} |",
-        f"| AUROC, mean of photos (worst) | {at['auroc_mean_of_photos']:.3f} ({at['auroc_worst_photo']:.3f}) |",
-        f"| AUROC after restoration | {at['auroc_after']:.3f} |",
-        f"| mean inside the region, before | {at['response_inside_before']:.3f} |",
-        f"| mean inside the region, after | {at['response_inside_after']:.3f} |",
-        f"| mean outside, before | {at['response_outside_before']:.3f} |",
         "",
         "| strongest slot | kappa of neighbours | chance agreement |",
         "| --- | --- | --- |",

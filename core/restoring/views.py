@@ -77,6 +77,46 @@ def network_input(
     return x, to_tensor(tiling.cut(mask[..., None], region), device)
 
 
+class Gathered:
+    """Where the places of a picture look, put together from its tiles.
+
+    In the picture's own order, not tile by tile: sums in another order round otherwise, and in bf16 the network makes whole
+    levels of that.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self._grid = -(-height // STRIDE_PX), -(-width // STRIDE_PX)
+        self._canvas: dict[str, torch.Tensor] = {}
+
+    def add(
+        self, tile: tiling.Tile, region: tiling.Region, address: Address, guide: torch.Tensor | None
+    ) -> None:
+        """What a tile owns of the ``address`` of ``region`` around it; ``guide`` (1, 1, h, w) is the mask there."""
+        found = {
+            "query": address.query,
+            "value": address.value,
+            "weights": address.weights.transpose(1, 2).unflatten(2, address.query.shape[-2:]),  # (1, R, h, w)
+            "logit": address.polarity_logit.unsqueeze(1),
+        }
+        if guide is not None:
+            found["guide"] = functional.avg_pool2d(guide, STRIDE_PX)
+        for name, values in found.items():
+            if name not in self._canvas:
+                self._canvas[name] = values.new_empty((1, values.shape[1], *self._grid))
+            _put(self._canvas[name], values, tile, region)
+
+    def address(self) -> tuple[Address, torch.Tensor | None]:
+        """Of the whole picture, and what its mask says of each place, once every tile is there."""
+        canvas = self._canvas
+        address = Address(
+            query=canvas["query"],
+            value=canvas["value"],
+            weights=canvas["weights"].flatten(2).transpose(1, 2).contiguous(),
+            polarity_logit=canvas["logit"][:, 0],
+        )
+        return address, canvas.get("guide")
+
+
 def summary_address(
     network: MemoryNet,
     pixels: np.ndarray,
@@ -92,41 +132,20 @@ def summary_address(
     pixels = reduced_copy(pixels)
     mask = None if mask is None else reduced_mask(mask)
     height, width = pixels.shape[:2]
-    canvas: dict[str, torch.Tensor] = {}
+    gathered = Gathered(width, height)
     for tile in tiling.plan(width, height, tile_px, STRIDE_PX):
         region = tiling.window(tile, width, height, network.config.halo_px, STRIDE_PX)
         x, guide = network_input(pixels, mask, region, device)
-        address = network.address(x, guide, between=between)
-        grid = address.query.shape[-2:]
-        found = {
-            "query": address.query,
-            "value": address.value,
-            "weights": address.weights.transpose(1, 2).unflatten(2, grid),  # (1, R, h, w)
-            "logit": address.polarity_logit.unsqueeze(1),
-        }
-        if guide is not None:
-            found["guide"] = functional.avg_pool2d(guide, STRIDE_PX)
-        for name, values in found.items():
-            # in the picture's own order, not piece by piece: sums in another order round otherwise,
-            # and in bf16 the network makes whole levels of that
-            if name not in canvas:
-                size = -(-height // STRIDE_PX), -(-width // STRIDE_PX)
-                canvas[name] = values.new_empty((1, values.shape[1], *size))
-            _put(canvas[name], values, tile, region)
-    address = Address(
-        query=canvas["query"],
-        value=canvas["value"],
-        weights=canvas["weights"].flatten(2).transpose(1, 2).contiguous(),
-        polarity_logit=canvas["logit"][:, 0],
-    )
+        gathered.add(tile, region, network.address(x, guide, between=between), guide)
+    address, guide = gathered.address()
     if taught is not None:
         taught = taughts.reduced(taught, width, height)
         grid = address.query.shape[-2:]
         whole = 0, 0, grid[1] * STRIDE_PX, grid[0] * STRIDE_PX
-        label = taught_on_grid(taught, whole, device, "guide" in canvas)
+        label = taught_on_grid(taught, whole, device, guide is not None)
         assert label is not None
         address = overruled(address, label)
-    return address, canvas.get("guide")
+    return address, guide
 
 
 def taught_on_grid(

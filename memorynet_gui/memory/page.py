@@ -428,7 +428,7 @@ class MemoryPage(Page):
             self.words.setText(twins_words(task, *self.twins.names))
         else:
             found = stage.base.verdict if stage.base is not None else None
-            said = verdict(task, bench.look.before, stage.after, found)
+            said = verdict(task, bench.look.before, stage.after, found, bench.mask, bench.guesses)
             self.words.setText(said.replace(" %", "\u00a0%"))  # a number and its unit stay in one line
 
     def _failed(self, kind: str, error: BaseException) -> None:

@@ -139,6 +139,7 @@ class PlacePanel(QWidget):
         pinned: str,
         by: int = 1,
         slot: SlotShare | None = None,
+        is_kept: bool = False,
     ) -> None:
         """Everything about a place; None empties the panel.
 
@@ -147,7 +148,9 @@ class PlacePanel(QWidget):
             rgb: what the memory sees, (h, w, 3) uint8.
             pinned: the pin's number, "" while the place is only looked at.
             by: how many pixels of the photo are one of what the memory sees, along each edge.
+            is_kept: the photo is left as it is, for nothing was found in it.
         """
+        self._is_kept = is_kept
         shown = look is not None and place is not None and rgb is not None
         self._body.setVisible(shown)
         self._hint.setVisible(not shown)
@@ -171,7 +174,10 @@ class PlacePanel(QWidget):
             ("clean places", self.positive, self.positive_words, positive),
         ):
             row.show_patches(here, near)
-            self._near_titles[kind].setText(words.near_title(near, kind) if near is not None else "")
+            is_its_side = place.damaged == (kind == "damage")
+            self._near_titles[kind].setText(
+                words.near_title(near, kind, is_its_side) if near is not None else ""
+            )
             said.setText(words.near_words(near) if near is not None else "")
         for widget in self._likes:
             widget.setVisible(negative is not None)
@@ -201,8 +207,8 @@ class PlacePanel(QWidget):
         self.sources.show_these(patches)
         # of a slot under the pointer other words are said: what stands below must not move away from under it
         for widget, text in (
-            (self._source_title, words.origin_title(origin, slot)),
-            (self.source_words, words.origin_words(origin)),
+            (self._source_title, words.origin_title(origin, slot, self._is_kept)),
+            (self.source_words, words.origin_words(origin, self._is_kept)),
         ):
             widget.setText(text)
             widget.setMinimumHeight(max(widget.minimumHeight(), widget.heightForWidth(widget.width())))
@@ -218,5 +224,5 @@ class PlacePanel(QWidget):
             self.compared.clear()
             return
         self.channels.setText(words.channel_words(effect.of_memory))
-        self.effect.setText(words.change_words(effect.of_memory))
+        self.effect.setText(words.change_words(effect.of_memory, self._is_kept))
         self.compared.show_images(effect.without_rgb, effect.with_rgb)

@@ -114,6 +114,7 @@ class PlacesDesk(QObject):
             self.pins.number,
             by,
             slot,
+            self.stage.is_kept,
         )
         self.canvas.setAccessibleDescription(f"{panel.title.full}. {panel.judged.text()}")
         effect = self.effects.get(at)

@@ -172,6 +172,12 @@ class MemoryStage(QObject):
         """How much each place of the restored photo still looks like damage."""
         return None if self.after_look is None else self.after_look.before
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether nothing was found in the photo, so that restoring leaves it as it is."""
+        found = self.base.verdict if self.base is not None else None
+        return found is not None and found.unchanged
+
     def _after_came(self, look: MemoryLook) -> None:
         self.after_look = look
         self.changed.emit()

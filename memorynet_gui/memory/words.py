@@ -39,32 +39,47 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def verdict(task: str, before: Response, after: Response | None, found: Verdict | None) -> str:
+def verdict(
+    task: str,
+    before: Response,
+    after: Response | None,
+    found: Verdict | None,
+    mask: np.ndarray | None = None,
+    guesses: bool = False,
+) -> str:
     """Above the photo: where damage was recognised. How much of it is gone only a measured verdict may say: the memory's
     own eye can be wrong in the same place twice.
 
     Args:
         found: of the restoration.
+        mask: (H, W) uint8, where the damage is said to lie; ``guesses``: by the program and not by a person.
     """
     what = damage(task)
     said = verdict_words(found, task) if found is not None else ""
     first = f"{said}. " if said else ""
+    whole = "this photo"
+    if mask is not None:
+        share = percent(float((mask > 127).mean()))
+        first += f"A cast {what} was guessed" if guesses else f"{what.capitalize()} is marked"
+        first += f" on {share} of the photo. "
+        whole = "it"
     if before.area < _HARDLY:
         return (
             f"{first}The memory takes hardly anything here for {what} ({percent(before.area)} of the photo), and what "
             "little lights up may be structure that looks like it."
         )
-    seen = f"{first}The memory takes {percent(before.area)} of this photo for {what}{where_words(before.damaged)}"
+    place_by_place = "Place by place, the memory takes" if mask is not None else "The memory takes"
+    seen = (
+        f"{first}{place_by_place} {percent(before.area)} of {whole} for {what}{where_words(before.damaged)}"
+    )
+    if found is not None and found.unchanged:
+        return f"{seen}; what only looks like {what} may be among it."
     if after is None:
         return f"{seen}. Point at a place to see why."
     still = f"{seen}, and {percent(after.area)} of the restored one"
-    is_told = found is not None and (found.gone is not None or found.unchanged)
-    return (
-        f"{still}."
-        if is_told
-        else f"{still}. That is only its own view: how much is really gone cannot be told, so drag the line over the photo "
-        "and look."
-    )
+    if found is not None and found.gone is not None:
+        return f"{still}."
+    return f"{still}. How much is really gone cannot be told, so drag the line over the photo and look."
 
 
 def where_words(seen: np.ndarray) -> str:
@@ -147,12 +162,17 @@ def read_words(place: PlaceSeen, has_actual: bool) -> str:
     return f"Of what is read here {percent(place.learned)} was learned, {percent(place.actual)} is this photo's own."
 
 
-def near_title(near: NearSamples, kind: str) -> str:
-    """``kind``: "damage" or "clean places". A place that is no more alike than any other is not said to look like it."""
+def near_title(near: NearSamples, kind: str, is_its_side: bool) -> str:
+    """``kind``: "damage" or "clean places". A place that is no more alike than any other is not said to look like it, nor one
+    that the memory takes for the opposite.
+
+    Args:
+        is_its_side: whether the memory takes the place for what these samples are of.
+    """
     stands_out = bool(near.samples) and near.samples[0][1] - near.usual >= STANDS_OUT
     return (
         f"Looks like {'this' if kind == 'damage' else 'these'} {kind}"
-        if stands_out
+        if stands_out and is_its_side
         else f"Most alike of the stored {kind}"
     )
 
@@ -180,9 +200,16 @@ def times(factor: float) -> str:
     return f"{factor:.0f} times" if factor >= 9.95 else f"{factor:.1f} times"
 
 
-def origin_title(origin: Origin, slot: SlotShare | None) -> str:
+def origin_title(origin: Origin, slot: SlotShare | None, is_kept: bool = False) -> str:
+    """``is_kept``: the photo is left as it is, so what is read here is not put in."""
     if slot is not None:
         return f"What {slot.name} holds of your photo"
+    if is_kept:
+        return (
+            "Looks up these places of your photo"
+            if is_told(origin)
+            else "Looks up places all over your photo"
+        )
     return (
         "Rebuilt from these places of your photo" if is_told(origin) else "Rebuilt from all over your photo"
     )
@@ -193,14 +220,14 @@ def is_told(origin: Origin) -> bool:
     return origin.half_from <= _FEW
 
 
-def origin_words(origin: Origin) -> str:
+def origin_words(origin: Origin, is_kept: bool = False) -> str:
     """How much it says that these places give most."""
     if not origin.places:
         return "Nothing of the photo was collected for this place."
     half, most = percent(origin.half_from), times(origin.most)
     if is_told(origin):
         return (
-            f"Half of what is filled in here comes from {half} of the photo. Lines lead to the places that give most: {most} "
+            f"Half of what is {'read' if is_kept else 'filled in'} here comes from {half} of the photo. Lines lead to the places that give most: {most} "
             "as much as an average one."
         )
     return (
@@ -209,14 +236,18 @@ def origin_words(origin: Origin) -> str:
     )
 
 
-def change_words(change: Change) -> str:
-    """What the memory does to the pixels of a place."""
+def change_words(change: Change, is_kept: bool = False) -> str:
+    """What the memory does to the pixels of a place; ``is_kept``: would do, for the photo is left as it is."""
     if not change.is_measurable:
         return "The memory has no measurable effect here."
     mean = sum(change.signed) / 3
-    light = (
-        "it gets brighter" if mean > 0.05 else "it gets darker" if mean < -0.05 else "it keeps its brightness"
-    )
+    light = "brighter" if mean > 0.05 else "darker" if mean < -0.05 else ""
+    if is_kept:
+        by = f"{change.mean:.1f} of 255 levels" + (f", {light}" if light else "")
+        return (
+            f"The memory would change the photo here by {by}; nothing was found in it, so it stays as it is."
+        )
+    light = f"it gets {light}" if light else "it keeps its brightness"
     return f"The memory changes the photo here by {change.mean:.1f} of 255 levels; {light}."
 
 

@@ -41,7 +41,7 @@ from core.restoring.passes import (
     tile_for,
 )
 from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
-from core.restoring.views import is_reduced, network_input, reduced_size, summary_address
+from core.restoring.views import Gathered, is_reduced, network_input, reduced_size, summary_address
 
 
 def look(
@@ -183,9 +183,12 @@ class _Look:
             total = torch.zeros(len(table), dtype=torch.float32)
             passes = 1 if self.restored is None else 2
             count = passes * len(self.tiles)
+            # a large photo's own content comes from a smaller copy, any other's from these very tiles
+            at_once = memory.actual and not is_reduced(self.width, self.height)
+            gathered = Gathered(self.width, self.height) if at_once else None
             for index, tile in enumerate(self.tiles, 1):
                 self.control.checkpoint()
-                place, address = self._owned(self.pixels, self.mask, tile)
+                place, address = self._owned(self.pixels, self.mask, tile, gathered)
                 query[place] = address.query[0].permute(1, 2, 0).float().cpu().numpy()
                 scores = (sharpness * (address.query[0].flatten(1).float().T @ table.T)).cpu()
                 weights = address.weights[0].float().cpu()
@@ -205,7 +208,7 @@ class _Look:
                 place, address = self._owned(self.restored, None, tile)
                 after[place] = torch.sigmoid(address.polarity_logit)[0].float().cpu().numpy()
                 self.emit(LookProgress(index, count))
-            actual, claims, copy_size = self._own_content()
+            actual, claims, copy_size = self._own_content(gathered)
             held = self._held(actual)
         return MemoryLook(
             width=self.width,
@@ -230,13 +233,19 @@ class _Look:
         )
 
     def _owned(
-        self, pixels: np.ndarray, mask: np.ndarray | None, tile: tiling.Tile
+        self,
+        pixels: np.ndarray,
+        mask: np.ndarray | None,
+        tile: tiling.Tile,
+        gathered: Gathered | None = None,
     ) -> tuple[tuple[slice, slice], Address]:
-        """The cells a tile owns on the grid, and where they look."""
+        """The cells a tile owns on the grid, and where they look, which is added to ``gathered``."""
         network = self.model.network
         region = tiling.window(tile, self.width, self.height, network.config.halo_px, STRIDE_PX)
         x, guide = network_input(pixels, mask, region, self.device)
         address = network.address(x, guide, between=self.control.checkpoint)
+        if gathered is not None:
+            gathered.add(tile, region, address, guide)
         left, top = (tile.x - region[0]) // STRIDE_PX, (tile.y - region[1]) // STRIDE_PX
         rows, columns = -(-tile.height // STRIDE_PX), -(-tile.width // STRIDE_PX)
         owned = (..., slice(top, top + rows), slice(left, left + columns))
@@ -252,15 +261,22 @@ class _Look:
             polarity_logit=address.polarity_logit[owned],
         )
 
-    def _own_content(self) -> tuple[Tensor | None, np.ndarray, tuple[int, int]]:
+    def _own_content(self, gathered: Gathered | None) -> tuple[Tensor | None, np.ndarray, tuple[int, int]]:
         """The photo's content (1, R, D), who gave it (R, n, m), and the size of the copy it was collected from."""
         memory = self.memory
         if not memory.actual:
             return None, np.zeros((0, 0, 0), np.float32), (self.width, self.height)
-        network = self.model.network
-        address, guide = summary_address(
-            network, self.pixels, self.mask, self.tile_px, self.device, self.control.checkpoint
-        )
+        if gathered is not None:
+            address, guide = gathered.address()
+        else:
+            address, guide = summary_address(
+                self.model.network,
+                self.pixels,
+                self.mask,
+                self.tile_px,
+                self.device,
+                self.control.checkpoint,
+            )
         claim = memory.claims(address, guide)  # (1, N, R)
         share = claim / memory.claimed(claim).unsqueeze(1)
         rows, columns = address.query.shape[-2:]

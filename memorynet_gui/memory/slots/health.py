@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from core.model.health import GroupHealth, MemoryHealth
     from core.restoring.memory.record import MemoryLook
 
+_TABLE_PX = 356  # where the longest name is whole
 COLUMNS = (
     ("Slots", "Polarity and granularity"),
     ("Used", "How many of them do more than a hundredth of an equal share; the others are dead"),
     ("Twins", "How many say the same as an earlier one"),
-    ("Evenness", "0: one slot does all the work, 1: all do alike"),
+    ("Even", "How evenly they share the work. 0: one slot does all the work, 1: all do alike"),
 )
 
 
@@ -80,7 +81,7 @@ class HealthView(QWidget):
         if first is not None:
             first.setTextAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.setMinimumWidth(292)
+        self.table.setMinimumWidth(_TABLE_PX)
         self.matrix = CosineMatrix()
         self.reasons = wrapped("secondary")
         self.reasons.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -93,7 +94,7 @@ class HealthView(QWidget):
         told = SnugScroll(inside)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(16)
+        layout.setSpacing(12)
         layout.addWidget(self.table, 4)
         layout.addWidget(self.matrix, 3)
         layout.addWidget(told, 3, Qt.AlignmentFlag.AlignTop)

@@ -114,6 +114,13 @@ class NotePanel(QWidget):
             note = SlotNote(self.name.text().strip(), self.note.toPlainText().strip()[:LONGEST_NOTE])
             self.changed.emit(self._row, note)
 
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:  # links keep the colour they were written with
+            said = self.others.text()
+            self.others.clear()
+            self.others.setText(said)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.FocusOut:
             self.keep()

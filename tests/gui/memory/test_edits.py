@@ -262,6 +262,12 @@ def test_a_shadow_is_asked_about_as_it_is_restored(
     assert bench is not None and bench.mask is None and bench.guesses
     assert page.stage.base is not None and np.array_equal(page.stage.base.pixels, lit)
     assert desk.panel.told.value.full == "no cast shadow found"
+    desk.click(40, 30)
+    desk.idle()
+    place = desk.panel.place
+    assert "would change" in place.effect.text() or "no measurable" in place.effect.text()
+    assert place._source_title.text().startswith("Looks up")
+    page.handle("remove")
     page.edits.take(edit)
     assert "not being told where" in page.words.text()
     desk.idle()

@@ -19,7 +19,7 @@ from memorynet_gui.memory.plots.map import LIKENESS, SPREAD
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
 from tests.small import photo
-from tests.ui import unnamed_focusable
+from tests.ui import settle, unnamed_focusable
 
 
 def test_the_browser_shows_every_slot_sorted_filtered_and_linked(desk: Desk, source: Path) -> None:
@@ -93,6 +93,12 @@ def test_a_chosen_slot_is_told_about_and_leads_to_those_it_is_made_of(desk: Desk
     note.others.linkActivated.emit(str(first.row))
     assert desk.panel.edit.chosen == Slots("negative", "part", (first.slot,))
     assert "Made of" not in note.others.text(), "a part is made of nothing"
+    desk.theme.set_mode("light")
+    settle()
+    seen, said = note.others.grab().toImage(), note.others.text()
+    note.others.clear()
+    note.others.setText(said)
+    assert seen == note.others.grab().toImage(), "links follow the theme"
 
 
 def test_health_tells_dead_slots_and_twins_in_words_and_lights_them(desk: Desk, source: Path) -> None:

@@ -19,13 +19,15 @@ from core.model.config import NetworkConfig
 from core.model.memory_edit import Slots
 from core.restoring.memory import look as memory_look
 from core.restoring.memory.inspection import Response
+from core.restoring.memory.places import Origin, Source
+from core.restoring.memory.probe import Change
 from core.restoring.records import Choice
 from core.restoring.verdict import Verdict
 from core.tasks import TASKS
 from memorynet_gui.base.page import PhotoAtHand
 from memorynet_gui.memory import overlay, work
 from memorynet_gui.memory.overlay import Tint
-from memorynet_gui.memory.words import verdict, where_words
+from memorynet_gui.memory.words import change_words, origin_title, origin_words, verdict, where_words
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
 from tests.small import photo, save_small_model, small_resources
@@ -55,7 +57,9 @@ def test_a_photo_is_looked_into_restored_and_looked_at_again(desk: Desk, source:
     before, after = page.canvas.tints
     assert before is not None and after is not None
     assert np.array_equal(before.values, page.stage.bench.look.before.values)
-    assert "of the restored one" in page.words.text() or "hardly anything" in page.words.text()
+    assert any(
+        said in page.words.text() for said in ("of the restored one", "hardly anything", "may be among it")
+    )
     assert "rain" in page.words.text() and desk.bar.texts
     assert not page.flow.busy and desk.bar.cleared
 
@@ -82,11 +86,38 @@ def test_where_damage_lies_is_said_in_words(part: tuple[slice, slice], words: st
 def test_how_much_is_gone_is_said_or_that_it_cannot_be_told() -> None:
     before, after = (Response(np.full((4, 4), level, np.float32)) for level in (0.9, 0.1))
     told = verdict("derain", before, after, Verdict("much", 0.85))
-    assert (
-        told.startswith("Much rain found, most of it gone. The memory takes 100 %") and "own view" not in told
-    )
+    assert told.startswith("Much rain found, most of it gone. The memory takes 100 %")
+    assert "cannot be told" not in told
     for found in (Verdict("much"), None):
-        assert "how much is really gone cannot be told" in verdict("deshadow", before, after, found)
+        assert "How much is really gone cannot be told" in verdict("deshadow", before, after, found)
+
+
+def test_what_is_marked_stands_beside_what_the_memory_takes_for_damage() -> None:
+    before, after = (Response(np.full((4, 4), level, np.float32)) for level in (0.9, 0.8))
+    mask = np.zeros((4, 4), np.uint8)
+    mask[0] = 255
+    guessed = verdict("deshadow", before, after, Verdict("little"), mask, True)
+    assert guessed.startswith(
+        "A little shadow found. A cast shadow was guessed on 25 % of the photo. Place by place"
+    )
+    assert "100 % of it for shadow, and 100 % of the restored one. How much" in guessed
+    assert "Shadow is marked on 25 % of the photo." in verdict("deshadow", before, after, None, mask)
+    nothing = verdict("deshadow", before, before, Verdict("nothing", unchanged=True))
+    assert nothing.endswith(
+        "takes 100 % of this photo for shadow; what only looks like shadow may be among it."
+    )
+    assert "restored" not in nothing, "it came back as it went in"
+
+
+def test_of_a_photo_that_stays_as_it_is_nothing_is_said_to_change() -> None:
+    change = Change(1.6, 9.0, (2.0, 1.0, 1.0))
+    assert change_words(change) == "The memory changes the photo here by 1.6 of 255 levels; it gets brighter."
+    kept = change_words(change, is_kept=True)
+    assert "would change the photo here by 1.6 of 255 levels, brighter; nothing was found" in kept
+    origin = Origin((Source(8, 8, 8, 8, 0.4),), 0.01, 0.001)
+    assert origin_title(origin, None).startswith("Rebuilt from these")
+    assert origin_title(origin, None, True).startswith("Looks up these")
+    assert "filled in" in origin_words(origin) and "filled in" not in origin_words(origin, True)
 
 
 def test_clean_places_stay_untinted_on_a_fixed_scale(desk: Desk, source: Path) -> None:
@@ -115,10 +146,15 @@ def test_hover_looks_click_pins_del_unpins(desk: Desk, source: Path) -> None:
     assert place.title.full.startswith("Pin 2")
     assert len(place.negative.patches) == 5 and len(place.positive.patches) == 5
     assert "a usual place of this photo" in place.negative_words.text()
-    title, told = place._near_titles["damage"].text(), place.negative_words.text()
-    assert title.startswith(
-        "Looks like this damage" if told.startswith("More") else "Most alike of the stored damage"
-    )
+    assert page.stage.bench is not None
+    is_damage = page.stage.bench.place((20, 90, 0, 0)).damaged
+    for kind, of_kind, said in (
+        ("damage", is_damage, place.negative_words),
+        ("clean places", not is_damage, place.positive_words),
+    ):
+        looks_like = of_kind and said.text().startswith("More")
+        title = place._near_titles[kind].text()
+        assert title.startswith("Looks like th" if looks_like else "Most alike of the stored"), kind
     assert place.sources.patches and place.bars["positive"].slots
     wait(lambda: place.compared.images is not None)
     assert "of 255 levels" in place.effect.text() or "no measurable" in place.effect.text()

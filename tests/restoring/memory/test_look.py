@@ -143,6 +143,22 @@ def test_a_reduced_copy_gives_places_of_the_photo(model: Path, monkeypatch: pyte
     assert np.array_equal(whole.pixels, given.pixels) and "another photo" in given.memory
 
 
+def test_what_a_photo_holds_comes_from_the_same_pass(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    address = MemoryNet.address
+    monkeypatch.setattr(
+        MemoryNet, "address", lambda *args, **options: asked.append(1) or address(*args, **options)
+    )
+    mask = np.zeros((104, 136), np.uint8)
+    mask[:, 40:] = 255
+    for given, tile_px, passes in ((None, 64, 6), (mask, None, 2)):  # a mask: with it, and judged without
+        request = request_for(model, tile_px=tile_px, mask=given)
+        asked.clear()
+        found = memory_look.look(picture(), request)
+        assert len(asked) == passes
+        assert np.array_equal(found.actual, memory_look.own_content(picture(), request))
+
+
 def test_how_far_content_is_spread_stands_beside_where_it_came_from(seen: MemoryLook) -> None:
     place = seen.place(60, 50)
     slot = place.of("positive")[0]
