@@ -15,6 +15,7 @@ _PLATE = QColor(16, 16, 16, 200)
 _INK = QColor(255, 255, 255)
 _INSET = 12.0
 _PIN_ROOM = 24.0
+_BADGE_ROOM = 44.0
 _RAMP_W, _RAMP_H = 120.0, 8.0
 
 
@@ -105,7 +106,8 @@ def draw_line(painter: QPainter, start: QPointF, end: QPointF, colour: QColor, s
 
 
 def legend_rect(tint: Tint, font: QFont, photo: QRectF, pins: Sequence[QRectF] = ()) -> QRectF | None:
-    """Where the legend lies, at the photo's lower right, or left where a pin stands there; None where it would cover too much."""
+    """Where the legend lies: at the photo's lower right; where a pin stands there, at the lower left or under the badges above, the
+    first that is free. None where it would cover too much."""
     metrics = QFontMetricsF(font)
     title_w = metrics.horizontalAdvance(tint.title)
     ends = metrics.horizontalAdvance(tint.low) + metrics.horizontalAdvance(tint.high)
@@ -114,9 +116,12 @@ def legend_rect(tint: Tint, font: QFont, photo: QRectF, pins: Sequence[QRectF] =
     if photo.width() < w + 2 * _INSET or photo.height() < 3 * h:
         return None
     rect = QRectF(round(photo.right() - _INSET - w), round(photo.bottom() - _INSET - h), round(w), round(h))
-    near = rect.adjusted(-_PIN_ROOM, 0, _PIN_ROOM, _PIN_ROOM)  # the disc stands above and beside its box
-    if any(near.intersects(pin) for pin in pins):
-        rect.moveLeft(round(photo.left() + _INSET))
+    left, top = round(photo.left() + _INSET), round(photo.top() + _BADGE_ROOM)
+    for x, y in ((rect.left(), rect.top()), (left, rect.top()), (rect.left(), top), (left, top)):
+        there = QRectF(x, y, rect.width(), rect.height())
+        near = there.adjusted(-_PIN_ROOM, 0, _PIN_ROOM, _PIN_ROOM)  # the disc stands above and beside its box
+        if not any(near.intersects(pin) for pin in pins):
+            return there
     return rect
 
 

@@ -518,4 +518,9 @@ def test_the_legend_covers_no_pin(desk: Desk) -> None:
     assert overlay.legend_rect(tint, font, photo, [QRectF(300, 100, 8, 8)]) == right
     left = overlay.legend_rect(tint, font, photo, [QRectF(right.center(), QSizeF(8, 8))])
     assert left is not None and left.left() == photo.left() + 12
+    pins = [QRectF(each.center(), QSizeF(8, 8)) for each in (right, left)]
+    above = overlay.legend_rect(tint, font, photo, pins)
+    assert above is not None and above.right() == right.right() and above.top() == photo.top() + 44
+    pins += [QRectF(above.center(), QSizeF(8, 8)), QRectF(left.center().x(), above.center().y(), 8, 8)]
+    assert overlay.legend_rect(tint, font, photo, pins) == right, "wherever it lies, it is there"
     assert overlay.legend_rect(tint, font, QRectF(0, 0, 90, 90)) is None
