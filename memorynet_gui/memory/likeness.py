@@ -195,9 +195,12 @@ class Pair(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.setPen(self.palette().color(QPalette.ColorRole.Text))
         size = self._size()
+        # of a narrow picture the name is wider
+        widest = max(painter.fontMetrics().horizontalAdvance(name) for name in self._names)
+        column = max(size.width(), widest) + _GAP_PX
         for index, (image, name) in enumerate(zip(self.images, self._names, strict=True)):
-            box = QRectF(QPointF(index * (size.width() + _GAP_PX), 0), size)
+            box = QRectF(QPointF(index * column, 0), size)
             painter.drawImage(box, image)
-            below = QRectF(box.left(), box.bottom(), box.width(), _CAPTION_PX)
+            below = QRectF(box.left(), box.bottom(), column - _GAP_PX, _CAPTION_PX)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, name)
         painter.end()
