@@ -361,7 +361,7 @@ class _Batch(photos.Batch):
                     seen.nearest(place, self.samples, kind).as_dict() for kind in ("positive", "negative")
                 ]
             records.append(record)
-            pictures[_place_name((x, y, *size))] = drawing.source_picture(photo, seen, place)
+            pictures[_place_name((x, y, *size))] = drawing.source_picture(photo, seen, place, by)
         return records
 
     def _refuse_others_files(self, folder: Path, source: Path, ours: frozenset[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.model.config import POLARITIES
+from core.restoring import scales
 
 if TYPE_CHECKING:
     from core.cli import photos
@@ -35,7 +36,7 @@ def photo_lines(item: photos.Item) -> list[str]:
         unread = "" if found["is_read"][" ".join(key)] else "; not read by this model"
         lines.append(f"    {key[0]:9} {key[1]:9} {used:>8} {group['entropy']:>9.2f}   {names}{unread}")
     for place in found.get("places", ()):
-        lines += _place_lines(place)
+        lines += _place_lines(place, scales.divisor(found["scale"]))
     lines += [f"    {note}" for note in found["notes"]]
     return lines
 
@@ -46,7 +47,8 @@ def _effect_words(slot: Mapping[str, Any]) -> str:
     return "" if effect is None else f", muted {effect['mean_levels']:.2f} levels"
 
 
-def _place_lines(place: Mapping[str, Any]) -> list[str]:
+def _place_lines(place: Mapping[str, Any], by: int) -> list[str]:
+    """``by``: how many pixels of the photo are one of the copy that was looked at; the lines tell the photo's."""
     at = ",".join(map(str, place["asked_px"]))
     read, effect = place["read"], place["effect_of_memory"]
     red, green, blue = effect["signed_levels"]
@@ -66,7 +68,7 @@ def _place_lines(place: Mapping[str, Any]) -> list[str]:
         first = origin["places"][0]
         lines.append(
             f"        half of the photo's own content comes from {origin['half_from']:.0%} of the photo (50 % were no choice); "
-            f"most from {first['x_px']},{first['y_px']}, {first['share'] / origin['even_share']:.0f} times an average place"
+            f"most from {first['x_px'] * by},{first['y_px'] * by}, {first['share'] / origin['even_share']:.0f} times an average place"
         )
     for near in place.get("nearest_samples", ()):
         values = ", ".join(f"{sample['similarity']:.2f}" for sample in near["samples"])

@@ -425,6 +425,18 @@ def test_a_place_is_told_in_full(
     assert place["effect_of_memory"]["mean_levels"] > 0 and place["sources"]["positive"]["places"]
 
 
+def test_places_are_told_in_pixels_of_the_photo_whatever_its_scale(
+    capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
+) -> None:
+    words = (photos / "a.png", "--model", model, "--out", tmp_path, "--place", "20,12", "--scale", "1/2")
+    code, out, _err = run(capsys, *words)
+    assert code == 0
+    (place,) = json.loads((tmp_path / "a/inspection.json").read_text("utf-8"))["places"]
+    first = place["sources"]["positive"]["places"][0]
+    assert place["asked_px"] == [20, 12] and place["x_px"] == 8, "of the copy"
+    assert f"most from {2 * first['x_px']},{2 * first['y_px']}," in out
+
+
 def test_the_restored_photo_and_on_request_the_maps_are_written(
     capsys: pytest.CaptureFixture[str], photos: Path, model: Path, tmp_path: Path
 ) -> None:

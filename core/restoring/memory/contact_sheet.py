@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from core.images.io import to_srgb
 from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
 from core.model.exemplars import WRONG, Exemplar, SampleMemory
+from core.restoring import scales
 from core.restoring.memory.inspection import SHOWN_CELLS, Inspection, Place, TopSlot
 from core.restoring.memory.pictures import INK, PAPER, QUIET, WORDS, font, shortened, slot_colour, wrapped
 
@@ -78,7 +79,7 @@ def contact_sheet(
         without_samples: why there are none, as a sentence.
     """
     has_samples = any(near.values())
-    sheet = _Sheet(_chosen(inspection), has_samples, without_samples)
+    sheet = _Sheet(_chosen(inspection), has_samples, without_samples, scales.divisor(inspection.scale))
     for polarity in POLARITIES:
         for granularity in GRANULARITIES:
             rows = [top for top in sheet.tops if (top.polarity, top.granularity) == (polarity, granularity)]
@@ -126,15 +127,16 @@ def _start(centre: int, edge: int) -> int:
 class _Sheet:
     """Grows downwards; its height is known from the start."""
 
-    def __init__(self, tops: Sequence[TopSlot], has_samples: bool, why: str) -> None:
-        self.tops = tops
+    def __init__(self, tops: Sequence[TopSlot], has_samples: bool, why: str, by: int) -> None:
+        """``by``: how many pixels of the photo are one of the copy that was looked at, along each edge."""
+        self.tops, self.by = tops, by
         groups = len({(top.polarity, top.granularity) for top in tops})
         self.samples_x = _MARGIN_PX + _LABEL_PX + SHOWN_CELLS * _STEP_PX + _GAP_PX
         gap = _STEP_PX - _TILE_PX
         width = self.samples_x + (SHOWN_SAMPLES * _STEP_PX if has_samples else -_GAP_PX) - gap + _MARGIN_PX
         words = (
             "Each row is one slot of the memory. The framed square is the place that looks the slot up; the number "
-            "below it says how much of that place's attention the slot gets (1: all of it), and where that is in pixels."
+            "below it says how much of that place's attention the slot gets (1: all of it), and where that is, in pixels of the photo."
         )
         after = (
             " The number below a learned sample says how like the slot it is (1: the same); wrong ones are mistakes "
@@ -172,7 +174,7 @@ class _Sheet:
         for patch, place in zip(patches, top.places, strict=True):
             self._tile(x, patch.pixels)
             self._frame(x, patch)
-            px, py = place.centre_px
+            px, py = (value * self.by for value in place.centre_px)
             self._caption(x, f"{place.weight:.2f}", f"at {px}, {py}")
             x += _STEP_PX
         for index, sample in enumerate(near):

@@ -138,8 +138,12 @@ def slot_map(photo: np.ndarray, inspection: Inspection, polarity: str, granulari
     )
 
 
-def source_picture(photo: np.ndarray, look: MemoryLook, place: PlaceSeen) -> np.ndarray:
-    """Where in ``photo`` (see :func:`shown_photo`) the positive content was collected that a place is given."""
+def source_picture(photo: np.ndarray, look: MemoryLook, place: PlaceSeen, by: int = 1) -> np.ndarray:
+    """Where in ``photo`` (see :func:`shown_photo`) the positive content was collected that a place is given.
+
+    Args:
+        by: how many pixels of the file are one of what was looked at, along each edge: the words tell the file's.
+    """
     values = look.source_map(place)
     peak = float(values.max())
     height, width = photo.shape[:2]
@@ -163,7 +167,7 @@ def source_picture(photo: np.ndarray, look: MemoryLook, place: PlaceSeen) -> np.
         draw.ellipse((x - 4, y - 4, x + 4, y + 4), outline=(255, 255, 255), width=2)
     draw.rectangle((*corner, corner[0] + across, corner[1] + down), outline=(255, 255, 255), width=2)
     words = (
-        f"Blue: places of the photo whose content is read at {place.x_px}, {place.y_px} under positive slots; "
+        f"Blue: places of the photo whose content is read at {place.x_px * by}, {place.y_px * by} under positive slots; "
         f"{place.actual:.0%} of all that is read there is the photo's own. Largest share of one place {peak:.1%}.",
     )
     title = "Rebuilt from these places"
