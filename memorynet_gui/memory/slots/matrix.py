@@ -118,7 +118,11 @@ class CosineMatrix(QWidget):
             painter.drawRect(QRectF(column * cell, row * cell, max(cell, 4), max(cell, 4)))
         foot = QRectF(0, square.bottom() + 2, self.width(), _LEGEND_PX - 2)
         painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-        words = self._words() if row >= 0 else f"{self._name} slots, cosine 0 to 1"
+        kind, words = (
+            (f"{self._name} ", self._words()) if row >= 0 else (f"{self._name} slots, ", "cosine 0 to 1")
+        )
+        if painter.fontMetrics().horizontalAdvance(kind + words) <= foot.width():
+            words = kind + words  # where it does not fit, the table beside it says of what
         painter.drawText(foot, Qt.AlignmentFlag.AlignVCenter, words)
         if self.hasFocus():
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 2))
@@ -128,7 +132,7 @@ class CosineMatrix(QWidget):
     def _words(self) -> str:
         row, column = self._at
         first, second = self._order[row], self._order[column]
-        return f"{self._name} {first} and {second}: {self._cosines[row, column]:.2f}"
+        return f"{first} and {second}: {self._cosines[row, column]:.2f}"
 
     # --- hand ------------------------------------------------------------------------------------
 
@@ -172,7 +176,7 @@ class CosineMatrix(QWidget):
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             at: QPoint = event.pos()
             if self._cell_at(QPointF(at))[0] >= 0:
-                QToolTip.showText(event.globalPos(), self._words(), self)
+                QToolTip.showText(event.globalPos(), f"{self._name} {self._words()}", self)
                 return True
             QToolTip.hideText()
         return super().event(event)
