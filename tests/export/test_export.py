@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,20 @@ def test_a_folder_with_card_and_without_places(tmp_path: Path) -> None:
         "## Licence\n\nNone is stated.", "```toml\n[run]\nname = \"mine\"",
     ):  # fmt: skip
         assert fact in card, fact
+
+
+def test_what_ships_tells_no_places(tmp_path: Path) -> None:
+    """Also of weights that somebody averaged by hand, whose recipe names folders in full."""
+    place = tmp_path / "runs"
+    recipe = TrainRecipe(name="mine", train=(str(place / "my photos"), "DATA/clean"), start_from=f"{place}/a/b")
+    model = trained_model(place / "run" / "model", place, recipe=recipe.as_dict(), mean_of={f"{place}/x": 0.5})
+    ship = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "ship_model.py"))["main"]
+    assert ship([str(model.parent), "--to", str(tmp_path / "weights")]) == 0
+    shipped = tmp_path / "weights" / "mine"
+    assert_tells_no_places(shipped, tmp_path)
+    record = checkpoint.load(shipped).provenance
+    assert record["recipe"]["data"]["train"] == ["my photos", "DATA/clean"]
+    assert record["recipe"]["network"]["start_from"] == "b" and record["mean_of"] == {"x": 0.5}
 
 
 def test_a_card_written_by_hand_is_kept(tmp_path: Path) -> None:
