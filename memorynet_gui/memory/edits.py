@@ -13,7 +13,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.model.memory_edit import MAX_GAIN, MemoryEdit, Slots, Step
-from memorynet_gui.memory.work import Trial
+from memorynet_gui.memory.bench.records import Trial
 
 UNDO_DEPTH = 100
 

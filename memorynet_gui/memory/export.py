@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from memorynet_gui.memory.bench.records import Bench, PlaceEffect, SlotEffect
     from memorynet_gui.memory.pins import Spot
-    from memorynet_gui.memory.work import Bench, PlaceEffect, SlotEffect
 
 KINDS = {
     ".csv": "Slots as a table (*.csv)",

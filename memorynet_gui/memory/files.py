@@ -14,10 +14,10 @@ from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
 from memorynet_gui.memory import export
+from memorynet_gui.memory.bench.records import PlaceEffect, SlotEffect
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.pins import Spot
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.memory.work import PlaceEffect, SlotEffect
 
 
 class MemoryFiles(QObject):

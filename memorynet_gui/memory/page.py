@@ -20,24 +20,24 @@ from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.base.taught_store import TaughtStore
 from memorynet_gui.base.thumbnails import Thumbnails
 from memorynet_gui.look.theme import set_surface
-from memorynet_gui.memory import work
+from memorynet_gui.memory.bench import trying
+from memorynet_gui.memory.bench.records import Subject, Trial, Tried
 from memorynet_gui.memory.canvas import MemoryCanvas
+from memorynet_gui.memory.desks.places import PlacesDesk
+from memorynet_gui.memory.desks.plots import PlotsDesk
+from memorynet_gui.memory.desks.slots import SlotsDesk
+from memorynet_gui.memory.desks.teaching import TeachDesk
+from memorynet_gui.memory.desks.twins import TwinsDesk
 from memorynet_gui.memory.drawer import Drawer
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.empty import EmptyMemory
 from memorynet_gui.memory.files import MemoryFiles
 from memorynet_gui.memory.flow import MemoryFlow
-from memorynet_gui.memory.panel import MemoryPanel
+from memorynet_gui.memory.panel.panel import MemoryPanel
 from memorynet_gui.memory.pins import Pins
-from memorynet_gui.memory.places_desk import PlacesDesk
-from memorynet_gui.memory.plots_desk import PlotsDesk
-from memorynet_gui.memory.slots_desk import SlotsDesk
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.memory.teaching import TeachDesk
 from memorynet_gui.memory.toolbar import MemoryToolbar
-from memorynet_gui.memory.twins_desk import TwinsDesk
 from memorynet_gui.memory.words import changed_words, told_words, twins_words, verdict
-from memorynet_gui.memory.work import Subject, Tried
 from memorynet_gui.widgets.hold import HoldSpace
 
 if TYPE_CHECKING:
@@ -364,10 +364,10 @@ class MemoryPage(Page):
             return
         self.panel.edit.say(f"Reading {path.name}…")
         self.flow.want(
-            "other", lambda emit, control: work.other_content(bench, path, emit, control), self._other_came
+            "other", lambda emit, control: trying.other_content(bench, path, emit, control), self._other_came
         )
 
-    def _other_came(self, trial: work.Trial) -> None:
+    def _other_came(self, trial: Trial) -> None:
         self.panel.edit.say("")
         self.edits.hold_photo(trial.other_name, trial.other)
 

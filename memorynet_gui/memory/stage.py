@@ -13,10 +13,19 @@ from PySide6.QtCore import QObject, Signal
 from core.events import LookProgress, PassTile
 from memorynet_gui.base.page import PhotoAtHand
 from memorynet_gui.base.taught_store import TaughtStore
-from memorynet_gui.memory import work
+from memorynet_gui.memory.bench import opening, trying
+from memorynet_gui.memory.bench.records import (
+    Base,
+    Bench,
+    PhotoOpened,
+    Region,
+    Subject,
+    TileArrived,
+    Tried,
+    Twin,
+)
 from memorynet_gui.memory.edits import Edits
 from memorynet_gui.memory.flow import MemoryFlow
-from memorynet_gui.memory.work import Base, Bench, PhotoOpened, Region, Subject, TileArrived, Tried, Twin
 
 if TYPE_CHECKING:
     from core.restoring.memory.inspection import Response
@@ -89,7 +98,7 @@ class MemoryStage(QObject):
         store = self.taught_store
         self._flow.want(
             "open",
-            lambda emit, control: work.open_photo(subject, at_hand, reference, store, emit, control),
+            lambda emit, control: opening.open_photo(subject, at_hand, reference, store, emit, control),
             self._opened,
         )
         self.changed.emit()
@@ -146,7 +155,7 @@ class MemoryStage(QObject):
         if bench is None:
             return
         self._flow.want(
-            "base", lambda emit, control: work.restore_base(bench, focus, emit, control), self._base_came
+            "base", lambda emit, control: trying.restore_base(bench, focus, emit, control), self._base_came
         )
 
     def _base_came(self, base: Base) -> None:
@@ -163,7 +172,7 @@ class MemoryStage(QObject):
         if bench is not None and base is not None:
             self._flow.want(
                 "after",
-                lambda emit, control: work.look_after(bench, base.pixels, emit, control),
+                lambda emit, control: trying.look_after(bench, base.pixels, emit, control),
                 self._after_came,
             )
 
@@ -219,7 +228,7 @@ class MemoryStage(QObject):
         region = preview_region(visible, look.width, look.height, at)
         self._flow.want(
             "preview",
-            lambda emit, control: work.try_region(bench, trial, region, emit, control),
+            lambda emit, control: trying.try_region(bench, trial, region, emit, control),
             self._previewed,
         )
 
@@ -238,12 +247,14 @@ class MemoryStage(QObject):
             return
         if base is None:
             self._flow.want(
-                "twin", lambda emit, control: work.restore_twin(bench, focus, emit, control), self._twin_came
+                "twin",
+                lambda emit, control: trying.restore_twin(bench, focus, emit, control),
+                self._twin_came,
             )
         else:
             self._flow.want(
                 "whole",
-                lambda emit, control: work.try_whole(bench, base.pixels, trial, focus, emit, control),
+                lambda emit, control: trying.try_whole(bench, base.pixels, trial, focus, emit, control),
                 self._whole_came,
             )
 

@@ -15,10 +15,10 @@ from memorynet_gui.memory.words import times
 if TYPE_CHECKING:
     from core.restoring.memory.places import SlotShare
     from core.restoring.memory.record import MemoryLook
-    from memorynet_gui.memory.panel import MemoryPanel
+    from memorynet_gui.memory.bench.records import Bench
+    from memorynet_gui.memory.panel.panel import MemoryPanel
     from memorynet_gui.memory.pins import Spot
     from memorynet_gui.memory.stage import MemoryStage
-    from memorynet_gui.memory.work import Bench
 
 Both = tuple[Tint | None, Tint | None]
 """Over the original and over the restored photo"""

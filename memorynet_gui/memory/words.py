@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.restoring.memory.probe import Change
     from core.restoring.memory.slots import SlotFacts
     from core.restoring.verdict import Verdict
-    from memorynet_gui.memory.work import SlotEffect, Tried
+    from memorynet_gui.memory.bench.records import SlotEffect, Tried
 
 _TOLD = 2  # changes of the memory that the headline names
 _ALL_OVER, _MOST = 0.5, 0.75  # of the photo, of what was found: neither half has it all

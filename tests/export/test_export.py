@@ -91,8 +91,12 @@ def test_a_folder_with_card_and_without_places(tmp_path: Path) -> None:
 def test_what_ships_tells_no_places(tmp_path: Path) -> None:
     """Also of weights that somebody averaged by hand, whose recipe names folders in full."""
     place = tmp_path / "runs"
-    recipe = TrainRecipe(name="mine", train=(str(place / "my photos"), "DATA/clean"), start_from=f"{place}/a/b")
-    model = trained_model(place / "run" / "model", place, recipe=recipe.as_dict(), mean_of={f"{place}/x": 0.5})
+    recipe = TrainRecipe(
+        name="mine", train=(str(place / "my photos"), "DATA/clean"), start_from=f"{place}/a/b"
+    )
+    model = trained_model(
+        place / "run" / "model", place, recipe=recipe.as_dict(), mean_of={f"{place}/x": 0.5}
+    )
     ship = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "ship_model.py"))["main"]
     assert ship([str(model.parent), "--to", str(tmp_path / "weights")]) == 0
     shipped = tmp_path / "weights" / "mine"

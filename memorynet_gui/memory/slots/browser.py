@@ -15,7 +15,7 @@ from memorynet_gui.widgets.parts import DetailCombo, Elided
 
 if TYPE_CHECKING:
     from core.restoring.memory.slots import SlotFacts
-    from memorynet_gui.memory.work import SlotEffect
+    from memorynet_gui.memory.bench.records import SlotEffect
 
 _MEASURE_MS = 120
 

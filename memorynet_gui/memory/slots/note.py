@@ -14,7 +14,7 @@ from memorynet_gui.widgets.parts import heading, wrapped
 
 if TYPE_CHECKING:
     from core.restoring.memory.slots import SlotFacts
-    from memorynet_gui.memory.work import SlotEffect
+    from memorynet_gui.memory.bench.records import SlotEffect
 
 _NOTE_PX = 56
 _KEEP_MS = 800  # after the last letter

@@ -25,7 +25,7 @@ from memorynet_gui.memory.likeness import image_of
 
 if TYPE_CHECKING:
     from core.restoring.memory.slots import SlotFacts
-    from memorynet_gui.memory.work import SlotEffect
+    from memorynet_gui.memory.bench.records import SlotEffect
 
 TILE = QSize(172, 92)
 _PATCH_PX = 36

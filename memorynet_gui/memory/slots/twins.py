@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.model.catalog import ModelEntry
     from core.model.health import MemoryHealth
     from core.restoring.memory.record import MemoryLook
-    from memorynet_gui.memory.work import Base, Bench, Twin
+    from memorynet_gui.memory.bench.records import Base, Bench, Twin
 
 Fact = tuple[str, ...]
 """What it is, of the model at hand, of the other"""

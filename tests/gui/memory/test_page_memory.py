@@ -25,7 +25,8 @@ from core.restoring.records import Choice
 from core.restoring.verdict import Verdict
 from core.tasks import TASKS
 from memorynet_gui.base.page import PhotoAtHand
-from memorynet_gui.memory import overlay, work
+from memorynet_gui.memory import overlay
+from memorynet_gui.memory.bench.records import Tried
 from memorynet_gui.memory.overlay import Tint
 from memorynet_gui.memory.words import change_words, origin_title, origin_words, verdict, where_words
 from tests.gui.memory.memory_kit import Desk
@@ -459,7 +460,7 @@ def test_a_large_photo_is_looked_at_where_its_damage_is_seen(
     assert desk.panel.place.title.full.startswith("Pin 1 · 640, 416")
     tint = page.canvas.tints[0]
     assert tint is not None and tint.cell_px == (32, 32)
-    tried: list[work.Tried] = []
+    tried: list[Tried] = []
     page.stage.tried.connect(tried.append)
     desk.panel.edit.mute.click()
     desk.idle()

@@ -18,8 +18,8 @@ from core.restoring.records import Choice
 from core.restoring.verdict import Verdict
 from core.training.state import Checkpoints
 from memorynet_gui.base.page import PhotoAtHand
+from memorynet_gui.memory.bench.records import Twin
 from memorynet_gui.memory.slots.twins import HEALTH, SLOTS
-from memorynet_gui.memory.work import Twin
 from tests.gui.memory.memory_kit import Desk, shown
 from tests.restore_page_kit import wait, write
 from tests.small import photo, save_small_model, small_network

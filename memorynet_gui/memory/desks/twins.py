@@ -13,12 +13,12 @@ from core.model.catalog import ModelEntry
 from memorynet_gui.base.models import as_model, checkpoint_entries, name_of, run_of, trained_entries
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
-from memorynet_gui.memory import work
+from memorynet_gui.memory.bench import trying
+from memorynet_gui.memory.bench.records import Bench, Twin
 from memorynet_gui.memory.drawer import TWINS, Drawer
 from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.slots.twins import facts, health_rows
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.memory.work import Bench, Twin
 
 
 class TwinsDesk(QObject):
@@ -185,7 +185,7 @@ class TwinsDesk(QObject):
 
             def job(emit: Emit, control: JobControl) -> tuple[Path, Twin]:
                 place = as_model(model, kept)
-                return place, work.look_with(bench, place, focus, emit, control)
+                return place, trying.look_with(bench, place, focus, emit, control)
 
             self._flow.want("model", job, lambda found: self._looked(model, *found))
         self.refresh()

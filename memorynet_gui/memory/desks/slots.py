@@ -14,12 +14,12 @@ from core.model import slot_names
 from core.model.slot_names import SlotNamesError, SlotNote
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
-from memorynet_gui.memory import work
+from memorynet_gui.memory.bench import trying
+from memorynet_gui.memory.bench.records import Bench, SlotEffect
 from memorynet_gui.memory.drawer import FOLDER, Drawer
 from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.slots.note import NotePanel
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.memory.work import Bench, SlotEffect
 
 if TYPE_CHECKING:
     from core.restoring.memory.usage import Usage
@@ -119,7 +119,7 @@ class SlotsDesk(QObject):
         def measure(emit: Emit, control: JobControl) -> int:
             assert bench is not None
             left = [row for row in rows if row not in effects]  # something else may have come between
-            return work.slot_effects(bench, left, emit, control)
+            return trying.slot_effects(bench, left, emit, control)
 
         if bench is not None and rows:
             self._flow.want("slots", measure, lambda _count: None)
@@ -152,7 +152,7 @@ class SlotsDesk(QObject):
         if bench is not None:
             self._flow.want(
                 "usage",
-                lambda emit, control: work.folder_usage(bench, folder, emit, control),
+                lambda emit, control: trying.folder_usage(bench, folder, emit, control),
                 lambda usage: self._measured(folder, usage),
             )
 

@@ -21,7 +21,7 @@ from memorynet_gui.widgets.parts import DetailCombo, DirectSlider, DropButton, c
 
 if TYPE_CHECKING:
     from core.restoring.memory.record import MemoryLook
-    from memorynet_gui.memory.work import Tried
+    from memorynet_gui.memory.bench.records import Tried
 
 _TICKS = 12  # of the slider for each doubling
 _REMOVE = QSize(22, 22)

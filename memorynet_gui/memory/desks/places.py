@@ -9,19 +9,19 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
 from core.model.memory_edit import Slots
-from memorynet_gui.memory import work
+from memorynet_gui.memory.bench import trying
+from memorynet_gui.memory.bench.records import PlaceEffect
 from memorynet_gui.memory.canvas import MemoryCanvas
+from memorynet_gui.memory.desks.slots import SlotsDesk
+from memorynet_gui.memory.desks.teaching import TeachDesk
 from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.overlay import Mark
-from memorynet_gui.memory.panel import MemoryPanel
-from memorynet_gui.memory.panel_place import SOURCES_SHOWN
+from memorynet_gui.memory.panel.panel import MemoryPanel
+from memorynet_gui.memory.panel.place import SOURCES_SHOWN
 from memorynet_gui.memory.pins import Pins, Spot
 from memorynet_gui.memory.slots.browser import SlotBrowser
-from memorynet_gui.memory.slots_desk import SlotsDesk
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.memory.teaching import TeachDesk
 from memorynet_gui.memory.tints import on_photo, sample_tint, tints
-from memorynet_gui.memory.work import PlaceEffect
 
 if TYPE_CHECKING:
     from core.restoring.memory.places import PlaceSeen, SlotShare
@@ -67,7 +67,7 @@ class PlacesDesk(QObject):
         if bench is None or at is None or at in self.effects or not self._is_within(at):
             return
         self.flow.want(
-            "place", lambda emit, control: work.place_effect(bench, at, emit, control), self._place_measured
+            "place", lambda emit, control: trying.place_effect(bench, at, emit, control), self._place_measured
         )
 
     def _place_measured(self, effect: PlaceEffect) -> None:

@@ -9,8 +9,8 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from memorynet_gui.memory.edits import Edits
-from memorynet_gui.memory.panel_edit import EditPanel
-from memorynet_gui.memory.panel_place import PlacePanel
+from memorynet_gui.memory.panel.edit import EditPanel
+from memorynet_gui.memory.panel.place import PlacePanel
 from memorynet_gui.memory.slots.note import NotePanel
 from memorynet_gui.widgets.parts import DirectSlider, ProblemBox, Row, column, heading
 from memorynet_gui.widgets.segments import Segments

@@ -11,15 +11,15 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from memorynet_gui.memory import words
-from memorynet_gui.memory.bars import SlotBars
 from memorynet_gui.memory.likeness import CELL_PX, Likeness, Pair, Patch, patch_of
+from memorynet_gui.memory.panel.bars import SlotBars
 from memorynet_gui.widgets.fold import FoldButton
 from memorynet_gui.widgets.parts import Elided, column, heading, wrapped
 
 if TYPE_CHECKING:
     from core.restoring.memory.places import NearSamples, Origin, PlaceSeen, SlotShare
     from core.restoring.memory.record import MemoryLook
-    from memorynet_gui.memory.work import PlaceEffect
+    from memorynet_gui.memory.bench.records import PlaceEffect
 
 SOURCES_SHOWN = 5
 _MEASURED = "What the memory does to the pixels here is being measured…"

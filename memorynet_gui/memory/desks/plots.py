@@ -9,13 +9,13 @@ from PySide6.QtCore import QObject, Signal
 
 from core.tasks import damage
 from memorynet_gui.base.problems import describe
-from memorynet_gui.memory import work
+from memorynet_gui.memory.bench import trying
+from memorynet_gui.memory.bench.records import Bench
 from memorynet_gui.memory.drawer import MAP, MOVES, Drawer
 from memorynet_gui.memory.flow import MemoryFlow
 from memorynet_gui.memory.pins import Pins
 from memorynet_gui.memory.plots.map import LIKENESS, SPREAD
 from memorynet_gui.memory.stage import MemoryStage
-from memorynet_gui.memory.work import Bench
 
 if TYPE_CHECKING:
     from core.restoring.memory.map import MemoryMap
@@ -119,7 +119,7 @@ class PlotsDesk(QObject):
             view.say("Arranging samples and slots by likeness…")
             self._flow.want(
                 "map",
-                lambda _emit, _control: work.likeness_map(bench),
+                lambda _emit, _control: trying.likeness_map(bench),
                 lambda found: self._arranged(bench, found),
             )
         else:

@@ -1,0 +1,1 @@
+"""What the Memory page runs on the worker, and the records it asks and is answered with."""
