@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from core.cv import cv2
 from core.model import catalog, checkpoint
 from core.model.config import NetworkConfig
 from core.model.network import MemoryNet
@@ -49,6 +53,21 @@ def photo(width: int, height: int, seed: int = 0, dtype: type = np.uint8) -> np.
     picture = np.stack(channels, -1) + rng.normal(0, 0.02, (height, width, 3))
     top = np.iinfo(dtype).max
     return np.rint(np.clip(picture, 0, 1) * top).astype(dtype)
+
+
+@contextmanager
+def small_samples(folder: Path) -> Iterator[None]:
+    """Small photos in the place of those that ship ("SAMPLES/train" and "SAMPLES/validation"): to decode these takes longer
+    than a short run of a small network does."""
+    folder.mkdir(parents=True)
+    paths = [folder / f"{seed}.jpg" for seed in range(6)]
+    for seed, path in enumerate(paths):
+        cv2.imwrite(str(path), photo(72, 64, seed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            catalog, "sample_photos", lambda validation: tuple(paths[4:] if validation else paths[:4])
+        )
+        yield
 
 
 def small_resources(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from core.model.config import NetworkConfig  # noqa: E402
 from core.model.network import MemoryNet  # noqa: E402
 from core.training.recipe import TrainRecipe  # noqa: E402
 from tests.forked import Forked, script  # noqa: E402
+from tests.small import small_samples  # noqa: E402
 
 
 def test_the_reference_has_the_published_size() -> None:
@@ -124,7 +126,13 @@ TINY = TrainRecipe(
 
 
 @pytest.fixture(scope="module")
-def row() -> training.Row:
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with small_samples(tmp_path_factory.mktemp("samples") / "photos"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def row(photos: None) -> training.Row:
     return training.measure(TINY, "cpu", 3, matrix_rate=1e12)
 
 
@@ -140,6 +148,7 @@ def test_a_training_is_measured(row: training.Row) -> None:
     assert row.share_of_matrix_rate == pytest.approx(row.tflop_per_s), "of 10^12 a second"
 
 
+@pytest.mark.usefixtures("photos")
 def test_operations_of_a_step_are_those_of_the_network_three_times_over() -> None:
     alone = replace(TINY, contrastive_weight=0.0, polarity_weight=0.0, balance_weight=0.0, edge_weight=0.0)
     counted = training.Bench(alone, "cpu").operations()
@@ -149,6 +158,7 @@ def test_operations_of_a_step_are_those_of_the_network_three_times_over() -> Non
     assert training.Bench(replace(TINY, contrastive_weight=0.01), "cpu").operations() > counted
 
 
+@pytest.mark.usefixtures("photos")
 def test_what_optimizers_multiply_is_left_out() -> None:
     muon, adamw = (
         training.Bench(replace(TINY, optimizer=name), "cpu").operations() for name in ("muon", "adamw")
@@ -156,6 +166,7 @@ def test_what_optimizers_multiply_is_left_out() -> None:
     assert muon == adamw
 
 
+@pytest.mark.usefixtures("photos")
 def test_waiting_for_data_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(self: training.Bench, step: int) -> object:
         time.sleep(0.05)

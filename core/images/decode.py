@@ -1,21 +1,9 @@
-"""Pixels out of files: Pillow for 8 bits, OpenCV and tifffile for 16, one array as the result.
-
-The final array is made first, upright; decoders fill a view of it that is turned back to the file's own
-orientation. So a rotated picture costs no further copy, and a band at a time is all that is converted.
-"""
+"""Pixels out of files into one upright array: Pillow for 8 bits; :mod:`core.images.decode16` has what Pillow has not."""
 
 from __future__ import annotations
 
 import io
-import logging
-import lzma
-import math
-import os
-import threading
-import zlib
-from collections import ChainMap
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +11,9 @@ import numpy as np
 from PIL import Image
 
 from core.images import apart, foreign, png_strips
+from core.images.canvas import Canvas
 from core.images.colour import cmyk_to_srgb, row_bands, srgb_profile
+from core.images.decode16 import CV2_COMPRESSIONS, decode_cv2, decode_tiff16
 from core.images.sniff import ByteSource, unreadable
 from core.images.types import MAX_METADATA_BYTES, DamagedImage, Header, ImageError
 
@@ -31,55 +21,6 @@ _BAND_PIXELS = 2_000_000
 _LARGE_PIXELS = 16_000_000
 _CORNER_PX = 4
 _STRAY = bytes(range(1, 255)) * 2  # no marker in it
-_PACKBITS, _LZW = 32773, 5
-_TIFFFILE_COMPRESSIONS = frozenset([1, 8, 32946, 34925, _PACKBITS])
-_LZMA = 34925
-_UNPACKED_HERE = frozenset([8, 32946, _LZMA])
-_CV2_COMPRESSIONS = frozenset([_LZW, _PACKBITS])  # tifffile alone has no LZW, and a slow PackBits
-
-
-class Canvas:
-    """The upright result and the same memory seen in the orientation of the file.
-
-    ``pixels`` (H, W, 3) and ``alpha`` (H, W) or None are what the caller gets; ``stored`` and
-    ``stored_alpha`` are what a decoder fills.
-    """
-
-    def __init__(self, width: int, height: int, dtype: type, has_alpha: bool, orientation: int) -> None:
-        upright = (width, height) if orientation >= 5 else (height, width)
-        self.pixels: np.ndarray = np.empty((*upright, 3), dtype)
-        self.alpha: np.ndarray | None = np.empty(upright, dtype) if has_alpha else None
-        self.stored = as_stored(self.pixels, orientation)
-        self.stored_alpha = as_stored(self.alpha, orientation) if self.alpha is not None else None
-
-    def put(self, rows: slice | tuple[slice, slice], values: np.ndarray) -> None:
-        """Store a part: (h, w) grey, (h, w, 2) grey + alpha, (h, w, 3) RGB or (h, w, 4) RGBA."""
-        if values.ndim == 2:
-            values = values[..., None]
-        channels = values.shape[2]
-        self.stored[rows] = values[..., : 3 if channels >= 3 else 1]
-        if self.stored_alpha is not None and channels in (2, 4):
-            self.stored_alpha[rows] = values[..., -1]
-
-
-def as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """A view of an upright array as the file with this EXIF orientation holds it."""
-    match orientation:
-        case 2:
-            return upright[:, ::-1]
-        case 3:
-            return upright[::-1, ::-1]
-        case 4:
-            return upright[::-1]
-        case 5:
-            return upright.swapaxes(0, 1)
-        case 6:
-            return np.rot90(upright, 1)
-        case 7:
-            return upright[::-1, ::-1].swapaxes(0, 1)
-        case 8:
-            return np.rot90(upright, -1)
-    return upright
 
 
 def decode(source: ByteSource, header: Header, about_px: int | None = None) -> Canvas:
@@ -92,9 +33,9 @@ def decode(source: ByteSource, header: Header, about_px: int | None = None) -> C
         if header.format in ("HEIC", "RAW"):
             return _decode_foreign(source, header, about_px)
         if header.format == "TIFF" and header.bit_depth == 16:
-            return _decode_tiff16(source, header)
+            return decode_tiff16(source, header)
         if header.format == "WEBP" or header.bit_depth == 16:
-            return _decode_cv2(source, header)
+            return decode_cv2(source, header)
         return _decode_pillow(source, header, about_px)
     except (ImageError, MemoryError):
         raise
@@ -233,7 +174,7 @@ def bytes_to_shrink(source: ByteSource, header: Header) -> int:
     channels = 1 if header.mode in ("grey", "palette") else 3
     decoded = header.width * header.height * (channels + header.has_alpha) * header.bit_depth // 8
     by_cv2 = header.format == "WEBP" or header.bit_depth == 16
-    if header.tiff is not None and header.tiff.compression not in _CV2_COMPRESSIONS:
+    if header.tiff is not None and header.tiff.compression not in CV2_COMPRESSIONS:
         by_cv2 = False
     return decoded * 2 if by_cv2 else decoded * 4 // 3  # OpenCV holds the whole picture twice
 
@@ -322,194 +263,3 @@ def _ask_for_less(image: Any, header: Header, about_px: int) -> int:
             halvings += 1
         image.reduce = halvings
     return halvings
-
-
-# --- OpenCV --------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def quiet_cv2() -> Any:
-    """OpenCV, which reports failures to our exceptions and not to stderr as well."""
-    from core.cv import cv2
-
-    log: Any = cv2.utils.logging
-    log.setLogLevel(log.LOG_LEVEL_SILENT)
-    return cv2
-
-
-def _imread(source: ByteSource, header: Header) -> np.ndarray:
-    """The file as OpenCV sees it: (H, W), (H, W, 3) BGR or (H, W, 4) BGRA."""
-    if header.format == "JPEG2000" and apart.is_worth_it(header.width, header.height):
-        try:
-            return apart.decoded_deep(Path(source.path), header.width * header.height)
-        except apart.ApartFailed as error:
-            raise source.damaged(f"pixel data: {error}") from error
-    cv2 = quiet_cv2()
-    path = os.fspath(source.path)
-    if header.tiff is not None and header.orientation != 1:
-        # OpenCV gives up on 16-bit TIFFs that are not upright, so it gets to read that this one is.
-        data = np.fromfile(path, np.uint8)
-        at = header.tiff.orientation_at
-        data[at : at + 2] = (0, 1) if header.tiff.big_endian else (1, 0)
-        values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    elif os.name == "posix" or path.isascii():
-        values = cv2.imread(path, cv2.IMREAD_UNCHANGED)
-    else:  # on Windows OpenCV cannot open every name
-        values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None:
-        raise source.damaged("pixel data cannot be decoded")
-    return np.asarray(values)
-
-
-def _decode_cv2(source: ByteSource, header: Header) -> Canvas:
-    values = _imread(source, header)
-    if values.shape[:2] != (header.height, header.width):
-        raise source.damaged(
-            f"decodes to {values.shape[1]} x {values.shape[0]} px, the header says"
-            f" {header.width} x {header.height}"
-        )
-    expected = np.uint16 if header.bit_depth == 16 else np.uint8
-    if values.dtype != expected:
-        raise source.damaged(f"decodes to {values.dtype} where the header says {header.stored_bits} bits")
-    if 8 < header.stored_bits < 16:
-        _stretch(values, header.stored_bits)
-    return _from_bgr(values, header)
-
-
-def _stretch(values: np.ndarray, bits: int) -> None:
-    """Spread 9- to 15-bit values over 16 bits, in place."""
-    top = 2**bits - 1
-    for rows in row_bands(values, _BAND_PIXELS):
-        band = values[rows].astype(np.uint32)
-        values[rows] = (np.minimum(band, top) * 65535 + top // 2) // top
-
-
-def _from_bgr(values: np.ndarray, header: Header) -> Canvas:
-    channels = 1 if values.ndim == 2 else values.shape[2]
-    key = header.colour_key if channels in (1, 3) else None
-    has_alpha = header.has_alpha and (channels == 4 or key is not None)
-    header.has_alpha = has_alpha
-    canvas = Canvas(0, 0, np.uint8, False, 1)
-    if channels == 3 and not has_alpha and header.orientation == 1:
-        # Nothing but the order of the channels is wrong: swap it where it stands.
-        for rows in row_bands(values, _BAND_PIXELS):
-            values[rows] = values[rows, :, ::-1].copy()
-        canvas.pixels = canvas.stored = values
-        return canvas
-    canvas = Canvas(values.shape[1], values.shape[0], values.dtype.type, has_alpha, header.orientation)
-    for rows in row_bands(values, _BAND_PIXELS):
-        band = values[rows]
-        if channels >= 3:
-            band = band[..., [2, 1, 0, 3][:channels]]
-        canvas.put(rows, band)
-        if key is not None and canvas.stored_alpha is not None:
-            hit = (band.reshape(*band.shape[:2], -1) == np.array(key, values.dtype)).all(-1)
-            canvas.stored_alpha[rows] = np.where(hit, 0, np.iinfo(values.dtype).max)
-    return canvas
-
-
-# --- 16-bit TIFF ---------------------------------------------------------------------------------
-
-
-def _decode_tiff16(source: ByteSource, header: Header) -> Canvas:
-    layout = header.tiff
-    assert layout is not None
-    # OpenCV takes channels that lie side by side; grey with alpha it reduces to 8 bits.
-    plain = not layout.planar and not (header.mode == "grey" and layout.samples > 1)
-    if plain and layout.compression in _CV2_COMPRESSIONS:
-        canvas = _decode_cv2(source, header)
-    elif layout.compression in _TIFFFILE_COMPRESSIONS:
-        canvas = _decode_tifffile(source, header)
-    else:
-        raise source.unsupported(
-            f"is a 16-bit TIFF with compression {layout.compression}"
-            f"{' and separate colour planes' if layout.planar else ''}; save it uncompressed or as ZIP first",
-            compression=layout.compression,
-        )
-    if header.mode == "grey" and layout.photometric == 0:  # 0 is white
-        for rows in row_bands(canvas.pixels):
-            np.invert(canvas.pixels[rows], out=canvas.pixels[rows])
-    if layout.premultiplied and canvas.alpha is not None:
-        _undo_premultiplication(canvas)
-        header.notes.append("Premultiplied colours were divided by the transparency")
-    return canvas
-
-
-@lru_cache(maxsize=1)
-def _tifffile() -> Any:
-    """tifffile, which else tells stderr about every oddity that our exceptions speak of already."""
-    import tifffile
-
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
-    return tifffile
-
-
-_swapping = threading.Lock()
-
-
-def _bounded(page: Any) -> None:
-    """Let nothing of a page unpack to more than twice what its strips or tiles hold: 3 MB of zeros made gigabytes.
-
-    tifffile asks once per page what unpacks it, which is when it is told of ours.
-    """
-    most = 2 * math.prod(page.chunks) * page.bitspersample // 8 + (1 << 20)
-
-    def unpack(data: Any, *_others: Any, **_more: Any) -> bytes:
-        machine: Any = zlib.decompressobj() if page.compression != _LZMA else lzma.LZMADecompressor()
-        out: bytes = machine.decompress(bytes(data), most)
-        if len(out) >= most:
-            raise ValueError(f"a strip unpacks to more than {most:,} bytes")
-        if not machine.eof:
-            raise ValueError("a strip is cut short")
-        return out
-
-    table: Any = _tifffile().TIFF
-    with _swapping:
-        before = table.DECOMPRESSORS
-        table.DECOMPRESSORS = ChainMap(dict.fromkeys(_UNPACKED_HERE, unpack), before)
-        try:
-            page.decode  # noqa: B018  # kept by the page from now on
-        finally:
-            table.DECOMPRESSORS = before
-
-
-def _decode_tifffile(source: ByteSource, header: Header) -> Canvas:
-    layout = header.tiff
-    assert layout is not None
-    canvas = Canvas(header.width, header.height, np.uint16, header.has_alpha, header.orientation)
-    covered = 0
-    source.file.seek(0)
-    with _tifffile().TiffFile(source.file, name=Path(source.path).name) as file:
-        page: Any = file.pages[0]
-        if page.compression in _UNPACKED_HERE:
-            _bounded(page)
-        for data, (sample, _, y, x, _), shape in page.segments():
-            if data is None:
-                raise source.damaged(f"TIFF strip at row {y} cannot be decoded")
-            _, rows, columns, _ = shape
-            rows, columns = min(rows, header.height - y), min(columns, header.width - x)
-            part = data[0, :rows, :columns]  # (rows, columns, samples)
-            if part.shape[:2] != (rows, columns):
-                raise source.damaged(f"TIFF strip at row {y} is too short")
-            where = (slice(y, y + rows), slice(x, x + columns))
-            covered += rows * columns
-            if not layout.planar:
-                canvas.put(where, part)
-            elif header.mode == "grey" and sample == 0:
-                canvas.put(where, part[..., 0])
-            elif header.mode != "grey" and sample < 3:
-                canvas.stored[(*where, sample)] = part[..., 0]
-            elif canvas.stored_alpha is not None:
-                canvas.stored_alpha[where] = part[..., 0]
-    planes = layout.samples if layout.planar else 1
-    if covered != header.width * header.height * planes:
-        raise source.damaged("TIFF strips do not cover the picture")
-    return canvas
-
-
-def _undo_premultiplication(canvas: Canvas) -> None:
-    assert canvas.alpha is not None
-    for rows in row_bands(canvas.pixels, _BAND_PIXELS):
-        alpha = canvas.alpha[rows][..., None].astype(np.uint64)
-        band = canvas.pixels[rows].astype(np.uint64) * 65535 + alpha // 2
-        canvas.pixels[rows] = np.minimum(band // np.maximum(alpha, 1), 65535)

@@ -19,7 +19,7 @@ from PIL import Image
 from core.images import apart
 from core.images import exif as image_exif
 from core.images.colour import grey_of, row_bands, to_8bit, to_16bit
-from core.images.decode import quiet_cv2
+from core.images.decode16 import quiet_cv2
 from core.images.exif import RawTag, TagTree
 from core.images.formats import FORMATS
 from core.images.headers_boxes import EXIF_UUID, XMP_UUID, boxes

@@ -19,8 +19,9 @@ import numpy as np
 
 from core import atomic, foreign_text
 from core.images import xmp as image_xmp
+from core.images.canvas import Canvas
 from core.images.colour import profile_name, row_bands, to_srgb
-from core.images.decode import Canvas, bytes_to_shrink, decode
+from core.images.decode import bytes_to_shrink, decode
 from core.images.encode import EncodeJob, encode
 from core.images.find import PassedOver, find_images, natural_key, passed_over_line
 from core.images.formats import FORMATS

@@ -234,12 +234,12 @@ class PrototypeMemory(nn.Module):
         value = query.new_empty(0) if self.value is None else self.value(features).float()
         with torch.autocast(query.device.type, enabled=False):
             flat = query.flatten(2).transpose(1, 2)  # (B, N, D)
-            table = self.sharpness.float() * self.table()
-            scores = {
-                key: flat @ table[rows].T for key, rows in self.row_slices().items()
-            }  # (B, N, M), cosine
-            weights = torch.cat([sparsemax(each) for each in scores.values()], -1)
-            positive, negative = (torch.logsumexp(scores[polarity, "part"], -1) for polarity in POLARITIES)
+            scores = flat @ (self.sharpness.float() * self.table()).T  # (B, N, R), cosine
+            scores = scores.unflatten(
+                -1, (len(POLARITIES), -1)
+            )  # both have as many slots of each granularity
+            weights = torch.cat([sparsemax(each) for each in scores.split(self.slots, -1)], -1).flatten(2)
+            positive, negative = torch.logsumexp(scores[..., : self.slots[0]], -1).unbind(-1)
             logit = (negative - positive).reshape(len(query), *query.shape[2:])
         return Address(query, value, weights, logit)
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from core.restoring.records import Choice
 from memorynet_gui.base.models import entry_of, trained_entries
 from memorynet_gui.base.page import AppContext
-from memorynet_gui.restore.choices import Choices, Machine
+from memorynet_gui.restore.panel.choices import Choices, Machine
 from memorynet_gui.restore.saves import Saver
 
 if TYPE_CHECKING:

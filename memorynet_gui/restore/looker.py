@@ -21,7 +21,7 @@ from core.restoring.verdict import LITTLE, NOTHING, Verdict
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.settings import Settings
-from memorynet_gui.restore.choices import Choices
+from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.queue_item import Item, ItemState, LookNote
 from memorynet_gui.restore.session import Session
 

@@ -28,7 +28,6 @@ from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.filmstrip import Filmstrip
 from memorynet_gui.restore.flow import RestoreFlow
 from memorynet_gui.restore.inputs import PhotosIn
-from memorynet_gui.restore.inspector import Inspector
 from memorynet_gui.restore.kept.desk import KeptDesk
 from memorynet_gui.restore.looker import Looker
 from memorynet_gui.restore.mask_store import MaskStore
@@ -36,6 +35,7 @@ from memorynet_gui.restore.masks.desk import MaskDesk
 from memorynet_gui.restore.masks.review_desk import ReviewDesk
 from memorynet_gui.restore.menu import photo_menu
 from memorynet_gui.restore.outputs import ResultsOut
+from memorynet_gui.restore.panel.inspector import Inspector
 from memorynet_gui.restore.queue_item import Item, ItemState, choice_words
 from memorynet_gui.restore.results import ResultStore
 from memorynet_gui.restore.saves import Saver, sweep_dragged

@@ -18,6 +18,7 @@ from core.training import ready as training_ready
 from memorynet_gui import app
 from memorynet_gui.base import warm_up
 from memorynet_gui.newrun import ready
+from tests.training_kit import make_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,7 @@ from memorynet_gui.newrun import ready
 from memorynet_gui.train.flow import TrainOrder, train_run
 from memorynet_gui.curves.board import CurveBoard
 recipe = TrainRecipe(
-    name="tiny", kind="clean", train=("SAMPLES/train",), validation=("SAMPLES/validation",), preset="custom", width=4,
+    name="tiny", kind="clean", train=("DATA/clean",), validation=("DATA/val",), preset="custom", width=4,
     steps=4, batch=2, crops_per_photo=2, patch_px=16, validate_every=2, validate_crop_px=32, log_every=1,
     contrastive_every=1,
 )
@@ -48,7 +49,7 @@ walked, spared = len(gc.get_objects()), gc.get_freeze_count()
 before = set(sys.modules)
 
 said = []
-order = TrainOrder(recipe, (), Path(sys.argv[1]) / "run")
+order = TrainOrder(recipe, (Path(sys.argv[2]),), Path(sys.argv[1]) / "run")
 train_run(order, said.append, TrainControl())
 stores = train_stores.Stores()
 for event in said:
@@ -85,7 +86,7 @@ def run(code: str, *words: str) -> str:
 
 
 def test_a_run_imports_nothing_after_the_warm_up(tmp_path: Path) -> None:
-    walked, spared, *late = run(RUN, str(tmp_path)).split()
+    walked, spared, *late = run(RUN, str(tmp_path), str(make_data(tmp_path / "data"))).split()
     assert late == []
     assert int(spared) > 300_000, "torch and what it brings"
     assert int(walked) < 20_000, "what the collector still walks"

@@ -222,12 +222,12 @@ def test_a_scale_too_small_for_the_photo_is_refused(model: Path) -> None:
 def test_camera_size_rain_is_found_and_goes() -> None:
     """Rain four times as wide as the model knows it, with the weights that ship."""
     sample = next(iter(catalog.samples()))
-    small = image_io.read(sample.truth or sample.path).pixels[:240, :360]
+    small = image_io.read(sample.truth or sample.path).pixels[:180, :270]
     large = cv2.resize(small, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
     noise = np.random.default_rng(1).normal(0, 2, large.shape)
     clean = np.clip(large + noise, 0, 255).astype(np.uint8)
     light = rain(
-        np.zeros((240, 360, 3), np.float32), np.random.default_rng(5), RainParams(untouched=0, mist=0)
+        np.zeros((180, 270, 3), np.float32), np.random.default_rng(5), RainParams(untouched=0, mist=0)
     )
     layer = cv2.resize(light, (large.shape[1], large.shape[0]), interpolation=cv2.INTER_CUBIC)
     rainy = np.clip(clean + 255 * layer.clip(0), 0, 255).astype(np.uint8)

@@ -241,7 +241,7 @@ def test_a_mixed_batch_has_crops_and_masks_side_by_side(data: Path) -> None:
 
 def test_training_with_masks_uses_them_and_scores_both_ways(data: Path, tmp_path: Path) -> None:
     events: list[object] = []
-    recipe = replace(RECIPE, steps=48, validate_every=16, log_every=8, guidance_share=0.5, kind="pairs",
+    recipe = replace(RECIPE, steps=36, validate_every=12, log_every=6, guidance_share=0.5, kind="pairs",
                      train=("DATA/pairs",), pairs=(), contrastive_weight=0.0, lr=4e-3)  # fmt: skip
     result = train(recipe, (data,), tmp_path / "run", events.append, JobControl())
     validated = [event for event in events if isinstance(event, Validated)]

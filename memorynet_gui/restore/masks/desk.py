@@ -20,9 +20,9 @@ from memorynet_gui.compare.masks.files import ask_what_to_load, ask_where_to_sav
 from memorynet_gui.compare.masks.mask import Mask
 from memorynet_gui.compare.masks.tool import MaskTool
 from memorynet_gui.compare.view import CompareView
-from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.masks.guessing import find_shadow
+from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.queue_item import Item
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage

@@ -9,10 +9,10 @@ from PySide6.QtWidgets import QWidget
 
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.thumbnails import Thumbnails
-from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.masks.desk import MaskDesk
 from memorynet_gui.restore.masks.review import GuessReview
 from memorynet_gui.restore.masks.review_view import ReviewView
+from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
 

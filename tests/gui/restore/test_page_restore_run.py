@@ -39,8 +39,7 @@ def test_what_is_said_of_a_photo_does_not_move_the_buttons(at: Desk, place: dict
     QTest.qWait(20)
     assert at.panel.save.mapTo(at.panel, at.panel.save.rect().bottomRight()).y() < 420
     rows = [
-        at.panel._receipt_rows.itemAt(row).widget().name.text()
-        for row in range(at.panel._receipt_rows.count())
+        at.panel.receipt.rows.itemAt(row).widget().name.text() for row in range(at.panel.receipt.rows.count())
     ]
     assert "Found" not in rows  # it stands above, once
 
@@ -51,7 +50,7 @@ def test_quality_and_receipt_are_seen_in_a_small_window(at: Desk, place: dict[st
     at.panel.resize(296, 566)
     at.restored(place["png"])
     (scroll,) = at.panel.findChildren(QScrollArea)
-    rows = at.panel._receipt_rows
+    rows = at.panel.receipt.rows
 
     def is_seen() -> bool:
         last = rows.itemAt(rows.count() - 1).widget()

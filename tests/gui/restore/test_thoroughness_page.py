@@ -20,8 +20,8 @@ from core.images import io as image_io
 from core.model import checkpoint
 from core.model.network import MemoryNet, with_memory
 from memorynet_gui.restore.command import arguments
+from memorynet_gui.restore.panel.thoroughness import Thoroughness
 from memorynet_gui.restore.queue_item import item_as_json, item_from_json
-from memorynet_gui.restore.thoroughness import Thoroughness
 from tests.restore_page_kit import Desk, desk, rainy, wait, write
 from tests.small import SMALL
 
@@ -122,7 +122,7 @@ def caption(at: Desk) -> str:
 
 
 def receipt(at: Desk) -> dict[str, str]:
-    rows = [at.panel._receipt_rows.itemAt(index).widget() for index in range(at.panel._receipt_rows.count())]
+    rows = [at.panel.receipt.rows.itemAt(index).widget() for index in range(at.panel._receipt_rows.count())]
     return {row.name.text(): row.value.full for row in rows}
 
 

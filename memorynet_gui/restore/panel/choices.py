@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QLabel, QWidget
 from core import tasks
 from core.model.memory_edit import LEAST_THOROUGH
 from core.restoring.records import Choice
-from memorynet_gui.restore.scale import Scale
-from memorynet_gui.restore.thoroughness import Thoroughness
+from memorynet_gui.restore.panel.scale import Scale
+from memorynet_gui.restore.panel.thoroughness import Thoroughness
 from memorynet_gui.widgets.parts import DetailCombo, column, labelled
 
 if TYPE_CHECKING:

@@ -19,19 +19,17 @@ from PySide6.QtWidgets import (
 )
 
 from core import tasks
-from core.model.memory_edit import LEAST_THOROUGH
 from core.problems import Problem
-from core.restoring.scales import AUTO, WHOLE
 from core.restoring.verdict import NOTHING, advice, behind, words
 from core.tasks import AUTO as AUTO_TASK
 from memorynet_gui.base.actions import ACTIONS
-from memorynet_gui.base.words import clock, short_folder
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.restore.auto.row import SaidRow
 from memorynet_gui.restore.batch.outdated import made_with
-from memorynet_gui.restore.choices import Choices
 from memorynet_gui.restore.kept.row import KeptRow
-from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words, thoroughness_words
+from memorynet_gui.restore.panel.choices import Choices
+from memorynet_gui.restore.panel.receipt import Receipt
+from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words
 from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.ends import SliderWithEnds
 from memorynet_gui.widgets.glyph import GlyphButton
@@ -42,7 +40,6 @@ from memorynet_gui.widgets.parts import (
     DropButton,
     Elided,
     ProblemBox,
-    Row,
     SnugScroll,
     column,
     heading,
@@ -87,7 +84,7 @@ class Inspector(QWidget):
         self.kept = KeptRow()
         self._keeping = False, False  # whether the result can be kept, and is compared with a kept one
         self._build_quality()
-        self._build_receipt()
+        self.receipt = Receipt()
         inside = QWidget()
         self._inside = inside_layout = QVBoxLayout(inside)
         for part in (
@@ -97,7 +94,7 @@ class Inspector(QWidget):
             self.kept,
             self.choices,
             self._quality,
-            self._receipt,
+            self.receipt,
         ):
             inside_layout.addWidget(part)
         inside_layout.addStretch(1)
@@ -244,16 +241,6 @@ class Inspector(QWidget):
         self.reference.dropped.connect(lambda name: self.reference_chosen.emit(Path(name)))
         self.reference_drop.clicked.connect(lambda: self.reference_chosen.emit(None))
 
-    def _build_receipt(self) -> None:
-        self._receipt = QWidget()
-        self._receipt_rows = column(6)
-        self._receipt_told: list[tuple[str, str, str]] = []
-        self._receipt.setLayout(column(8, heading("Receipt")))
-        layout = self._receipt.layout()
-        assert isinstance(layout, QVBoxLayout)
-        layout.addLayout(self._receipt_rows)
-        self._receipt.hide()
-
     def _build_buttons(self) -> QWidget:
         self.restore = text_button("Restore", "Restore this photo")
         self.save = text_button("Save", "Save the result beside the original (Ctrl+S)")
@@ -324,7 +311,7 @@ class Inspector(QWidget):
         self._show_verdict(item)
         self._say_outdated()
         self._quality.setEnabled(item is not None)
-        self._show_receipt(item, info)
+        self.receipt.show_item(item, info)
 
         failed = item is not None and item.state is ItemState.FAILED and not asks
         self._restore_word = (
@@ -406,20 +393,6 @@ class Inspector(QWidget):
         can_keep, comparing = self._keeping
         self.kept.show_item(item, can_keep, bool(old), comparing)
 
-    def _show_receipt(self, item: Item | None, info: PictureInfo | None) -> None:
-        rows = [] if item is None else receipt_rows(item, info)
-        if rows == self._receipt_told:  # most that is told of a photo changes nothing of it
-            return
-        self._receipt_told = rows
-        while self._receipt_rows.count():
-            taken = self._receipt_rows.takeAt(0)
-            widget = taken.widget() if taken is not None else None
-            if widget is not None:
-                widget.deleteLater()
-        for name, value, tooltip in rows:
-            self._receipt_rows.addWidget(Row(name, value, tooltip))
-        self._receipt.setVisible(bool(rows))
-
     # --- quality ---------------------------------------------------------------------------------
 
     def show_quality(
@@ -454,53 +427,6 @@ class Inspector(QWidget):
                 else f"against {reference.name}"
             )
             self.reference_name.setToolTip(f"{reference}\n{PROTOCOLS[protocol]}")
-
-
-def receipt_rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, str]]:
-    """(name, value, tooltip): what is known of the photo, of its restoration, of the saved file."""
-    rows: list[tuple[str, str, str]] = []
-    if item.receipt and item.is_saved:
-        for line in item.receipt:
-            mark = "✓" if line.kept else "✕"
-            rows.append((line.what, f"{line.detail} {mark}", line.detail))
-    elif info is not None:
-        rows.append(("Size, depth", f"{info.width}×{info.height}, {info.bit_depth} bit", ""))
-        rows.append(("Format", f"{info.format}{', alpha' if info.has_alpha else ''}", ""))
-        if info.icc_name:
-            rows.append(("Colour profile", info.icc_name, info.icc_name))
-    note = item.result
-    if note is not None and item.state is ItemState.DONE:
-        made, verdict = note.made, note.made.verdict
-        speed = f"{made.megapixels_per_s:.2g} megapixels a second"
-        ran = f"on {made.device} in {made.precision}, in pieces of {made.tile_px} px"
-        ran += ", as it is and mirrored: the mean is the result" if made.mirrored else ""
-        rows.append(("Time", _seconds(made.seconds), f"{speed}, {ran}"))
-        used = "full size" if verdict.scale == WHOLE else verdict.scale
-        asked = f"{used} (automatic)" if made.scale == AUTO else used
-        rows.append(("Scale", asked, verdict.why))
-        rows.append(("Model", made.model_name, f"sha256 {made.model_sha256}"))
-        if made.mask != "none":
-            origin = "guessed" if made.mask == "auto" else "as painted"
-            rows.append(("Mask", origin, f"Where the damage is: {made.mask}"))
-        if made.only != "none":
-            rows.append(("Restored", "only where painted", f"The mask of what may change: {made.only}"))
-        if made.taught != "none":
-            rows.append(
-                ("Taught", "as painted", f"On the Memory page, what is damage and what is not: {made.taught}")
-            )
-        thoroughness = note.choice.thoroughness
-        if thoroughness != LEAST_THOROUGH:
-            tooltip = f"The memory of damage was read {thoroughness:.3g} times as strongly"
-            rows.append(("Thoroughness", thoroughness_words(thoroughness), tooltip))
-        rows.extend(("Note", text, text) for text in made.notes)
-    if item.saved is not None:
-        rows.append(("Saved as", item.saved.path.name, str(item.saved.path)))
-        rows.append(("In folder", short_folder(item.saved.path.parent), str(item.saved.path.parent)))
-    return rows
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
 
 
 def _number(score: Score | None, what: str) -> str:
