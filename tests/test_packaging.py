@@ -201,6 +201,16 @@ def test_links_in_the_documents_lead_somewhere() -> None:
                 assert (document.parent / link).exists(), f"{document.name}: {link}"
 
 
+def test_files_that_the_architecture_names_exist() -> None:
+    """Its recipes say which files a task, a page, a format or a memory design touches."""
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = set(
+        re.findall(r"(?<![\w/])(?:core|memorynet_gui|resources|scripts|benchmarks|tests)/[\w/]+\.\w+", text)
+    )
+    assert len(named) > 30
+    assert [path for path in sorted(named) if "NAME" not in path and not (ROOT / path).is_file()] == []
+
+
 # --- system libraries, with a stage of fake programs ---------------------------------------------
 
 
