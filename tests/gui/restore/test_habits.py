@@ -133,7 +133,7 @@ def test_recent_files_and_saved_results_name_their_folder(at: Desk, photos: list
     assert name in ("a.png", "b.png", "c.png") and folder.endswith("in")
     at.restored(photos[0])
     at.save(photos[0])
-    rows = [at.panel.receipt.rows.itemAt(row).widget() for row in range(at.panel._receipt_rows.count())]
+    rows = [at.panel.receipt.rows.itemAt(row).widget() for row in range(at.panel.receipt.rows.count())]
     told = {row.name.text(): row.value.full for row in rows}
     assert told["In folder"] == str(photos[0].parent)
 

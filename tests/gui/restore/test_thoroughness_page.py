@@ -122,7 +122,7 @@ def caption(at: Desk) -> str:
 
 
 def receipt(at: Desk) -> dict[str, str]:
-    rows = [at.panel.receipt.rows.itemAt(index).widget() for index in range(at.panel._receipt_rows.count())]
+    rows = [at.panel.receipt.rows.itemAt(index).widget() for index in range(at.panel.receipt.rows.count())]
     return {row.name.text(): row.value.full for row in rows}
 
 
