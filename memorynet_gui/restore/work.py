@@ -9,9 +9,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.restoring.records import Choice
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.words import clock
-from memorynet_gui.restore.batch.outdated import outdated
 from memorynet_gui.restore.chooser import Chooser
 from memorynet_gui.restore.flow import RestoreFlow
+from memorynet_gui.restore.outdated import outdated
 from memorynet_gui.restore.queue_item import ItemState
 from memorynet_gui.restore.session import Session
 

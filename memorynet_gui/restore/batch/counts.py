@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from memorynet_gui.restore.batch.outdated import outdated
+from memorynet_gui.restore.outdated import outdated
 from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.saves import Saver
 from memorynet_gui.restore.session import Session

@@ -25,8 +25,8 @@ from core.tasks import AUTO as AUTO_TASK
 from memorynet_gui.base.actions import ACTIONS
 from memorynet_gui.look.theme import set_role
 from memorynet_gui.restore.auto.row import SaidRow
-from memorynet_gui.restore.batch.outdated import made_with
 from memorynet_gui.restore.kept.row import KeptRow
+from memorynet_gui.restore.outdated import made_with
 from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.panel.receipt import Receipt
 from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words
