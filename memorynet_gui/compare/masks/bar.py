@@ -113,7 +113,15 @@ class MaskBar(QFrame):
         self.set_tool("brush")
 
     def serve(self, tool: MaskTool) -> None:
-        """Choose the tool, its brush and whether the mask is seen, and follow what keys choose there."""
+        """Choose the tool, its brush and whether the mask is seen, and follow what keys choose there.
+
+        A click on the bar leaves the keys to the canvas, so that [ and ] go on meaning the brush; Tab still comes by.
+        """
+        for widget in self.findChildren(QWidget):
+            if widget.focusPolicy() & Qt.FocusPolicy.ClickFocus:
+                widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusProxy(tool.canvas)
         self.tool_chosen.connect(tool.set_tool)
         self.brush_changed.connect(tool.set_brush)
         self.shown_changed.connect(tool.set_shown)

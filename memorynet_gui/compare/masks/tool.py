@@ -67,6 +67,10 @@ class MaskTool(QObject):
     def active(self) -> bool:
         return self.mask is not None
 
+    @property
+    def canvas(self) -> CompareView:
+        return self._canvas
+
     def start(self, mask: Mask, photo: np.ndarray, colour: QColor) -> None:
         """Show and paint into a mask of the size of the photo on the canvas."""
         first = not self.active

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QPointingDevice, QTabletEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -200,6 +200,20 @@ def test_brackets_change_the_size_and_not_the_photo(page: Desk) -> None:
     assert page.page.masks.tool.brush.size_px == pytest.approx(size)
     QTest.keyClick(page.page.canvas, Qt.Key.Key_O)
     assert not page.page.masks.tool.shown and not page.page.masks.bar.overlay.isChecked()
+
+
+def test_a_click_on_the_bar_leaves_the_keys_to_the_brush(page: Desk) -> None:
+    canvas, tool, bar = page.page.canvas, page.page.masks.tool, page.page.masks.bar
+    QTimer.singleShot(0, lambda: bar.more.menu().close())
+    for widget in (bar.tools.buttons["eraser"], bar.overlay, bar.flow, bar.more, bar.undo):
+        canvas.setFocus()
+        QTest.mouseClick(widget, LEFT)
+        assert page.page.focusWidget() is canvas, widget.accessibleName()
+    size = tool.brush.size_px
+    QTest.keyClick(page.page.focusWidget(), Qt.Key.Key_BracketRight)
+    assert tool.tool == "eraser" and tool.brush.size_px > size
+    bar.overlay.setFocus(Qt.FocusReason.TabFocusReason)
+    assert page.page.focusWidget() is bar.overlay, "all can still be reached without a mouse"
 
 
 def test_the_pen_draws_as_wide_as_it_is_pressed_and_its_other_end_erases(page: Desk) -> None:
