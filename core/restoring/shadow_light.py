@@ -50,8 +50,8 @@ _LEAST_PX, _OWN_PX, _MOST_SHADOWS = (
 )  # a shadow is one from, has a course of its own from; of the largest
 _SOFT_PX = 1.2
 _LEVELS_UP = 2.0  # of 255, added before logarithms: what is nearly black has no light to tell
-_GUIDE_BLUR_PX = 0.7
-_FIT_RADIUS_PX, _FIT_EPS, _FIT_PX = 4, 0.02, 5.0  # the last: how far from the border the gain is fitted
+_GUIDE_BLUR_PX = 0.4
+_FIT_RADIUS_PX, _FIT_EPS, _FIT_PX = 3, 0.02, 5.0  # the last: how far from the border the gain is fitted
 _SURE_PX, _SIDE_PX = 7.0, 16  # from the border: what lies surely on one side, and how much of it is asked
 _ALONG_PX, _AS_FAR_PX = 8, 0.7  # along the border, and how alike in distance from it
 _NOISE_WIDER = 2.5  # times the ground's own spread: what differs by less may be its texture
