@@ -120,6 +120,7 @@ class MaskBar(QFrame):
         for widget in self.findChildren(QWidget):
             if widget.focusPolicy() & Qt.FocusPolicy.ClickFocus:
                 widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAccessibleName("Mask")
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setFocusProxy(tool.canvas)
         self.tool_chosen.connect(tool.set_tool)
