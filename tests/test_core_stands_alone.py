@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -39,22 +38,6 @@ def _modules() -> dict[str, Path]:
     return found
 
 
-def _imports(path: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module.split(".")[0])
-    return found
-
-
-def test_core_never_names_the_window() -> None:
-    for name, path in _modules().items():
-        reached = _imports(path) & WINDOW_MODULES
-        assert not reached, f"{name} imports {sorted(reached)}"
-
-
 def test_importing_core_loads_no_window_and_light_modules_load_no_torch() -> None:
     light = ", ".join(LIGHT_MODULES)
     every = ", ".join(name for name in _modules() if not name.endswith(".__main__"))
@@ -65,19 +48,6 @@ def test_importing_core_loads_no_window_and_light_modules_load_no_torch() -> Non
         "found = [name for name in reached if name in sys.modules]\nassert not found, found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CORE.parent, timeout=120)
-
-
-def test_core_never_prints_outside_the_command_line() -> None:
-    for name, path in _modules().items():
-        if name.startswith("core.cli"):
-            continue
-        calls = [
-            node
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            if isinstance(node, ast.Call)
-        ]
-        names = [call.func.id for call in calls if isinstance(call.func, ast.Name)]
-        assert "print" not in names, name
 
 
 def test_threads_of_torch_do_not_spin_whatever_is_imported_first() -> None:
@@ -93,7 +63,7 @@ def test_threads_of_torch_do_not_spin_whatever_is_imported_first() -> None:
 
 
 def test_no_room_is_crowded() -> None:
-    for top in ("core", "memorynet_gui"):
+    for top in ("core", "memorynet_gui", "tests"):
         for folder in {path.parent for path in (CORE.parent / top).rglob("*.py")}:
-            modules = [path for path in folder.glob("*.py") if path.stem != "__init__"]
+            modules = list(folder.glob("*.py"))
             assert len(modules) <= 25, f"{folder.name} has {len(modules)} modules"

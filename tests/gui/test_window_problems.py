@@ -45,8 +45,11 @@ _NOT_SHOWN = {
 
 
 def _texts(file: Path) -> Iterator[tuple[int, str]]:
-    """Every text of a module but its docstrings, with its line."""
-    tree = ast.parse(file.read_text("utf-8"))
+    """Every text but docstrings of a module in which an option is named at all, with its line."""
+    source = file.read_text("utf-8")
+    if not _OPTION.search(source):
+        return
+    tree = ast.parse(source)
     documentation = set()
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
@@ -69,7 +72,7 @@ def test_nothing_the_window_can_show_names_the_command_line() -> None:
             seen += 1
             if _OPTION.search(text):
                 found.append(f"{name}:{line}: {text}")
-    assert seen > 5000 and not found, found
+    assert seen > 100 and not found, found
 
 
 @pytest.mark.parametrize("key", sorted(core_problems.KEYS))

@@ -274,12 +274,12 @@ def test_training_without_masks_says_nothing_of_them(data: Path, tmp_path: Path)
 
 
 def test_a_stopped_mixed_run_goes_on_as_if_nothing_had_happened(data: Path, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, width=4, patch_px=16, validate_crop_px=32)
+    recipe = replace(RECIPE, width=4, patch_px=16, validate_crop_px=32, steps=10, validate_every=5)
     train(recipe, (data,), tmp_path / "whole", ignore, JobControl())
     control = JobControl()
 
     def stop(event: object) -> None:
-        if isinstance(event, StepDone) and event.step >= 10:
+        if isinstance(event, StepDone) and event.step >= 6:
             control.cancel()
 
     with pytest.raises(Cancelled):

@@ -10,16 +10,12 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QThreadPool
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from core import tasks
 from core.model import catalog
 from core.restoring import passes
 from core.restoring.tiling import Tile
-from memorynet_gui.compare.view import CompareView
-from tests.gui.restore.compare_kit import BLUE, RED, flat
 from tests.restore_page_kit import Desk, desk, rainy, write
 from tests.small import small_resources
 
@@ -73,25 +69,6 @@ def second_tile(monkeypatch: pytest.MonkeyPatch) -> Callable[[], threading.Event
         return go
 
     return held
-
-
-@pytest.fixture
-def view(qtbot: QtBot) -> Iterator[CompareView]:
-    view = CompareView()
-    qtbot.addWidget(view)
-    view.resize(640, 480)
-    view.show()
-    qtbot.waitExposed(view)
-    yield view
-    QThreadPool.globalInstance().waitForDone()
-
-
-@pytest.fixture
-def compared(view: CompareView) -> CompareView:
-    view.set_original(flat(592, 432, RED))  # exactly 100 % within the margin
-    view.set_restored(flat(592, 432, BLUE))
-    assert view.zoom == 1.0
-    return view
 
 
 @pytest.fixture(scope="session")

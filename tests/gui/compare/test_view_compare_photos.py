@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from memorynet_gui.compare.scene import CHECKER_DARK, CHECKER_LIGHT
 from memorynet_gui.compare.view import MODES, CompareView
-from tests.gui.restore.compare_kit import (
+from tests.gui.compare.compare_kit import (
     BLUE,
     GREEN,
     LEFT,

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from memorynet_gui.compare.view import CompareView
-from tests.gui.restore.compare_kit import BLUE, GREEN, LEFT, RED, drag, flat, photo, settle, shown, wheel
+from tests.gui.compare.compare_kit import BLUE, GREEN, LEFT, RED, drag, flat, photo, settle, shown, wheel
 
 # --- zoom and pan -------------------------------------------------------------------------------
 

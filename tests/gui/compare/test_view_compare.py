@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from memorynet_gui.compare.view import MODES, CompareView
-from tests.gui.restore.compare_kit import BLUE, LEFT, RED, colour, drag, flat, photo, pixels, shown
+from tests.gui.compare.compare_kit import BLUE, LEFT, RED, colour, drag, flat, photo, pixels, shown
 
 # --- modes --------------------------------------------------------------------------------------
 
