@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop, QTimer
-from PySide6.QtWidgets import QLabel
 
 from core import tasks
 from core.model import catalog
@@ -103,7 +102,7 @@ def draw(scene: Scene, target: Path) -> None:
                 if not window.page.can("save"):
                     raise SnapshotError("the photo could not be restored")
             _settle()
-            _wait(lambda: not _says(window, "Measuring…"), "the scores")
+            _wait(lambda: not getattr(window.page, "is_measuring", False), "the scores")
             if not window.grab().save(str(target), "PNG"):
                 raise OSError(f"{target}: the picture could not be written")
         finally:
@@ -160,10 +159,6 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
     clock.stop()
     if not condition():
         raise SnapshotError(f"waited {TIMEOUT_S:.0f} s for {what}")
-
-
-def _says(window: MainWindow, text: str) -> bool:
-    return any(label.isVisible() and label.text() == text for label in window.findChildren(QLabel))
 
 
 def _settle() -> None:

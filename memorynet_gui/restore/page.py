@@ -553,6 +553,11 @@ class RestorePage(Page):
         else:
             self._soon.start()
 
+    @property
+    def is_measuring(self) -> bool:
+        """Whether a score is shown that is still to come."""
+        return self._inspector.is_measuring
+
     def _show_quality(self) -> None:
         item = self.session.current
         answer = self.stage.quality()

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from memorynet_gui.restore.job import Quality
 
 
+_MEASURING = "…"
 _SHORT_PX = 640
 
 
@@ -395,6 +396,11 @@ class Inspector(QWidget):
 
     # --- quality ---------------------------------------------------------------------------------
 
+    @property
+    def is_measuring(self) -> bool:
+        """Whether a score is shown that is still to come."""
+        return self.psnr.isVisible() and self.psnr.before.text() == _MEASURING
+
     def show_quality(
         self,
         reference: Path | None,
@@ -411,7 +417,7 @@ class Inspector(QWidget):
             row.setToolTip(PROTOCOLS[protocol])
             row.setVisible(reference is not None and not note)
             if quality is None:
-                row.set_values("…", "")
+                row.set_values(_MEASURING, "")
             else:
                 before, after = _number(quality.before, what), _number(quality.after, what)
                 row.set_values(before.removesuffix(" dB") if after else before, after)
