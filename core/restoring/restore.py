@@ -70,8 +70,9 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         request = _amended(request, asked, width, height)
     if asked.guess and request.mask is None:
         network.notes.append("no cast shadow found, nothing changed")
-        emit(Looked(NOTHING, scales.WHOLE, _NO_SHADOW.why))
-        found = scaled.Found(picture.pixels, _NO_SHADOW, Measure(0.0, 0.0, None, 0.0))
+        verdict = _no_shadow(width, height)
+        emit(Looked(NOTHING, verdict.scale, verdict.why))
+        found = scaled.Found(picture.pixels, verdict, Measure(0.0, 0.0, None, 0.0))
     else:
         found = scaled.restore(picture.pixels, request, network, emit, control)
         if asked.guess and found_mask is not None:
@@ -133,13 +134,10 @@ def _guessed(
     return shadow_guess.guess(before, after, pixels.shape[1], pixels.shape[0])
 
 
-_NO_SHADOW = Verdict(
-    NOTHING,
-    None,
-    scales.WHOLE,
-    "nothing in it is darker than its surroundings the way a cast shadow is",
-    unchanged=True,
-)
+def _no_shadow(width: int, height: int) -> Verdict:
+    """Of a photo in whose copy, the one in which shadows are looked for, there is none."""
+    why = "nothing in it is darker than its surroundings the way a cast shadow is"
+    return Verdict(NOTHING, None, scales.name(scales.learned(width, height)), why, unchanged=True)
 
 
 def _with_share(verdict: Verdict, found: shadow_guess.Guess) -> Verdict:
@@ -180,7 +178,8 @@ def preview(
     if request.guess and request.mask is None:
         guessed = _guessed(picture.pixels, network, ignore, control)
         if guessed is None:
-            return _NO_SHADOW, picture.pixels
+            height, width = picture.pixels.shape[:2]
+            return _no_shadow(width, height), picture.pixels
         verdict = _with_share(Verdict(), guessed)
         if not want_pixels:
             return verdict, picture.pixels

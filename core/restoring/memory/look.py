@@ -109,7 +109,8 @@ def scale_for(picture: Picture, request: RestoreRequest, control: JobControl) ->
     Raises RestoreError: the network has no memory; else as restoring does.
     """
     height, width = picture.pixels.shape[:2]
-    if request.mask is not None and tasks.of(request.task).changes_light:
+    # a shadow that was looked for in vain was looked for there, too
+    if (request.mask is not None or request.guess) and tasks.of(request.task).changes_light:
         return scales.learned(width, height)
     network = Network(request, ignore, control)
     check_memory(network.model)

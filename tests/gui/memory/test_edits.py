@@ -271,3 +271,37 @@ def test_a_shadow_is_asked_about_as_it_is_restored(
     page.edits.take(edit)
     assert "not being told where" in page.words.text()
     desk.idle()
+
+
+def test_a_photo_without_a_shadow_is_not_searched_again(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is looked at where shadows are looked for, as it was."""
+    told = checkpoint.save(
+        tmp_path / "told", small_network(2), name="told", task="deshadow", provenance={"guidance": True}
+    )
+    asked = []
+    monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: asked.append(1))
+    lit = photo(1104, 120, 4)
+    source = write(tmp_path / "lit.png", lit)
+    choice = Choice("deshadow", str(told))
+    found = restoring.restore(
+        image_io.read(source), restoring.guessing(choice.request()), ignore, JobControl()
+    )
+    assert asked and found.verdict.unchanged and found.verdict.scale == "1/2"
+    asked.clear()
+    page = desk.page
+    page.hide()
+    desk.context.photo = PhotoAtHand(
+        source, 1, replace(choice, scale=found.verdict.scale), result=lambda: lit, verdict=found.verdict
+    )
+    page.show()
+    wait(lambda: page.stage.after is not None)
+    bench = page.stage.bench
+    assert bench is not None and bench.by == 2 and bench.mask is None and bench.guesses
+    assert not asked and "No cast shadow found, nothing changed" in page.words.text()
+    # dropped here it is searched, and looked at likewise
+    desk.settings.set_model("deshadow", str(told))
+    desk.settings.task = "deshadow"
+    desk.open(source)
+    assert asked and page.stage.bench is not None and page.stage.bench.by == 2
