@@ -133,7 +133,9 @@ def test_the_window_hands_keys_and_drops_to_the_page(
     from memorynet_gui.frame.main_window import MainWindow
     from memorynet_gui.look.theme import Theme
 
-    window = MainWindow(Settings(tmp_path / "own"), Theme(qapp, "light"))
+    settings = Settings(tmp_path / "own")
+    settings.look_automatically = False  # a look's tile would be the first that is begun
+    window = MainWindow(settings, Theme(qapp, "light"))
     window.resize(1024, 640)
     window.show()
     page = window.page
