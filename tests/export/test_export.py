@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from core import places
 from core.events import Notice
@@ -104,6 +105,32 @@ def test_what_ships_tells_no_places(tmp_path: Path) -> None:
     record = checkpoint.load(shipped).provenance
     assert record["recipe"]["data"]["train"] == ["my photos", "DATA/clean"]
     assert record["recipe"]["network"]["start_from"] == "b" and record["mean_of"] == {"x": 0.5}
+
+
+def test_a_mean_lies_between_a_runs_averaged_weights_and_a_models(tmp_path: Path) -> None:
+    mean = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "mean_of_models.py"))["main"]
+    run_model = trained_model(tmp_path / "run" / "model", tmp_path)
+    other = save_small_model(tmp_path / "other")
+    with pytest.raises(SystemExit):  # no checkpoint there
+        mean([str(run_model.parent), str(other), "--share", "0.5", "--out", str(tmp_path / "none")])
+    own = checkpoint.load(other).network.float().state_dict()
+    average = {key: value + 1 for key, value in own.items()}
+    (tmp_path / "run" / "checkpoints").mkdir()
+    for step, added in ((8, 5.0), (12, 0.0)):  # the newest counts
+        save_file(
+            {f"average.{key}": (value + added).contiguous() for key, value in average.items()},
+            tmp_path / "run" / "checkpoints" / f"step-{step:08}.safetensors",
+        )
+    for share in (0.0, 0.25, 1.0):
+        out = tmp_path / f"mean {share}"
+        assert mean([str(run_model.parent), str(other), "--share", str(share), "--out", str(out)]) == 0
+        made = checkpoint.load(out / "model")
+        for key, value in made.network.float().state_dict().items():
+            assert torch.allclose(value, own[key] + share, atol=1e-5), key
+        assert made.provenance["step"] == 12 and made.provenance["mean"]["share"] == share
+    with pytest.raises(SystemExit):
+        mean([str(run_model.parent), str(other), "--share", "2", "--out", str(tmp_path / "none")])
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_card_written_by_hand_is_kept(tmp_path: Path) -> None:
