@@ -105,7 +105,6 @@ class _Several:
         self.task = ", ".join(model.task for model in models)
         self.name = ", ".join(model.name for model in models)
         self.sha256 = ", ".join(model.sha256 for model in models)
-        self.mirrored = any(model.mirrored for model in models)
 
 
 def models_of_all(

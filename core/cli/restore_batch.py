@@ -143,12 +143,7 @@ class Batch(photos.Batch):
             return self.options
         if self.args.resume:
             wanted = outputs.fingerprint(
-                source,
-                self.model.sha256,
-                self.request,
-                self.args.strength,
-                self.options,
-                self.model.mirrored,
+                source, self.model.sha256, self.request, self.args.strength, self.options
             )
             if outputs.is_current(target, wanted):
                 return None

@@ -91,10 +91,6 @@ def _network(facts: CardFacts, provenance: Mapping[str, Any]) -> str:
         f"- edges are multiples of {facts.stride_px} px (MemoryNet pads); a pixel depends on at most "
         f"{facts.halo_px} px around it, and on what the memory holds of the whole photo",
     ]
-    if provenance.get("mirrored") is True:
-        lines.append(
-            "- a restoration is the mean of the photo's and of its mirror image's, for twice the time"
-        )
     if provenance.get("torch"):
         lines.append(f"- made with PyTorch {provenance['torch']}")
     return "\n".join(lines)

@@ -31,10 +31,6 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 MEASURED_SINCE = "verdict"
 """The key in the provenance that :mod:`core.restoring.calibration` writes, without touching the weights."""
-MIRRORED = "mirrored"
-"""The key in the provenance that is true for a model whose restorations are the mean of the photo's and of its mirror
-image's: it may be set in ``config.json`` at any time, the weights are the same."""
-_SINCE = (MEASURED_SINCE, MIRRORED)  # in config.json these win over the header of the weights
 CHECKSUM = "memorynet-sha256"
 """Key of a safetensors header: the sum of its tensors and of the rest of the header."""
 
@@ -56,11 +52,6 @@ class LoadedModel:
     parameters: int
     provenance: Mapping[str, Any]
     path: Path
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether a restoration is the mean of the photo's and of its mirror image's, see :data:`MIRRORED`."""
-        return self.provenance.get(MIRRORED) is True
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -246,10 +237,10 @@ def _load_pickled(file: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]
 
 
 def _measured_since(weights: Path) -> dict[str, Any]:
-    """What was measured or decided of a model after its weights were written stands in its ``config.json`` alone."""
+    """What was measured of a model after its weights were written stands in its ``config.json`` alone."""
     try:
-        provenance = foreign_text.read_json(weights.with_name(CONFIG_FILE))["provenance"]
-        return {key: provenance[key] for key in _SINCE if key in provenance}
+        config = foreign_text.read_json(weights.with_name(CONFIG_FILE))
+        return {MEASURED_SINCE: config["provenance"][MEASURED_SINCE]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -12,7 +12,7 @@ from core import __version__, tasks
 from core.images import io as image_io
 from core.images.blend import blend
 from core.images.io import EXTENSION_FORMAT, FORMAT_EXTENSION, Picture, Receipt, WriteOptions
-from core.restoring.records import NAMING, check_naming, mirrored_words
+from core.restoring.records import NAMING, check_naming
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,11 +190,9 @@ def fingerprint(
     request: RestoreRequest,
     strength: float = 1.0,
     options: WriteOptions = _DEFAULTS,
-    mirrored: bool = False,
 ) -> dict[str, str]:
     """What an output must have recorded to count as made by this request from this very source file.
 
-    ``mirrored`` is the model's own (:attr:`core.model.checkpoint.LoadedModel.mirrored`), which its sum does not tell.
     The source counts as the same by its size and time of change. ``precision`` "auto" and ``tile_px``
     None ask for nothing in particular. Raises UnreadableFile when the source is gone.
     """
@@ -210,7 +208,6 @@ def fingerprint(
         "task": request.task,
         "strength": _strength_text(strength),
         "output": _options_text(options),
-        "mirrored": mirrored_words(mirrored),
         **request.record(),
         "source": _identity(facts.st_size, facts.st_mtime_ns),
     }

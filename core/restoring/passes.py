@@ -32,10 +32,8 @@ from core.restoring import scales, shadow_light, tiling
 from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
 from core.restoring.verdict import Measure, Thresholds
 from core.restoring.views import (
-    View,
     given_actual,
     is_reduced,
-    mean_of_views,
     network_input,
     summary_address,
     taught_on_grid,
@@ -80,11 +78,6 @@ class Network:
             )
 
     @property
-    def passes_over(self) -> int:
-        """How often the network sees each place of what it restores: twice where the mirror image is restored, too."""
-        return 2 if self.model.mirrored else 1
-
-    @property
     def thresholds(self) -> Thresholds | None:
         """The model's own; none for a memory that is muted, whose responses they were not measured on."""
         return None if self.request.mute_memory else Thresholds.of(self.model.provenance)
@@ -92,11 +85,7 @@ class Network:
     def restore(
         self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
     ) -> tuple[np.ndarray, Measure]:
-        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen.
-
-        A model that is :attr:`mirrored <core.model.checkpoint.LoadedModel.mirrored>` restores the mirror image as well, and the
-        mean is what comes back; what was seen is what the photo as it is showed.
-        """
+        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen."""
         # a place that is guessed is guessed by the model's own eye, and amended by what is taught then
         taught = None if self.request.guess and mask is None else self.request.taught
         if taught is not None:
@@ -187,14 +176,10 @@ class _Job:
         self.tile_px = request.tile_px or self._tile_for()
         self.edit = _rows(request, model)
         self.notes: list[str] = []
-        views = [View(pixels, request.mask, request.taught)]
-        if model.mirrored:
-            views.append(views[0].mirrored)
-        self.views = tuple(views)
-        self.summaries: tuple[torch.Tensor, ...] = ()  # the actual memory of each view, shared by the tiles
+        self.summary: torch.Tensor | None = None  # the actual memory, shared by the tiles
         self.tally = _Tally()
         if request.actual is not None:
-            self.summaries = (given_actual(request.actual, model, device),) * len(views)
+            self.summary = given_actual(request.actual, model, device)
 
     def _tile_for(self) -> int:
         network, by_area = self.model.network, self.request.scale != scales.WHOLE
@@ -221,9 +206,9 @@ class _Job:
             self.control.checkpoint()
             tile, whole = pending.popleft()
             try:
-                if not self.summaries and self._needs_summary(tile):
+                if self.summary is None and self._needs_summary(tile):
                     since = self._worked_s()
-                    self.summaries = tuple(self._summarise(view) for view in self.views)
+                    self.summary = self._summarise()
                     aside_s += self._worked_s() - since
                 pixels = self._restore_tile(tile)
             except (RuntimeError, MemoryError) as error:
@@ -265,7 +250,7 @@ class _Job:
             return True
         return (tile.width, tile.height) != (self.width, self.height) or is_reduced(self.width, self.height)
 
-    def _summarise(self, view: View) -> torch.Tensor:
+    def _summarise(self) -> torch.Tensor:
         """The photo's own content, (1, R, D), from a copy of bounded size, seen in pieces no larger than a tile:
         so it takes no more memory than what comes after it, and the ladder holds for it too."""
         memory = self.model.network.memory
@@ -273,43 +258,31 @@ class _Job:
         with torch.inference_mode():
             address, guide = summary_address(
                 self.model.network,
-                view.pixels,
-                view.mask,
+                self.pixels,
+                self.request.mask,
                 self.tile_px,
                 self.device,
                 self.control.checkpoint,
-                view.taught,
+                self.request.taught,
             )
             return memory.summarise(address, guide)
 
     def _restore_tile(self, tile: tiling.Tile) -> np.ndarray:
-        summaries = self.summaries or (None,) * len(self.views)
-        with torch.inference_mode():
-            found = [
-                self._seen_in(view, summary, tile)
-                for view, summary in zip(self.views, summaries, strict=True)
-            ]
-            return to_pixels(mean_of_views(found), self.pixels.dtype)
-
-    def _seen_in(self, view: View, summary: torch.Tensor | None, tile: tiling.Tile) -> torch.Tensor:
-        """A tile of the photo as it is restored in a view of it, (1, 3, h, w) as the view shows it."""
-        if view.is_mirrored:
-            tile = tiling.mirrored(tile, self.width)
         region = tiling.window(tile, self.width, self.height, self.halo_px, STRIDE_PX)
-        x, guide = network_input(view.pixels, view.mask, region, self.device)
-        output = self.model.network(
-            x,
-            guide,
-            None if summary is None else summary.to(x.device),
-            edit=self.edit,
-            mute_memory=self.request.mute_memory,
-            taught=taught_on_grid(view.taught, region, x.device, guide is not None),
-            between=self.control.checkpoint,
-        )
         owned = tiling.owned(tile, region)
-        if not view.is_mirrored:  # what is said of a photo is what the straight view shows, as in a look
+        with torch.inference_mode():
+            x, guide = network_input(self.pixels, self.request.mask, region, self.device)
+            output = self.model.network(
+                x,
+                guide,
+                None if self.summary is None else self.summary.to(x.device),
+                edit=self.edit,
+                mute_memory=self.request.mute_memory,
+                taught=taught_on_grid(self.request.taught, region, x.device, guide is not None),
+                between=self.control.checkpoint,
+            )
             self.tally.add(x, output.restored, output.address, owned)
-        return output.restored[..., *owned]
+            return to_pixels(output.restored[..., *owned], self.pixels.dtype)
 
     def _step_down(self, reason: str) -> None:
         """Smaller tiles first, then the processor; raises MemoryError when there is nothing below."""

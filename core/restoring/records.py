@@ -173,14 +173,11 @@ class Made:
     scale: str  # "auto" or the scale that was asked for
     taught: str = "none"  # what a person said of the damage: see core.data.guidance.note
     verdict: Verdict = NO_VERDICT  # what was found, at which scale, and how much of it is gone
-    mirrored: bool = False  # the mean with the mirror image's: see core.model.checkpoint.LoadedModel.mirrored
 
     def record(self) -> dict[str, str]:
         """What every output records of it, beside who made it and how strongly it was blended."""
         record = {"memory": self.memory, "mask": self.mask, "only": self.only, "taught": self.taught}
-        record["mirrored"] = mirrored_words(self.mirrored)
-        record["scale"] = self.scale
-        record["scale_used"] = self.verdict.scale
+        record |= {"scale": self.scale, "scale_used": self.verdict.scale}
         if self.verdict.found is not None:
             record["found"] = self.verdict.found
         if self.verdict.gone is not None:
@@ -191,8 +188,12 @@ class Made:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Made:
-        """The reverse of :func:`dataclasses.asdict`, after JSON. Raises KeyError and TypeError."""
-        return Made(**{**data, "notes": tuple(data["notes"]), "verdict": Verdict(**data["verdict"])})
+        """The reverse of :func:`dataclasses.asdict`, after JSON; what another version recorded beside it is passed over.
+
+        Raises KeyError and TypeError.
+        """
+        known = {each.name: data[each.name] for each in fields(Made) if each.name in data}
+        return Made(**{**known, "notes": tuple(data["notes"]), "verdict": Verdict(**data["verdict"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +211,6 @@ class Restored(Made):
     @staticmethod
     def of(made: Made, pixels: np.ndarray) -> Restored:
         return Restored(**{each.name: getattr(made, each.name) for each in fields(Made)}, pixels=pixels)
-
-
-def mirrored_words(mirrored: bool) -> str:
-    """What outputs record of :attr:`Made.mirrored`."""
-    return "yes" if mirrored else "no"
 
 
 def check_naming(naming: str) -> None:

@@ -94,7 +94,6 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         megapixels_per_s=width * height / 1e6 / seconds,
         notes=tuple(network.notes),
         verdict=found.verdict,
-        mirrored=network.model.mirrored,
         **asked.record(),
         pixels=pixels,
         guide=request.mask,

@@ -47,9 +47,6 @@ class Passes(Protocol):
     """What :class:`core.restoring.passes.Network` does."""
 
     @property
-    def passes_over(self) -> int: ...
-
-    @property
     def thresholds(self) -> Thresholds | None: ...
 
     def restore(
@@ -183,7 +180,7 @@ def preview(
         found_smear = seen.smear
         if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
             before, after, taken = seen.before, seen.after, seen.levels[0][0]
-            if by != taken and network.passes_over * height * width / by**2 <= PREVIEW_PX:
+            if by != taken and height * width / by**2 <= PREVIEW_PX:
                 before, taken = copies.reduced(pixels, by), by
                 mask = None if request.mask is None else copies.reduced_mask(request.mask, by)
                 after, _ = network.restore(before, mask, None, ignore)

@@ -75,11 +75,6 @@ def cut(pixels: np.ndarray, region: Region) -> np.ndarray:
     return inside
 
 
-def mirrored(tile: Tile, width: int) -> Tile:
-    """Where a tile lies once a picture of this width is mirrored, left for right."""
-    return Tile(width - tile.x - tile.width, tile.y, tile.width, tile.height)
-
-
 def owned(tile: Tile, region: Region) -> tuple[slice, slice]:
     """Rows and columns of the tile's owned rectangle within its window."""
     top, left = tile.y - region[1], tile.x - region[0]

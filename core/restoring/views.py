@@ -1,12 +1,11 @@
-"""What the network is shown of a photo: windows of it, as it is and left for right, with its mask and what is taught.
+"""What the network is shown of a photo: windows of it, with its mask and what is taught.
 
 And what its actual memory is collected from: the photo itself, or a reduced copy of a large one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -25,31 +24,6 @@ from core.restoring.records import RestoreError
 # Photos and copies with a longer edge give their actual memory from a reduced copy. It has to show the damage at the size it
 # is restored at: from a copy of 448 px, passes over 1,000 px and more took thin rain for the photo's own and left it all.
 SUMMARY_WHOLE_PX = SUMMARY_PX = scales.SEEN_WHOLE_PX
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A photo as the network is shown it: as it is, or left for right."""
-
-    pixels: np.ndarray  # (H, W, 3)
-    mask: np.ndarray | None = None  # (H, W), where the damage is
-    taught: np.ndarray | None = None  # (H, W), see core.data.taught
-    is_mirrored: bool = False
-
-    @property
-    def mirrored(self) -> View:
-        """The other one."""
-        mask = None if self.mask is None else self.mask[:, ::-1]
-        taught = None if self.taught is None else self.taught[:, ::-1]
-        return View(self.pixels[:, ::-1], mask, taught, not self.is_mirrored)
-
-
-def mean_of_views(restored: Sequence[torch.Tensor]) -> torch.Tensor:
-    """(1, 3, h, w) of what the straight view restored to and, where there is one, the mirrored."""
-    if len(restored) == 1:
-        return restored[0]
-    straight, mirrored = restored
-    return (straight + mirrored.flip(-1)) / 2
 
 
 def given_actual(actual: np.ndarray, model: checkpoint.LoadedModel, device: str) -> torch.Tensor:

@@ -284,7 +284,6 @@ def _untouched(picture: Picture, choice: Choice, seen: Which) -> Restored:
         only=record["only"],
         scale=record["scale"],
         verdict=Verdict(NOTHING, why="no model sees its damage in it", unchanged=True),
-        mirrored=model.mirrored,
         pixels=picture.pixels,
     )
 
@@ -325,5 +324,4 @@ def restore_each(
         megapixels_per_s=width * height / 1e6 / seconds,
         notes=(*notes, *(note for each in done for note in each.notes)),
         verdict=NO_VERDICT,
-        mirrored=any(each.mirrored for each in done),
     )

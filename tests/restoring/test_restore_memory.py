@@ -133,9 +133,9 @@ def test_one_summary_serves_all_tiles(model: Path, monkeypatch: pytest.MonkeyPat
         given_to.append(summary)
         return forward(self, image, guide, summary, **more)
 
-    def counted(self: Any, view: Any) -> torch.Tensor:
+    def counted(self: Any) -> torch.Tensor:
         made.append(None)
-        return summarise(self, view)
+        return summarise(self)
 
     monkeypatch.setattr(MemoryNet, "forward", watched)
     monkeypatch.setattr(passes._Job, "_summarise", counted)
@@ -259,7 +259,7 @@ def test_the_photo_s_own_content_is_split_by_the_mask(model: Path, monkeypatch: 
         request = RestoreRequest(model=model, precision="fp32", tile_px=tile_px, mask=mask)
         loaded = passes.load_model(model, "cpu", "fp32")
         job = passes._Job(pixels, request, loaded, "cpu", "fp32", ignore, JobControl())
-        return job._summarise(job.views[0])
+        return job._summarise()
 
     half = 21
     one, other = photo(256, 200, 1), photo(256, 200, 1)
@@ -353,10 +353,10 @@ def test_the_processor_goes_on_with_the_same_summary(model: Path, monkeypatch: p
 def _once(summarise: Any) -> Any:
     calls: list[None] = []
 
-    def checked(self: Any, view: Any) -> torch.Tensor:
+    def checked(self: Any) -> torch.Tensor:
         calls.append(None)
         assert len(calls) == 1, "made again"
-        return summarise(self, view)
+        return summarise(self)
 
     return checked
 
@@ -391,9 +391,9 @@ def test_the_time_left_speaks_of_tiles_alone(model: Path, monkeypatch: pytest.Mo
     now = [0.0]
     monkeypatch.setattr(passes.time, "monotonic", lambda: now[0])
 
-    def slow(self: Any, view: Any) -> torch.Tensor:
+    def slow(self: Any) -> torch.Tensor:
         now[0] += 100.0
-        return summarise(self, view)
+        return summarise(self)
 
     def tile(self: Any, what: Any) -> np.ndarray:
         now[0] += 1.0

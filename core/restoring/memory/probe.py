@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,7 @@ from core.restoring.memory.inspection import check_memory
 from core.restoring.passes import load_model
 from core.restoring.records import RestoreRequest
 from core.restoring.views import (
-    View,
     given_actual,
-    mean_of_views,
     network_input,
     summary_address,
     taught_on_grid,
@@ -122,17 +120,13 @@ class Probe:
         self._model = load_model(path, self.device, choose_precision(request.precision, self.device))
         check_memory(self._model)
         self.height, self.width = picture.pixels.shape[:2]
-        straight = View(picture.pixels, request.mask)
-        self._views: tuple[View, ...] = (straight,)
-        if self._model.mirrored:
-            self._views = straight, straight.mirrored
-        self._own: tuple[Tensor, ...] | None = None
-        if actual is not None and actual.size:
-            self._own = (self._summary(actual),)
+        self._pixels = picture.pixels
+        own = self._summary(actual) if actual is not None and actual.size else None
+        self._untaught = _Told(request.mask, None, own)
         self._guesses = request.guess
         self._relights = tasks.of(request.task).changes_light and self.height * self.width <= _RELIT_PX
-        self._taught: tuple[np.ndarray, tuple[View, ...], tuple[Tensor, ...] | None] | None = None
-        self._encoded: OrderedDict[tuple[tiling.Region, bool, bool], _Encoded] = OrderedDict()
+        self._taught: tuple[np.ndarray, _Told] | None = None
+        self._encoded: OrderedDict[tuple[tiling.Region, bool], _Encoded] = OrderedDict()
         self._results: OrderedDict[tuple[tiling.Region, MemoryEdit | None, bool], np.ndarray] = OrderedDict()
 
     def check(self, edit: MemoryEdit | None) -> None:
@@ -177,11 +171,8 @@ class Probe:
             self._results.move_to_end(key)
             return self._results[key]
         between = (control or JobControl()).checkpoint
-        views, taught_own = self._views, None
-        if taught is not None:
-            with torch.inference_mode():
-                views, taught_own = self._with_taught(taught, between)
-        mask = views[0].mask if self._relights else None
+        told = self._untaught if taught is None else self._with_taught(taught, between)
+        mask = told.mask if self._relights else None
         whole = 0, 0, self.width, self.height
         if mask is not None and region != whole:  # the light beside a shadow is measured on all of the photo
             lit = self.restore(
@@ -191,27 +182,19 @@ class Probe:
         network = self._model.network
         rows = edit.rows(network.config) if edit is not None and edit.changes(network.config) else None
         with torch.inference_mode():
-            own = taught_own
-            if taught is None and actual is None and not mute_memory:
-                own = self._own_of_all(between)
-            if actual is not None:
-                own = (self._summary(actual),) * len(views)
-            restored = []
-            for index, view in enumerate(views):
-                held = self._encode(region, view, between)
-                decoded = network.decode(
-                    held.image,
-                    held.features,
-                    None if own is None else own[index],
-                    rows,
-                    mute_memory=mute_memory,
-                    taught=taught_on_grid(view.taught, held.window, self.device, view.mask is not None),
-                    between=between,
-                )
-                restored.append(decoded[..., held.rows, held.columns])
-            found = to_pixels(mean_of_views(restored), views[0].pixels.dtype)
+            held = self._encode(region, told, between)
+            restored = network.decode(
+                held.image,
+                held.features,
+                told.own if actual is None else self._summary(actual),
+                rows,
+                mute_memory=mute_memory,
+                taught=taught_on_grid(told.taught, held.window, self.device, told.mask is not None),
+                between=between,
+            )
+            found = to_pixels(restored[..., held.rows, held.columns], self._pixels.dtype)
         if mask is not None:
-            found = shadow_light.relit(views[0].pixels, mask, found)
+            found = shadow_light.relit(self._pixels, mask, found)
         if actual is None and taught is None:
             self._results[key] = found
             while len(self._results) > _RESULTS_KEPT:
@@ -221,29 +204,20 @@ class Probe:
     def _summary(self, actual: np.ndarray) -> Tensor:
         return given_actual(actual, self._model, self.device)
 
-    def _own_of_all(self, between: Callable[[], None]) -> tuple[Tensor, ...] | None:
-        """The photo's own content in each view; that of the mirror image is collected when it is asked for first."""
-        if self._own is not None and len(self._own) < len(self._views):
-            self._own = (*self._own, self._content(self._views[-1], between))
-        return self._own
-
-    def _with_taught(
-        self, taught: np.ndarray, between: Callable[[], None]
-    ) -> tuple[tuple[View, ...], tuple[Tensor, ...] | None]:
-        """The views with what is taught, and the photo's own content in them with it; asked for again and again."""
+    def _with_taught(self, taught: np.ndarray, between: Callable[[], None]) -> _Told:
+        """What the network is told with what is taught; asked for again and again."""
         if self._taught is None or self._taught[0] is not taught:
             small = taughts.reduced(taught, self.width, self.height)
-            straight = replace(self._views[0], mask=self._amended(small), taught=small)
-            views = (straight, straight.mirrored)[: len(self._views)]
+            mask = self._amended(small)
             for key in [key for key in self._encoded if key[-1]]:
                 del self._encoded[key]  # of what was taught before
-            own = None if self._own is None else tuple(self._content(view, between) for view in views)
-            self._taught = taught, views, own
-        return self._taught[1:]
+            own = None if self._untaught.own is None else self._content(mask, small, between)
+            self._taught = taught, _Told(mask, small, own)
+        return self._taught[1]
 
     def _amended(self, label: np.ndarray) -> np.ndarray | None:
         """What is known of a shadow's place, with what is taught of it."""
-        mask = self._views[0].mask
+        mask = self._untaught.mask
         if mask is None and self._guesses:  # none was found: what is asserted is all there is
             mask = np.zeros((self.height, self.width), np.uint8)
         if mask is None:
@@ -251,28 +225,26 @@ class Probe:
         mask = taughts.amended(mask, label)
         return mask if mask.any() else None
 
-    def _content(self, view: View, between: Callable[[], None]) -> Tensor:
+    def _content(self, mask: np.ndarray | None, taught: np.ndarray, between: Callable[[], None]) -> Tensor:
         network = self._model.network
         assert network.memory is not None
-        address, guide = summary_address(
-            network, view.pixels, view.mask, _SUMMARY_TILE_PX, self.device, between, view.taught
-        )
-        return network.memory.summarise(address, guide)
+        with torch.inference_mode():
+            address, guide = summary_address(
+                network, self._pixels, mask, _SUMMARY_TILE_PX, self.device, between, taught
+            )
+            return network.memory.summarise(address, guide)
 
-    def _encode(self, region: tiling.Region, view: View, between: Callable[[], None]) -> _Encoded:
-        own = self._views[0].mask
-        is_amended = view.taught is not None and not (own is None and view.mask is None)
-        key = region, view.is_mirrored, is_amended
+    def _encode(self, region: tiling.Region, told: _Told, between: Callable[[], None]) -> _Encoded:
+        is_amended = told.mask is not self._untaught.mask
+        key = region, is_amended
         if key in self._encoded:
             self._encoded.move_to_end(key)
             return self._encoded[key]
         network = self._model.network
         tile = tiling.Tile(*region)
-        if view.is_mirrored:
-            tile = tiling.mirrored(tile, self.width)
         outer = tiling.window(tile, self.width, self.height, network.config.halo_px, STRIDE_PX)
         inner = tiling.window(tile, self.width, self.height, network.config.decode_halo_px, STRIDE_PX)
-        image, guide = network_input(view.pixels, view.mask, outer, self.device)
+        image, guide = network_input(self._pixels, told.mask, outer, self.device)
         features = network.encode(image, guide, between)
         left, top = inner[0] - outer[0], inner[1] - outer[1]
 
@@ -288,9 +260,18 @@ class Probe:
             cut(image, 1), (cut(full, 1), cut(half, 2), cut(quarter, 4)), own_rows, own_columns, inner
         )
         self._encoded[key] = held
-        while len(self._encoded) > _KEPT * len(self._views):
+        while len(self._encoded) > _KEPT:
             self._encoded.popitem(last=False)
         return held
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the network knows of the photo beside its pixels."""
+
+    mask: np.ndarray | None  # (H, W) uint8, where the damage is
+    taught: np.ndarray | None  # (H, W) uint8, see core.data.taught
+    own: Tensor | None  # (1, R, D), what its slots hold of the photo
 
 
 @dataclass(frozen=True, slots=True)

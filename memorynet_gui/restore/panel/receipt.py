@@ -60,7 +60,6 @@ def _rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, str]]:
         made, verdict = note.made, note.made.verdict
         speed = f"{made.megapixels_per_s:.2g} megapixels a second"
         ran = f"on {made.device} in {made.precision}, in pieces of {made.tile_px} px"
-        ran += ", as it is and mirrored: the mean is the result" if made.mirrored else ""
         rows.append(("Time", _seconds(made.seconds), f"{speed}, {ran}"))
         used = "full size" if verdict.scale == WHOLE else verdict.scale
         asked = f"{used} (automatic)" if made.scale == AUTO else used
