@@ -61,12 +61,13 @@ def _one(
 ) -> tuple[smear.Smear | None, tuple[float, float]]:
     recipe = DEGRADATIONS["deblur"].params(TrainRecipe.from_toml(catalog.recipe("deblur")).degradation)
     params: BlurParams = replace(
-        recipe, straight=float(straight), nearly=0.0, moving=0.0, unfocused=0.0, untouched=0.0 if length else 1.0,
+        recipe, straight=float(straight), nearly=0.0, moving=0.0, unfocused=0.0, undone=0.0, untouched=0.0 if length else 1.0,
         length_px=Bounds(max(length, 1.0), max(length, 1.0)),
     )  # fmt: skip
     blurred, _ = blur_pair(photo.astype(np.float32) / 255, np.random.default_rng(seed), params)
     found = smear.find(np.rint(blurred * 255).astype(np.uint8))
-    return found, _line(_path_of(seed, params, length))
+    path = _path_of(seed, params, length)
+    return found, path.line[:2] if path else (0.0, 0.0)
 
 
 def _path_of(seed: tuple[int, int, int], params: BlurParams, length: float) -> Way | None:
@@ -75,21 +76,11 @@ def _path_of(seed: tuple[int, int, int], params: BlurParams, length: float) -> W
         return None
     rng = np.random.default_rng(seed)
     rng.random(5)
-    how = rng.spawn(3)[0]
+    how = rng.spawn(4)[0]
     params.highlights.draw_log(how)
     how.uniform()  # the gain of the scene
     params.length_px.draw_log(how)
     return random_path(length, how, params)
-
-
-def _line(path: Way | None) -> tuple[float, float]:
-    """Length in px and direction in degrees of the line with a path's spread along its main axis."""
-    if path is None:
-        return 0.0, 0.0
-    places = path.warps[:, :, 2]
-    apart = places - np.average(places, axis=0, weights=path.weights)
-    spread, axes = np.linalg.eigh((apart * path.weights[:, None]).T @ apart)
-    return float(np.sqrt(12 * spread[1])), float(np.rad2deg(np.arctan2(-axes[1, 1], axes[0, 1])) % 180)
 
 
 def _right(told: list[tuple[smear.Smear, tuple[float, float]]]) -> str:

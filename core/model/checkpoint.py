@@ -31,6 +31,9 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 MEASURED_SINCE = "verdict"
 """The key in the provenance that :mod:`core.restoring.calibration` writes, without touching the weights."""
+UNSMEARS = "unsmears"
+"""The key in the provenance that is true for a model trained on photos whose smear was undone first as it can be told (``undone``
+of :class:`core.data.degrade.blur.BlurParams`), which is therefore shown photos like that."""
 CHECKSUM = "memorynet-sha256"
 """Key of a safetensors header: the sum of its tensors and of the rest of the header."""
 
@@ -52,6 +55,11 @@ class LoadedModel:
     parameters: int
     provenance: Mapping[str, Any]
     path: Path
+
+    @property
+    def unsmears(self) -> bool:
+        """Whether it is shown photos with a straight smear undone, see :data:`UNSMEARS`."""
+        return self.provenance.get(UNSMEARS) is True
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:

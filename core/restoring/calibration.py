@@ -109,8 +109,8 @@ def calibrate(
 
 
 def own_params(task: str, provenance: Mapping[str, Any]) -> Any:
-    """Parameters of the damage that a model learned from, without photos left clean or nearly so; the task's own where its record
-    says nothing that is known here."""
+    """Parameters of the damage that a model learned from, without photos left clean or nearly so, or undone in part; the task's
+    own where its record says nothing that is known here."""
     made = DEGRADATIONS[task]
     recipe = provenance.get("recipe")
     values = recipe.get("degradation") if isinstance(recipe, Mapping) else None
@@ -119,7 +119,7 @@ def own_params(task: str, provenance: Mapping[str, Any]) -> Any:
     except DegradationError:
         params = made.params({})
     params = made.always(params)
-    return replace(params, nearly=0.0) if hasattr(params, "nearly") else params
+    return replace(params, **{name: 0.0 for name in ("nearly", "undone") if hasattr(params, name)})
 
 
 def keep(model: Path, thresholds: Thresholds) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from torch.nn import functional
 from core import tasks
 from core.data import taught as taughts
 from core.events import LadderStep, RestoreStarted, TileDone
+from core.images import unsmear
 from core.jobs import Emit, JobControl
 from core.model import catalog, checkpoint
 from core.model.config import STRIDE_PX
@@ -28,7 +29,7 @@ from core.model.memory import Address, RowEdit
 from core.model.network import MemoryNet
 from core.model.tensors import choose_device, choose_precision, dtype_of, to_pixels, to_tensor
 from core.problems import speaks_of_short_memory
-from core.restoring import scales, shadow_light, tiling
+from core.restoring import scales, shadow_light, smear, tiling
 from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
 from core.restoring.verdict import Measure, Thresholds
 from core.restoring.views import (
@@ -78,19 +79,35 @@ class Network:
             )
 
     @property
+    def unsmears(self) -> bool:
+        """Whether photos are shown to the network with their smear undone: :func:`shown`."""
+        return self.model.unsmears
+
+    @property
     def thresholds(self) -> Thresholds | None:
         """The model's own; none for a memory that is muted, whose responses they were not measured on."""
         return None if self.request.mute_memory else Thresholds.of(self.model.provenance)
 
     def restore(
-        self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
+        self,
+        pixels: np.ndarray,
+        mask: np.ndarray | None,
+        focus: tiling.Region | None,
+        emit: Emit,
+        *,
+        as_it_is: bool = False,
     ) -> tuple[np.ndarray, Measure]:
-        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen."""
+        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen.
+
+        ``as_it_is``: to see what there is, not to restore it; else it is shown to the network as :func:`shown` has it.
+        """
         # a place that is guessed is guessed by the model's own eye, and amended by what is taught then
         taught = None if self.request.guess and mask is None else self.request.taught
         if taught is not None:
             taught = taughts.reduced(taught, pixels.shape[1], pixels.shape[0])
         request = replace(self.request, mask=mask, focus=focus, taught=taught)
+        if not as_it_is:
+            pixels = shown(pixels, self.model, self.control.checkpoint)
         job = _Job(pixels, request, self.model, self.device, self.precision, emit, self.control)
         out = job.run()
         self.model, self.device, self.precision, self.tile_px = (
@@ -143,6 +160,17 @@ def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str)
     model = checkpoint.load(path, device)
     model.network.to(dtype_of(precision))
     return model
+
+
+def shown(pixels: np.ndarray, model: checkpoint.LoadedModel, between: Callable[[], None]) -> np.ndarray:
+    """A photo or copy (H, W, 3) as the network is shown it to restore it: with a straight smear undone where the model learned
+    from such photos and the smear can be told, else ``pixels`` itself."""
+    if not model.unsmears:
+        return pixels
+    seen = smear.find(pixels)
+    if seen is None or not seen.is_certain or seen.length_px < unsmear.SHORTEST_PX:
+        return pixels
+    return smear.undone(pixels, seen, between)
 
 
 def takes_masks(model: checkpoint.LoadedModel) -> bool:

@@ -49,8 +49,17 @@ class Passes(Protocol):
     @property
     def thresholds(self) -> Thresholds | None: ...
 
+    @property
+    def unsmears(self) -> bool: ...
+
     def restore(
-        self, pixels: np.ndarray, mask: np.ndarray | None, focus: tiling.Region | None, emit: Emit
+        self,
+        pixels: np.ndarray,
+        mask: np.ndarray | None,
+        focus: tiling.Region | None,
+        emit: Emit,
+        *,
+        as_it_is: bool = False,
     ) -> tuple[np.ndarray, Measure]: ...
 
     def look(self, windows: np.ndarray, masks: np.ndarray | None) -> Measure: ...
@@ -112,7 +121,7 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     mask = None if request.mask is None else copies.reduced_mask(request.mask, coarsest)
     control.checkpoint()
     emit_pass = PassEmit(emit, scales.name(coarsest))
-    after, measure = network.restore(before, mask, None, emit_pass)
+    after, measure = network.restore(before, mask, None, emit_pass, as_it_is=True)
     levels = [(coarsest, measure)]
     for by in tries[1:]:
         levels.append((by, see(pixels, request.mask, by, network, control)))
@@ -171,6 +180,7 @@ def preview(
     if len(_candidates(width, height, request)) == 1:
         out, measure = network.restore(pixels, request.mask, None, ignore)
         by, why = 1, SMALL
+        measure = _as_it_is(pixels, request, 1, measure, network, control)
         found_smear = _smear(pixels, request)
         if _smears(request):
             measure = _with_smear(measure, found_smear)
@@ -180,7 +190,7 @@ def preview(
         found_smear = seen.smear
         if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
             before, after, taken = seen.before, seen.after, seen.levels[0][0]
-            if by != taken and height * width / by**2 <= PREVIEW_PX:
+            if (by != taken or network.unsmears) and height * width / by**2 <= PREVIEW_PX:
                 before, taken = copies.reduced(pixels, by), by
                 mask = None if request.mask is None else copies.reduced_mask(request.mask, by)
                 after, _ = network.restore(before, mask, None, ignore)
@@ -213,6 +223,13 @@ def see(
                 x, y, w, h = inside
                 masks.append(tiling.cut(small[y : y + h, x : x + w, None], region)[..., 0])
     return network.look(np.stack(windows), np.stack(masks) if masks else None)
+
+
+def _as_it_is(
+    pixels: np.ndarray, request: Request, by: int, seen: Measure, network: Passes, control: JobControl
+) -> Measure:
+    """What there is in a photo, after a pass at a scale saw ``seen``: that, unless it was shown something else."""
+    return see(pixels, request.mask, by, network, control) if network.unsmears else seen
 
 
 def _places(edge: int) -> tuple[tuple[int, ...], int]:
@@ -248,7 +265,7 @@ class _Run:
         if self.request.scale != AUTO:
             by = scales.divisor(self.request.scale)
             self.smear = _smear(self.pixels, self.request)
-            out, measure = self._seen(*self._pass(self.pixels, by))
+            out, measure = self._seen(*self._pass(self.pixels, by), by)
             return Found(out, self._verdict(out, measure, by, "the scale that was asked for"), measure)
         if tasks.of(self.request.task).changes_light and self.request.mask is not None:
             by = scales.learned(self.width, self.height)
@@ -268,13 +285,14 @@ class _Run:
         if found == NOTHING and not self._insists:
             verdict = Verdict(NOTHING, None, name, why, unchanged=True)
             return Found(self.pixels, verdict, seen.measure)
-        if seen.before is not None and seen.after is not None and seen.best == seen.levels[0][0]:
+        is_done = seen.best == seen.levels[0][0] and not self.network.unsmears
+        if seen.before is not None and seen.after is not None and is_done:
             out, first = self._carry(self.pixels, seen.before, seen.after, seen.best), seen.levels[0][1]
             seen = replace(seen, before=None, after=None)  # its copies are let go
         else:
             self._show_first(seen)
             seen = replace(seen, before=None, after=None)
-            out, first = self._seen(*self._pass(self.pixels, seen.best))
+            out, first = self._seen(*self._pass(self.pixels, seen.best), seen.best)
         measure = first if seen.best == seen.clearest else seen.measure
         finer: list[str] = []
         most = seen.measure.sight
@@ -303,13 +321,14 @@ class _Run:
         """A photo so small that only its own size is tried: the pass is the look."""
         why = SMALL
         self.smear = _smear(self.pixels, self.request)
-        out, measure = self._seen(*self._pass(self.pixels, 1))
+        out, measure = self._seen(*self._pass(self.pixels, 1), 1)
         thresholds = self.network.thresholds
         if thresholds is not None and thresholds.found(measure) == NOTHING and not self._insists:
             return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True), measure)
         return Found(out, self._verdict(out, measure, 1, why), measure)
 
-    def _seen(self, out: np.ndarray, measure: Measure) -> tuple[np.ndarray, Measure]:
+    def _seen(self, out: np.ndarray, measure: Measure, by: int) -> tuple[np.ndarray, Measure]:
+        measure = _as_it_is(self.pixels, self.request, by, measure, self.network, self.control)
         return out, _with_smear(measure, self.smear) if _smears(self.request) else measure
 
     def _verdict(self, out: np.ndarray, measure: Measure, by: int, why: str) -> Verdict:

@@ -137,6 +137,7 @@ class KeptRun:
             "training_photos": self.photos,
             "validation": validation,
             "guidance": self.source.has_masks and self.recipe.guidance_share > 0,
+            **({checkpoint.UNSMEARS: True} if self.recipe.unsmears else {}),
         }
         checkpoint.save(
             self.folder.model, self.learner.network, name=self.recipe.name, task=self.recipe.task,

@@ -421,6 +421,12 @@ class TrainRecipe:
             )
         return sections
 
+    @property
+    def unsmears(self) -> bool:
+        """Whether it shows the network photos whose smear was undone first."""
+        drawn = [self.degradation, *(source.degradation for source in self.sources)]
+        return any(isinstance(each.get("undone"), int | float) and each["undone"] > 0 for each in drawn)
+
     def without_places(self) -> dict[str, Any]:
         """As :meth:`as_dict`, for those who get the model: folders of this machine by their last name only."""
         found = self.as_dict()

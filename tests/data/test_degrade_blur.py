@@ -22,6 +22,9 @@ from core.data.degrade.blur import (
     blur_pair,
     random_path,
 )
+from core.data.degrade.blur import (
+    Path as Way,
+)
 from core.data.sampling import PhotoPool, SampleSource
 from core.model import catalog
 from core.training.recipe import RecipeError, TrainRecipe
@@ -250,3 +253,37 @@ def test_white_balance_makes_red_and_blue_noisier() -> None:
     noisy, _ = blur_pair(grey, np.random.default_rng(2), params)
     red, green, blue = noisy.reshape(-1, 3).std(0)
     assert min(red, blue) > 1.1 * green
+
+
+def test_undoing_a_smear_changes_the_blurred_side_alone(tmp_path: Path) -> None:
+    before, straight = clean(3, 200, 160), replace(PLAIN, straight=1.0, length_px=Bounds(6, 12))
+    changed = 0
+    for seed in range(6):
+        blurred, sharp = blur_pair(before, np.random.default_rng(seed), straight, MARGIN_PX)
+        undone, same = blur_pair(
+            before, np.random.default_rng(seed), replace(straight, undone=1.0), MARGIN_PX
+        )
+        assert undone.shape == same.shape == blurred.shape
+        assert np.array_equal(same, sharp)
+        assert undone.min() >= 0 and undone.max() <= 1
+        changed += not np.array_equal(undone, blurred)
+    assert changed >= 5  # a few paths bend all the same, and those are told by half
+
+
+def test_a_sharp_photo_is_hardly_ever_undone() -> None:
+    before, sharp = clean(5, 96, 96), replace(PLAIN, untouched=1.0, undone=1.0)
+    pairs = [blur_pair(before, np.random.default_rng(seed), sharp, MARGIN_PX) for seed in range(40)]
+    changed = sum(not np.array_equal(*pair) for pair in pairs)
+    assert 0 <= changed <= 10
+
+
+@given(st.floats(2.0, 30.0), st.floats(0, 180))
+@settings(max_examples=20, deadline=None)
+def test_a_line_is_told_by_its_path(length_px: float, angle_deg: float) -> None:
+    steps = np.linspace(-0.5, 0.5, 41) * length_px
+    warps = np.repeat(np.eye(2, 3)[None], len(steps), axis=0)
+    warps[:, 0, 2] = np.cos(np.deg2rad(angle_deg)) * steps
+    warps[:, 1, 2] = -np.sin(np.deg2rad(angle_deg)) * steps
+    length, angle, bent = Way(warps, np.full(len(steps), 1 / len(steps))).line
+    assert length == pytest.approx(length_px, rel=0.06)
+    assert abs((angle - angle_deg + 90) % 180 - 90) < 0.1 and bent < 0.01

@@ -27,7 +27,19 @@ def test_a_tiny_run_learns_and_is_measured_in_rgb(data: Path, tmp_path: Path) ->
     result = train(BLUR, (data,), tmp_path / "run", ignore, JobControl())
     validation = [line for line in curve_of(tmp_path / "run") if line["kind"] == "validation"]
     assert validation and validation[-1]["protocol"] == "RGB"
-    assert checkpoint.load(result.model).task == "deblur"
+    model = checkpoint.load(result.model)
+    assert model.task == "deblur" and not model.unsmears
+
+
+def test_a_model_remembers_that_it_learned_from_photos_whose_smear_was_undone(
+    data: Path, tmp_path: Path
+) -> None:
+    undone = replace(BLUR, steps=2, degradation={"undone": 0.5})
+    assert checkpoint.load(train(undone, (data,), tmp_path / "run", ignore, JobControl()).model).unsmears
+    mixed = replace(
+        BLUR, kind="sources", sources=(DataSource("clean"), DataSource(degradation={"undone": 0.5}))
+    )
+    assert mixed.unsmears and not replace(mixed, sources=(DataSource("clean"),)).unsmears
 
 
 def test_validation_photos_differ_by_the_blur_alone(data: Path) -> None:

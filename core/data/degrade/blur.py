@@ -35,6 +35,7 @@ import numpy as np
 from core import foreign_text
 from core.cv import cv2
 from core.data.degrade.base import Bounds, parameter
+from core.images import unsmear
 
 MARGIN_PX = 32
 """How far around a crop pictures should reach, so that what moves in is known; the rest is mirrored."""
@@ -44,6 +45,9 @@ _SPACING_PX = 1.2  # between two samples of a path; bilinear warps hide what lie
 _MOMENTS = 48  # of a path before it is sampled by its length
 _PHOTO_PX = (1000, 700)  # a crop lies somewhere in a photo of this size
 _FOCAL_PX = 1000.0
+_FALSE = 0.06  # of the smears that are undone: there are none
+_BENT = 0.2  # width of a path against its length, above which it is seldom told
+_LENGTH_OFF, _ANGLE_OFF_DEG = 0.14, 5.0  # standard deviations of what is told, of the logarithm of the length
 _FULL = 0.85  # stored levels above this may have been beyond what the sensor holds
 
 
@@ -115,10 +119,17 @@ class BlurParams:
     tone: float = parameter(0.3, "Tone curve", "Share of photos of more or less contrast")
     sharpened: float = parameter(0.2, "Sharpened", "Share of photos that the camera has sharpened")
     jpeg: float = parameter(0.3, "JPEG", "Share of photos compressed afterwards")
+    undone: float = parameter(
+        0.0,
+        "Undone first",
+        "Share of smeared photos whose smear is undone as well as its spectrum tells it, before the network sees them; "
+        "a model that learns so is shown photos like that later, too",
+    )
 
     def __post_init__(self) -> None:
         for name in (
             "straight", "moving", "unfocused", "recorded", "nearly", "untouched", "dark", "noise", "tone", "sharpened", "jpeg",
+            "undone",
         ):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:
@@ -204,6 +215,18 @@ class Path:
     def is_still(self) -> bool:
         return len(self.weights) == 1
 
+    @property
+    def line(self) -> tuple[float, float, float]:
+        """The straight smear most like it: its length in px, its angle in degrees from the horizontal, counter-clockwise as
+        one looks at the picture, and how wide the path is against its length, 0 for a line."""
+        places = self.warps[:, :, 2] - self.weights @ self.warps[:, :, 2]
+        width2, length2 = np.maximum(np.linalg.eigvalsh(places.T @ (self.weights[:, None] * places)), 0)
+        if length2 <= 0:
+            return 0.0, 0.0, 0.0
+        along = np.linalg.eigh(places.T @ (self.weights[:, None] * places))[1][:, 1]
+        angle = float(np.rad2deg(np.arctan2(-along[1], along[0])))  # rows of an image run downwards
+        return float(np.sqrt(12 * length2)), angle % 180, float(np.sqrt(width2 / length2))
+
 
 def blur(clean: np.ndarray, rng: np.random.Generator, params: BlurParams | None = None) -> np.ndarray:
     """Blur as a camera takes it on a clean picture; see the module's text. Result rounded to 8-bit levels."""
@@ -230,8 +253,12 @@ def blur_pair(
     p = params or BlurParams()
     # what there is is decided first, of how it looks later: with another share, other photos stay as they were
     sharpness, nearly, moves, defocused, is_dark = rng.random(5)
-    how, camera, balance = rng.spawn(3)
+    how, camera, balance, told = rng.spawn(4)
     light = _scene_light(clean, is_dark < p.dark, how, p)
+    # undoing a smear takes a margin, too, which is left of that for moving in
+    edge_px = margin_px // 2 if p.undone else 0
+    margin_px -= edge_px
+    path = Path(np.eye(2, 3)[None], np.ones(1))
     if sharpness < p.untouched:
         sharp = light[margin_px : light.shape[0] - margin_px, margin_px : light.shape[1] - margin_px]
         blurred = sharp
@@ -242,13 +269,18 @@ def blur_pair(
         if is_nearly:
             focus = min(focus, 1.0)
         if moves < p.moving:
-            blurred, sharp = _layers(light, length, focus, how, p, margin_px, motion)
+            blurred, sharp, path = _layers(light, length, focus, how, p, margin_px, motion)
         else:
             path = random_path(length, how, p, motion)
             seen = _unfocus(light, focus)
             sharp = light[margin_px : light.shape[0] - margin_px, margin_px : light.shape[1] - margin_px]
             blurred = average(seen, path, margin_px)
-    return _camera(blurred, sharp, camera, p, _gains(balance, p))
+    blurred, sharp = _camera(blurred, sharp, camera, p, _gains(balance, p))
+    if p.undone:
+        blurred = _undone(blurred, path, told, p)
+        inner = slice(edge_px, blurred.shape[0] - edge_px), slice(edge_px, blurred.shape[1] - edge_px)
+        blurred, sharp = blurred[inner], sharp[inner]
+    return blurred, sharp
 
 
 # --- light ---------------------------------------------------------------------------------------------------
@@ -370,6 +402,32 @@ def _warped(
     )
 
 
+# --- what a spectrum tells ------------------------------------------------------------------------------------
+
+
+def _undone(blurred: np.ndarray, path: Path, rng: np.random.Generator, p: BlurParams) -> np.ndarray:
+    """``blurred`` (H, W, 3) as it is after its smear was undone as well as it can be told, or itself.
+
+    What :func:`core.restoring.smear.find` tells of smears is off by this much (``docs/blur.md``), bent ones are told less
+    often, and now and then it sees one that is not there.
+    """
+    chance, wrong, by, off = *rng.random(2), rng.normal(), rng.normal()
+    length, angle, bent = path.line
+    false_length, false_angle = (
+        float(np.exp(rng.uniform(np.log(2.0), np.log(16.0)))),
+        float(rng.uniform(0, 180)),
+    )
+    if length < unsmear.SHORTEST_PX:
+        share = _FALSE * p.undone
+    else:
+        share = p.undone if bent < _BENT else p.undone / 2
+    if chance >= share:
+        return blurred
+    if wrong < _FALSE or length < unsmear.SHORTEST_PX:
+        length, angle = false_length, false_angle
+    return unsmear.undo(blurred, length * float(np.exp(_LENGTH_OFF * by)), angle + _ANGLE_OFF_DEG * off)
+
+
 # --- layers --------------------------------------------------------------------------------------------------
 
 
@@ -381,8 +439,8 @@ def _layers(
     p: BlurParams,
     margin_px: int,
     motion: Motion | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """A thing before a background, each on its way; blurred and sharp, (h, w, 3) linear light."""
+) -> tuple[np.ndarray, np.ndarray, Path]:
+    """A thing before a background, each on its way; blurred and sharp, (h, w, 3) linear light, and the longer way."""
     height, width = light.shape[:2]
     mask = _thing(height, width, rng)
     behind = (
@@ -417,7 +475,7 @@ def _layers(
         cv2.scaleAdd(moment, float(near.weights[index]), total, total)
     cover = mask[inner][..., None]
     sharp = seen_near[inner] * cover + behind[inner] * (1 - cover)
-    return total[..., :3], sharp
+    return total[..., :3], sharp, max(near, far, key=lambda path: path.line[0])
 
 
 def _in_step(near: Path, far: Path) -> tuple[Path, Path]:

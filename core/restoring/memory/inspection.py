@@ -25,7 +25,7 @@ from core.model.health import Listener, MemoryHealth, health, silent_share
 from core.model.memory import TOP_SLOTS, Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision, to_tensor
 from core.restoring import copies, scales, tiling
-from core.restoring.passes import is_out_of_memory, load_model
+from core.restoring.passes import is_out_of_memory, load_model, shown
 from core.restoring.records import SMALLEST_TILE_PX, Restored, RestoreError, RestoreRequest
 from core.restoring.restore import restore
 
@@ -318,6 +318,7 @@ class _Look:
         if by > 1:  # the network never saw the photo in its full size
             self.before, self.after = copies.reduced(self.before, by), copies.reduced(self.after, by)
             self.mask = None if self.mask is None else copies.reduced_mask(self.mask, by)
+        self.shown = shown(self.before, model, control.checkpoint)  # what the network restored
         self.height, self.width = self.before.shape[:2]
         self.tile_px = restored.tile_px
         self.notes = list(restored.notes)
@@ -356,13 +357,14 @@ class _Look:
             for index, tile in enumerate(tiles, 1):
                 self.control.checkpoint()
                 place = _grid_place(tile)
-                address = self._address(self.before, mask, tile)
+                address = self._address(self.shown, mask, tile)
                 for group, found in _strongest(address, learned, slices).items():
                     maps[group].slots[:, *place] = found.slots
                     maps[group].weights[:, *place] = found.weights
                     maps[group].cosines[:, *place] = found.cosines
                 total += address.weights.cpu().sum((0, 1), dtype=torch.float64).numpy()  # mps has no float64
-                if mask is not None:  # told where the damage is, a response would repeat it
+                # told where the damage is, or shown a smear undone, a response would not say what there is
+                if mask is not None or self.shown is not self.before:
                     address = self._address(self.before, None, tile)
                 before[place] = _response(address)
                 self._say(tile, index, 2 * len(tiles))

@@ -38,6 +38,7 @@ from core.restoring.passes import (
     Network,
     is_out_of_memory,
     load_model,
+    shown,
     tile_for,
 )
 from core.restoring.records import SMALLEST_TILE_PX, RestoreError, RestoreRequest
@@ -137,8 +138,9 @@ def own_content(picture: Picture, request: RestoreRequest, control: JobControl |
     height, width = picture.pixels.shape[:2]
     tile_px = request.tile_px or tile_for(model.network, width, height, device, precision)
     with torch.inference_mode():
+        pixels = shown(picture.pixels, model, control.checkpoint)
         address, guide = summary_address(
-            model.network, picture.pixels, request.mask, tile_px, device, control.checkpoint
+            model.network, pixels, request.mask, tile_px, device, control.checkpoint
         )
         return memory.summarise(address, guide)[0].float().cpu().numpy()
 
@@ -157,6 +159,7 @@ class _Look:
         control: JobControl,
     ) -> None:
         self.pixels, self.restored, self.mask = picture.pixels, restored, request.mask
+        self.shown = shown(picture.pixels, model, control.checkpoint)  # what the network restores
         self.path, self.model, self.device, self.tile_px = path, model, device, tile_px
         self.emit, self.control = emit, control
         self.height, self.width = picture.pixels.shape[:2]
@@ -175,7 +178,9 @@ class _Look:
         grid = -(-self.height // STRIDE_PX), -(-self.width // STRIDE_PX)
         query = np.empty((*grid, config.memory_dim), np.float32)
         threshold = np.empty((len(slices), *grid), np.float32)
-        unguided = query if self.mask is None else np.empty_like(query)
+        # told where the damage is, or shown a smear undone, a response would not say what there is
+        is_other = self.mask is not None or self.shown is not self.pixels
+        unguided = np.empty_like(query) if is_other else query
         before = np.empty(grid, np.float32)
         after = None if self.restored is None else np.empty(grid, np.float32)
         with torch.inference_mode():
@@ -189,7 +194,7 @@ class _Look:
             gathered = Gathered(self.width, self.height) if at_once else None
             for index, tile in enumerate(self.tiles, 1):
                 self.control.checkpoint()
-                place, address = self._owned(self.pixels, self.mask, tile, gathered)
+                place, address = self._owned(self.shown, self.mask, tile, gathered)
                 query[place] = address.query[0].permute(1, 2, 0).float().cpu().numpy()
                 scores = (sharpness * (address.query[0].flatten(1).float().T @ table.T)).cpu()
                 weights = address.weights[0].float().cpu()
@@ -198,7 +203,7 @@ class _Look:
                         scores[:, rows], weights[:, rows], before[place].shape
                     )
                 total += weights.sum(0)
-                if self.mask is not None:  # told where the damage is, a response would repeat it
+                if is_other:
                     address = self._owned(self.pixels, None, tile)[1]
                     unguided[place] = address.query[0].permute(1, 2, 0).float().cpu().numpy()
                 before[place] = torch.sigmoid(address.polarity_logit)[0].float().cpu().numpy()
@@ -272,7 +277,7 @@ class _Look:
         else:
             address, guide = summary_address(
                 self.model.network,
-                self.pixels,
+                self.shown,
                 self.mask,
                 self.tile_px,
                 self.device,

@@ -25,7 +25,7 @@ from core.model.memory_edit import MemoryEdit
 from core.model.tensors import choose_device, choose_precision, to_pixels
 from core.restoring import shadow_light, tiling
 from core.restoring.memory.inspection import check_memory
-from core.restoring.passes import load_model
+from core.restoring.passes import load_model, shown
 from core.restoring.records import RestoreRequest
 from core.restoring.views import (
     given_actual,
@@ -120,7 +120,7 @@ class Probe:
         self._model = load_model(path, self.device, choose_precision(request.precision, self.device))
         check_memory(self._model)
         self.height, self.width = picture.pixels.shape[:2]
-        self._pixels = picture.pixels
+        self._pixels = shown(picture.pixels, self._model, JobControl().checkpoint)
         own = self._summary(actual) if actual is not None and actual.size else None
         self._untaught = _Told(request.mask, None, own)
         self._guesses = request.guess

@@ -1,0 +1,136 @@
+"""A model that learned from photos whose smear was undone first is shown photos like that, wherever it restores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.images import io as image_io
+from core.images import metrics
+from core.jobs import Cancelled, JobControl, ignore
+from core.model import catalog, checkpoint
+from core.restoring import copies, smear
+from core.restoring.memory.inspection import inspect
+from core.restoring.memory.look import look
+from core.restoring.memory.probe import Probe
+from core.restoring.records import Restored, RestoreRequest
+from core.restoring.restore import restore
+from tests.restoring.test_smear import smeared
+from tests.small import small_network
+
+LENGTH_PX, ANGLE_DEG = 8, 60
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same network, one shown photos as they are, one with their smear undone."""
+    folder = tmp_path_factory.mktemp("unsmearing")
+    plain, undoing = (
+        checkpoint.save(folder / name, small_network(1), name=name, task="deblur", provenance=provenance)
+        for name, provenance in (("plain", {}), ("undoing", {checkpoint.UNSMEARS: True}))
+    )
+    return plain, undoing
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    path = next(path for path in catalog.sample_photos(validation=False) if path.stem == "gravel")
+    return metrics.to_8bit(image_io.read(path).pixels)[:264, :320]
+
+
+@pytest.fixture(scope="module")
+def blurred(photo: np.ndarray) -> np.ndarray:
+    return smeared(photo, LENGTH_PX, ANGLE_DEG)
+
+
+def undone(pixels: np.ndarray) -> np.ndarray:
+    seen = smear.find(pixels)
+    assert seen is not None and seen.is_certain
+    return smear.undone(pixels, seen, lambda: None)
+
+
+def request(model: Path, **asked: Any) -> RestoreRequest:
+    facts = {"scale": "1", **asked}
+    return RestoreRequest(task="deblur", model=model, device="cpu", precision="fp32", **facts)
+
+
+def run(pixels: np.ndarray, model: Path, **asked: Any) -> Restored:
+    return restore(image_io.from_array(pixels), request(model, **asked), ignore, JobControl())
+
+
+def test_it_restores_what_undoing_leaves(models: tuple[Path, Path], blurred: np.ndarray) -> None:
+    plain, undoing = models
+    assert np.array_equal(run(blurred, undoing).pixels, run(undone(blurred), plain).pixels)
+    assert not np.array_equal(run(blurred, undoing).pixels, run(blurred, plain).pixels)
+
+
+def test_a_sharp_photo_is_shown_as_it_is(models: tuple[Path, Path], photo: np.ndarray) -> None:
+    plain, undoing = models
+    assert np.array_equal(run(photo, undoing).pixels, run(photo, plain).pixels)
+
+
+def test_a_copy_is_undone_at_its_own_scale(models: tuple[Path, Path], photo: np.ndarray) -> None:
+    plain, undoing = models
+    pixels = smeared(photo, 2 * LENGTH_PX, ANGLE_DEG)
+    before = copies.reduced(pixels, 2)
+    after = run(undone(before), plain).pixels
+    expected = copies.Correction(before, after, 2, "plain").put_all(pixels)
+    assert np.array_equal(run(pixels, undoing, scale="1/2").pixels, expected)
+
+
+def test_tiles_equal_the_whole_and_blocks_leave_no_seams(
+    models: tuple[Path, Path], blurred: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(blurred, models[1]).pixels.astype(int)
+    assert np.abs(run(blurred, models[1], tile_px=128).pixels.astype(int) - whole).max() <= 1
+    one = undone(blurred).astype(int)
+    monkeypatch.setattr(smear, "_BLOCK_PX", 104)
+    differing = np.abs(undone(blurred).astype(int) - one)
+    assert differing.mean() < 0.3 and differing.max() <= 6
+
+
+def test_sixteen_bits_are_kept(models: tuple[Path, Path], blurred: np.ndarray) -> None:
+    deep = blurred.astype(np.uint16) * 257
+    found = run(deep, models[1]).pixels
+    assert found.dtype == np.uint16
+    assert np.abs(found / 257 - run(blurred, models[1]).pixels).max() <= 2
+
+
+def test_what_is_said_is_seen_in_the_photo_as_it_is(models: tuple[Path, Path], blurred: np.ndarray) -> None:
+    picture = image_io.from_array(blurred)
+    other, seen = (look(picture, request(model)) for model in models)
+    assert np.array_equal(seen.before.values, other.before.values)
+    shown = look(image_io.from_array(undone(blurred)), request(models[0]))
+    assert np.array_equal(seen.query, shown.query)
+    assert np.array_equal(seen.actual, shown.actual)
+    one, two = (inspect(picture, request(model), ignore, JobControl()) for model in models)
+    assert np.array_equal(one.before.values, two.before.values)
+    assert not np.array_equal(one.usage, two.usage)
+
+
+def test_the_memory_page_tries_on_what_is_restored(models: tuple[Path, Path], blurred: np.ndarray) -> None:
+    undoing = models[1]
+    picture = image_io.from_array(blurred)
+    probe = Probe(picture, request(undoing), look(picture, request(undoing)).actual)
+    found = probe.restore((64, 64, 128, 96))
+    whole = run(blurred, undoing).pixels[64:160, 64:192]
+    assert np.abs(found.astype(int) - whole.astype(int)).max() <= 1
+
+
+def test_it_stops_between_blocks(blurred: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smear, "_BLOCK_PX", 104)
+    seen, control, calls = smear.find(blurred), JobControl(), []
+    assert seen is not None
+
+    def between() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            control.cancel()
+        control.checkpoint()
+
+    with pytest.raises(Cancelled):
+        smear.undone(blurred, seen, between)
+    assert len(calls) == 2
