@@ -100,6 +100,14 @@ def _one_torch_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _nothing_guessed_yet() -> None:
+    """Tests exchange what guesses where a shadow lies, and look at the same photos with the same models."""
+    restore = sys.modules.get("core.restoring.restore")
+    if restore is not None:
+        restore._guesses.clear()
+
+
+@pytest.fixture(autouse=True)
 def _no_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """They come by the clock: on a busy machine a test would hear them that does not expect any."""
     monkeypatch.setattr("core.cli.common._PLAIN_EVERY_S", 1e9)

@@ -6,7 +6,10 @@ are in :mod:`core.restoring.scaled`, what goes in and comes out in :mod:`core.re
 
 from __future__ import annotations
 
+import hashlib
+import threading
 import time
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +30,11 @@ from core.restoring.verdict import LITTLE, MUCH, NOTHING, Measure, Verdict
 
 __all__ = ["Network", "RestoreError", "RestoreRequest", "Restored", "blend", "guess", "preview", "restore"]
 
+_KEPT_GUESSES = (
+    2  # the photo at hand is asked again by previews, Auto and the Memory page, there with two models
+)
+_guesses: OrderedDict[tuple[object, ...], shadow_guess.Guess | None] = OrderedDict()  # the newest last
+_guesses_lock = threading.Lock()
 _MUCH_SHARE = 0.15  # of the photo, from which on a shadow is much: half of 91 real ones cover more than 0.17
 
 
@@ -125,12 +133,32 @@ def guess(
 def _guessed(
     pixels: np.ndarray, network: Network, emit: Emit, control: JobControl
 ) -> shadow_guess.Guess | None:
+    """What was found last is kept: whoever asks the same again does not wait for another pass."""
     check_takes_masks(network.model)
     before = shadow_guess.copy_of(pixels)
-    by = -(-pixels.shape[1] // before.shape[1])
+    height, width = pixels.shape[:2]
+    key = (width, height, *_seen_by(network), hashlib.sha256(before.tobytes()).digest())
+    with _guesses_lock:
+        if key in _guesses:
+            _guesses.move_to_end(key)
+            return _guesses[key]
+    by = -(-width // before.shape[1])
     after, _seen = network.restore(before, None, None, scaled.PassEmit(emit, f"1/{by}" if by > 1 else "1"))
     control.checkpoint()
-    return shadow_guess.guess(before, after, pixels.shape[1], pixels.shape[0])
+    found = shadow_guess.guess(before, after, width, height)
+    with _guesses_lock:
+        _guesses[key] = found
+        while len(_guesses) > _KEPT_GUESSES:
+            _guesses.popitem(last=False)
+    return found
+
+
+def _seen_by(network: Network) -> tuple[object, ...]:
+    """All but the photo that a guess depends on."""
+    asked = network.request
+    actual = None if asked.actual is None else hashlib.sha256(asked.actual.tobytes()).digest()
+    edited = asked.memory_edit, asked.mute_memory, actual
+    return network.model.sha256, network.device, network.precision, *edited
 
 
 def _no_shadow(width: int, height: int) -> Verdict:

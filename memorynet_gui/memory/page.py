@@ -37,7 +37,7 @@ from memorynet_gui.memory.panel.panel import MemoryPanel
 from memorynet_gui.memory.pins import Pins
 from memorynet_gui.memory.stage import MemoryStage
 from memorynet_gui.memory.toolbar import MemoryToolbar
-from memorynet_gui.memory.words import changed_words, told_words, twins_words, verdict
+from memorynet_gui.memory.words import behind_verdict, changed_words, told_words, twins_words, verdict
 from memorynet_gui.widgets.hold import HoldSpace
 
 if TYPE_CHECKING:
@@ -420,7 +420,7 @@ class MemoryPage(Page):
         stage, bench = self.stage, self.stage.bench
         if bench is None:
             return
-        task = bench.look.task
+        task, behind = bench.look.task, ""
         if stage.shows_change:
             untold = bench.takes_masks and bench.mask is None and bench.taught is None
             self.words.setText(changed_words(self.panel.edit.told, damage(task) if untold else ""))
@@ -430,6 +430,9 @@ class MemoryPage(Page):
             found = stage.base.verdict if stage.base is not None else None
             said = verdict(task, bench.look.before, stage.after, found, bench.mask, bench.guesses)
             self.words.setText(said.replace(" %", "\u00a0%"))  # a number and its unit stay in one line
+            behind = behind_verdict(task, stage.after, found)
+        self.words.setToolTip(behind)
+        self.words.setAccessibleDescription(behind)
 
     def _failed(self, kind: str, error: BaseException) -> None:
         problem: Problem = describe(error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.model.memory_edit import Slots, Step
+from core.restoring.verdict import behind as verdict_behind
 from core.restoring.verdict import words as verdict_words
 from core.tasks import damage
 
@@ -47,39 +48,47 @@ def verdict(
     mask: np.ndarray | None = None,
     guesses: bool = False,
 ) -> str:
-    """Above the photo: where damage was recognised. How much of it is gone only a measured verdict may say: the memory's
-    own eye can be wrong in the same place twice.
+    """Above the photo: where damage was recognised, and how much of it is gone. Only a measured verdict may say that; what the
+    memory sees in the restored photo is another measure, which stands behind (:func:`behind_verdict`).
 
     Args:
+        after: None while the restored photo is yet to be looked at.
         found: of the restoration.
         mask: (H, W) uint8, where the damage is said to lie; ``guesses``: by the program and not by a person.
     """
     what = damage(task)
     said = verdict_words(found, task) if found is not None else ""
     first = f"{said}. " if said else ""
-    whole = "this photo"
+    takes, whole = "The memory takes", "this photo"
     if mask is not None:
         share = percent(float((mask > 127).mean()))
         first += f"A cast {what} was guessed" if guesses else f"{what.capitalize()} is marked"
         first += f" on {share} of the photo. "
-        whole = "it"
+        takes, whole = "Each place by itself, without being told, the memory takes", "it"
     if before.area < _HARDLY:
         return (
             f"{first}The memory takes hardly anything here for {what} ({percent(before.area)} of the photo), and what "
             "little lights up may be structure that looks like it."
         )
-    place_by_place = "Place by place, the memory takes" if mask is not None else "The memory takes"
-    seen = (
-        f"{first}{place_by_place} {percent(before.area)} of {whole} for {what}{where_words(before.damaged)}"
-    )
+    seen = f"{first}{takes} {percent(before.area)} of {whole} for {what}{where_words(before.damaged)}"
     if found is not None and found.unchanged:
         return f"{seen}; what only looks like {what} may be among it."
     if after is None:
         return f"{seen}. Point at a place to see why."
-    still = f"{seen}, and {percent(after.area)} of the restored one"
     if found is not None and found.gone is not None:
-        return f"{still}."
-    return f"{still}. How much is really gone cannot be told, so drag the line over the photo and look."
+        return f"{seen}."
+    return f"{seen}. How much of it is gone cannot be told, so drag the line over the photo and look."
+
+
+def behind_verdict(task: str, after: Response | None, found: Verdict | None) -> str:
+    """What stands behind :func:`verdict`: how it is known, and what the memory sees in the restored photo."""
+    said = [verdict_behind(found)] if found is not None else []
+    if after is not None and not (found is not None and found.unchanged):
+        said.append(
+            f"Of the restored photo the memory takes {percent(after.area)} for {damage(task)}: its own eye, which may overlook "
+            "the same place twice."
+        )
+    return " ".join(text for text in said if text)
 
 
 def where_words(seen: np.ndarray) -> str:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from core.images.io import Picture
     from core.restoring.memory.record import MemoryLook
     from core.restoring.records import Choice, RestoreRequest
-    from core.restoring.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ def open_photo(
     # without its thoroughness: that belongs to the changes that are tried, and is put on them
     request = replace(subject.choice, thoroughness=LEAST_THOROUGH, scale=AUTO).request(model=model)
     painted = at_hand.mask() if at_hand is not None and at_hand.mask is not None else None
-    told = with_mask(picture, request, painted, control, subject.verdict)
+    told = with_mask(picture, request, painted, control)
     scale = subject.choice.scale
     by = memory_look.scale_for(picture, told, control) if scale == AUTO else scales.divisor(scale)
     told = replace(told, scale=scales.name(by))
@@ -115,25 +114,15 @@ def open_photo(
 
 
 def with_mask(
-    picture: Picture,
-    request: RestoreRequest,
-    painted: np.ndarray | None,
-    control: JobControl,
-    found: Verdict | None = None,
+    picture: Picture, request: RestoreRequest, painted: np.ndarray | None, control: JobControl
 ) -> RestoreRequest:
-    """The request with the mask that restoring would use, see :func:`core.restoring.memory.look.guided`.
-
-    Args:
-        found: of the photo restored so; where nothing was found, nothing is looked for again.
-    """
+    """The request with the mask that restoring would use, see :func:`core.restoring.memory.look.guided`."""
     from core.restoring import restore
     from core.restoring.memory import look as memory_look
 
     guessing = restore.guessing(request)
     if guessing.guess and painted is not None:
         return replace(request, mask=painted)
-    if guessing.guess and found is not None and found.unchanged:
-        return guessing
     return memory_look.guided(picture, guessing, control)
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def restore_base(bench: Bench, focus: Region | None, emit: Emit, control: JobControl) -> Base:
     """The photo restored as the Restore page would, with the memory as it is. Emits TileArrived."""
-    # guessed anew, for the verdict tells what the guess has found
+    # asked for once more, for the verdict tells what the guess has found
     mask = None if bench.guesses else bench.mask
     request = replace(
         bench.request,

@@ -17,6 +17,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QPen,
+    QPixmap,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, QWidget
@@ -70,6 +71,9 @@ class MapPlot(QWidget):
         self._look: MemoryLook | None = None
         self._samples: SampleMemory | None = None
         self._images: dict[int, QImage] = {}  # by number of the sample in the map
+        self._laid: tuple[tuple[object, ...], QPixmap] | None = (
+            None  # all samples as they lie, and for which view
+        )
         self._names: Callable[[int], str] = lambda _row: ""
         self._arrows: tuple[tuple[str, np.ndarray, np.ndarray], ...] = ()
         self._place: np.ndarray | None = None  # (2,) of the place looked at
@@ -96,6 +100,7 @@ class MapPlot(QWidget):
         """``names`` gives what a person calls a slot, by its row in the table."""
         self._look, self._map, self._samples, self._names = look, found, samples, names
         self._images.clear()
+        self._laid = None
         self._arrows, self._place, self._ringed = (), None, frozenset()
         self._hot_slot = self._hot_sample = self._lit_slot = -1
         self._zoom, self._pan = 1.0, QPointF()
@@ -192,21 +197,45 @@ class MapPlot(QWidget):
         painter.end()
 
     def _paint_samples(self, painter: QPainter) -> None:
+        """Hundreds of pictures are laid out once for each view; a pointer over the photo moves but a few rings."""
         assert self._map is not None
-        edge, seen = self._thumb_px(), QRectF(self.rect())
-        points = self._points(self._map.samples) if len(self._map.samples) else np.zeros((0, 2))
-        strong = self.palette().color(QPalette.ColorRole.Text)
-        last = [number for number in (*self._ringed, self._hot_sample) if number >= 0]
-        for number in (*(n for n in range(len(points)) if n not in last), *last):
-            size = edge * (2.2 if number == self._hot_sample else 1.4 if number in self._ringed else 1)
-            box = QRectF(0, 0, size, size)
-            box.moveCenter(QPointF(*points[number]))
-            if not seen.intersects(box):
-                continue
+        if not len(self._map.samples):
+            return
+        points, edge = self._points(self._map.samples), self._thumb_px()
+        colours = {kind: self._colours(kind) for kind in {kind for kind, _index in self._map.sample_of}}
+        ratio = self.devicePixelRatioF()
+        view = (
+            *self.size().toTuple(),
+            ratio,
+            self._zoom,
+            *self._pan.toTuple(),
+            *(colour.rgba() for colour in colours.values()),
+        )
+        if self._laid is None or self._laid[0] != view:
+            pixmap = QPixmap(self.size() * ratio)
+            pixmap.setDevicePixelRatio(ratio)
+            pixmap.fill(Qt.GlobalColor.transparent)
+            layer = QPainter(pixmap)
+            layer.setRenderHints(painter.renderHints())
+            for number, (kind, _index) in enumerate(self._map.sample_of):
+                self._paint_sample(layer, number, points[number], edge, QPen(colours[kind], 1))
+            layer.end()
+            self._laid = view, pixmap
+        painter.drawPixmap(0, 0, self._laid[1])
+        strong = QPen(self.palette().color(QPalette.ColorRole.Text), 2)
+        for number in self._ringed - {self._hot_sample}:
+            self._paint_sample(painter, number, points[number], edge * 1.4, strong)
+        if self._hot_sample >= 0:
+            self._paint_sample(painter, self._hot_sample, points[self._hot_sample], edge * 2.2, strong)
+
+    def _paint_sample(
+        self, painter: QPainter, number: int, at: np.ndarray, size_px: float, frame: QPen
+    ) -> None:
+        box = QRectF(0, 0, size_px, size_px)
+        box.moveCenter(QPointF(*at))
+        if QRectF(self.rect()).intersects(box):
             painter.drawImage(box, self._image(number))
-            kind = self._map.sample_of[number][0]
-            marked = number in last
-            painter.setPen(QPen(strong if marked else self._colours(kind), 2 if marked else 1))
+            painter.setPen(frame)
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(box)
 

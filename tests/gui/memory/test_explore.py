@@ -208,6 +208,13 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     QTest.mouseMove(page.canvas, desk.at(90, 60))
     QTest.mouseMove(page.canvas, desk.at(92, 60))
     assert plot._place is not None and len(plot._ringed) == 8
+    plot.grab()
+    laid = plot._laid
+    QTest.mouseMove(page.canvas, desk.at(60, 30))
+    plot.grab()
+    assert laid is not None and plot._laid is laid, (
+        "pictures are laid out once, whatever the pointer looks at"
+    )
     row = int(np.argmax(bench.map.slots[:, 0]))  # at the edge: nothing lies over it
 
     def where() -> QPointF:
@@ -241,7 +248,8 @@ def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> Non
     (polarity, granularity), number = bench.look.group_of(chosen)
     assert desk.panel.edit.chosen == Slots(polarity, granularity, (number,))
     QTest.keyClick(plot, Qt.Key.Key_Plus)
-    assert where() != before
+    plot.grab()
+    assert where() != before and plot._laid is not laid
     QTest.mouseDClick(plot, Qt.MouseButton.LeftButton)
     assert where() == before
     assert unnamed_focusable(page.drawer) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
 from core.images import io as image_io
-from core.model import catalog, checkpoint, exemplars
-from core.model.config import NetworkConfig
+from core.model import catalog
 from core.model.memory_edit import Slots
 from core.restoring.memory import look as memory_look
-from core.restoring.memory.inspection import Response
-from core.restoring.memory.places import Origin, Source
-from core.restoring.memory.probe import Change
 from core.restoring.records import Choice
 from core.restoring.verdict import Verdict
 from core.tasks import TASKS
@@ -28,10 +23,9 @@ from memorynet_gui.base.page import PhotoAtHand
 from memorynet_gui.memory import overlay
 from memorynet_gui.memory.bench.records import Tried
 from memorynet_gui.memory.overlay import Tint
-from memorynet_gui.memory.words import change_words, origin_title, origin_words, verdict, where_words
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
-from tests.small import photo, save_small_model, small_resources
+from tests.small import photo, small_resources
 from tests.ui import unnamed_focusable
 
 
@@ -59,66 +53,10 @@ def test_a_photo_is_looked_into_restored_and_looked_at_again(desk: Desk, source:
     assert before is not None and after is not None
     assert np.array_equal(before.values, page.stage.bench.look.before.values)
     assert any(
-        said in page.words.text() for said in ("of the restored one", "hardly anything", "may be among it")
+        said in page.words.text() for said in ("of this photo for rain", "hardly anything", "may be among it")
     )
     assert "rain" in page.words.text() and desk.bar.texts
     assert not page.flow.busy and desk.bar.cleared
-
-
-@pytest.mark.parametrize(
-    ("part", "words"),
-    [
-        ((slice(0, 9), slice(0, 9)), ", most of it at the upper left"),
-        ((slice(12, 20), slice(18, 30)), ", most of it at the lower right"),
-        ((slice(0, 20), slice(0, 8)), ", most of it at the left"),
-        ((slice(14, 20), slice(0, 30)), ", most of it in the lower half"),
-        ((slice(7, 13), slice(10, 20)), ", most of it in the middle"),
-        ((slice(0, 20, 5), slice(0, 30, 5)), ""),
-        ((slice(0, 20), slice(0, 16)), ""),
-        ((slice(0, 0), slice(0, 0)), ""),
-    ],
-)
-def test_where_damage_lies_is_said_in_words(part: tuple[slice, slice], words: str) -> None:
-    seen = np.zeros((20, 30), bool)
-    seen[part] = True
-    assert where_words(seen) == words
-
-
-def test_how_much_is_gone_is_said_or_that_it_cannot_be_told() -> None:
-    before, after = (Response(np.full((4, 4), level, np.float32)) for level in (0.9, 0.1))
-    told = verdict("derain", before, after, Verdict("much", 0.85))
-    assert told.startswith("Much rain found, most of it gone. The memory takes 100 %")
-    assert "cannot be told" not in told
-    for found in (Verdict("much"), None):
-        assert "How much is really gone cannot be told" in verdict("deshadow", before, after, found)
-
-
-def test_what_is_marked_stands_beside_what_the_memory_takes_for_damage() -> None:
-    before, after = (Response(np.full((4, 4), level, np.float32)) for level in (0.9, 0.8))
-    mask = np.zeros((4, 4), np.uint8)
-    mask[0] = 255
-    guessed = verdict("deshadow", before, after, Verdict("little"), mask, True)
-    assert guessed.startswith(
-        "A little shadow found. A cast shadow was guessed on 25 % of the photo. Place by place"
-    )
-    assert "100 % of it for shadow, and 100 % of the restored one. How much" in guessed
-    assert "Shadow is marked on 25 % of the photo." in verdict("deshadow", before, after, None, mask)
-    nothing = verdict("deshadow", before, before, Verdict("nothing", unchanged=True))
-    assert nothing.endswith(
-        "takes 100 % of this photo for shadow; what only looks like shadow may be among it."
-    )
-    assert "restored" not in nothing, "it came back as it went in"
-
-
-def test_of_a_photo_that_stays_as_it_is_nothing_is_said_to_change() -> None:
-    change = Change(1.6, 9.0, (2.0, 1.0, 1.0))
-    assert change_words(change) == "The memory changes the photo here by 1.6 of 255 levels; it gets brighter."
-    kept = change_words(change, is_kept=True)
-    assert "would change the photo here by 1.6 of 255 levels, brighter; nothing was found" in kept
-    origin = Origin((Source(8, 8, 8, 8, 0.4),), 0.01, 0.001)
-    assert origin_title(origin, None).startswith("Rebuilt from these")
-    assert origin_title(origin, None, True).startswith("Looks up these")
-    assert "filled in" in origin_words(origin) and "filled in" not in origin_words(origin, True)
 
 
 def test_clean_places_stay_untinted_on_a_fixed_scale(desk: Desk, source: Path) -> None:
@@ -365,74 +303,6 @@ def test_a_hidden_page_leaves_the_worker_to_others(desk: Desk, source: Path) -> 
     assert page.stage.bench is None
     page.show()
     wait(lambda: page.stage.after is not None)
-
-
-@pytest.mark.parametrize("size", [(5, 3), (8, 8), (1, 40)])
-def test_photos_smaller_than_a_patch(desk: Desk, tmp_path: Path, size: tuple[int, int]) -> None:
-    desk.open(write(tmp_path / "tiny.png", photo(*size, 1)))
-    desk.page.pins.pin(size[0] - 1, size[1] - 1)
-    desk.panel.edit.mute.click()
-    desk.idle()
-    assert desk.panel.edit.result.text()
-
-
-def test_models_that_cannot_be_looked_into_say_why(desk: Desk, source: Path, tmp_path: Path) -> None:
-    from core.model.network import MemoryNet
-
-    plain = checkpoint.save(
-        tmp_path / "plain",
-        MemoryNet(NetworkConfig(width=4, blocks=(1, 1, 1), granularities=(), polarities=())),
-        name="plain",
-        task="derain",
-        provenance={},
-    )
-    desk.settings.set_model("derain", str(plain))
-    desk.page.open_paths([source])
-    wait(lambda: not desk.panel.problem.isHidden())
-    assert "no memory" in desk.panel.problem.why.text() + desk.panel.problem.what.text()
-    desk.settings.set_model("derain", str(tmp_path / "nowhere"))
-    desk.page.open_paths([source])
-    wait(lambda: "nowhere" in desk.panel.problem.why.text() + desk.panel.problem.what.text())
-
-
-def test_other_slots_no_samples_or_damaged_ones(desk: Desk, source: Path, tmp_path: Path) -> None:
-    """A model with other slot counts, a granularity that is not read, no photo of its own and no samples."""
-    from core.model.network import MemoryNet
-
-    config = NetworkConfig(
-        width=4,
-        blocks=(1, 1, 2),
-        memory_dim=8,
-        slots=(5, 1, 2),
-        granularities=("part", "semantic"),
-        actual=False,
-    )
-    other = checkpoint.save(tmp_path / "other", MemoryNet(config), name="other", task="derain", provenance={})
-    desk.settings.set_model("derain", str(other))
-    desk.open(source)
-    desk.click(40, 30)
-    assert desk.panel.place.negative.isHidden() and desk.panel.place.no_samples.text()
-    assert "keeps nothing of the photo" in desk.panel.place.read.text()
-    names = [desk.panel.edit.target.itemText(row) for row in range(desk.panel.edit.target.count())]
-    assert "All part slots" in names and "All instance slots" not in names
-    (other / exemplars.SAMPLES_FILE).write_bytes(b"no samples at all")
-    desk.open(source)
-    desk.click(40, 30)
-    assert desk.panel.place.negative.isHidden() and "samples" in desk.panel.place.no_samples.text()
-    desk.idle()
-
-
-def test_a_model_deleted_while_it_is_looked_at(desk: Desk, source: Path, tmp_path: Path) -> None:
-
-    mine = save_small_model(tmp_path / "mine", seed=3)
-    desk.settings.set_model("derain", str(mine))
-    desk.open(source)
-    shutil.rmtree(mine)
-    desk.click(40, 30)  # what is recorded still answers
-    assert desk.panel.place.title.full
-    desk.panel.edit.mute.click()
-    wait(lambda: "no model" in desk.panel.edit.result.text())  # the whole photo needs its file
-    desk.idle()
 
 
 def test_points_of_the_photo_are_found_again(desk: Desk, source: Path) -> None:

@@ -271,7 +271,7 @@ def test_a_request_is_told_what_restoring_would_guess(
     shadow_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture_, mask = shaded()
-    guesses = [shadow_guess.Guess(mask, 0.2)] * 2
+    guesses = [shadow_guess.Guess(mask, 0.2)]  # what was found is not looked for again
     monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: guesses.pop() if guesses else None)
     request = request_for(shadow_model, task="deshadow", guess=True)
     told = memory_look.guided(picture_, request)
@@ -281,8 +281,13 @@ def test_a_request_is_told_what_restoring_would_guess(
     assert memory_look.scale_for(picture_, told, JobControl()) == 1
     small, in_copy = memory_look.in_copy(picture_, told, 2)
     assert in_copy.mask is not None and in_copy.mask.shape == small.pixels.shape[:2] == (80, 100)
-    left = memory_look.guided(picture_, request)  # nothing is found any more
-    assert left.mask is None and left.guess
+    edited = replace(request, memory_edit=MemoryEdit((Step("mute", Slots("negative")),)))
+    other = replace(picture_, pixels=picture_.pixels // 2)
+    for left in (
+        memory_look.guided(picture_, edited),
+        memory_look.guided(other, request),
+    ):  # nothing is found there
+        assert left.mask is None and left.guess
 
 
 def test_regions_stay_within_the_photo() -> None:
