@@ -2,6 +2,7 @@
 
     python benchmarks/meaning.py MODEL --photos DATA/clean_val [--pairs DATA/bench/shadow_real_dev] [--seeds 1 2 3]
         [--response-only] [--json FILE]
+    python benchmarks/meaning.py MODEL --real DATA/real/rain
 
 Where: every photo is degraded inside a random region only; the negative response of each cell of the memory's
 grid is compared with whether most of the cell lies in the region (area under the ROC curve, 0.5 is chance), before
@@ -57,13 +58,27 @@ EDGE_PX = 384  # centre crops, so that the numbers are those of the training's v
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", help="name or folder")
-    parser.add_argument("--photos", type=Path, required=True, help="folder of clean photos")
+    parser.add_argument("--photos", type=Path, help="folder of clean photos")
     parser.add_argument("--pairs", type=Path, help="folder of real pairs to try wrong memories on")
+    parser.add_argument(
+        "--real", type=Path, help="folder of real damaged photos: only how slots are chosen there"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--response-only", action="store_true", help="neither slots nor wrong memories")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     model = load(catalog.resolve(options.model))
+    if options.real is not None:
+        real = [centre(image_io.read(path).pixels) for path in image_io.find_images(options.real, False)]
+        with torch.inference_mode():
+            print(
+                json.dumps(
+                    {"photos": len(real), **addressing(model.network, real, options.seeds[0])}, indent=2
+                )
+            )
+        return 0
+    if options.photos is None:
+        parser.error("need --photos or --real")
     photos = [centre(image_io.read(path).pixels) for path in image_io.find_images(options.photos, False)]
     with torch.inference_mode():
         found = {

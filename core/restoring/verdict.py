@@ -194,7 +194,7 @@ def behind(verdict: Verdict) -> str:
         said.append("How much is gone is an estimate, from what the model still sees in the result.")
     if verdict.why:
         used = "full size" if verdict.scale == WHOLE else verdict.scale
-        said.append(f"Looked for at {used}: {verdict.why}")
+        said.append(f"Looked for at {used}: {verdict.why.rstrip('.')}.")
     return " ".join(said)
 
 

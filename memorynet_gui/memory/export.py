@@ -38,7 +38,7 @@ def slots_csv(bench: Bench, effects: dict[int, SlotEffect], places: Iterable[Spo
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["polarity", "granularity", "slot", "row", "is_read", "usage", "health", "nearest_slot", "nearest_cosine",
+        ["polarity", "granularity", "slot", "row", "is_read", "usage", "health", "nearest_slot", "nearest_cosine", "usual_cosine",
          "mute_mean_levels", "mute_largest_levels", "mute_psnr_gain_db",
          *(f"weight_pin_{number}" for number in range(1, len(pinned) + 1))]
     )  # fmt: skip
@@ -49,6 +49,7 @@ def slots_csv(bench: Bench, effects: dict[int, SlotEffect], places: Iterable[Spo
         writer.writerow(
             [facts.polarity, facts.granularity, facts.slot, facts.row, int(facts.is_read), f"{facts.usage:.6f}",
              facts.health, "" if near is None else near.slot, "" if near is None else f"{near.cosine:.4f}",
+             "" if facts.usual_cosine is None else f"{facts.usual_cosine:.4f}",
              "" if effect is None else f"{effect.change.mean:.4f}",
              "" if effect is None else f"{effect.change.largest:.3f}", "" if gain is None else f"{gain:.4f}",
              *(f"{weight.get(facts.row, 0.0):.6f}" for weight in weights)]

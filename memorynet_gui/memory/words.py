@@ -64,7 +64,7 @@ def verdict(
         share = percent(float((mask > 127).mean()))
         first += f"A cast {what} was guessed" if guesses else f"{what.capitalize()} is marked"
         first += f" on {share} of the photo. "
-        takes, whole = "Each place by itself, without being told, the memory takes", "it"
+        takes, whole = "Without that hint, place by place, the memory takes", "it"
     if before.area < _HARDLY:
         return (
             f"{first}The memory takes hardly anything here for {what} ({percent(before.area)} of the photo), and what "
@@ -150,7 +150,7 @@ def place_words(task: str, place: PlaceSeen) -> str:
     elif place.damaged:
         judged = f"May be {what}"
     elif place.response > 1 - _CLEARLY:
-        judged = "Looks more like the photo itself"
+        judged = "Looks rather undamaged"
     else:
         judged = "Looks undamaged"
     return f"{judged} ({place.response:.2f} of 1)."
@@ -293,6 +293,12 @@ def slot_words(facts: SlotFacts, effect: SlotEffect | None, over: str) -> str:
     if facts.health_words:
         said.append(facts.health_words)
     return " ".join(said)
+
+
+def beside_words(facts: SlotFacts) -> str:
+    """After "most alike": what the cosines are to be held against."""
+    usual = facts.usual_cosine
+    return "" if usual is None else f" (cosine; two of its kind have {cosine(usual)} on average)"
 
 
 def health_words(

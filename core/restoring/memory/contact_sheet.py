@@ -36,6 +36,7 @@ class NearSample:
 
     exemplar: Exemplar
     similarity: float  # cosine, -1..1
+    usual: float  # of any sample of the same polarity with the slot, on average
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -44,6 +45,7 @@ class NearSample:
             "x_px": self.exemplar.x_px,
             "y_px": self.exemplar.y_px,
             "similarity": round(self.similarity, 4),
+            "any_sample": round(self.usual, 4),
         }
 
 
@@ -57,8 +59,9 @@ def nearest_samples(
     for top in inspection.top:
         query = torch.from_numpy(inspection.table[top.row : top.row + 1])
         nearest = samples.nearest(query, top.polarity, count)
+        usual = float((samples.embeddings(top.polarity) @ query[0].float()).mean())
         found[top.row] = tuple(
-            NearSample(samples.exemplar(top.polarity, int(index)), float(similarity))
+            NearSample(samples.exemplar(top.polarity, int(index)), float(similarity), usual)
             for index, similarity in zip(nearest.indices[0], nearest.similarities[0], strict=True)
         )
     return found
@@ -139,8 +142,8 @@ class _Sheet:
             "below it says how much of that place's attention the slot gets (1: all of it), and where that is, in pixels of the photo."
         )
         after = (
-            " The number below a learned sample says how like the slot it is (1: the same); wrong ones are mistakes "
-            "the network itself once made."
+            " The number below a learned sample says how like the slot it is (1: the same; what any sample has "
+            "on average stands at the left); wrong ones are mistakes the network itself once made."
             if has_samples
             else f" {why}"
         )
@@ -170,6 +173,8 @@ class _Sheet:
         self.draw.text((x + 30, self.y + 12), f"slot {top.slot}", fill=INK, font=font(18), anchor="lm")
         self.draw.text((x, self.y + 32), f"{top.usage:.1%} of all attention", fill=QUIET, font=font(14))
         self.draw.text((x, self.y + 50), f"leads in {top.leads:.1%} of places", fill=QUIET, font=font(14))
+        if near:
+            self.draw.text((x, self.y + 68), f"any sample {near[0].usual:.2f}", fill=QUIET, font=font(14))
         x += _LABEL_PX
         for patch, place in zip(patches, top.places, strict=True):
             self._tile(x, patch.pixels)

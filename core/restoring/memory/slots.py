@@ -52,6 +52,9 @@ class SlotFacts:
     health: str  # "" | "unused" | "duplicate" | "overused": here; a photo does not need every slot
     typical: tuple[tuple[Exemplar, float], ...]  # stored samples with their weight, from strong to weak
     made_of: tuple[Ingredient, ...] = ()  # most of it first; a part is made of nothing
+    usual_cosine: float | None = (
+        None  # of two slots of its kind on average, beside which those of ``near`` say something
+    )
 
     @property
     def name(self) -> str:
@@ -77,6 +80,7 @@ class SlotFacts:
             "is_read": self.is_read,
             "usage": round(self.usage, 6),
             "health": self.health,
+            "usual_cosine": None if self.usual_cosine is None else round(self.usual_cosine, 4),
             "near": [{"slot": other.slot, "cosine": round(other.cosine, 4)} for other in self.near],
             "made_of": [
                 {"granularity": each.granularity, "slot": each.slot, "share": round(each.share, 4)}
@@ -103,6 +107,7 @@ def slot_facts(
         table = look.held.table[rows]
         usage = (look.usage if used is None else used)[rows]
         alike = table @ table.T
+        usual = float(alike[np.triu_indices(len(table), 1)].mean()) if len(table) > 1 else None
         np.fill_diagonal(alike, -2)
         weights = _sample_weights(look, samples, polarity, table)
         for slot in range(len(table)):
@@ -120,6 +125,7 @@ def slot_facts(
                     _health(float(usage[slot]), len(table), others),
                     _typical(samples, polarity, None if weights is None else weights[:, slot]),
                     _made_of(look, polarity, granularity, slot),
+                    usual,
                 )
             )
     return tuple(found)

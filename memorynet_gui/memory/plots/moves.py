@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from PySide6.QtGui import (
+    QColor,
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QPolygonF,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from memorynet_gui.look.theme import caption_font
@@ -195,6 +205,11 @@ class MovesView(QWidget):
         layout.setSpacing(16)
         layout.addWidget(self.plot, 1)
         layout.addWidget(SnugScroll(inside), 1, Qt.AlignmentFlag.AlignTop)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The plot is square: what it does not need goes to the words."""
+        super().resizeEvent(event)
+        self.plot.setMaximumWidth(max(self.plot.minimumWidth(), _LEFT_PX + self.height() + _LABEL_PX))
 
     def show_moves(self, moves: Sequence[Move], damage: str, picked: str) -> None:
         titles = {

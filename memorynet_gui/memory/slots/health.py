@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -120,6 +120,11 @@ class HealthView(QWidget):
         if groups:
             self.table.setCurrentCell(min(at, len(groups) - 1), 0)
         self._show_group()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The matrix is square: what it does not need goes to table and words."""
+        super().resizeEvent(event)
+        self.matrix.setMaximumWidth(max(self.matrix.minimumWidth(), self.height()))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QVBoxLayout, QW
 
 from core.model.slot_names import LONGEST_NAME, LONGEST_NOTE, SlotNote
 from memorynet_gui.memory.likeness import Likeness, Patch, image_of
-from memorynet_gui.memory.words import slot_words
+from memorynet_gui.memory.words import beside_words, slot_words
 from memorynet_gui.widgets.parts import heading, wrapped
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class NotePanel(QWidget):
                 _link(start + each.slot, f"{facts.granularity} {each.slot}", f"{each.cosine:.2f}")
                 for each in facts.near
             ]
-            lines.append(f"Most alike (cosine): {', '.join(near)}")
+            lines.append(f"Most alike{beside_words(facts)}: {', '.join(near)}")
         self.others.setText("<br>".join(lines))
         self.others.setVisible(bool(lines))
 

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 from core.model.slot_names import SlotNote
 from memorynet_gui.look.theme import caption_font
 from memorynet_gui.memory.likeness import image_of
+from memorynet_gui.memory.words import beside_words
 
 if TYPE_CHECKING:
     from core.restoring.memory.slots import SlotFacts
@@ -155,9 +156,8 @@ class SlotList(QAbstractListModel):
             if effect.psnr_gain_db is not None:
                 lines.append(f"PSNR there {effect.psnr_gain_db:+.3f} dB without it")
         if facts.near:
-            lines.append(
-                "most alike: " + ", ".join(f"{each.slot} ({each.cosine:.2f})" for each in facts.near)
-            )
+            near = ", ".join(f"{each.slot} ({each.cosine:.2f})" for each in facts.near)
+            lines.append(f"most alike{beside_words(facts)}: {near}")
         if facts.made_of:
             lines.append(
                 "made of: " + ", ".join(f"{e.granularity} {e.slot} ({e.share:.0%})" for e in facts.made_of)

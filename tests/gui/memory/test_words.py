@@ -56,7 +56,7 @@ def test_what_is_marked_stands_beside_what_the_memory_takes_for_damage() -> None
     mask[0] = 255
     guessed = verdict("deshadow", before, after, Verdict("little"), mask, True)
     assert guessed.startswith(
-        "A little shadow found. A cast shadow was guessed on 25 % of the photo. Each place by itself, without"
+        "A little shadow found. A cast shadow was guessed on 25 % of the photo. Without that hint"
     )
     assert "100 % of it for shadow. How much" in guessed
     assert "Shadow is marked on 25 % of the photo." in verdict("deshadow", before, after, None, mask)
