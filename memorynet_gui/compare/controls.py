@@ -36,7 +36,8 @@ class CanvasToolbar(QWidget):
         self.zoom.setText(f"{100 * zoom:.0f} %" if zoom >= 0.1 else f"{100 * zoom:.1f} %" if zoom > 0 else "")
 
     def set_mode(self, mode: str) -> None:
-        self.modes[mode].setChecked(True)
+        """ "": none, while the photo itself is painted on."""
+        self.segments.choose(mode)
 
     def set_shown(self, on: bool) -> None:
         """Whether there is a photo to compare and zoom."""

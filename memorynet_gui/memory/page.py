@@ -249,6 +249,7 @@ class MemoryPage(Page):
     def _teach_changed(self) -> None:
         self.words.setVisible(not self.teach.active)  # the bar has words of its own
         self.toolbar.teach.setChecked(self.teach.active)
+        self._mode_changed(self.canvas.mode)
         self.places.show_tints()
         self.status_changed.emit()
 
@@ -470,8 +471,10 @@ class MemoryPage(Page):
             self.context.job_bar.clear_job()
 
     def _mode_changed(self, mode: str) -> None:
-        self.toolbar.set_mode(mode)
-        self.context.settings.compare_mode = mode
+        """While something is painted the photo itself shows, which is none of the ways to compare."""
+        self.toolbar.set_mode("" if self.teach.active else mode)
+        if not self.teach.active:
+            self.context.settings.compare_mode = mode
 
     # --- keys ------------------------------------------------------------------------------------
 

@@ -520,6 +520,7 @@ class RestorePage(Page):
         self.toolbar.set_shown(self.stage.shown is not None and not self.review.in_front)
         self.toolbar.paint.setEnabled(self.can("paint_mask"))
         self.toolbar.paint.setChecked(self.masks.active)
+        self._mode_changed(self.canvas.mode)
         self.counts.soon()
 
     def _say_what_joins(self, added: int, _known: int) -> None:
@@ -573,8 +574,10 @@ class RestorePage(Page):
             self._inspector.show_quality(reference, answer, "", task)
 
     def _mode_changed(self, mode: str) -> None:
-        self.toolbar.set_mode(mode)
-        self.context.settings.compare_mode = mode
+        """While something is painted the photo itself shows, which is none of the ways to compare."""
+        self.toolbar.set_mode("" if self.masks.active else mode)
+        if not self.masks.active:
+            self.context.settings.compare_mode = mode
 
     def _set_grid(self, on: bool) -> None:
         """All photos in the place of the one, or back."""

@@ -30,7 +30,7 @@ class Segments(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        group = QButtonGroup(self)
+        group = self._group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
         for key, words, tooltip in entries:
             button = QPushButton(words)
@@ -51,5 +51,11 @@ class Segments(QFrame):
         return next((key for key, button in self.buttons.items() if button.isChecked()), "")
 
     def choose(self, key: str) -> None:
-        """Without a signal. Raises KeyError for none of the choices."""
-        self.buttons[key].setChecked(True)
+        """Without a signal; "" takes the choice back. Raises KeyError for none of the choices."""
+        if key:
+            self.buttons[key].setChecked(True)
+            return
+        self._group.setExclusive(False)
+        for button in self.buttons.values():
+            button.setChecked(False)
+        self._group.setExclusive(True)

@@ -41,6 +41,7 @@ def test_teaching_overrules_the_photo_is_kept_with_it_and_serves_the_command_lin
     before = shown(desk)
     QTest.mouseClick(page.toolbar.teach, Qt.MouseButton.LeftButton)
     assert teach.active and not teach.bar.isHidden() and page.words.isHidden()
+    assert page.toolbar.segments.key == "", "the photo itself shows: that is no way to compare"
     assert teach.bar.uses.buttons["denied"].text() == "This is not rain"
     assert unnamed_focusable(teach.bar) == []
     left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -57,6 +58,7 @@ def test_teaching_overrules_the_photo_is_kept_with_it_and_serves_the_command_lin
     assert "of the photo is not rain" in teach.bar.says.text()
     QTest.keyClick(canvas, Qt.Key.Key_Return)
     assert not teach.active and page.stage.shows_change
+    assert page.toolbar.segments.key == canvas.mode == desk.settings.compare_mode == "wipe"
     desk.idle()
     now = shown(desk)
     photo_ = page.stage.rgb
