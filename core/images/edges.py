@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from core.cv import cv2
@@ -12,19 +14,27 @@ _STEEP = 4.0  # the filter leaves a wide ramp between inside and outside
 _DARK = 8.0  # levels added before the logarithm: below, it is noise
 
 
-def guided(guide: np.ndarray, values: np.ndarray, radius_px: int, eps: float) -> np.ndarray:
-    """``values`` (h, w) smoothed but for the edges of ``guide`` (h, w) (He et al., Guided Image Filtering, 2013).
+def guided(guide: np.ndarray, values: np.ndarray, radius_px: int, eps: float | Sequence[float]) -> np.ndarray:
+    """``values`` (h, w) smoothed but for the edges of ``guide``, (h, w) or (h, w, c) (He et al., Guided Image Filtering, 2013).
 
-    ``eps`` is of the guide's squared units: what varies less is no edge.
+    ``eps`` is of the guide's squared units, one or one a channel: what varies less is no edge.
     """
+    channels = guide if guide.ndim == 3 else guide[..., None]
+    channels = channels - channels.mean((0, 1))  # products of small numbers: a spread is a difference of them
+    height, width, count = channels.shape
 
     def mean(of: np.ndarray) -> np.ndarray:
         size = 2 * radius_px + 1
-        return np.asarray(cv2.blur(of, (size, size), borderType=cv2.BORDER_REFLECT))
+        return np.asarray(cv2.blur(of, (size, size), borderType=cv2.BORDER_REFLECT)).reshape(of.shape)
 
-    centre, middle = mean(guide), mean(values)
-    slope = (mean(guide * values) - centre * middle) / (mean(guide * guide) - centre * centre + eps)
-    return np.asarray(mean(slope) * guide + mean(middle - slope * centre), np.float32)
+    centre, middle = mean(channels), mean(values)
+    shared = mean(channels * values[..., None]) - centre * middle[..., None]
+    products = (channels[..., None] * channels[..., None, :]).reshape(height, width, count * count)
+    spread = mean(products).reshape(height, width, count, count) - centre[..., None] * centre[..., None, :]
+    spread += np.diag(np.broadcast_to(np.asarray(eps, np.float32), count))
+    slope = shared / spread[..., 0] if count == 1 else np.linalg.solve(spread, shared[..., None])[..., 0]
+    rest = middle - (slope * centre).sum(2)
+    return np.asarray((mean(slope) * channels).sum(2) + mean(rest), np.float32)
 
 
 def snapped(mask: np.ndarray, photo: np.ndarray) -> np.ndarray:

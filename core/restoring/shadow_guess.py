@@ -14,6 +14,7 @@ import numpy as np
 from core.cv import cv2
 from core.images.edges import guided
 from core.restoring import copies, shadow_evidence
+from core.restoring.shadow_light import AXES
 
 LOOKED_AT_PX = 800  # longest edge of the copy that is looked at
 # of the copy that is worked on: how far a shadow is followed up to what casts it, and how far around it is compared
@@ -24,7 +25,9 @@ _LIGHTER, _DARKER = (
 )  # of the step from shadow to light: what differs by less from the shadow beside it may belong to it,
 _TINT, _LEAST_STEP = 0.12, 0.2  # log; if no channel differs by more from the mean of all, and the step is one
 _OTHER_LIGHT, _OTHER_GROUND = 0.25, 0.15  # log; and that step is most of the border's, or leads to its ground
-_GUIDE_RADIUS_PX, _GUIDE_EPS = 16, 0.05  # guided filter along the photo's edges, eps of squared log
+# guided filter along the photo's edges, eps of squared log of light and two tints: what is left in a shadow is of another colour, which
+# joints and stones disturb less
+_GUIDE_RADIUS_PX, _GUIDE_EPS = 16, (0.03, 0.001, 0.001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def guess(before: np.ndarray, after: np.ndarray, width: int, height: int) -> Gue
     found = _grown(small, found)
     size = before.shape[1], before.shape[0]
     kept = (cv2.resize(found * np.uint8(255), size, interpolation=cv2.INTER_LINEAR) > 127).astype(np.float32)
-    light = cv2.GaussianBlur(shadow_evidence.log(before), (0, 0), 1).mean(2)
+    light = cv2.GaussianBlur(shadow_evidence.log(before), (0, 0), 1) @ AXES.T
     soft = guided(light, kept, _GUIDE_RADIUS_PX, _GUIDE_EPS)
     soft = np.clip(
         (soft - 0.5) * 4 + 0.5, 0, 1

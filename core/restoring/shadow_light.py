@@ -58,9 +58,7 @@ _NOISE_WIDER = 2.5  # times the ground's own spread: what differs by less may be
 _GAMMA = 2.2  # of stored values
 _CLEAR = 4.0  # times the spread of the ground on both sides: an edge that is higher stands clear of it
 # log differences as light and two tints, an orthonormal basis
-_AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(
-    np.float32
-)
+AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(np.float32)
 _BANDS = np.array([_LIGHT_BAND, _TINT_BAND, _TINT_BAND], np.float32)
 _DISTANCES = np.arange(-_INSIDE_PX, _OUTSIDE_PX + 1, _STEP_PX).astype(np.float32)
 _START = int(np.argmin(np.abs(_DISTANCES - 4)))  # where a course is begun: most alike on both sides
@@ -377,7 +375,7 @@ def _most_frequent(values: np.ndarray, expected: np.ndarray, trust: float) -> np
 
 def _likeness(differences: np.ndarray, wider: float) -> np.ndarray:
     """(N,) 1 for no difference, towards 0 for another material."""
-    scaled = differences @ _AXES.T / (wider * _BANDS)
+    scaled = differences @ AXES.T / (wider * _BANDS)
     return np.asarray(np.exp(-0.5 * np.square(scaled).sum(1)), np.float32)
 
 

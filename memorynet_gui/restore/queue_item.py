@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import atomic, foreign_text, tasks
+from core.data.guidance import GUESSED, NO_MASK
 from core.images.types import ReceiptLine, WriteOptions
 from core.model import memory_edit
 from core.problems import Problem
@@ -58,6 +59,16 @@ def thoroughness_words(thoroughness: float) -> str:
 def task_words(choice: Choice) -> str:
     """What a restoration does, in words: "Remove rain"."""
     return "Take out what each shows" if choice.task == tasks.AUTO else tasks.of(choice.task).verb
+
+
+def was_marked(made: Made) -> bool:
+    """Whether nothing was looked for: somebody had said where the damage is."""
+    return made.verdict.found is None and made.mask not in (NO_MASK, GUESSED)
+
+
+def made_words(made: Made) -> str:
+    """For under the thumbnail: "✓ most gone", "✓ as marked"."""
+    return "✓ as marked" if was_marked(made) else made.verdict.short(made.task, "✓")
 
 
 def setting_words(choice: Choice) -> dict[str, str]:
@@ -231,9 +242,7 @@ class Item:
             return f"{self.tile}/{self.tile_count}" if self.tile_count else "starting"
         return {
             ItemState.WAITING: self.look.short if self.look else "to do",
-            ItemState.DONE: self.result.made.verdict.short(self.result.made.task, "✓")
-            if self.result
-            else "✓",
+            ItemState.DONE: made_words(self.result.made) if self.result else "✓",
             ItemState.FAILED: "⚠ not sure" if self.asks else "⚠ retry",
             ItemState.CANCELLED: "cancelled",
             ItemState.LEFT: "left as it is",

@@ -29,7 +29,7 @@ from memorynet_gui.restore.kept.row import KeptRow
 from memorynet_gui.restore.outdated import made_with
 from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.panel.receipt import Receipt
-from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words
+from memorynet_gui.restore.queue_item import Choice, Item, ItemState, choice_words, was_marked
 from memorynet_gui.widgets.buttons import text_button
 from memorynet_gui.widgets.ends import SliderWithEnds
 from memorynet_gui.widgets.glyph import GlyphButton
@@ -167,6 +167,8 @@ class Inspector(QWidget):
         told = words(verdict, task, restored=done) if verdict is not None else ""
         if item is not None and item.state is ItemState.LEFT:
             told = "Left as it is, as you said"
+        elif item is not None and item.result is not None and done and was_marked(item.result.made):
+            told = f"The {tasks.of(task).damage} was taken out where you marked it"
         self._verdict.setVisible(bool(told) or is_auto)
         self.verdict_words.setVisible(bool(told))
         self.verdict_note.setVisible(False)

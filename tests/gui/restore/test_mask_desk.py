@@ -378,6 +378,8 @@ def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
     page.wait_idle()
     note = page.item(shot).result
     assert note is not None and np.array_equal(page.page.masks.store.get(note.mask_name), corrected)
+    assert page.item(shot).status == "✓ as marked"
+    assert page.panel.verdict_words.text() == "The shadow was taken out where you marked it"
     page.page.handle("save")
     wait(lambda: page.item(shot).saved is not None)
     saved = page.item(shot).saved
