@@ -336,7 +336,7 @@ def health_words(
     return " ".join(said)
 
 
-MOVES = {"photo": "the photo", "damaged": "places with {}"}
+MOVES = {"photo": "the photo", "damaged": "places taken for {}"}
 """What moves are called that are no pins: see :func:`core.restoring.memory.map.moves`."""
 
 

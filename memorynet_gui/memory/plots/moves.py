@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from core.restoring.memory.map import Move
 
 _LEFT_PX, _BELOW_PX, _PAD_PX = 34, 34, 20
-_LABEL_PX = 96  # at the right, for what begins or ends there
+_LABEL_PX = 124  # at the right, for what begins or ends there
 _NEAR_PX = 9
 _LEAST_SPAN = 0.1  # of cosine
 _HEAD_PX = 8.0
