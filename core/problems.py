@@ -143,7 +143,7 @@ _WORDS: Mapping[str, Callable[[BaseException], Words]] = MappingProxyType(
         "image-damaged": _image("{} is damaged.", _COPY),
         "image-none": _image("{} cannot be opened.", "Choose a photo instead."),
         "image-unsupported": _image(
-            "{} is of a kind that is not supported.", "Use PNG, TIFF or JPEG instead."
+            "{} is of a kind that is not supported.", "Save it anew as an ordinary PNG, TIFF or JPEG."
         ),
         "image-too-large": _image("{} is too large.", "Restore a smaller part of it."),
         "image-unreadable": _image("{} could not be read.", "Check that it exists and that you may read it."),

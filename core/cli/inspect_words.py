@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from core.cli import photos
 from core.model.config import POLARITIES
 from core.restoring import scales
 
 if TYPE_CHECKING:
-    from core.cli import photos
     from core.model.health import MemoryHealth
 
 
@@ -19,9 +19,9 @@ def photo_lines(item: photos.Item) -> list[str]:
 
     found = item.facts
     before, after = (found["negative_response"][side] for side in ("before", "after"))
-    size = found["width"] * found["height"] / 1e6
+    size = photos.size_words(found["width"], found["height"])
     lines = [
-        f"{item.source} -> {item.target}{os.sep}  ({size:.1f} MP in {found['seconds']:.1f} s)",
+        f"{item.source} -> {item.target}{os.sep}  ({size} in {found['seconds']:.1f} s)",
         f"    looks like damage: {before['area']:.1%} of the photo before, {after['area']:.1%} after "
         f"(mean {before['mean']:.3f}, then {after['mean']:.3f})",
     ]

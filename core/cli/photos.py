@@ -77,6 +77,12 @@ class Item:
         self.remote_error, self.facts = error or "", facts
 
 
+def size_words(width: int, height: int) -> str:
+    """ "12.2 MP"; small pictures by their edges, for they would all be of 0.0 MP."""
+    megapixels = width * height / 1e6
+    return f"{megapixels:.1f} MP" if megapixels >= 0.1 else f"{width}×{height} px"
+
+
 class Named(Protocol):
     """What is told of a model, as of :class:`core.model.checkpoint.LoadedModel`."""
 

@@ -163,10 +163,10 @@ class Batch(photos.Batch):
             yield f"{item.source}: done already, {item.target}"
         elif item.status == "restored":
             facts = item.facts
-            size = facts["width"] * facts["height"] / 1e6
+            size = photos.size_words(facts["width"], facts["height"])
             yield (
                 f"{item.source} -> {item.target}  "
-                f"({size:.1f} MP in {facts['seconds']:.1f} s, {facts['megapixels_per_s']:.2f} MP/s)"
+                f"({size} in {facts['seconds']:.1f} s, {facts['megapixels_per_s']:.2f} MP/s)"
             )
             yield from self._verdict_lines(item)
             for line in facts["receipt"]:

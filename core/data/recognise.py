@@ -30,6 +30,7 @@ _VALIDATION_NAMES = frozenset({"val", "valid", "validation", "test", "testing", 
 _SHARES = (0.1, 0.2, 0.3, 0.5)
 _SCENE_FOLDERS = 6  # so many sets are scenes rather than collections, and a scene is not divided
 _SETS_AT_MOST = 2000  # folders looked into below the one given
+_SHOWN_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ def _recognise(folder: Path) -> LayoutFound:
                 *notes,
                 "The names look as if both sides of pairs lay in one folder; put them into two, input and target.",
             )
+        if below := [child.name for child in children if any(find_images(child, False, lambda _error: None))]:
+            shown = ", ".join(below[:_SHOWN_NAMES]) + (" and more" if len(below) > _SHOWN_NAMES else "")
+            notes = (*notes, f"Photos in folders below are not taken ({shown}); add those folders, too.")
         return _photos_found([folder], [], len(photos), notes)
     train, apart = _sets_below(children, lambda below: bool(candidates(folders_in(below))))
     if train or apart:

@@ -22,7 +22,7 @@ from core.data.guidance import MaskError
 from core.data.sampling import Prefetcher, Sample
 from core.events import FilmFrame, Notice, StepDone, TrainStarted, Validated
 from core.images import metrics
-from core.images.types import ImageError
+from core.images.types import ImageError, UnreadableFile
 from core.jobs import Cancelled, Emit, JobControl, ignore
 from core.problems import describe
 from core.training import state as training_state
@@ -284,9 +284,13 @@ class _Loop:
         except (ImageError, MaskError, OSError) as error:
             path = getattr(error, "path", None) or getattr(error, "filename", None)
             where = f" ({path})" if path else ""
+            if isinstance(error, UnreadableFile | OSError):
+                what, todo = "cannot be read any more", "the run goes on from here once it is back"
+            else:  # it may never have been sound: only decoding tells
+                what = "is no use"
+                todo = "put a sound copy in its place and go on, or check the photos, leave it out and begin anew"
             raise TrainingError(
-                f"Step {self.run.step + 1}: a training photo cannot be read any more: {error}{where}; the run goes on "
-                "from here once it is back"
+                f"Step {self.run.step + 1}: a training photo {what}: {error}{where}; {todo}"
             ) from error
 
     def _report(self, steps: int, seconds: float, waited: float, left: float) -> None:

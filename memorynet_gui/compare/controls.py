@@ -28,6 +28,9 @@ class CanvasToolbar(QWidget):
         self.zoom.setToolTip("Zoom: pixels of the screen for each pixel of the photo")
         self.zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.zoom.setFixedWidth(self.zoom.fontMetrics().horizontalAdvance("3200 %") + 4)
+        keeps_place = self.zoom.sizePolicy()
+        keeps_place.setRetainSizeWhenHidden(True)
+        self.zoom.setSizePolicy(keeps_place)
         self.fit = self._button("zoom_fit", "Fit")
         self.actual = self._button("zoom_100", "100 %")
 
@@ -43,6 +46,7 @@ class CanvasToolbar(QWidget):
         """Whether there is a photo to compare and zoom."""
         for button in (*self.modes.values(), self.fit, self.actual):
             button.setEnabled(on)
+        self.zoom.setVisible(on)
 
     def _button(self, action_id: str, text: str = "") -> QPushButton:
         return action_button(action_id, self.wanted, text)

@@ -83,6 +83,8 @@ def test_clean_photos_are_validated_on_those_that_ship_or_on_their_own(tmp_path:
     flat = recognise(_fill(tmp_path / "flat", **{".": ["a.jpg", "b.jpg", "notes.txt"]}))
     assert (flat.kind, flat.layout, flat.pairs, flat.photos) == ("clean", "photos", 0, 2)
     assert replace(TrainRecipe(), **flat.suggestion).validation == ("SAMPLES/validation",)  # type: ignore[arg-type]
+    mixed = recognise(_fill(tmp_path / "flat", Öl=["c.jpg"], notes=["d.txt"]))
+    assert mixed.photos == 2 and mixed.notes[0].startswith("Photos in folders below are not taken (Öl);")
     div = recognise(_fill(tmp_path / "div", DIV_train_HR=["1.png", "2.png"], DIV_valid_HR=["3.png"]))
     assert (div.kind, div.photos) == ("clean", 2)
     assert div.suggestion["train"] == (str(tmp_path / "div/DIV_train_HR"),)

@@ -185,6 +185,17 @@ def test_a_run_s_folder_that_is_gone_is_not_made_anew(data: Path, tmp_path: Path
     assert not run.exists()
 
 
+def test_a_photo_that_never_was_sound_is_named_with_a_way_out(data: Path, tmp_path: Path) -> None:
+    here, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data, here)
+    for photo in (here / "clean").iterdir():
+        photo.write_bytes(photo.read_bytes()[:-200])
+    with pytest.raises(
+        TrainingError, match=r"Step 1: a training photo is no use: \d\.png: .* check the photos"
+    ):
+        train(TINY, (here,), run, ignore, JobControl())
+
+
 def test_photos_that_disappear_are_named_and_the_run_goes_on_when_they_are_back(
     data: Path, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

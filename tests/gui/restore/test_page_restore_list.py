@@ -85,7 +85,9 @@ def test_the_toolbar_tells_the_zoom(at: Desk, place: dict[str, Path]) -> None:
     at.page.handle("zoom_100")
     assert at.page.toolbar.zoom.text() == "100 %"
     at.page.canvas.zoom_by(2.0, None)
-    assert at.page.toolbar.zoom.text() == "200 %"
+    assert at.page.toolbar.zoom.text() == "200 %" and not at.page.toolbar.zoom.isHidden()
+    at.page.session.remove(item.id for item in at.page.session.items())
+    assert at.page.toolbar.zoom.isHidden(), "nothing is shown"
 
 
 def test_a_broken_model_file_shows_why(at: Desk, place: dict[str, Path], tmp_path: Path) -> None:
