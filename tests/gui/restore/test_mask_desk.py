@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from core.images import io as image_io
 from core.model import catalog
 from core.restoring import restore as restoring
 from core.restoring import shadow_guess
+from core.restoring.verdict import NO_VERDICT
 from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.restore.command import arguments
 from memorynet_gui.restore.masks import desk as mask_desk
@@ -351,6 +353,22 @@ def test_the_command_does_what_the_window_did(
     assert saved.read_bytes() == first
 
 
+def test_what_was_marked_is_said_to_be_where_nothing_else_is_said(page: Desk, shot: Path) -> None:
+    drag(page, (60, 60), (90, 60))
+    page.page.handle("run")
+    page.wait_idle()
+    item = page.item(shot)
+    assert item.result is not None
+    made = replace(item.result.made, verdict=NO_VERDICT)  # as of a model that says nothing of what it found
+    page.page.session.update(item.id, result=replace(item.result, made=made))
+    assert page.item(shot).status == "✓ as marked"
+    page.panel._show_verdict(page.item(shot))
+    assert page.panel.verdict_words.text() == "The shadow was taken out where you marked it"
+    guessed = replace(item.result, made=replace(made, mask="auto"))
+    page.page.session.update(item.id, result=guessed)
+    assert page.item(shot).status == "✓"
+
+
 def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
     shipped_models: None, page: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,8 +396,6 @@ def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
     page.wait_idle()
     note = page.item(shot).result
     assert note is not None and np.array_equal(page.page.masks.store.get(note.mask_name), corrected)
-    assert page.item(shot).status == "✓ as marked"
-    assert page.panel.verdict_words.text() == "The shadow was taken out where you marked it"
     page.page.handle("save")
     wait(lambda: page.item(shot).saved is not None)
     saved = page.item(shot).saved
