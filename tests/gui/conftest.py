@@ -33,6 +33,17 @@ def _undressed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
+def app(qapp: QApplication) -> Iterator[QApplication]:
+    """To be dressed: undressed again afterwards."""
+    sheet, palette, font, style = qapp.styleSheet(), qapp.palette(), qapp.font(), qapp.style().objectName()
+    yield qapp
+    qapp.setStyleSheet(sheet)
+    qapp.setStyle(style)
+    qapp.setPalette(palette)
+    qapp.setFont(font)
+
+
+@pytest.fixture
 def make(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Make]:
     made: list[MainWindow] = []
     theme = Theme(qapp, "dark")

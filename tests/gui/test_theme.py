@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -43,16 +42,6 @@ from memorynet_gui.look.tokens import DARK, LIGHT, PAIRS, TOOLTIP_TEXT, contrast
 pytestmark = pytest.mark.dressed
 
 TOKENS = {"dark": DARK, "light": LIGHT}
-
-
-@pytest.fixture
-def app(qapp: QApplication) -> Iterator[QApplication]:
-    sheet, palette, font, style = qapp.styleSheet(), qapp.palette(), qapp.font(), qapp.style().objectName()
-    yield qapp
-    qapp.setStyleSheet(sheet)
-    qapp.setStyle(style)
-    qapp.setPalette(palette)
-    qapp.setFont(font)
 
 
 def test_contrast_is_wcags() -> None:
