@@ -38,6 +38,9 @@ GO_ON = (
 PREFER_COARSE_SMEAR = (
     0.8  # the same for smears: on eight composites the coarser copy restored better down to this
 )
+UNDONE_PX = (
+    12  # of a copy: the longest smear that is undone well; the finest copy is taken in which it is no longer
+)
 PREVIEW_PX = 600_000  # of a copy; a preview goes no finer
 SMALL = "the photo is as small as those the model learned from"
 _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
@@ -128,6 +131,8 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     if _smears(request):
         levels = [(by, _with_smear(level, seen)) for by, level in levels]
     best, is_one_pass = _best(levels, width * height, request)
+    if network.unsmears and seen is not None and seen.is_certain:
+        best = next((by for by, _level in reversed(levels) if seen.length_px / by <= UNDONE_PX), coarsest)
     return Look(tuple(levels), best, before, after, seen, is_one_pass)
 
 

@@ -423,8 +423,10 @@ class TrainRecipe:
 
     @property
     def unsmears(self) -> bool:
-        """Whether it shows the network photos whose smear was undone first."""
-        drawn = [self.degradation, *(source.degradation for source in self.sources)]
+        """Whether it shows the network photos whose smear was undone first, which those of real pairs are not."""
+        drawn: list[Mapping[str, Any]] = [self.degradation] if self.kind in ("clean", "mixed") else []
+        if self.kind == "sources":
+            drawn = [each.degradation or self.degradation for each in self.sources if each.kind == "drawn"]
         return any(isinstance(each.get("undone"), int | float) and each["undone"] > 0 for each in drawn)
 
     def without_places(self) -> dict[str, Any]:

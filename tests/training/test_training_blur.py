@@ -40,6 +40,7 @@ def test_a_model_remembers_that_it_learned_from_photos_whose_smear_was_undone(
         BLUR, kind="sources", sources=(DataSource("clean"), DataSource(degradation={"undone": 0.5}))
     )
     assert mixed.unsmears and not replace(mixed, sources=(DataSource("clean"),)).unsmears
+    assert not replace(undone, kind="pairs").unsmears
 
 
 def test_validation_photos_differ_by_the_blur_alone(data: Path) -> None:
