@@ -4,7 +4,7 @@
 
 Photos of ``clean_val``, four to a mosaic of 1,150 x 830 px, are smeared along pieces of the recorded movement, with the
 camera's noise and JPEG as the model's recipe draws them. Gains in PSNR (RGB), dB. "undone" is the inverse filter alone, without a
-network, where the smear can be told.
+network, where the smear is seen.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> int:
     photos = calibration.read_photos(options.data / "clean_val", 4 * options.count)
     made = blur_from(Motion.read(options.data / "motion" / "handheld_240fps.json"))
     recipe = made.params(TrainRecipe.from_toml(catalog.recipe("deblur")).degradation)
-    print(f"| smear | told | undone | {' | '.join(options.scales)} |")
+    print(f"| smear | seen | undone | {' | '.join(options.scales)} |")
     print("|" + " --- |" * (3 + len(options.scales)))
     rows = []
     for length in LENGTHS_PX:
@@ -79,12 +79,10 @@ def _mosaic(photos: list[np.ndarray]) -> np.ndarray:
 
 
 def _gains(blurred: np.ndarray, sharp: np.ndarray, options: argparse.Namespace) -> list[float]:
-    """Whether the smear is told, and what is gained by undoing it alone and by restoring at each scale."""
+    """Whether the smear is seen, and what is gained by undoing it alone and by restoring at each scale."""
     before = psnr_db(blurred, sharp, "RGB")
-    seen = smear.find(blurred)
-    told = seen is not None and seen.is_certain
-    undone = smear.undone(blurred, seen, lambda: None) if seen is not None and told else blurred
-    found = [float(told), psnr_db(undone, sharp, "RGB") - before]
+    undone = smear.sharper(blurred, lambda: None)
+    found = [float(undone is not blurred), psnr_db(undone, sharp, "RGB") - before]
     for scale in options.scales:
         request = RestoreRequest(task="deblur", model=options.model, scale=scale)
         done = restore(image_io.from_array(blurred), request, ignore, JobControl())

@@ -21,7 +21,6 @@ from torch.nn import functional
 from core import tasks
 from core.data import taught as taughts
 from core.events import LadderStep, RestoreStarted, TileDone
-from core.images import unsmear
 from core.jobs import Emit, JobControl
 from core.model import catalog, checkpoint
 from core.model.config import STRIDE_PX
@@ -165,12 +164,7 @@ def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str)
 def shown(pixels: np.ndarray, model: checkpoint.LoadedModel, between: Callable[[], None]) -> np.ndarray:
     """A photo or copy (H, W, 3) as the network is shown it to restore it: with a straight smear undone where the model learned
     from such photos and the smear can be told, else ``pixels`` itself."""
-    if not model.unsmears:
-        return pixels
-    seen = smear.find(pixels)
-    if seen is None or not seen.is_certain or seen.length_px < unsmear.SHORTEST_PX:
-        return pixels
-    return smear.undone(pixels, seen, between)
+    return smear.sharper(pixels, between) if model.unsmears else pixels
 
 
 def takes_masks(model: checkpoint.LoadedModel) -> bool:

@@ -38,9 +38,8 @@ GO_ON = (
 PREFER_COARSE_SMEAR = (
     0.8  # the same for smears: on eight composites the coarser copy restored better down to this
 )
-UNDONE_PX = (
-    12  # of a copy: the longest smear that is undone well; the finest copy is taken in which it is no longer
-)
+# of a copy, the longest smear that is undone well: the finest copy is restored in which it is no longer
+UNDONE_PX = 16
 PREVIEW_PX = 600_000  # of a copy; a preview goes no finer
 SMALL = "the photo is as small as those the model learned from"
 _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
@@ -128,11 +127,11 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     levels = [(coarsest, measure)]
     for by in tries[1:]:
         levels.append((by, see(pixels, request.mask, by, network, control)))
+    undone_at = _undone_at(pixels, seen, tries, network, control)
     if _smears(request):
-        levels = [(by, _with_smear(level, seen)) for by, level in levels]
+        levels = [(by, _with_smear(level, seen, network, undone_at)) for by, level in levels]
     best, is_one_pass = _best(levels, width * height, request)
-    if network.unsmears and seen is not None and seen.is_certain:
-        best = next((by for by, _level in reversed(levels) if seen.length_px / by <= UNDONE_PX), coarsest)
+    best = undone_at or best
     return Look(tuple(levels), best, before, after, seen, is_one_pass)
 
 
@@ -164,8 +163,26 @@ def _telling(verdict: Verdict, seen: smear.Smear | None) -> Verdict:
     return replace(verdict, smear_px=seen.length_px, smear_deg=seen.angle_deg)
 
 
-def _with_smear(measure: Measure, seen: smear.Smear | None) -> Measure:
-    return replace(measure, amount=smear.amount(measure.response, measure.change, seen))
+def _with_smear(
+    measure: Measure, seen: smear.Smear | None, network: Passes, undone_at: int | None
+) -> Measure:
+    """The measure with what the photo's spectrum says. A smear that is undone is one that was found, whatever the network sees."""
+    amount = smear.amount(measure.response, measure.change, seen)
+    if undone_at is not None and network.thresholds is not None:
+        amount = max(amount, network.thresholds.nothing_below)
+    return replace(measure, amount=amount)
+
+
+def _undone_at(
+    pixels: np.ndarray, seen: smear.Smear | None, tries: Sequence[int], network: Passes, control: JobControl
+) -> int | None:
+    """The divisor, of ``tries`` from coarse to fine, of the finest copy in which a smear is short enough to be undone well; None:
+    none is undone there."""
+    if not network.unsmears or seen is None or smear.where(pixels, seen) is None:
+        return None
+    by = next((by for by in reversed(tries) if seen.length_px / by <= UNDONE_PX), tries[0])
+    copy = copies.reduced(pixels, by) if by > 1 else pixels
+    return None if smear.sharper(copy, control.checkpoint) is copy else by
 
 
 def _candidates(width: int, height: int, request: Request) -> tuple[int, ...]:
@@ -188,7 +205,8 @@ def preview(
         measure = _as_it_is(pixels, request, 1, measure, network, control)
         found_smear = _smear(pixels, request)
         if _smears(request):
-            measure = _with_smear(measure, found_smear)
+            undone_at = _undone_at(pixels, found_smear, (1,), network, control)
+            measure = _with_smear(measure, found_smear, network, undone_at)
     else:
         seen = look(pixels, request, network, ignore, control)
         by, measure, why, out = seen.best, seen.measure, _why(seen), pixels
@@ -334,7 +352,10 @@ class _Run:
 
     def _seen(self, out: np.ndarray, measure: Measure, by: int) -> tuple[np.ndarray, Measure]:
         measure = _as_it_is(self.pixels, self.request, by, measure, self.network, self.control)
-        return out, _with_smear(measure, self.smear) if _smears(self.request) else measure
+        if _smears(self.request):
+            undone_at = _undone_at(self.pixels, self.smear, (by,), self.network, self.control)
+            measure = _with_smear(measure, self.smear, self.network, undone_at)
+        return out, measure
 
     def _verdict(self, out: np.ndarray, measure: Measure, by: int, why: str) -> Verdict:
         thresholds = self.network.thresholds
