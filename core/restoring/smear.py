@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 
 from core.cv import cv2
-from core.images import unsmear
+from core.data import unsmear
 from core.restoring import copies
 
 CERTAIN_FROM = (

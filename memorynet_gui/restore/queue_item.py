@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import atomic, foreign_text, tasks
-from core.data.guidance import GUESSED, NO_MASK
 from core.images.types import ReceiptLine, WriteOptions
 from core.model import memory_edit
 from core.problems import Problem
@@ -63,6 +62,11 @@ def task_words(choice: Choice) -> str:
 
 def was_marked(made: Made) -> bool:
     """Whether nothing was looked for: somebody had said where the damage is."""
+    from core.data.guidance import (
+        GUESSED,
+        NO_MASK,
+    )  # decodes pictures, which the first paint does not wait for
+
     return made.verdict.found is None and made.mask not in (NO_MASK, GUESSED)
 
 

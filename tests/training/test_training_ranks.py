@@ -19,7 +19,7 @@ from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
 from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
 from tests.forked import Forked, launched
-from tests.training.test_training import noisy
+from tests.data.test_sampling import noisy
 from tests.training_kit import RECIPE, at_step, curve_of, train_and_tell
 
 SHARED = replace(

@@ -34,8 +34,8 @@ import numpy as np
 
 from core import foreign_text
 from core.cv import cv2
+from core.data import unsmear
 from core.data.degrade.base import Bounds, parameter
-from core.images import unsmear
 
 MARGIN_PX = 32
 """How far around a crop pictures should reach, so that what moves in is known; the rest is mirrored."""

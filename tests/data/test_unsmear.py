@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.data import unsmear
 from core.images import io as image_io
-from core.images import metrics, unsmear
+from core.images import metrics
 from core.model import catalog
 from tests.restoring.test_smear import smeared
 from tests.small import photo
