@@ -18,8 +18,8 @@ from core.training.learning import learner
 from core.training.ranks import CANCEL, FAIL, Ranks, ranks_here
 from core.training.run_folder import DONE, STOPPED, RunFolder, TrainingError
 from core.training.trainer import train
-from tests.forked import Forked, launched
 from tests.data.test_sampling import noisy
+from tests.forked import Forked, launched
 from tests.training_kit import RECIPE, at_step, curve_of, train_and_tell
 
 SHARED = replace(
