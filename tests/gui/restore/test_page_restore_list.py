@@ -45,10 +45,14 @@ def test_delete_removes_and_undo_brings_back(at: Desk, place: dict[str, Path]) -
 
 def test_undo_of_everything_leaves_the_inspector_at_work(at: Desk, place: dict[str, Path]) -> None:
     at.add(place["png"], place["second"])
-    at.page.activateWindow()
     strip = at.page.filmstrip.list
-    strip.setFocus()
-    wait(strip.hasFocus)
+
+    def is_focused() -> bool:  # asked again: a window of the test before may still be going
+        at.page.activateWindow()
+        strip.setFocus()
+        return strip.hasFocus()
+
+    wait(is_focused)
     at.page.handle("select_all")
     QTest.keyClick(strip, Qt.Key.Key_Delete)
     assert at.page.empty.isAncestorOf(QApplication.focusWidget()) and not at.panel.restore.isEnabled()
