@@ -220,10 +220,11 @@ class Path:
         """The straight smear most like it: its length in px, its angle in degrees from the horizontal, counter-clockwise as
         one looks at the picture, and how wide the path is against its length, 0 for a line."""
         places = self.warps[:, :, 2] - self.weights @ self.warps[:, :, 2]
-        width2, length2 = np.maximum(np.linalg.eigvalsh(places.T @ (self.weights[:, None] * places)), 0)
+        spread, axes = np.linalg.eigh(places.T @ (self.weights[:, None] * places))
+        width2, length2 = np.maximum(spread, 0)
         if length2 <= 0:
             return 0.0, 0.0, 0.0
-        along = np.linalg.eigh(places.T @ (self.weights[:, None] * places))[1][:, 1]
+        along = axes[:, 1]
         angle = float(np.rad2deg(np.arctan2(-along[1], along[0])))  # rows of an image run downwards
         return float(np.sqrt(12 * length2)), angle % 180, float(np.sqrt(width2 / length2))
 
