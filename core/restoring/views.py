@@ -130,7 +130,7 @@ def taught_on_grid(
 ) -> torch.Tensor | None:
     """(1, 1, h, w) in -1..1 on the memory's grid of a region, as :func:`core.model.memory.overruled` takes it.
 
-    Where a mask guides the network it holds what is asserted already: read more strongly as well, it is overdone.
+    Where a mask guides the network it holds what is asserted already.
     """
     if taught is None:
         return None

@@ -20,7 +20,7 @@ UNDO_DEPTH = 100
 
 @dataclass(frozen=True)
 class Changes:
-    """All that is changed. The photo that is held instead and what is taught compare by their names."""
+    """All that is changed. The content of the photo that is held instead and what is taught compare by a sum of them."""
 
     steps: tuple[Step, ...] = ()
     contents: str = "both"  # what steps change: "both" "learned" "actual"
@@ -36,7 +36,8 @@ class Changes:
         return hash(self._key())
 
     def _key(self) -> tuple[object, ...]:
-        return self.steps, self.contents, self.other_name, self.taught_name
+        # photos of two folders may have one name
+        return self.steps, self.contents, self.other_name, name_of(self.other), self.taught_name
 
     def edit(self) -> MemoryEdit:
         return MemoryEdit(self.steps, self.contents)
@@ -50,9 +51,9 @@ class Changes:
         return Trial(self.edit() if self.steps else None, self.other, self.other_name, self.taught)
 
 
-def name_of(taught: np.ndarray | None) -> str:
-    """A sum of what is taught, "" of nothing."""
-    return "" if taught is None else hashlib.sha256(np.ascontiguousarray(taught).tobytes()).hexdigest()[:16]
+def name_of(values: np.ndarray | None) -> str:
+    """A sum of what is taught, or of what a photo holds; "" of nothing."""
+    return "" if values is None else hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
 
 
 class Edits(QObject):

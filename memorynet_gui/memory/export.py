@@ -6,12 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from core.restoring.memory.inspection import Response
     from memorynet_gui.memory.bench.records import Bench, PlaceEffect, SlotEffect
     from memorynet_gui.memory.pins import Spot
 
@@ -57,9 +59,14 @@ def slots_csv(bench: Bench, effects: dict[int, SlotEffect], places: Iterable[Spo
     return text.getvalue()
 
 
-def places_json(bench: Bench, places: Iterable[Spot], effects: dict[Spot, PlaceEffect]) -> str:
-    """Everything about the pinned places, with every weight; pixels are those of what the memory sees."""
-    look = bench.look
+def places_json(
+    bench: Bench, after: Response | None, places: Iterable[Spot], effects: dict[Spot, PlaceEffect]
+) -> str:
+    """Everything about the pinned places, with every weight; pixels are those of what the memory sees.
+
+    ``after``: how much the restored photo looks like damage, as far as that is known.
+    """
+    look = replace(bench.look, after=after)
     told = []
     for at in places:
         place = bench.place(at)
@@ -80,10 +87,12 @@ def places_json(bench: Bench, places: Iterable[Spot], effects: dict[Spot, PlaceE
 
 
 def record_npz(bench: Bench, after: np.ndarray | None, path: Path) -> None:
-    """The response before and after, all weights of every cell, learned slots, the photo's own content and who gave it.
+    """The response before and after, what every cell asks and all its weights, learned slots, the photo's own content and who
+    gave it, and of which photo and model all this is.
 
-    ``weights`` is (R, h, w) float16 in the order of ``groups`` (polarity, granularity, first row, end); ``claims`` (R, n, m)
-    float16 is the share of each slot's content that each cell of the copy of ``copy_size`` px gave. Raises OSError.
+    ``query`` is (h, w, D) float16, unit length; ``weights`` (R, h, w) float16 in the order of ``groups`` (polarity, granularity,
+    first row, end); ``claims`` (R, n, m) float16 is the share of each slot's content that each cell of the copy of ``copy_size``
+    px gave. Raises OSError.
     """
     look = bench.look
     weights = np.stack([look.slot_map(row).astype(np.float16) for row in range(len(look.usage))])
@@ -94,8 +103,13 @@ def record_npz(bench: Bench, after: np.ndarray | None, path: Path) -> None:
     data = io.BytesIO()
     np.savez_compressed(
         data,
+        photo=np.array(bench.subject.path.name),
+        task=np.array(look.task),
+        model=np.array(look.model_name),
+        model_sha256=np.array(look.model_sha256),
         response_before=look.before.values,
         response_after=np.zeros((0, 0), np.float32) if after is None else after,
+        query=look.query.astype(np.float16),
         weights=weights,
         groups=np.array(groups, dtype=np.str_),
         usage=look.usage,

@@ -86,7 +86,7 @@ class MemoryFiles(QObject):
             if kind == ".csv":
                 atomic.write_text(path, export.slots_csv(bench, of_slots, places))
             elif kind == ".json":
-                atomic.write_text(path, export.places_json(bench, places, effects))
+                atomic.write_text(path, export.places_json(bench, after, places, effects))
             elif kind == ".npz":
                 export.record_npz(bench, values, path)
             elif shown is None or not shown.save(str(path)):

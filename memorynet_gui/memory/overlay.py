@@ -16,7 +16,8 @@ _INK = QColor(255, 255, 255)
 _INSET = 12.0
 _PIN_ROOM = 24.0
 _BADGE_ROOM = 44.0
-_RAMP_W, _RAMP_H = 120.0, 8.0
+_RAMP_W, _SHORT_RAMP_W, _RAMP_H = 120.0, 48.0, 8.0
+_TIMES_LEGEND = 8  # as much as the whole legend a photo must show to have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,14 @@ def draw_line(painter: QPainter, start: QPointF, end: QPointF, colour: QColor, s
 
 def legend_rect(tint: Tint, font: QFont, photo: QRectF, pins: Sequence[QRectF] = ()) -> QRectF | None:
     """Where the legend lies: at the photo's lower right; where a pin stands there, at the lower left or under the badges above, the
-    first that is free. None where it would cover too much."""
+    first that is free. On a small photo it has no title and a short ramp, see :func:`draw_legend`; None where even that would
+    cover too much."""
     metrics = QFontMetricsF(font)
     title_w = metrics.horizontalAdvance(tint.title)
     ends = metrics.horizontalAdvance(tint.low) + metrics.horizontalAdvance(tint.high)
-    w = max(title_w, _RAMP_W + 12 + ends) + 20
-    h = 2 * metrics.height() + 14
+    w, h = max(title_w, _RAMP_W + 12 + ends) + 20, 2 * metrics.height() + 14
+    if photo.width() * photo.height() < _TIMES_LEGEND * w * h:
+        w, h = _SHORT_RAMP_W + 12 + ends + 20, metrics.height() + 10
     if photo.width() < w + 2 * _INSET or photo.height() < 3 * h:
         return None
     rect = QRectF(round(photo.right() - _INSET - w), round(photo.bottom() - _INSET - h), round(w), round(h))
@@ -126,7 +129,7 @@ def legend_rect(tint: Tint, font: QFont, photo: QRectF, pins: Sequence[QRectF] =
 
 
 def draw_legend(painter: QPainter, tint: Tint, rect: QRectF, font: QFont) -> None:
-    """The colour as it lies over a middle grey, from 0 to 1, with the threshold as a tick."""
+    """The colour as it lies over a middle grey, from 0 to 1, with the threshold as a tick; in a rectangle of one line no title."""
     metrics = QFontMetricsF(font)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(_PLATE)
@@ -136,15 +139,16 @@ def draw_legend(painter: QPainter, tint: Tint, rect: QRectF, font: QFont) -> Non
     inner = rect.adjusted(10, 5, -10, -5)
     middle = Qt.AlignmentFlag.AlignVCenter
     line_h = metrics.height()
-    painter.drawText(
-        QRectF(inner.left(), inner.top(), inner.width(), line_h),
-        middle | Qt.AlignmentFlag.AlignLeft,
-        tint.title,
-    )
-    y = inner.top() + line_h + 4
+    has_title = rect.height() > 2 * line_h
+    if has_title:
+        title = QRectF(inner.left(), inner.top(), inner.width(), line_h)
+        painter.drawText(title, middle | Qt.AlignmentFlag.AlignLeft, tint.title)
+    y = inner.top() + (line_h + 4 if has_title else 0)
     low_w = metrics.horizontalAdvance(tint.low)
     painter.drawText(QRectF(inner.left(), y, low_w + 2, line_h), middle, tint.low)
-    ramp = QRectF(inner.left() + low_w + 6, y + (line_h - _RAMP_H) / 2, _RAMP_W, _RAMP_H)
+    ramp = QRectF(
+        inner.left() + low_w + 6, y + (line_h - _RAMP_H) / 2, _RAMP_W if has_title else _SHORT_RAMP_W, _RAMP_H
+    )
     painter.fillRect(ramp, QColor(112, 112, 112))
     colour = QColor(tint.colour)
     shade = QLinearGradient(ramp.topLeft(), ramp.topRight())

@@ -114,11 +114,11 @@ def slot_tint(look: MemoryLook, cell_px: int, row: int, opacity: float) -> Tint:
 
 
 def sample_tint(bench: Bench, kind: str, index: int, opacity: float) -> Tint | None:
-    """How like a stored sample each place is."""
+    """How like a stored sample each place is, whatever a mask says of it: the similarity that the panel tells."""
     samples = bench.samples
     if samples is None or samples.dim != bench.look.query.shape[-1]:
         return None
-    like = bench.look.query @ samples.embeddings(kind)[index].numpy()
+    like = bench.look.unguided @ samples.embeddings(kind)[index].numpy()
     polarity = "positive" if kind == "positive" else "negative"
     cell = bench.cell_px, bench.cell_px
     return Tint(

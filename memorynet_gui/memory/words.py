@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.model.memory_edit import Slots, Step
+from core.restoring.verdict import LITTLE
 from core.restoring.verdict import behind as verdict_behind
 from core.restoring.verdict import words as verdict_words
 from core.tasks import damage
@@ -71,8 +72,10 @@ def verdict(
             "little lights up may be structure that looks like it."
         )
     seen = f"{first}{takes} {percent(before.area)} of {whole} for {what}{where_words(before.damaged)}"
+    if found is not None and (found.unchanged or (found.found == LITTLE and mask is None)):
+        seen += f"; what only looks like {what} may be among it"
     if found is not None and found.unchanged:
-        return f"{seen}; what only looks like {what} may be among it."
+        return f"{seen}."
     if after is None:
         return f"{seen}. Point at a place to see why."
     if found is not None and found.gone is not None:
@@ -159,6 +162,10 @@ def place_words(task: str, place: PlaceSeen) -> str:
 SLOTS_ARE = (
     "Slots are what the memory knows, from small (part) to large (semantic). A place looks up those it resembles; their "
     "weights add up to 1 within each kind."
+)
+OF_UNDONE = (
+    " The network is shown this photo with its smear undone, and slots are looked up in that picture; how much a place looks like "
+    "damage, and the samples most like it, are told of the photo as it is."
 )
 
 

@@ -127,9 +127,11 @@ def test_what_is_said_is_seen_in_the_photo_as_it_is(models: tuple[Path, Path], b
     shown = look(image_io.from_array(undone(blurred)), request(models[0]))
     assert np.array_equal(seen.query, shown.query)
     assert np.array_equal(seen.actual, shown.actual)
+    assert seen.undone and not other.undone and seen.as_dict()["smear_undone"]
     one, two = (inspect(picture, request(model), ignore, JobControl()) for model in models)
     assert np.array_equal(one.before.values, two.before.values)
     assert not np.array_equal(one.usage, two.usage)
+    assert [any("smear undone" in note for note in each.notes) for each in (one, two)] == [False, True]
 
 
 def test_the_memory_page_tries_on_what_is_restored(models: tuple[Path, Path], blurred: np.ndarray) -> None:

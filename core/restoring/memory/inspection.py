@@ -322,6 +322,10 @@ class _Look:
         self.height, self.width = self.before.shape[:2]
         self.tile_px = restored.tile_px
         self.notes = list(restored.notes)
+        if self.shown is not self.before:
+            self.notes.append(
+                "slots are those of the photo with its smear undone, as the network is shown it"
+            )
 
     @property
     def memory(self) -> PrototypeMemory:

@@ -236,6 +236,7 @@ class _Look:
             actual=np.zeros((0, 0), np.float32) if actual is None else actual[0].float().cpu().numpy(),
             claims=claims,
             copy_size=copy_size,
+            undone=self.shown is not self.pixels,
         )
 
     def _owned(

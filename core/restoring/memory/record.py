@@ -72,6 +72,7 @@ class MemoryLook:
         np.ndarray
     )  # (R, n, m) float32: share of each slot's content that each cell of the reduced copy gave
     copy_size: tuple[int, int]  # width, height in px of the copy whose cells claims are
+    undone: bool = False  # query is of the photo with its smear undone, as the network is shown it; unguided is of the photo
     _baseline: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -307,6 +308,7 @@ class MemoryLook:
             "task": self.task,
             "model": self.model_name,
             "model_sha256": self.model_sha256,
+            "smear_undone": self.undone,
             "negative_response": {
                 "before": self.before.as_dict(),
                 "after": None if self.after is None else self.after.as_dict(),

@@ -102,7 +102,7 @@ class TeachDesk(QObject):
         self.bar.name_use(
             ASSERTED,
             f"This is {what}",
-            f"Paint over {what} that was overlooked: it is taken out more strongly",
+            f"Paint over {what} that was overlooked: what lies there is not taken for clean structure",
         )
         self.bar.set_use(self._use)
         self._show()

@@ -82,7 +82,7 @@ class MemoryPanel(QWidget):
         label.setProperty("role", "secondary")
         label.setFixedWidth(72)
         value = QLabel()
-        value.setAlignment(Qt.AlignmentFlag.AlignRight)
+        value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         value.setFixedWidth(34)
 
         def say(percent: int) -> None:

@@ -51,7 +51,6 @@ class PlacePanel(QWidget):
         self.sources = Likeness("Places of this photo that its content came from")
         self.source_words, self.read, self.effect = wrapped("caption"), wrapped(), wrapped()
         self._slots_are, self.channels = wrapped("caption"), wrapped("caption")
-        self._slots_are.setText(words.SLOTS_ARE)
         self.compared = Pair(("without memory", "with memory"))
         self.bars = {polarity: SlotBars(polarity, colours) for polarity in ("negative", "positive")}
         self._captions = {polarity: wrapped("caption") for polarity in _BARS}
@@ -166,6 +165,7 @@ class PlacePanel(QWidget):
             self.title.setToolTip(f"{self.title.full}: the mean over the region")
         self.unpin.setVisible(bool(pinned))
         self.judged.setText(words.place_words(look.task, place))
+        self._slots_are.setText(words.SLOTS_ARE + (words.OF_UNDONE if look.undone else ""))
         self.read.setText(words.read_words(place, look.has_actual))
         width, height = place.size_px
         here = patch_of(rgb, place.x_px + (width - CELL_PX) // 2, place.y_px + (height - CELL_PX) // 2)

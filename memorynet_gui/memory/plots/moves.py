@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QFontMetricsF,
     QHelpEvent,
     QMouseEvent,
     QPainter,
@@ -119,7 +120,31 @@ class MovesPlot(QWidget):
         self._paint_axes(painter, area, quiet)
         for move in self._moves:
             self._paint_move(painter, move, ink)
+        for move, at in self._labels(QFontMetricsF(painter.font())):
+            painter.setPen(self._colour_of(move, ink))
+            painter.drawText(at, Qt.AlignmentFlag.AlignCenter, self._titles.get(move.name, move.name))
         painter.end()
+
+    def _labels(self, metrics: QFontMetricsF) -> list[tuple[Move, QRectF]]:
+        """Where each arrow's name stands: beside one of its ends, where no other name stands if there is such a place."""
+        taken: list[QRectF] = []
+        for move in self._moves:
+            start, end = self._ends(move)
+            # the photo is named where it ends: it begins among the pins
+            ends = (end, start) if move.name == "photo" else (start, end)
+            size = metrics.size(0, self._titles.get(move.name, move.name))
+            places = [
+                QRectF(QPointF(x, y), size)
+                for at in ends
+                for y in (at.y() - size.height() - 2, at.y() + 2)
+                for x in (at.x() + 6, at.x() - 6 - size.width())
+            ]
+            inside = [place for place in places if QRectF(self.rect()).contains(place)] or places[:1]
+            taken.append(next((p for p in inside if not any(p.intersects(q) for q in taken)), inside[0]))
+        return list(zip(self._moves, taken, strict=True))
+
+    def _colour_of(self, move: Move, ink: QColor) -> QColor:
+        return self.palette().color(QPalette.ColorRole.Highlight) if move.name == self._picked else ink
 
     def _paint_axes(self, painter: QPainter, area: QRectF, ink: QColor) -> None:
         low, high = self._range()
@@ -143,7 +168,7 @@ class MovesPlot(QWidget):
     def _paint_move(self, painter: QPainter, move: Move, ink: QColor) -> None:
         start, end = self._ends(move)
         picked = move.name == self._picked
-        colour = self.palette().color(QPalette.ColorRole.Highlight) if picked else ink
+        colour = self._colour_of(move, ink)
         width = 2.2 if picked or not move.name.isdigit() else 1.4
         painter.setPen(QPen(colour, width))
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -162,10 +187,6 @@ class MovesPlot(QWidget):
         else:
             painter.setBrush(colour)
             painter.drawEllipse(end, 2.5, 2.5)
-        painter.setPen(colour)
-        # the photo is named where it ends: it begins among the pins
-        at = end + QPointF(6, 10) if move.name == "photo" else start + QPointF(6, -5)
-        painter.drawText(at, self._titles.get(move.name, move.name))
 
     # --- hand --------------------------------------------------------------------------------------
 

@@ -211,6 +211,13 @@ def test_another_photos_content_changes_the_photo(desk: Desk, source: Path, tmp_
     desk.idle()
     assert not np.array_equal(shown(desk), untouched)
     assert "dry.png" in desk.panel.edit.other.text()
+    first = desk.page.edits.now.other
+    (tmp_path / "other").mkdir()
+    desk.page.hold_photo(write(tmp_path / "other" / "dry.png", photo(96, 64, 10)))  # another of that name
+    desk.idle()
+    assert first is not None and not np.array_equal(desk.page.edits.now.other, first)
+    desk.page.handle("undo")
+    assert np.array_equal(desk.page.edits.now.other, first)
     desk.panel.edit.other.click()
     desk.idle()
     assert np.array_equal(shown(desk), untouched)

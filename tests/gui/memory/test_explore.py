@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtTest import QTest
 
 from core import extras
 from core.model.memory_edit import Slots
 from core.restoring.memory import map as memory_map
+from core.restoring.memory.map import Move, Sides
 from memorynet_gui.memory.plots.map import LIKENESS, SPREAD
+from memorynet_gui.memory.plots.moves import MovesPlot
+from memorynet_gui.memory.tints import sample_tint
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
 from tests.small import photo
@@ -194,6 +199,33 @@ def test_arrows_tell_where_restoring_moved_pins_and_photo(desk: Desk, source: Pa
     if view.plot.move_at(QPointF(at)) == pin:  # no other arrow lies over it
         QTest.mouseClick(view.plot, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
         assert page.pins.chosen == 0
+
+
+def test_names_of_arrows_do_not_cover_each_other(desk: Desk) -> None:
+    plot = MovesPlot(desk.theme.token)
+    plot.resize(420, 260)
+    sides = [Sides(0.5, 0.8, 0.9), Sides(0.8, 0.6, 0.2)]
+    moves = [Move(name, *sides) for name in ("photo", "damaged", "1", "2")]  # all in one place
+    titles = {"photo": "the photo", "damaged": "places taken for rain", "1": "pin 1", "2": "pin 2"}
+    plot.show_moves(moves, titles, "rain", "1")
+    at = [place for _move, place in plot._labels(QFontMetricsF(plot.font()))]
+    assert not any(a.intersects(b) for a, b in combinations(at, 2))
+    assert all(QRectF(plot.rect()).contains(place) for place in at)
+    plot.grab()
+
+
+def test_the_tint_of_a_sample_is_the_similarity_that_is_told(desk: Desk, source: Path) -> None:
+    """Also where the network is told where the damage is: samples are compared with what a place looks like without."""
+    desk.open(source)
+    bench = desk.page.stage.bench
+    assert bench is not None and bench.samples is not None
+    guided = replace(bench, look=replace(bench.look, query=-bench.look.query))
+    place = guided.place((40, 30, 0, 0))
+    near = guided.look.nearest(place, bench.samples, "positive")
+    like = bench.samples.embeddings("positive").numpy() @ guided.look.query_of(place)
+    tint = sample_tint(guided, "positive", int(like.argmax()), 0.5)
+    assert tint is not None
+    assert tint.values[3, 5] == pytest.approx(near.samples[0][1], abs=1e-3)  # embeddings are kept in 16 bits
 
 
 def test_the_map_is_linked_with_photo_and_slots(desk: Desk, source: Path) -> None:

@@ -368,7 +368,14 @@ def test_what_is_seen_goes_into_files(desk: Desk, source: Path, tmp_path: Path) 
         )
         assert np.allclose(record["claims"], bench.look.claims, atol=1e-3)
         assert record["groups"][0].tolist() == ["positive", "part", "0", "12"]
-    (place,) = json.loads((tmp_path / "seen.json").read_text("utf-8"))["places"]
+        assert str(record["photo"]) == source.name and str(record["model_sha256"]) == bench.look.model_sha256
+        scores = record["query"][3, 5].astype(np.float32) @ record["learned"].T  # of the pinned cell
+        weights = record["weights"][:, 3, 5].astype(np.float32)
+        assert scores[:12].argmax() == weights[:12].argmax(), "it looks up most what it is most like"
+    told = json.loads((tmp_path / "seen.json").read_text("utf-8"))
+    after = desk.page.stage.after
+    assert after is not None and told["negative_response"]["after"] == after.as_dict()
+    (place,) = told["places"]
     assert sum(slot["weight"] for slot in place["slots"]) == pytest.approx(6, abs=1e-3)
     assert place["effect_of_memory"] is not None and place["nearest_samples"]
     assert image_io.read_info(tmp_path / "seen.png").width > 100
@@ -395,3 +402,5 @@ def test_the_legend_covers_no_pin(desk: Desk) -> None:
     pins += [QRectF(above.center(), QSizeF(8, 8)), QRectF(left.center().x(), above.center().y(), 8, 8)]
     assert overlay.legend_rect(tint, font, photo, pins) == right, "wherever it lies, it is there"
     assert overlay.legend_rect(tint, font, QRectF(0, 0, 90, 90)) is None
+    short = overlay.legend_rect(tint, font, QRectF(0, 0, 270, 180))
+    assert short is not None and short.width() * short.height() < 0.15 * 270 * 180

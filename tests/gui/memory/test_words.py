@@ -42,6 +42,8 @@ def test_how_much_is_gone_is_said_or_that_it_cannot_be_told() -> None:
     before, after = (Response(np.full((4, 4), level, np.float32)) for level in (0.9, 0.1))
     told = verdict("derain", before, after, Verdict("much", 0.85))
     assert told == "Much rain found, most of it gone. The memory takes 100 % of this photo for rain."
+    little = verdict("derain", before, after, Verdict("little", 0.3))
+    assert little.endswith("of this photo for rain; what only looks like rain may be among it.")
     behind = behind_verdict("derain", after, Verdict("much", 0.85))
     assert (
         behind.startswith("How much is gone is an estimate") and "takes 0 % for rain: its own eye" in behind
