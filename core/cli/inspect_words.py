@@ -55,7 +55,7 @@ def _place_lines(place: Mapping[str, Any], by: int) -> list[str]:
     lines = [
         f"    place {at}: looks like damage {place['negative_response']:.2f}; of what is read "
         f"{read['learned_share']:.0%} was learned, {read['actual_share']:.0%} is the photo's own",
-        f"        the memory changes {effect['mean_levels']:.2f} levels of 255 around it "
+        f"        the memory changes the photo by {effect['mean_levels']:.2f} of 255 levels around it "
         f"(red {red:+.2f}, green {green:+.2f}, blue {blue:+.2f})",
     ]
     for polarity in POLARITIES:
@@ -67,7 +67,7 @@ def _place_lines(place: Mapping[str, Any], by: int) -> list[str]:
     if origin["places"]:
         first = origin["places"][0]
         lines.append(
-            f"        half of the photo's own content comes from {origin['half_from']:.0%} of the photo (50 % were no choice); "
+            f"        half of the photo's own content comes from {origin['half_from']:.0%} of the photo (50 % if all gave alike); "
             f"most from {first['x_px'] * by},{first['y_px'] * by}, {first['share'] / origin['even_share']:.0f} times an average place"
         )
     for near in place.get("nearest_samples", ()):

@@ -441,8 +441,10 @@ class MemoryPage(Page):
         if kind == "open":
             self.panel.problem.show_problem(problem)
             self._refresh()
-        elif kind in ("preview", "whole"):
+        elif kind in ("preview", "twin", "whole"):
             self.panel.edit.show_result(None, problem.sentence)
+        elif kind == "slots":
+            self.context.banner(f"The slots could not be measured. {problem.sentence}")
         elif kind == "other":
             self.panel.edit.say(problem.sentence)
         elif kind == "place":

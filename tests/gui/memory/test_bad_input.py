@@ -9,6 +9,7 @@ import pytest
 
 from core.model import checkpoint, exemplars
 from core.model.config import NetworkConfig
+from core.restoring.memory import look as memory_look
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
 from tests.small import photo, save_small_model
@@ -70,7 +71,6 @@ def test_other_slots_no_samples_or_damaged_ones(desk: Desk, source: Path, tmp_pa
 
 
 def test_a_model_deleted_while_it_is_looked_at(desk: Desk, source: Path, tmp_path: Path) -> None:
-
     mine = save_small_model(tmp_path / "mine", seed=3)
     desk.settings.set_model("derain", str(mine))
     desk.open(source)
@@ -79,4 +79,19 @@ def test_a_model_deleted_while_it_is_looked_at(desk: Desk, source: Path, tmp_pat
     assert desk.panel.place.title.full
     desk.panel.edit.mute.click()
     wait(lambda: "no model" in desk.panel.edit.result.text())  # the whole photo needs its file
+    desk.idle()
+
+
+def test_what_a_change_is_compared_with_cannot_be_made(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large photo the untouched one is made anew at the scale that is looked at: that it failed is said, too."""
+    monkeypatch.setattr(memory_look, "scale_for", lambda *_words: 2)
+    mine = save_small_model(tmp_path / "mine", seed=3)
+    desk.settings.set_model("derain", str(mine))
+    desk.open(write(tmp_path / "large.png", photo(320, 240, 5)))
+    assert desk.page.stage.twin is None
+    shutil.rmtree(mine)
+    desk.panel.edit.mute.click()
+    wait(lambda: "no model" in desk.panel.edit.result.text())
     desk.idle()
