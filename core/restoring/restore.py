@@ -35,6 +35,7 @@ _KEPT_GUESSES = (
 )
 _guesses: OrderedDict[tuple[object, ...], shadow_guess.Guess | None] = OrderedDict()  # the newest last
 _guesses_lock = threading.Lock()
+_KEPT_PREVIEW_BYTES = 100_000_000  # a larger one is made again: it would stay in memory beside the photo
 _MUCH_SHARE = 0.15  # of the photo, from which on a shadow is much: half of 91 real ones cover more than 0.17
 
 
@@ -44,7 +45,7 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
     Emits :class:`RestoreStarted` for each pass, a :class:`TileDone` for each tile of the picture, a
     :class:`PassTile` for each of a reduced copy, :class:`Looked` once it is known what there is to do, and a
     :class:`LadderStep` whenever the device ran out of memory and the job went on with less. A picture in which
-    nothing is found at ``"auto"`` comes back as it is.
+    nothing is found at ``"auto"`` comes back as it is. Of what :func:`preview` restored just now, nothing is emitted.
 
     Raises:
         RestoreError, MemoryEditError, MaskError, DeviceError, CheckpointError: the request cannot be met.
@@ -66,6 +67,8 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         guidance.check_marks(request.only, "the mask of what to restore")
     if request.taught is not None:
         taught.check(request.taught, width, height)
+    if (previewed := _previewed.take(picture, request, network)) is not None:
+        return previewed
     began = time.monotonic() - control.waited_s
     asked = request
     found_mask: shadow_guess.Guess | None = None
@@ -199,19 +202,54 @@ def preview(
 ) -> tuple[Verdict, np.ndarray]:
     """What there is in ``picture``, and where wanted what it looks like without it: (H, W, 3) in its depth.
 
-    Takes about a second at 12 megapixels. Raises as :func:`restore`.
+    Takes about a second at 12 megapixels. A shadow whose place is given or guessed is restored as :func:`restore` does it,
+    which, asked for the same next, has it at hand. Raises as :func:`restore`.
     """
-    network = Network(request, ignore, control)
-    if request.guess and request.mask is None:
-        guessed = _guessed(picture.pixels, network, ignore, control)
-        if guessed is None:
+    if not tasks.of(request.task).changes_light or not (request.guess or request.mask is not None):
+        network = Network(request, ignore, control)
+        found = scaled.preview(picture.pixels, request, network, control, want_pixels)
+        pixels = found.pixels if request.only is None else within(picture.pixels, found.pixels, request.only)
+        return found.verdict, pixels
+    if not want_pixels:
+        found_mask = guess(picture, request, ignore, control) if request.mask is None else None
+        if request.mask is None and found_mask is None:
             height, width = picture.pixels.shape[:2]
             return _no_shadow(width, height), picture.pixels
-        verdict = _with_share(Verdict(), guessed)
-        if not want_pixels:
-            return verdict, picture.pixels
-        request = replace(request, mask=guessed.mask)
-        found = scaled.restore(picture.pixels, request, network, ignore, control)
-        return _with_share(found.verdict, guessed), found.pixels
-    found = scaled.preview(picture.pixels, request, network, control, want_pixels)
-    return found.verdict, found.pixels
+        return Verdict() if found_mask is None else _with_share(Verdict(), found_mask), picture.pixels
+    restored = restore(picture, request, ignore, control)
+    if restored.pixels is not picture.pixels and restored.pixels.nbytes <= _KEPT_PREVIEW_BYTES:
+        _previewed.put(picture, request, Network(request, ignore, control), restored)
+    return restored.verdict, restored.pixels
+
+
+class _Previewed:
+    """The photo that was restored to be looked at last, until it is asked for or another is; for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: tuple[tuple[object, ...], Restored] | None = None
+
+    def put(self, picture: Picture, request: RestoreRequest, network: Network, restored: Restored) -> None:
+        with self._lock:
+            self._kept = _asked(picture, request, network), restored
+
+    def take(self, picture: Picture, request: RestoreRequest, network: Network) -> Restored | None:
+        with self._lock:
+            kept = self._kept
+            if kept is None or kept[0] != _asked(picture, request, network):
+                return None
+            self._kept = None
+            return kept[1]
+
+
+def _asked(picture: Picture, request: RestoreRequest, network: Network) -> tuple[object, ...]:
+    """All that a result depends on."""
+    arrays = picture.pixels, request.mask, request.only, request.taught, request.actual
+    sums = tuple(
+        None if each is None else (each.shape, each.dtype, hashlib.sha256(each.tobytes()).digest())
+        for each in arrays
+    )
+    return replace(request, focus=None), network.model.sha256, sums
+
+
+_previewed = _Previewed()

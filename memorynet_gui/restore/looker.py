@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -21,6 +21,7 @@ from core.restoring.verdict import LITTLE, NOTHING, Verdict
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.jobs import JobRunner
 from memorynet_gui.base.settings import Settings
+from memorynet_gui.restore.mask_store import MaskStore
 from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.queue_item import Item, ItemState, LookNote
 from memorynet_gui.restore.session import Session
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 SOON_MS = 30
 PREVIEWS_KEPT = 2  # of the photos shown last
+Masks = tuple[str, str]  # names in the store: where the damage is, what may change
+Key = tuple[Choice, Masks]  # what a look depends on besides the photo
 MOST_PIXELS = 120_000_000  # larger photos are looked at when they are restored
 
 
@@ -44,7 +47,7 @@ class Sight:
 class Looker(QObject):
     """Keeps :attr:`Item.look` true for waiting photos."""
 
-    previewed = Signal(str, object)  # item id, (H, W, 3) uint8 sRGB
+    previewed = Signal(str, object)  # item id, (H, W, 3) uint8 sRGB or None: none of what is chosen now
 
     def __init__(
         self,
@@ -52,19 +55,23 @@ class Looker(QObject):
         choices: Choices,
         runner: JobRunner,
         settings: Settings,
+        masks: MaskStore,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._session, self._choices, self._runner, self._settings = session, choices, runner, settings
+        self._masks = masks
+        self.painting: Callable[[], bool] = lambda: False  # a mask that changes is looked at once it is done
         self._background = Background(self)
         self._control: JobControl | None = None
         self._looking_at: str | None = None
-        self._previews: OrderedDict[tuple[str, Choice], np.ndarray] = OrderedDict()
-        self._failed: set[tuple[str, Choice]] = set()
+        self._previews: OrderedDict[tuple[str, Key], np.ndarray] = OrderedDict()
+        self._failed: set[tuple[str, Key]] = set()
         self._shut = False
         self._soon = QTimer(self, singleShot=True, interval=SOON_MS)
         self._soon.timeout.connect(self._next)
         session.current_changed.connect(lambda _item: self._turn())
+        session.changed.connect(self._row_changed)
         session.inserted.connect(self.wake)
         choices.changed.connect(self._turn)
         settings.changed.connect(lambda name: self.wake() if name == "look_automatically" else None)
@@ -90,25 +97,37 @@ class Looker(QObject):
         return self._previews.get((item.id, self._key(item)))
 
     def _turn(self) -> None:
-        """The person looks elsewhere: what is being looked at may no longer be what matters."""
+        """The person looks elsewhere: what is being looked at may no longer be what matters, nor what is shown."""
         current = self._session.current
+        if current is not None and current.state is ItemState.WAITING and self.preview(current) is None:
+            self.previewed.emit(current.id, None)
         if current is not None and self._looking_at not in (None, current.id) and self._wants(current):
             self.stop()
         self.wake()
 
-    def _key(self, item: Item) -> Choice:
+    def _row_changed(self, row: int) -> None:
+        item = self._session.at(row)
+        look = item.look if item.state is ItemState.WAITING else None
+        if look is not None and look.masks != self._key(item)[1]:
+            self._turn()
+
+    def _key(self, item: Item) -> Key:
         choice = self._choices.choice()
         if choice.task == tasks.AUTO and item.said:
             choice = self._choices.choice_of(item.said)
-        return choice.as_looked
+        counts = choice.task == tasks.AUTO or tasks.of(choice.task).takes_masks
+        return choice.as_looked, (item.mask if counts else "", item.only)
 
     def _wants(self, item: Item) -> bool:
         key = self._key(item)
-        if item.state is not ItemState.WAITING or not key.model or (item.id, key) in self._failed:
+        choice, masks = key
+        if item.state is not ItemState.WAITING or not choice.model or (item.id, key) in self._failed:
             return False
         is_current = self._session.current is not None and self._session.current.id == item.id
-        if item.look is None or item.look.choice != key:
+        if item.look is None or item.look.choice != choice:
             return True
+        if item.look.masks != masks:
+            return not (is_current and self.painting())
         return is_current and item.look.verdict.found != NOTHING and (item.id, key) not in self._previews
 
     def _next(self) -> None:
@@ -125,9 +144,8 @@ class Looker(QObject):
         control, key, item_id = JobControl(), self._key(item), item.id
         self._control, self._looking_at = control, item_id
         want_pixels = current is not None and current.id == item_id
-        path = item.path
         self._background.call(
-            lambda: look_at(item_id, path, key, want_pixels, control),
+            lambda: look_at(item, key, want_pixels, control, self._masks),
             lambda sight: self._seen(key, sight),
             lambda error: self._not_seen(key, item_id, error),
         )
@@ -136,7 +154,7 @@ class Looker(QObject):
         self._control, self._looking_at = None, None
         self.wake()
 
-    def _seen(self, key: Choice, sight: Sight) -> None:
+    def _seen(self, key: Key, sight: Sight) -> None:
         self._free()
         item = self._session.get(sight.item_id)
         if item is None or item.state is not ItemState.WAITING:
@@ -149,17 +167,18 @@ class Looker(QObject):
         if sight.rgb is not None and key == self._key(item):
             self.previewed.emit(sight.item_id, sight.rgb)
 
-    def _not_seen(self, key: Choice, item_id: str, error: Exception) -> None:
+    def _not_seen(self, key: Key, item_id: str, error: Exception) -> None:
         self._free()
         if not isinstance(error, Cancelled):  # restoring it says what is wrong; a look stays silent
             log.info("not looked at: %s", error)
             self._failed.add((item_id, key))
 
 
-def look_at(item_id: str, path: Path, key: Choice, want_pixels: bool, control: JobControl) -> Sight:
+def look_at(item: Item, key: Key, want_pixels: bool, control: JobControl, store: MaskStore) -> Sight:
     """Read a photo and look at it. Raises what reading and the network raise, and Cancelled."""
     from core.images import io as image_io
 
+    path, (choice, masks) = item.path, key
     info = image_io.read_info(path)
     if info.width * info.height > MOST_PIXELS:
         raise ValueError(f"{path.name}: too large to look at beforehand")
@@ -167,18 +186,20 @@ def look_at(item_id: str, path: Path, key: Choice, want_pixels: bool, control: J
     control.checkpoint()
     from core.restoring import restore
 
-    seen, asked = None, key
-    if key.task == tasks.AUTO:
+    seen, asked = None, choice
+    if choice.task == tasks.AUTO:
         from core.restoring import which
 
         paths = which.models()
-        seen = which.look(picture, paths, control, device=key.device, precision=key.precision)
+        seen = which.look(picture, paths, control, device=choice.device, precision=choice.precision)
         if not seen.is_sure or not seen.tasks:
-            return Sight(item_id, LookNote(key, Verdict(NOTHING), seen), None)
-        asked = which.choice_of(key, seen.tasks[0], paths)
+            return Sight(item.id, LookNote(choice, Verdict(NOTHING), seen, masks), None)
+        asked = which.choice_of(choice, seen.tasks[0], paths)
         if not want_pixels:
-            return Sight(item_id, LookNote(key, Verdict(LITTLE), seen), None)
-    verdict, pixels = restore.preview(picture, restore.guessing(asked.request()), control, want_pixels)
+            return Sight(item.id, LookNote(choice, Verdict(LITTLE), seen, masks), None)
+    mask, only = (store.get(name) if name else None for name in masks)
+    request = asked.request(mask=mask if tasks.of(asked.task).takes_masks else None, only=only)
+    verdict, pixels = restore.preview(picture, restore.guessing(request), control, want_pixels)
     control.checkpoint()
     rgb = None if pixels is picture.pixels else image_io.to_srgb(pixels, picture.icc)
-    return Sight(item_id, LookNote(key, verdict, seen), rgb)
+    return Sight(item.id, LookNote(choice, verdict, seen, masks), rgb)

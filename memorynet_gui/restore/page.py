@@ -103,7 +103,10 @@ class RestorePage(Page):
         self.sizes = Sizes(self.session, self)
         self.flow.size_of = self.sizes.of
         self.results_out.masks_dir = self.place.masks_dir
-        self.looker = Looker(self.session, self._inspector.choices, context.runner, settings, self)
+        self.looker = Looker(
+            self.session, self._inspector.choices, context.runner, settings, self.masks.store, self
+        )
+        self.looker.painting = lambda: self.masks.active
         self.stage.preview = self.looker.preview
         self.chooser = Chooser(context, self._inspector.choices, self.saver, self)
         self.batch = BatchDesk(settings, self.session, self.store, self.flow, self.saver, self)
@@ -193,6 +196,7 @@ class RestorePage(Page):
         self.work.afresh.connect(self._read_anew)
         self.work.stopped_at.connect(self.stage.stopped)
         self.work.time_left.connect(self.filmstrip.set_time_left)
+        self.masks.changed.connect(self.looker.wake)
         self.masks.changed.connect(self._refresh)  # at once: what comes in their stead takes the keys
         self.review.changed.connect(self._refresh)
         self.review.review.opened.connect(self.looker.stop)

@@ -165,15 +165,20 @@ class LookNote:
     choice: Choice  # as far as a look depends on it
     verdict: Verdict
     which: Which | None = None  # what the photo shows, where it is to say that itself
+    masks: tuple[str, str] = ("", "")  # that it was looked at with: of the damage, of what may change
 
     @property
     def short(self) -> str:
         """For under the thumbnail."""
+        if self.masks[0] and self.verdict.found is None:
+            return "marked"
         return self.which.short if self.which is not None else self.verdict.short(self.choice.task)
 
     @property
     def words(self) -> str:
         """One sentence; empty where nothing can be said."""
+        if self.masks[0] and self.verdict.found is None:
+            return f"The {tasks.of(self.choice.task).damage} is where you marked it"
         return (
             self.which.words
             if self.which is not None

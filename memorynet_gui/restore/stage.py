@@ -224,13 +224,13 @@ class Stage(QObject):
         if current is not None and current.id == item_id and self.problem is not None:
             self.reopen()
 
-    def previewed(self, item_id: str, rgb: np.ndarray) -> None:
-        """A look shows what restoring would do; nothing is kept of it."""
+    def previewed(self, item_id: str, rgb: np.ndarray | None) -> None:
+        """A look shows what restoring would do; nothing is kept of it. None: it would do something else now."""
         item = self._session.get(item_id)
         if item is None or item.state is not ItemState.WAITING or not self._is_on_canvas(item_id):
             return
         assert self.shown is not None
-        if self.shown.rgb.shape == rgb.shape and self.shown.restored is None:
+        if self.shown.restored is None and (rgb is None or self.shown.rgb.shape == rgb.shape):
             self._canvas.set_restored(rgb)
 
     def _tile_came(self, tile: TileShown) -> None:

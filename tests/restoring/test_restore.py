@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from core.model.tensors import DeviceError, NotFinite
 from core.problems import describe
 from core.restoring import passes, views
 from core.restoring.records import Restored, RestoreError, RestoreRequest
-from core.restoring.restore import restore
+from core.restoring.restore import preview, restore
 from tests.small import photo, save_small_model, small_network
 
 
@@ -382,3 +383,35 @@ def test_the_tile_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch, model
     assert sizes[0] == passes.SMALLEST_TILE_PX
     assert sizes[-1] <= passes.LARGEST_TILE_PX
     assert tile(10**11, 100, 60) <= 104
+
+
+def test_what_was_restored_to_be_looked_at_is_at_hand_for_that_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = checkpoint.save(
+        tmp_path / "m", small_network(), name="m", task="deshadow", provenance={"guidance": True}
+    )
+    shot, mask = picture(80, 64, dtype=np.uint16), np.zeros((64, 80), np.uint8)
+    mask[20:44, 20:60] = 255
+    only = np.zeros_like(mask)
+    only[:, :40] = 255
+    asked = RestoreRequest("deshadow", folder, device="cpu", mask=mask, only=only)
+    _verdict, shown = preview(shot, asked, JobControl())
+    assert np.array_equal(shown[:, 40:], shot.pixels[:, 40:]) and not np.array_equal(shown, shot.pixels)
+    passed: list[object] = []
+    once = passes.Network.restore
+    monkeypatch.setattr(
+        passes.Network, "restore", lambda *all_, **more: (passed.append(1), once(*all_, **more))[1]
+    )
+
+    def passes_for(what: image_io.Picture, request: RestoreRequest) -> int:
+        passed.clear()
+        restore(what, request, ignore, JobControl())
+        return len(passed)
+
+    assert passes_for(picture(80, 64, seed=1, dtype=np.uint16), asked) == 1, "another photo"
+    assert passes_for(shot, replace(asked, mask=255 - mask)) == 1, "another mask"
+    assert passes_for(shot, replace(asked, only=None)) == 1, "another limit"
+    same = replace(asked, mask=mask.copy(), focus=(0, 0, 9, 9))
+    assert passes_for(shot, same) == 0 and passes_for(shot, same) == 1, "kept until it is taken"
+    assert np.array_equal(restore(shot, same, ignore, JobControl()).pixels, shown)

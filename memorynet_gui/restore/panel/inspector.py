@@ -148,7 +148,7 @@ class Inspector(QWidget):
 
     def _show_verdict(self, item: Item | None) -> None:
         """What was found, before and after it is restored; hidden where nothing can be said."""
-        verdict, task, done = None, "", False
+        verdict, task, done, told = None, "", False, ""
         is_auto = item is not None and self.choices.task.currentData() == AUTO_TASK
         self.said.setVisible(is_auto)
         if item is not None and is_auto:
@@ -160,11 +160,11 @@ class Inspector(QWidget):
                 return
         if item is not None and item.state is ItemState.DONE and item.result is not None:
             verdict, task, done = item.result.made.verdict, item.result.made.task, True
+            told = words(verdict, task)
         elif item is not None and item.state is ItemState.WAITING and item.look is not None:
             wanted = item.said if is_auto else self.choices.task.currentData()
             if item.look.choice.task == wanted:  # of another task nothing is said while it is looked at anew
-                verdict, task = item.look.verdict, item.look.choice.task
-        told = words(verdict, task, restored=done) if verdict is not None else ""
+                verdict, task, told = item.look.verdict, item.look.choice.task, item.look.words
         if item is not None and item.state is ItemState.LEFT:
             told = "Left as it is, as you said"
         elif item is not None and item.result is not None and done and was_marked(item.result.made):

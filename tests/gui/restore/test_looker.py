@@ -35,7 +35,7 @@ def test_a_dropped_photo_is_looked_at_and_previewed(at: Desk, tmp_path: Path) ->
     first, second = write(tmp_path / "wet.png", wet), write(tmp_path / "dry.png", dry)
     at.settings.look_automatically = True
     shown: list[np.ndarray] = []
-    at.page.looker.previewed.connect(lambda _id, rgb: shown.append(rgb))
+    at.page.looker.previewed.connect(lambda _id, rgb: shown.append(rgb) if rgb is not None else None)
     at.add(first, second)
     wait(lambda: all(at.item(path).look is not None for path in (first, second)), 240)
     wait(lambda: shown, 240)
@@ -53,7 +53,7 @@ def test_a_dropped_photo_is_looked_at_and_previewed(at: Desk, tmp_path: Path) ->
     task.setCurrentIndex(task.findData("deshadow"))
     # of rain nothing is said where shadows are chosen
     wait(lambda: not at.panel.verdict_words.isVisibleTo(at.panel))
-    at.page.session.update(item.id, look=LookNote(at.page.looker._key(item), Verdict(LITTLE)))
+    at.page.session.update(item.id, look=LookNote(at.page.looker._key(item)[0], Verdict(LITTLE)))
     corrected = "Mask (M) shows what is taken for shadow, to correct it."
     wait(lambda: at.panel.verdict_note.text().endswith(corrected))
     task.setCurrentIndex(task.findData("derain"))
@@ -120,3 +120,18 @@ def test_a_look_speaks_of_its_task() -> None:
     look = LookNote(Choice("deshadow", "deshadow-s"), Verdict("nothing", scale="1/8"))
     item = Item(Path("a.jpg"), look=look)
     assert item.status == "no shadow"
+    marked = LookNote(Choice("deshadow", "deshadow-s"), Verdict(), masks=("ab", ""))
+    assert (marked.short, marked.words) == ("marked", "The shadow is where you marked it")
+
+
+def test_what_is_shown_as_restored_is_of_what_is_chosen(at: Desk, tmp_path: Path) -> None:
+    wet, _dry = rainy()
+    path = write(tmp_path / "wet.png", wet)
+    at.settings.look_automatically = True
+    at.add(path)
+    canvas, task = at.page.canvas, at.panel.choices.task
+    wait(lambda: canvas._scene.restored is not None, 240)
+    task.setCurrentIndex(task.findData("deshadow"))
+    assert canvas._scene.restored is None, "rain gone is no preview of shadows"
+    task.setCurrentIndex(task.findData("derain"))
+    wait(lambda: canvas._scene.restored is not None, 240)

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import QApplication
 from core.cli import program as cli
 from core.images import io as image_io
 from core.model import catalog
+from core.restoring import passes, shadow_guess
 from core.restoring import restore as restoring
-from core.restoring import shadow_guess
 from core.restoring.verdict import NO_VERDICT
 from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.restore.command import arguments
@@ -367,6 +367,39 @@ def test_what_was_marked_is_said_to_be_where_nothing_else_is_said(page: Desk, sh
     guessed = replace(item.result, made=replace(made, mask="auto"))
     page.page.session.update(item.id, result=guessed)
     assert page.item(shot).status == "✓"
+
+
+def test_a_preview_follows_the_mask_and_restoring_has_it_at_hand(
+    page: Desk, shot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is shown is what Restore makes, with the mask and within what may change; that is not computed twice."""
+    page.settings.tile_px = None  # as it is unless somebody chooses
+    shown: list[np.ndarray | None] = []
+    page.page.looker.previewed.connect(lambda _id, rgb: shown.append(rgb))
+    page.page.masks.tool.set_brush(Brush(70, 0.2, 1.0))
+    drag(page, (80, 60), (82, 60))
+    page.page.masks.set_use(ONLY)
+    drag(page, (80, 60), (82, 60))
+    page.page.masks.keep()
+    page.settings.look_automatically = True
+    wait(lambda: page.item(shot).look is not None)
+    page.page.masks.set_use(DAMAGE)
+    drag(page, (60, 30), (100, 30))
+    page.page.masks.keep()
+    wait(lambda: not page.page.looker._soon.isActive())
+    assert page.item(shot).look.masks[0] != page.item(shot).mask, "not while it is painted"  # type: ignore[union-attr]
+    page.page.masks.stop()
+    wait(lambda: page.item(shot).look.masks == (page.item(shot).mask, page.item(shot).only))  # type: ignore[union-attr]
+    wait(lambda: shown[-1] is not None)
+    monkeypatch.setattr(passes.Network, "restore", lambda *_all, **_more: pytest.fail("restored twice"))
+    page.page.handle("run")
+    page.wait_idle()
+    item = page.item(shot)
+    assert (
+        item.result is not None and item.result.mask_name == item.mask and item.result.only_name == item.only
+    )
+    assert np.array_equal(page.page.store.get(item.id), shown[-1])
+    assert np.array_equal(shown[-1][:20], image_io.read(shot).pixels[:20]), "outside not a bit changes"
 
 
 def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
