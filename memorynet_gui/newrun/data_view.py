@@ -67,10 +67,10 @@ class DataPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
+        layout.addLayout(buttons)  # first: what is said of photos comes and goes, and would push them about
         layout.addLayout(self._rows)
         for label in (self.words, self.problem, self.notes):
             layout.addWidget(label)
-        layout.addLayout(buttons)
         self.show_found(DataFound(), ())
 
     @property

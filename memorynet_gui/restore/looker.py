@@ -99,8 +99,8 @@ class Looker(QObject):
     def _turn(self) -> None:
         """The person looks elsewhere: what is being looked at may no longer be what matters, nor what is shown."""
         current = self._session.current
-        if current is not None and current.state is ItemState.WAITING and self.preview(current) is None:
-            self.previewed.emit(current.id, None)
+        if current is not None and current.state is ItemState.WAITING:
+            self.previewed.emit(current.id, self.preview(current))
         if current is not None and self._looking_at not in (None, current.id) and self._wants(current):
             self.stop()
         self.wake()

@@ -216,6 +216,20 @@ def test_long_names_are_cut_where_one_sees_it(view: NewRunView, tmp_path: Path) 
     assert shown[0].startswith("photos of") and "…" in shown[0] and shown[0].endswith("days")
 
 
+def test_the_buttons_stay_where_they_are_whatever_is_said(
+    view: NewRunView, tmp_path: Path, qtbot: QtBot
+) -> None:
+    view.show()
+    looked(view)
+    folder, places = folder_of(tmp_path, "photos"), []
+    view.data.show_looking()
+    for chosen in ((), (folder,), (folder, tmp_path)):
+        view.data.set_folders(chosen)
+        settle()
+        places.append((view.data.choose.pos(), view.data.bundled.y()))
+    assert view.data.words.text() == "Looking at the photos…" and len(set(places)) == 1, places
+
+
 def test_a_folder_without_photos_is_said_and_cannot_start(view: NewRunView, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,14 +16,12 @@ from PySide6.QtWidgets import QApplication
 
 from core.cli import program as cli
 from core.images import io as image_io
-from core.model import catalog
 from core.restoring import passes, shadow_guess
 from core.restoring import restore as restoring
 from core.restoring.verdict import NO_VERDICT
 from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.restore.command import arguments
 from memorynet_gui.restore.masks import desk as mask_desk
-from memorynet_gui.restore.masks import guessing
 from memorynet_gui.restore.masks.desk import DAMAGE, NOT, ONLY
 from tests.restore_page_kit import Desk, desk, wait, write
 from tests.restoring.test_shadow_light import disc, ground, levels
@@ -80,6 +77,21 @@ def _mouse_move(canvas: object, to: QPoint, keys: Qt.KeyboardModifier) -> QEvent
 
     where = QPointF(to)
     return QMouseEvent(QEvent.Type.MouseMove, where, where, Qt.MouseButton.NoButton, LEFT, keys)
+
+
+def pen(page: Desk, kind: QEvent.Type, x: float, y: float, pressure: float, eraser: bool = False) -> None:
+    where = QPointF(at(page, x, y))
+    types = QPointingDevice.PointerType
+    device = QPointingDevice(
+        "pen", 7, QPointingDevice.DeviceType.Stylus, types.Eraser if eraser else types.Pen,
+        QPointingDevice.Capability.Pressure, 1, 2,
+    )  # fmt: skip
+    event = QTabletEvent(
+        kind, device, where, where, pressure, 0.0, 0.0, 0.0, 0.0, 0.0,
+        Qt.KeyboardModifier.NoModifier, LEFT, LEFT,
+    )  # fmt: skip
+    QApplication.sendEvent(page.page.canvas, event)
+    assert event.isAccepted()
 
 
 def painted(page: Desk) -> np.ndarray:
@@ -219,29 +231,16 @@ def test_a_click_on_the_bar_leaves_the_keys_to_the_brush(page: Desk) -> None:
 
 
 def test_the_pen_draws_as_wide_as_it_is_pressed_and_its_other_end_erases(page: Desk) -> None:
-    def pen(kind: QEvent.Type, x: float, y: float, pressure: float, eraser: bool = False) -> None:
-        where = QPointF(at(page, x, y))
-        types = QPointingDevice.PointerType
-        device = QPointingDevice(
-            "pen", 7, QPointingDevice.DeviceType.Stylus, types.Eraser if eraser else types.Pen,
-            QPointingDevice.Capability.Pressure, 1, 2,
-        )  # fmt: skip
-        event = QTabletEvent(
-            kind, device, where, where, pressure, 0.0, 0.0, 0.0, 0.0, 0.0,
-            Qt.KeyboardModifier.NoModifier, LEFT, LEFT,
-        )  # fmt: skip
-        QApplication.sendEvent(page.page.canvas, event)
-        assert event.isAccepted()
-
+    types = QEvent.Type
     page.page.masks.tool.set_brush(Brush(20, 0.0, 1.0))
     for y, pressure in ((30, 1.0), (90, 0.3)):
-        pen(QEvent.Type.TabletPress, 40, y, pressure)
-        pen(QEvent.Type.TabletMove, 100, y, pressure)
-        pen(QEvent.Type.TabletRelease, 100, y, 0.0)
+        pen(page, types.TabletPress, 40, y, pressure)
+        pen(page, types.TabletMove, 100, y, pressure)
+        pen(page, types.TabletRelease, 100, y, 0.0)
     widths = [int((painted(page)[y - 15 : y + 15, 70] > 127).sum()) for y in (30, 90)]
     assert widths[0] == pytest.approx(20, abs=1) and widths[1] == pytest.approx(6, abs=1)
-    pen(QEvent.Type.TabletPress, 70, 30, 1.0, eraser=True)
-    pen(QEvent.Type.TabletRelease, 70, 30, 0.0, eraser=True)
+    pen(page, types.TabletPress, 70, 30, 1.0, eraser=True)
+    pen(page, types.TabletRelease, 70, 30, 0.0, eraser=True)
     assert painted(page)[30, 70] == 0
 
 
@@ -400,46 +399,6 @@ def test_a_preview_follows_the_mask_and_restoring_has_it_at_hand(
     )
     assert np.array_equal(page.page.store.get(item.id), shown[-1])
     assert np.array_equal(shown[-1][:20], image_io.read(shot).pixels[:20]), "outside not a bit changes"
-
-
-def test_guessed_corrected_restored_saved_and_the_same_from_the_command_line(
-    shipped_models: None, page: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mask_desk, "find_shadow", guessing.find_shadow)  # the real one
-    gravel = next(sample.path for sample in catalog.samples() if sample.path.stem == "gravel")
-    shot = write(tmp_path / "gravel.png", image_io.thumbnail(gravel, 256))
-    page.page.masks.stop()
-    page.add(shot)
-    page.page.session.set_current(page.item(shot).id)
-    page.wait_shown(shot)
-    page.page.handle("paint_mask")
-    wait(lambda: page.page.masks._guessing is None)
-    guess = painted(page).copy()
-    assert guess.any() and not guess.all() and page.item(shot).result is None, (
-        "seen before anything is changed"
-    )
-    drag(page, (30, 20), (60, 20))
-    drag(page, (80, 60), (80, 70), keys=Qt.KeyboardModifier.AltModifier)
-    page.page.masks.tool.set_brush(Brush(24, 0.6, 0.8))
-    drag(page, (110, 90), (120, 80))
-    corrected = painted(page).copy()
-    assert not np.array_equal(guess, corrected)
-    QTest.keyClick(page.page.canvas, Qt.Key.Key_Escape)
-    QTest.mouseClick(page.panel.restore, LEFT)
-    page.wait_idle()
-    note = page.item(shot).result
-    assert note is not None and np.array_equal(page.page.masks.store.get(note.mask_name), corrected)
-    page.page.handle("save")
-    wait(lambda: page.item(shot).saved is not None)
-    saved = page.item(shot).saved
-    assert saved is not None
-    first = saved.path.read_bytes()
-    saved.path.unlink()
-    page.page.handle("copy_command")
-    program, *words = shlex.split(QApplication.clipboard().text())
-    assert program == "memorynet"
-    assert cli.main(words) == 0
-    assert saved.path.read_bytes() == first
 
 
 def test_a_guess_is_shown_before_anything_is_changed(page: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
