@@ -48,11 +48,11 @@ class DataPanel(QWidget):
         self.bundled.setAccessibleName("Use the photos that ship")
         self.bundled.setToolTip("A few photos that come with MemoryNet: enough for a first try")
         self.bundled.clicked.connect(self.bundled_chosen)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(8)
-        buttons.addWidget(self.choose)
-        buttons.addWidget(self.bundled)
-        buttons.addStretch(1)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(8)
+        self._buttons.addWidget(self.choose)
+        self._buttons.addWidget(self.bundled)
+        self._buttons.addStretch(1)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(4)
         self.words, self.notes, self.problem = QLabel(), QLabel(_HINT), QLabel()
@@ -67,11 +67,18 @@ class DataPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        layout.addLayout(buttons)  # first: what is said of photos comes and goes, and would push them about
+        layout.addLayout(
+            self._buttons
+        )  # first: what is said of photos comes and goes, and would push them about
         layout.addLayout(self._rows)
         for label in (self.words, self.problem, self.notes):
             layout.addWidget(label)
         self.show_found(DataFound(), ())
+
+    def add_button(self, button: QPushButton) -> None:
+        """Another way to say what is learnt from, after those there are."""
+        self._buttons.insertWidget(self._buttons.count() - 1, button)
+        self.setTabOrder(self.bundled, button)
 
     @property
     def folders(self) -> tuple[Path, ...]:

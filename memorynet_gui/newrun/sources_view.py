@@ -294,7 +294,7 @@ class SourceRow(QWidget):
 
 
 class SourcesPanel(QWidget):
-    """All sources of a mixture; without one, the button that makes it."""
+    """All sources of a mixture; hidden without one. ``mix``, the button that makes it, stands where its owner puts it."""
 
     changed = Signal(object)  # tuple[DataSource, ...], by the person
     selected_changed = Signal()
@@ -316,6 +316,7 @@ class SourcesPanel(QWidget):
         self.mix = text_button(
             "Mix several sources", "Learn from more than one kind of photos, by shares of your own"
         )
+        self.mix.setParent(self)
         self.one = text_button("Use one source", "")
         self.add = text_button("Add a source", "Learn from something else, too")
         self.undo = text_button("Bring it back", "")
@@ -326,7 +327,7 @@ class SourcesPanel(QWidget):
         self.undo.clicked.connect(self._bring_back)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
-        for each in (self.mix, self.add, self.undo):
+        for each in (self.add, self.undo):
             buttons.addWidget(each)
         buttons.addStretch(1)
         buttons.addWidget(self.one)
@@ -457,6 +458,7 @@ class SourcesPanel(QWidget):
 
     def _show_buttons(self) -> None:
         is_mixture = bool(self._sources)
+        self.setVisible(is_mixture)
         self.mix.setVisible(not is_mixture)
         for each in (self.add, self.one):
             each.setVisible(is_mixture)

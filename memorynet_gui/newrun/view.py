@@ -85,6 +85,7 @@ class NewRunView(QWidget):
     def _build(self) -> None:
         self.form, self.cards, self.data = RecipeForm(), PresetCards(PRESETS), DataPanel()
         self.sources = SourcesPanel()
+        self.data.add_button(self.sources.mix)
         self._start_model = StartModel(self.form)
         self.preview = DegradePreview()
         self.photos = PhotosDesk(self.form, self.data, self)

@@ -226,7 +226,7 @@ def test_the_buttons_stay_where_they_are_whatever_is_said(
     for chosen in ((), (folder,), (folder, tmp_path)):
         view.data.set_folders(chosen)
         settle()
-        places.append((view.data.choose.pos(), view.data.bundled.y()))
+        places.append((view.data.choose.pos(), view.data.bundled.y(), view.sources.mix.y()))
     assert view.data.words.text() == "Looking at the photos…" and len(set(places)) == 1, places
 
 
