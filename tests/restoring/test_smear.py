@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.data.degrade.base import Bounds
 from core.data.degrade.blur import Path as Way
 from core.data.degrade.blur import average
+from core.data.degrade.rain import RainParams, rain
 from core.images import io as image_io
 from core.images import metrics
 from core.model import catalog
-from core.restoring import smear
+from core.restoring import smear, steepness
 from core.restoring.smear import Smear
 from core.restoring.verdict import LITTLE, MUCH, NOTHING, Verdict, words
 
@@ -33,6 +35,28 @@ def smeared(photo: np.ndarray, length_px: float, angle_deg: float) -> np.ndarray
     return np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
 
 
+def streaky(photo: np.ndarray, seed: int) -> np.ndarray:
+    """``photo`` (H, W, 3) uint8 under dense rain, all of one direction."""
+    params = RainParams(
+        layers=(1.0,), drawn=0.0, deep=0.0, untouched=0.0, mist=0.0, jpeg=0.0, any_angle=0.0,
+        cover=Bounds(0.1, 0.16), strength=Bounds(0.7, 0.9), length_px=Bounds(25, 50), width_px=Bounds(1, 2),
+        scatter_deg=Bounds(0.2, 1.0),
+    )  # fmt: skip
+    rainy = rain(photo.astype(np.float32) / 255, np.random.default_rng(seed), params)
+    return np.rint(np.clip(rainy, 0, 1) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_streaks_of_rain_are_no_smear(photo: np.ndarray, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = streaky(photo, seed)
+    found = smear.find(pixels)
+    assert found is not None and not found.is_certain
+    assert smear.sharper(pixels, lambda: None) is pixels
+    monkeypatch.setattr(smear, "_STEEPEST", np.inf)
+    found = smear.find(pixels)
+    assert found is not None and found.is_certain, "to the spectrum alone they are one"
+
+
 @pytest.mark.parametrize(("length_px", "angle_deg"), [(4, 0), (8, 60), (8, 120), (14, 90)])
 def test_a_straight_smear_is_told(photo: np.ndarray, length_px: float, angle_deg: float) -> None:
     found = smear.find(smeared(photo, length_px, angle_deg))
@@ -40,6 +64,16 @@ def test_a_straight_smear_is_told(photo: np.ndarray, length_px: float, angle_deg
     assert length_px / 1.4 < found.length_px < length_px * 1.4
     apart = abs((found.angle_deg - angle_deg + 90) % 180 - 90)
     assert apart <= 10
+
+
+def test_a_smear_leaves_no_steep_edge_along_it(photo: np.ndarray) -> None:
+    pixels = smeared(photo, 12, 60)
+    assert steepness.of(pixels, 12, 60) < 1.8
+    assert steepness.of(pixels, 12, 150) > 2 * steepness.of(pixels, 12, 60), "across it they are sharp"
+    assert steepness.of(photo, 12, 60) > 2 * steepness.of(pixels, 12, 60)
+    deep = steepness.of(pixels.astype(np.uint16) * 257, 12, 60)
+    assert deep == pytest.approx(steepness.of(pixels, 12, 60), rel=0.01)
+    assert np.isfinite(steepness.of(np.full((60, 90, 3), 7, np.uint8), 40, 0))
 
 
 def test_its_length_grows_with_the_photo(photo: np.ndarray) -> None:
