@@ -66,7 +66,7 @@ own: a, a-2, a-3, ... in the order the photos come in.
 --place X,Y may be given several times (pixels, from the upper left; X,Y,W,H for a region). It
 tells all slot weights there, how much of what is read was learned and how much is the photo's own,
 what the memory does to the pixels around it (restored with and without, in levels of 255), and the
-learned samples most like it beside the similarity that any place of the photo has.
+learned samples most like it beside the similarity that a usual place of the photo has.
 
 --effects tells by how many levels of 255 the photo changes around the place that looks a slot up
 most when that slot is muted.

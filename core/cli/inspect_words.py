@@ -74,7 +74,7 @@ def _place_lines(place: Mapping[str, Any], by: int) -> list[str]:
         values = ", ".join(f"{sample['similarity']:.2f}" for sample in near["samples"])
         lines.append(
             f"        nearest {near['kind']} samples {values} "
-            f"(any place has {near['usual_nearest']:.2f}, random pairs {near['random_pair']:.2f})"
+            f"(a usual place has {near['usual_nearest']:.2f}, a random sample {near['random_pair']:.2f})"
         )
     return lines
 

@@ -1,4 +1,4 @@
-"""This looks like that: a place of the photo beside the stored samples most like it, and what any place would get."""
+"""This looks like that: a place of the photo beside the stored samples most like it, and what a usual place gets."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class Likeness(QWidget):
             assert near is not None
             words = (
                 f"{sample.source}\nsimilarity {similarity:.3f} (cosine)\n"
-                f"any place of this photo has {near.usual:.3f} with its nearest sample,\n"
-                f"a random pair {near.random:.3f}"
+                f"a usual place of this photo has {near.usual:.3f} with its nearest sample (the median),\n"
+                f"and any place {near.random:.3f} with a random one (the mean)"
             )
             patches.append(
                 Patch(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core import tasks
 from core.model.memory_edit import Slots, Step
 from core.restoring.verdict import LITTLE
 from core.restoring.verdict import behind as verdict_behind
@@ -72,6 +73,8 @@ def verdict(
             "little lights up may be structure that looks like it."
         )
     seen = f"{first}{takes} {percent(before.area)} of {whole} for {what}{where_words(before.damaged)}"
+    if tasks.of(task).smears:
+        seen += "; it hardly shows where a photo is smooth"
     if found is not None and (found.unchanged or (found.found == LITTLE and mask is None)):
         seen += f"; what only looks like {what} may be among it"
     if found is not None and found.unchanged:
@@ -194,11 +197,11 @@ def near_title(near: NearSamples, kind: str, is_its_side: bool) -> str:
 
 
 def near_words(near: NearSamples) -> str:
-    """The similarity, held against what any place of the photo gets."""
+    """The similarity, held against what a usual place of the photo gets."""
     if not near.samples:
         return "There are no stored samples of this kind."
     best = near.samples[0][1]
-    beside = f"{cosine(best)} of 1; a usual place of this photo {cosine(near.usual)}, two random places {cosine(near.random)}"
+    beside = f"{cosine(best)} of 1; a usual place of this photo {cosine(near.usual)}, a random sample {cosine(near.random)}"
     if best <= near.usual:
         return f"No more alike than most places of this photo are ({beside})."
     if best - near.usual < STANDS_OUT:

@@ -44,6 +44,9 @@ def test_how_much_is_gone_is_said_or_that_it_cannot_be_told() -> None:
     assert told == "Much rain found, most of it gone. The memory takes 100 % of this photo for rain."
     little = verdict("derain", before, after, Verdict("little", 0.3))
     assert little.endswith("of this photo for rain; what only looks like rain may be among it.")
+    assert "of this photo for blur; it hardly shows where" in verdict(
+        "deblur", before, after, Verdict("much")
+    )
     behind = behind_verdict("derain", after, Verdict("much", 0.85))
     assert (
         behind.startswith("How much is gone is an estimate") and "takes 0 % for rain: its own eye" in behind
