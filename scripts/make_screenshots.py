@@ -50,7 +50,6 @@ SCENES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 # name: options of pictures of the Train page; their runs are trained for them, which takes some minutes
 TRAIN_SCENES: dict[str, tuple[str, ...]] = {
     "train-dark": ("--theme", "dark"),
-    "train-new-light": ("--theme", "light", "--new-run"),
 }
 TRAIN_RECIPE = "quick-look"
 TRAIN_RUNS: tuple[tuple[str, dict[str, float]], ...] = (
