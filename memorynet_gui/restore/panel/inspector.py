@@ -163,7 +163,9 @@ class Inspector(QWidget):
             told = words(verdict, task)
         elif item is not None and item.state is ItemState.WAITING and item.look is not None:
             wanted = item.said if is_auto else self.choices.task.currentData()
-            if item.look.choice.task == wanted:  # of another task nothing is said while it is looked at anew
+            masks = item.mask if wanted and tasks.of(wanted).takes_masks else "", item.only
+            # of another task, or other masks, nothing is said while it is looked at anew
+            if item.look.choice.task == wanted and item.look.masks == masks:
                 verdict, task, told = item.look.verdict, item.look.choice.task, item.look.words
         if item is not None and item.state is ItemState.LEFT:
             told = "Left as it is, as you said"

@@ -65,6 +65,7 @@ def test_dropped_guessed_corrected_restored_saved_and_byte_equal_by_its_command(
     assert not np.array_equal(guess, corrected)
     QTest.keyClick(page.canvas, key.Key_Escape)
     assert page.canvas._scene.restored is None, "the guess's result is none of this mask"
+    wait(lambda: "found" not in page._inspector.verdict_words.text())  # nor is what was said of it
     QTest.keyClick(window, key.Key_Return, control)
     wait(lambda: page.session.current.result is not None, LONG_S)
     item = page.session.current
