@@ -291,7 +291,7 @@ def tried_words(tried: Tried) -> str:
 
 def slot_words(facts: SlotFacts, effect: SlotEffect | None, over: str) -> str:
     """What is known of one slot: its use, what muting it does where that was measured, and whether it needs a look."""
-    said = [f"Mean weight {over} {facts.usage:.2%} of its kind."]
+    said = [f"Mean weight {over} {facts.usage * 100:.2f} % of its kind."]
     if not facts.is_read:
         said.append("Looked up, but not read by this model.")
     if effect is not None:

@@ -69,7 +69,7 @@ class SlotFacts:
             twin = self.near[0]
             return f"Says the same as {self.granularity} {twin.slot} (cosine {twin.cosine:.3f})."
         if self.health == "overused":
-            return f"Does {self.usage:.0%} of the work of its kind; the others have little to say."
+            return f"Does {self.usage * 100:.0f} % of the work of its kind; the others have little to say."
         return ""
 
     def as_dict(self) -> dict[str, Any]:

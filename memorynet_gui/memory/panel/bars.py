@@ -200,7 +200,7 @@ class SlotBars(QWidget):
         lines = [
             f"{slot.polarity} {slot.granularity} {slot.slot}",
             f"looked up with weight {slot.weight:.3f}, cosine {slot.cosine:.3f}",
-            f"of all that is read here: learned {slot.learned:+.1%}, the photo's own {slot.actual:+.1%}",
+            f"of all that is read here: learned {slot.learned * 100:+.1f} %, the photo's own {slot.actual * 100:+.1f} %",
         ]
         if not row.is_read:
             lines.append("This model looks these slots up, but does not read them.")

@@ -200,7 +200,7 @@ class PlacePanel(QWidget):
         for source in origin.places[:SOURCES_SHOWN]:
             x, y = source.x_px + source.width_px // 2 - 4, source.y_px + source.height_px // 2 - 4
             more = words.times(source.share / origin.even)
-            tip = f"at {source.x_px * by}, {source.y_px * by} px: {source.share:.2%} of the content, {more} as much as an average place"
+            tip = f"at {source.x_px * by}, {source.y_px * by} px: {source.share * 100:.2f} % of the content, {more} as much as an average place"
             patches.append(
                 Patch(patch_of(rgb, x, y), more.replace(" times", "×"), tip, words.is_told(origin))
             )

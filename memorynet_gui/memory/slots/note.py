@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QVBoxLayout, QW
 
 from core.model.slot_names import LONGEST_NAME, LONGEST_NOTE, SlotNote
 from memorynet_gui.memory.likeness import Likeness, Patch, image_of
-from memorynet_gui.memory.words import beside_words, slot_words
+from memorynet_gui.memory.words import beside_words, percent, slot_words
 from memorynet_gui.widgets.parts import heading, wrapped
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class NotePanel(QWidget):
         start = facts.row - facts.slot
         lines = []
         if facts.made_of:
-            made = [_link(e.row, f"{e.granularity} {e.slot}", f"{e.share:.0%}") for e in facts.made_of]
+            made = [_link(e.row, f"{e.granularity} {e.slot}", percent(e.share)) for e in facts.made_of]
             lines.append(f"Made of {', '.join(made)}")
         if facts.near:
             near = [

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 from core.model.slot_names import SlotNote
 from memorynet_gui.look.theme import caption_font
 from memorynet_gui.memory.likeness import image_of
-from memorynet_gui.memory.words import beside_words
+from memorynet_gui.memory.words import beside_words, percent
 
 if TYPE_CHECKING:
     from core.restoring.memory.slots import SlotFacts
@@ -160,7 +160,8 @@ class SlotList(QAbstractListModel):
             lines.append(f"most alike{beside_words(facts)}: {near}")
         if facts.made_of:
             lines.append(
-                "made of: " + ", ".join(f"{e.granularity} {e.slot} ({e.share:.0%})" for e in facts.made_of)
+                "made of: "
+                + ", ".join(f"{e.granularity} {e.slot} ({percent(e.share)})" for e in facts.made_of)
             )
         if facts.health_words:
             lines.append(facts.health_words)
@@ -241,13 +242,15 @@ class Tile(QStyledItemDelegate):
         painter.setFont(caption_font())
         painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
         effect = model.effects.get(facts.row)
-        used = usage_words(facts, "").strip()
-        words = {"unused": "unused", "duplicate": "a duplicate", "overused": f"{used}, overused"}.get(
-            facts.health, used
-        )
+        words = {
+            "unused": "unused",
+            "duplicate": "a duplicate",
+            "overused": f"overused, {percent(facts.usage)}",
+        }.get(facts.health, usage_words(facts, "").strip())
         if effect is not None:
             words += f" · {effect.change.mean:.2f} levels" if effect.change.is_measurable else " · no effect"
         foot = QRect(inner.left(), inner.top() + 18 + _PATCH_PX + 2, inner.width(), 18)
+        words = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, foot.width())
         painter.drawText(foot, Qt.AlignmentFlag.AlignVCenter, words)
         painter.restore()
 

@@ -21,6 +21,7 @@ from core.restoring.memory.map import Move, Sides
 from memorynet_gui.memory.plots.map import LIKENESS, SPREAD
 from memorynet_gui.memory.plots.moves import MovesPlot
 from memorynet_gui.memory.tints import sample_tint
+from memorynet_gui.memory.words import percent
 from tests.gui.memory.memory_kit import Desk
 from tests.restore_page_kit import wait, write
 from tests.small import photo
@@ -83,11 +84,13 @@ def test_a_chosen_slot_is_told_about_and_leads_to_those_it_is_made_of(desk: Desk
     facts = max(bench.slots[rows.start : rows.stop], key=lambda facts: facts.usage)
     page.places.choose_slot(facts.row)
     assert (
-        note.isVisible() and f"{facts.usage:.2%}" in note.about.text() and "Muting" not in note.about.text()
+        note.isVisible()
+        and f"{facts.usage * 100:.2f} %" in note.about.text()
+        and "Muting" not in note.about.text()
     )
     first = facts.made_of[0]
     assert first.share == max(bench.look.held.made_of["negative", "instance"][facts.slot])
-    assert f"part {first.slot}</a> {first.share:.0%}" in note.others.text()
+    assert f"part {first.slot}</a> {percent(first.share)}" in note.others.text()
     assert f"instance {facts.near[0].slot}</a> {facts.near[0].cosine:.2f}" in note.others.text()
     assert unnamed_focusable(desk.panel) == []
     page.browser.effects_wanted.emit([facts.row])
