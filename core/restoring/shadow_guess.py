@@ -14,7 +14,7 @@ import numpy as np
 from core.cv import cv2
 from core.images.edges import guided
 from core.restoring import copies, shadow_evidence
-from core.restoring.shadow_light import AXES
+from core.restoring.shadow_lit import AXES
 
 LOOKED_AT_PX = 800  # longest edge of the copy that is looked at
 # of the copy that is worked on: how far a shadow is followed up to what casts it, and how far around it is compared

@@ -8,7 +8,8 @@ the lit photo straight across it, beyond the penumbra; what differs is gathered
 * by place, so that a wide shadow on several grounds gets the light of each,
 * like with like: what is found most often counts, so that another material across the border does not,
 * where it is a shadow's border at all: brighter across it. Beside what casts it, or where a mask ends too soon, it is not,
-* and ends at the photo's own edge, which a mask never follows to the pixel.
+* and ends at the photo's own edge, which a mask never follows to the pixel; what the mask covers and is lit stays as it is
+  (:mod:`core.restoring.shadow_lit`).
 
 Where photo and shadow are too restless to tell, the network's own light stays. No torch.
 """
@@ -21,6 +22,7 @@ import numpy as np
 
 from core.cv import cv2
 from core.restoring import copies
+from core.restoring.shadow_lit import AXES, spared
 
 WORKED_PX = 900  # longest edge of the copy that the light is measured on
 _INSIDE_PX, _OUTSIDE_PX = 48, 32  # how far from the border it is measured
@@ -57,8 +59,6 @@ _ALONG_PX, _AS_FAR_PX = 8, 0.7  # along the border, and how alike in distance fr
 _NOISE_WIDER = 2.5  # times the ground's own spread: what differs by less may be its texture
 _GAMMA = 2.2  # of stored values
 _CLEAR = 4.0  # times the spread of the ground on both sides: an edge that is higher stands clear of it
-# log differences as light and two tints, an orthonormal basis
-AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(np.float32)
 _BANDS = np.array([_LIGHT_BAND, _TINT_BAND, _TINT_BAND], np.float32)
 _DISTANCES = np.arange(-_INSIDE_PX, _OUTSIDE_PX + 1, _STEP_PX).astype(np.float32)
 _START = int(np.argmin(np.abs(_DISTANCES - 4)))  # where a course is begun: most alike on both sides
@@ -83,10 +83,12 @@ def relit(photo: np.ndarray, mask: np.ndarray, restored: np.ndarray) -> np.ndarr
     if by > 1:
         before, after = copies.reduced(photo, by), copies.reduced(restored, by)
         small = copies.reduced_mask(mask, by)
-    change = _change(before, small, after)
-    if change is None:
+    border = _Border.of(small)
+    change = None if border is None else _change(before, border, after)
+    if border is None or change is None:
         return restored
-    lit = _sharpened(before, _changed(after, change), small)
+    lit = _sharpened(before, _changed(after, change), border)
+    lit = spared(before, lit, border.distance, border.shadow)
     if by == 1:
         return lit
     return copies.Correction(after, lit, by, "light").put_all(restored)
@@ -98,11 +100,8 @@ def _changed(pixels: np.ndarray, change: np.ndarray) -> np.ndarray:
     return np.asarray(np.rint(np.clip(pixels * np.exp(change), 0, top)), pixels.dtype)
 
 
-def _change(photo: np.ndarray, mask: np.ndarray, restored: np.ndarray) -> np.ndarray | None:
+def _change(photo: np.ndarray, border: _Border, restored: np.ndarray) -> np.ndarray | None:
     """By how much the light is off, (H, W, 3) float32, log; None where it cannot be told."""
-    border = _Border.of(mask)
-    if border is None:
-        return None
     samples = _samples(photo, restored, border)
     if samples is None:
         return None
@@ -123,16 +122,13 @@ def _log(pixels: np.ndarray, blur_px: float) -> np.ndarray:
 # --- the edge: where the light ends ------------------------------------------------------------------------------
 
 
-def _sharpened(photo: np.ndarray, lit: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _sharpened(photo: np.ndarray, lit: np.ndarray, border: _Border) -> np.ndarray:
     """``lit`` with a gain that ends where the photo's own edge is, not where the mask's is: the rims beside it go.
 
     Beside every border the gain is fitted to the photo's luminance (a guided filter, He et al. 2013). Where plain ground lies on
     both sides, so that the edge stands clear of it, the luminance between both sides is taken for the share of shadow, averaged
     along the border against the ground's own texture, and the gain of the depth is given in this share.
     """
-    border = _Border.of(mask)
-    if border is None:
-        return lit
     top = np.iinfo(photo.dtype).max
     log, off = (np.log(pixels * np.float32(255 / top) + _LEVELS_UP) for pixels in (photo, lit))
     gain = off - log

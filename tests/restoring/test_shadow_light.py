@@ -195,3 +195,21 @@ def test_carried_up_from_a_copy_the_light_ends_where_the_photo_is_sharp() -> Non
     for radius in range(142, 160, 2):
         red, _green, blue = off[(disc(400, 520, radius + 1) > 0) & ~(disc(400, 520, radius - 1) > 0)].mean(0)
         assert abs(red - blue) < 4 and max(red, blue) < 5, radius
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_lit_sliver_that_the_mask_covers_stays_as_it_is_and_pale_paint_is_relit(dtype: type) -> None:
+    truth, photo, mask, _restored = scene(dtype=dtype)
+    sliver, paint = np.zeros_like(mask, bool), np.zeros_like(mask, bool)
+    sliver[80:88, 100:160] = paint[110:118, 100:160] = True
+    scale = np.iinfo(dtype).max / 255
+    paler = np.where(paint[..., None], truth * 1.3, truth.astype(float)) / scale
+    dark = photo.astype(float) / np.maximum(truth, 1)
+    photo = levels(np.where(sliver[..., None], paler, paler * dark), dtype)
+    restored = levels(brightened(photo / scale, mask), dtype)
+    relit = shadow_light.relit(photo, mask, restored)
+    lit, painted = (
+        cv2.erode(each.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0 for each in (sliver, paint)
+    )
+    assert error(restored, truth, lit) > 60 and error(photo, paler * scale, painted) > 60
+    assert error(relit, truth, lit) < 2 and error(relit, paler * scale, painted) < 20
