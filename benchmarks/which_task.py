@@ -58,8 +58,6 @@ def main() -> int:
             kept[name] = {task: float(sign) for task, sign in seen.signs.items()}
             if options.signs is not None:
                 options.signs.write_text(json.dumps(kept), "utf-8")
-        elif which.FINENESS not in kept[name]:
-            kept[name][which.FINENESS] = which.fineness(pixels())
         rows.append((truth, Which(kept[name])))
     table(rows)
     return 0

@@ -200,9 +200,12 @@ def preview(
     height, width = pixels.shape[:2]
     thresholds = network.thresholds
     if len(_candidates(width, height, request)) == 1:
-        out, measure = network.restore(pixels, request.mask, None, ignore)
         by, why = 1, SMALL
-        measure = _as_it_is(pixels, request, 1, measure, network, control)
+        if network.unsmears and not want_pixels:  # which is shown something else to restore
+            out, measure = pixels, see(pixels, request.mask, 1, network, control)
+        else:
+            out, measure = network.restore(pixels, request.mask, None, ignore)
+            measure = _as_it_is(pixels, request, 1, measure, network, control)
         found_smear = _smear(pixels, request)
         if _smears(request):
             undone_at = _undone_at(pixels, found_smear, (1,), network, control)

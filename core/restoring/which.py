@@ -2,8 +2,9 @@
 
 Each task's own model looks at reduced copies of the photo (:func:`core.restoring.scaled.preview`); how far what it sees
 lies above what its own measures call nothing is its *sign*. Shadows are what a guess finds. A network that knows one damage
-takes another for its own: blur looks like rain to the one, rain like blur to the other. So what the photo itself
-says, how fine its detail is, speaks with them, and the damage that is seen best explains some of the other signs away
+takes another for its own, so they are asked one after the other: rain lies before everything, and blur is looked for
+in what taking it out leaves. Whether what was taken out is rain is told by its looks (:func:`streaks`), whether a
+photo is blurred also by how fine its detail is (:func:`fineness`), and blur explains some of the other signs away
 (:func:`_weighed`). The numbers were found on seeded photos that nothing is reported on; ``benchmarks/which_task.py``
 measures and ``docs/auto.md`` tells. Where the chances do not decide, nothing is decided: somebody has to say.
 """
@@ -29,6 +30,7 @@ from core.restoring.records import Choice, Restored, RestoreRequest
 from core.restoring.verdict import NO_VERDICT, NOTHING, Verdict, words
 from core.tasks import TASKS
 
+FIRST = "derain"  # lies before everything: what it leaves is what the others look at
 SURE, UNLIKELY = 0.6, 0.4  # from and up to here a probability decides
 ASKED = (
     "deshadow",
@@ -45,21 +47,23 @@ NO_SHADOW, LEAST_SHARE = (
 FINENESS = (
     "fineness"  # beside the tasks' signs: how much finer the finest detail is than that twice as coarse, log
 )
+STREAKS = "streaks"  # and how much what was taken for rain is like streaks of it, log
 RIGHT: Mapping[str, tuple[float, float]] = {
     # task: the weighed sign at which it is as likely as not, and how steep the chance is there
-    "derain": (0.45, 5.0),
+    "derain": (2.25, 1.0),
     "deshadow": (1.0, 2.5),
-    "deblur": (0.33, 8.0),
+    "deblur": (0.35, 6.0),
 }
 _UNSEEN = -1.0  # the sign of blur where no model looks for it
-_BY_FINENESS = 2.0  # of blur: what is blurred has little fine detail
-_RAIN_OF_BLUR, _BLUR_OF_RAIN, _SHADOW_OF_BLUR = 1.5, 0.25, 2.0  # how much of one sign the other explains
+_BY_FINENESS = 1.0  # of blur: what is blurred has little fine detail
+_BY_STREAKS, _STREAKY = 5.0, 1.55  # of rain: how it looks says more than how much is seen
+_RAIN_OF_BLUR, _SHADOW_OF_BLUR = 5.0, 2.0  # how much of one sign blur explains
 
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """What was seen. ``signs``: by task and :data:`FINENESS`, natural logarithms; 0 where a model begins to see its
-    damage."""
+    """What was seen. ``signs``: by task, :data:`STREAKS` and :data:`FINENESS`, natural logarithms; of a task 0 where its
+    model begins to see its damage."""
 
     signs: Mapping[str, float] = field(default_factory=dict)
 
@@ -162,28 +166,35 @@ def look(
 
     Raises what :func:`core.restoring.restore.restore` raises.
     """
-    signs = {FINENESS: fineness(picture.pixels)}
+    signs: dict[str, float] = {}
+    left = picture.pixels
+    if len(scales.candidates(left.shape[1], left.shape[0])) == 1:
+        left = _middle(left)
     for task, model in models.items():
         control.checkpoint()
         request = RestoreRequest(task=task, model=model, device=device, precision=precision)
-        signs[task] = _sign(picture, request, control)
+        if restore.can_guess(model, task):
+            found = restore.guess(picture, request, ignore, control)
+            signs[task] = NO_SHADOW if found is None else math.log(found.share / LEAST_SHARE)
+            continue
+        signs[task], without = _sign(left, request, control, want_pixels=task == FIRST)
+        if task == FIRST:
+            signs[STREAKS] = streaks(left, without)
+            left = without
+    signs[FINENESS] = fineness(left)
     return Which(signs)
 
 
-def _sign(picture: Picture, request: RestoreRequest, control: JobControl) -> float:
-    assert request.model is not None
-    if restore.can_guess(request.model, request.task):
-        found = restore.guess(picture, request, ignore, control)
-        return NO_SHADOW if found is None else math.log(found.share / LEAST_SHARE)
+def _sign(
+    pixels: np.ndarray, request: RestoreRequest, control: JobControl, want_pixels: bool
+) -> tuple[float, np.ndarray]:
+    """The sign of a task in a photo, and where wanted the photo without what was found."""
     network = Network(request, ignore, control)
     thresholds = network.thresholds
     if thresholds is None or thresholds.nothing_below <= 0:
-        return -math.inf  # it cannot say
-    pixels = picture.pixels
-    if len(scales.candidates(pixels.shape[1], pixels.shape[0])) == 1:
-        pixels = _middle(pixels)
-    seen = scaled.preview(pixels, request, network, control, want_pixels=False).measure
-    return math.log(max(seen.amount, 1e-4) / thresholds.nothing_below)
+        return -math.inf, pixels  # it cannot say
+    seen = scaled.preview(pixels, request, network, control, want_pixels)
+    return math.log(max(seen.measure.amount, 1e-4) / thresholds.nothing_below), seen.pixels
 
 
 def fineness(pixels: np.ndarray) -> float:
@@ -197,19 +208,35 @@ def fineness(pixels: np.ndarray) -> float:
     return math.log((fine + 1e-3) / (coarse + 1e-3))
 
 
+def streaks(before: np.ndarray, after: np.ndarray) -> float:
+    """Of what was taken out of a photo (H, W, 3) uint8 | uint16: the logarithm of how much of it runs one way (0..1) over how
+    coloured it is (0..1). Rain runs one way and has no colour, texture that is taken for rain is neither: 1.8 to 4 and 0 to 1.5.
+    0 where nothing was taken."""
+    by = scales.learned(before.shape[1], before.shape[0])
+    taken = copies.reduced(before, by).astype(np.float32) - copies.reduced(after, by)
+    much = float(np.abs(taken).mean())
+    if much == 0:
+        return 0.0
+    grey = taken.mean(2)
+    coloured = float(np.abs(taken - grey[..., None]).mean()) / much
+    soft = cv2.GaussianBlur(grey, (0, 0), 1)
+    turned = (cv2.Sobel(soft, cv2.CV_32F, 1, 0) + 1j * cv2.Sobel(soft, cv2.CV_32F, 0, 1)) ** 2
+    one_way = abs(complex(turned.mean())) / max(float(np.abs(turned).mean()), 1e-9)
+    return math.log((one_way + 0.01) / (coloured + 0.01))
+
+
 def _weighed(signs: Mapping[str, float]) -> dict[str, float]:
     """Each task's sign with what the others explain of it taken off."""
     blur = signs.get("deblur", _UNSEEN) - _BY_FINENESS * signs.get(FINENESS, 0.0)
-    if "deblur" not in signs:
-        blur = min(blur, 0.0)
-    rain = signs.get("derain", 0.0)
     found = dict(signs)
     if "deblur" in signs:
-        found["deblur"] = blur - _BLUR_OF_RAIN * max(0.0, rain - 1)
+        found["deblur"] = blur
+    explained = max(0.0, blur) if "deblur" in signs else 0.0
     if "derain" in signs:
-        found["derain"] = rain - _RAIN_OF_BLUR * max(0.0, blur)
+        streaky = _BY_STREAKS * (signs.get(STREAKS, _STREAKY) - _STREAKY)
+        found["derain"] = signs["derain"] + streaky - _RAIN_OF_BLUR * explained
     if "deshadow" in signs:
-        found["deshadow"] = signs["deshadow"] - _SHADOW_OF_BLUR * max(0.0, blur)
+        found["deshadow"] = signs["deshadow"] - _SHADOW_OF_BLUR * explained
     return found
 
 

@@ -12,16 +12,19 @@ import pytest
 
 from core.cv import cv2
 from core.images import io as image_io
+from core.images import metrics
 from core.jobs import JobControl, ignore
 from core.model import catalog
 from core.restoring import which
 from core.restoring.restore import RestoreRequest, restore
 from core.restoring.which import NO_SHADOW, NotSure, Which
 from core.tasks import TASKS
+from tests.restoring.test_smear import smeared, streaky
 from tests.small import photo
 
 ROOT = Path(__file__).resolve().parents[2]
-YES, NO, MAYBE = 3.0, -3.0, None
+YES, NO, MAYBE = 5.0, -5.0, None
+STREAKY = which._STREAKY + 1
 
 
 def seen(**signs: float | None) -> Which:
@@ -31,7 +34,7 @@ def seen(**signs: float | None) -> Which:
 
 def test_one_damage_several_none_and_unsure_are_told_apart() -> None:
     assert seen(derain=YES, deshadow=NO, deblur=NO).name == "derain"
-    both = seen(deblur=YES, derain=2 * YES, deshadow=NO)
+    both = Which({"deblur": 1.0, "derain": YES, "deshadow": NO, which.STREAKS: STREAKY})
     assert both.name == "several" and both.tasks == ("derain", "deblur"), "sharpening comes last"
     assert seen(derain=NO, deshadow=NO, deblur=NO).name == "none"
     unsure = seen(derain=MAYBE, deshadow=NO, deblur=NO)
@@ -44,7 +47,7 @@ def test_one_damage_several_none_and_unsure_are_told_apart() -> None:
 def test_chances_grow_with_signs_and_say_how_sure() -> None:
     chances = [which._chance("derain", sign) for sign in (-50, -1, 0, 1, 50)]
     assert chances == sorted(chances) and 0 < chances[0] < 0.05 and 0.95 < chances[-1] < 1
-    clear, vague = seen(derain=YES, deblur=NO), seen(derain=1.1, deblur=-0.1)
+    clear, vague = seen(derain=2 * YES, deblur=NO), seen(derain=YES - 1, deblur=0.1)
     assert clear.confidence > vague.confidence > 0
     assert clear.words.startswith("Rain (") and "% sure" in clear.words
     told = clear.as_dict()
@@ -64,12 +67,50 @@ def test_shadows_are_asked_for_and_hold_nothing_else_up() -> None:
 
 
 def test_one_damage_explains_some_of_what_another_network_sees() -> None:
-    """Blur looks like rain to the rain's network; fine detail tells a rainy photo from a blurred one."""
-    blurred = Which({"derain": 1.3, "deshadow": NO, "deblur": 0.9, which.FINENESS: -0.3})
+    """Blur looks like rain to the rain's network; what it takes for rain is like streaks of it only where it rains."""
+    signs = {"derain": 3.0, "deshadow": NO, which.STREAKS: 1.9}
+    assert Which(signs).name == "derain", "where nobody looks for blur"
+    assert Which({**signs, "deblur": 1.3, which.FINENESS: -0.2}).name == "deblur"
+    assert Which({**signs, "deblur": 0.4, which.FINENESS: 0.3}).name == "derain", "fine detail is not blurred"
+    assert Which({**signs, which.STREAKS: 0.5}).name == "none"
+    assert Which({**signs, which.STREAKS: 3.0, "deblur": 1.3}).name == "several"
+
+
+def test_rain_runs_one_way_and_has_no_colour() -> None:
+    clean = photo(128, 160, 5)
+    rng = np.random.default_rng(3)
+    spots = (rng.random((160, 128)) < 0.02).astype(np.float32)
+    falling = cv2.filter2D(spots, -1, np.ones((15, 1), np.float32))[..., None] * 60
+    anyhow = cv2.GaussianBlur(spots, (0, 0), 1.5)[..., None] * 600
+    tint = np.array([1.0, 0.7, 0.3], np.float32)
+
+    def like(light: np.ndarray) -> float:
+        return which.streaks(
+            (np.minimum(clean, 150) + np.clip(light, 0, 100)).astype(np.uint8), np.minimum(clean, 150)
+        )
+
+    assert like(falling) > like(anyhow) + 1
+    assert like(falling) > like(falling * tint) + 1
+    assert which.streaks(clean, clean) == 0
+    assert which.streaks(clean.astype(np.uint16) * 257, clean.astype(np.uint16) * 257 // 2) == pytest.approx(
+        which.streaks(clean, clean // 2), abs=0.2
+    )
+
+
+def test_streaks_of_rain_that_run_one_way_are_no_blur() -> None:
+    """Blur is looked for in what is left once the rain is gone; the smear of a photo that is smeared stays."""
+    models = {task: which.models()[task] for task in ("derain", "deblur")}
+    path = next(path for path in catalog.sample_photos(validation=False) if path.stem == "cat")
+    clean = metrics.to_8bit(image_io.read(path).pixels)[:, :384]
+    rainy = streaky(clean, 0)
+    found = which.look(image_io.from_array(rainy), models, JobControl())
+    assert found.name == "derain" and found.chances["deblur"] < which.UNLIKELY
+    assert abs(found.signs[which.FINENESS] - which.fineness(clean)) < abs(
+        which.fineness(rainy) - which.fineness(clean)
+    )
+    blurred = which.look(image_io.from_array(smeared(clean, 8, 60)), models, JobControl())
     assert blurred.name == "deblur"
-    assert Which({"derain": 1.3, "deshadow": NO}).name == "derain", "where nobody looks for blur"
-    rainy = Which({"derain": 3.5, "deshadow": NO, "deblur": 0.4, which.FINENESS: 0.1})
-    assert rainy.name == "derain"
+    assert which.look(image_io.from_array(clean), models, JobControl()).name == "none"
 
 
 def test_a_blurred_photo_is_less_fine() -> None:
