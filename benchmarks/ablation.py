@@ -21,10 +21,12 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -37,6 +39,8 @@ from core.jobs import JobControl
 from core.model import catalog
 from core.model.config import MEMORIES, NetworkConfig
 from core.model.network import MemoryNet, with_memory
+from core.training.learning import learner
+from core.training.learning.memory import MemoryShaper
 from core.training.recipe import TrainRecipe
 from core.training.run_folder import read_curve
 from core.training.trainer import train
@@ -56,12 +60,14 @@ VARIANTS: dict[str, tuple[str, bool, bool]] = {
     "all, part only": ("part", True, True),
     "all, instance only": ("instance", True, True),
     "all, semantic only": ("semantic", True, True),
+    "all, learned slots random": ("all", True, True),
 }
 SHOWN = (
     "no memory", "no memory, same effects", "positive prototypes only", "+ negative polarity", "+ actual memory", "all",
-    "all, part only", "all, instance only", "all, semantic only",
+    "all, part only", "all, instance only", "all, semantic only", "all, learned slots random",
 )  # fmt: skip
 ENDS = ("no memory", "all")
+RANDOM = "all, learned slots random"  # these stay as they were drawn, while all else learns
 MIXED = "derain"
 LIGHT = "derain of light drawn rain"  # the recipe before there were mixtures, in benchmarks/results only
 TITLES = {LIGHT: "light drawn rain alone", "deblur": "blur"}
@@ -74,6 +80,8 @@ def main() -> int:
     parser.add_argument("--tasks", nargs="+", default=["derain", "deshadow"])
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--patch-px", type=int, default=128)
+    parser.add_argument("--validations", type=int, default=5, help="dead slots are filled anew as often [5]")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--only", nargs="+", choices=tuple(VARIANTS), help="train these variants only")
     parser.add_argument("--table", action="store_true", help="train nothing")
@@ -118,7 +126,7 @@ def plan(tasks: list[str], variants: list[str], seeds: list[int]) -> list[tuple[
     return first + parts + further
 
 
-def recipe_of(task: str, variant: str, seed: int, steps: int, width: int) -> TrainRecipe:
+def recipe_of(task: str, variant: str, seed: int, options: argparse.Namespace) -> TrainRecipe:
     """The shipped recipe of the task with a narrower network, fewer steps and the variant's memory."""
     memory, polarity, contrastive = VARIANTS[variant]
     base = TrainRecipe.from_toml(catalog.recipe(task))
@@ -129,18 +137,19 @@ def recipe_of(task: str, variant: str, seed: int, steps: int, width: int) -> Tra
         name=f"{task}-ablation",
         seed=seed,
         preset="custom",
-        width=width,
+        width=options.width,
         memory=memory,
-        steps=steps,
+        steps=options.steps,
+        patch_px=options.patch_px,
         camera_share=0.0,  # what the scores are taken on has not been through a camera either
-        validate_every=max(1, steps // 5),  # dead slots are filled anew on these occasions
+        validate_every=max(1, options.steps // options.validations),
         polarity_weight=base.polarity_weight if polarity else 0.0,
         contrastive_weight=base.contrastive_weight if contrastive else 0.0,
     )
 
 
 def one_run(task: str, variant: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    recipe = recipe_of(task, variant, seed, options.steps, options.width)
+    recipe = recipe_of(task, variant, seed, options)
     name = "".join(c if c.isalnum() else "-" for c in variant).strip("-")
     out = options.runs / f"{task}-{name}-{seed}-{options.steps}-{options.width}"
     last = [0.0]
@@ -150,7 +159,8 @@ def one_run(task: str, variant: str, seed: int, options: argparse.Namespace) -> 
             last[0] = time.monotonic()
             print(f"  {out.name}: step {event.step}, {event.seconds_left / 60:.0f} min left", flush=True)
 
-    train(recipe, (options.data,), out, emit, JobControl(), resume=True, device="auto")
+    with slots_kept_random() if variant == RANDOM else nullcontext():
+        train(recipe, (options.data,), out, emit, JobControl(), resume=True, device="auto")
     curve = read_curve(out)
     final = [line for line in curve if line["kind"] == "validation"][-1]
     speeds = [line["images_per_s"] for line in curve if line["kind"] == "step"]
@@ -162,6 +172,8 @@ def one_run(task: str, variant: str, seed: int, options: argparse.Namespace) -> 
         "seed": seed,
         "steps": options.steps,
         "width": options.width,
+        "patch_px": options.patch_px,
+        "validations": options.validations,
         "parameters": sum(p.numel() for p in network.parameters()),
         "psnr_db": round(final["psnr_db"], 4),
         "ssim": round(final["ssim"], 5),
@@ -173,6 +185,25 @@ def one_run(task: str, variant: str, seed: int, options: argparse.Namespace) -> 
         "recipe_sha256": recipe.sha256(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+@contextmanager
+def slots_kept_random() -> Iterator[None]:
+    """Within, a new network's slots are not learned and no dead one is filled anew: what is learned is where to look."""
+    new_network = learner._new_network
+
+    def with_random_slots(recipe: TrainRecipe) -> MemoryNet:
+        network = new_network(recipe)
+        assert network.memory is not None
+        for slots in (network.memory.parts, network.memory.to_instance, network.memory.to_semantic):
+            slots.requires_grad_(False)
+        return network
+
+    with (
+        mock.patch.object(learner, "_new_network", with_random_slots),
+        mock.patch.object(MemoryShaper, "reseed", lambda *_args: {}),
+    ):
+        yield
 
 
 def _key(entry: dict[str, Any]) -> tuple[Any, ...]:

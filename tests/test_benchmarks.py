@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import ablation  # noqa: E402
 import fuzz  # noqa: E402
 import gpu  # noqa: E402
 import inference  # noqa: E402
@@ -24,9 +26,11 @@ import training  # noqa: E402
 
 from core.model.config import NetworkConfig  # noqa: E402
 from core.model.network import MemoryNet  # noqa: E402
+from core.training.learning.learner import Learner  # noqa: E402
 from core.training.recipe import TrainRecipe  # noqa: E402
 from tests.forked import Forked, script  # noqa: E402
 from tests.small import small_samples  # noqa: E402
+from tests.training_kit import RECIPE  # noqa: E402
 
 
 def test_the_reference_has_the_published_size() -> None:
@@ -286,3 +290,25 @@ def test_a_few_seeds_of_the_fuzzer_find_nothing_and_it_can_find(tmp_path: Path) 
 
     said, find = fuzz.tried(7, [("whole.tif", b"II*\0" * 9, breaks)], tmp_path)
     assert said == "find" and find == "seed 7, whole.tif: KeyError: 'strips'"
+
+
+def test_slots_that_stay_random_are_learned_by_nothing() -> None:
+    recipe = replace(RECIPE, polarity_weight=0.1)
+    clean = np.random.default_rng(1).random((recipe.batch, 16, 16, 3), np.float32)
+    samples = clean * 0.5, clean, np.zeros_like(clean[..., :1])
+
+    def learned(learner: Learner) -> set[str]:
+        """Names of the parameters that two steps change: what is new and zero lets little through in the first."""
+        before = {name: value.detach().clone() for name, value in learner.network.named_parameters()}
+        for _ in range(2):
+            learner.learn(samples)
+        after = dict(learner.network.named_parameters())
+        return {name for name, value in before.items() if not torch.equal(after[name], value)}
+
+    with ablation.slots_kept_random():
+        random = Learner(recipe, "cpu", "fp32", has_masks=False)
+        assert random.shaper.reseed(0, torch.zeros(1), torch.zeros(1), torch.zeros(1)) == {}
+        found = learned(random)
+    assert "memory.query.weight" in found
+    left = learned(Learner(recipe, "cpu", "fp32", has_masks=False)) - found
+    assert left == {"memory.parts", "memory.to_instance", "memory.to_semantic"}
