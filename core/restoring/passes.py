@@ -79,7 +79,7 @@ class Network:
 
     @property
     def unsmears(self) -> bool:
-        """Whether photos are shown to the network with their smear undone: :func:`shown`."""
+        """Whether the network is to be shown photos with their smear undone."""
         return self.model.unsmears
 
     @property
@@ -93,20 +93,13 @@ class Network:
         mask: np.ndarray | None,
         focus: tiling.Region | None,
         emit: Emit,
-        *,
-        as_it_is: bool = False,
     ) -> tuple[np.ndarray, Measure]:
-        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen.
-
-        ``as_it_is``: to see what there is, not to restore it; else it is shown to the network as :func:`shown` has it.
-        """
+        """One pass over all of a photo or copy (H, W, 3); its pixels in their depth and what was seen."""
         # a place that is guessed is guessed by the model's own eye, and amended by what is taught then
         taught = None if self.request.guess and mask is None else self.request.taught
         if taught is not None:
             taught = taughts.reduced(taught, pixels.shape[1], pixels.shape[0])
         request = replace(self.request, mask=mask, focus=focus, taught=taught)
-        if not as_it_is:
-            pixels = shown(pixels, self.model, self.control.checkpoint)
         job = _Job(pixels, request, self.model, self.device, self.precision, emit, self.control)
         out = job.run()
         self.model, self.device, self.precision, self.tile_px = (

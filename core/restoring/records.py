@@ -47,6 +47,7 @@ class Choice:
     tile_px: int | None = None
     thoroughness: float = LEAST_THOROUGH  # see core.model.memory_edit.thorough
     scale: str = scales.AUTO
+    undo: bool = True  # whether a smear that is seen is undone first, by models that learned from such photos
 
     @property
     def as_looked(self) -> Choice:
@@ -73,6 +74,7 @@ class Choice:
             tile_px=self.tile_px,
             memory_edit=memory_edit.thorough(self.thoroughness, edit),
             scale=self.scale,
+            undo=self.undo,
             **of_the_photo,
         )
 
@@ -101,6 +103,8 @@ class RestoreRequest:
         taught: (H, W) uint8 of the picture's size, what a person says is damage (255) and is not (0), 128 where nothing is
             said: see :mod:`core.data.taught`. Not together with ``mute_memory``.
         scale: at which the damage is looked for: ``"auto"``, ``"1"`` (the photo itself), ``"1/2"``, ``"1/4"``, ...
+        undo: whether a smear that is seen is undone before the network restores the photo (:mod:`core.restoring.smear`), by models that
+            learned from such photos; the others never do.
 
     Raises:
         RestoreError: a tile too small, a memory both muted and edited or filled, a mask or a scale that is none.
@@ -120,6 +124,7 @@ class RestoreRequest:
     guess: bool = False
     only: np.ndarray | None = field(default=None, compare=False, repr=False)
     taught: np.ndarray | None = field(default=None, compare=False, repr=False)
+    undo: bool = True
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:

@@ -39,7 +39,7 @@ PREFER_COARSE_SMEAR = (
     0.8  # the same for smears: on eight composites the coarser copy restored better down to this
 )
 # of a copy, the longest smear that is undone well: the finest copy is restored in which it is no longer
-UNDONE_PX = 16
+UNDONE_PX = 24
 PREVIEW_PX = 600_000  # of a copy; a preview goes no finer
 SMALL = "the photo is as small as those the model learned from"
 _CARRY_TILE_PX = 1024  # of the photo; what the window is shown at a time
@@ -60,8 +60,6 @@ class Passes(Protocol):
         mask: np.ndarray | None,
         focus: tiling.Region | None,
         emit: Emit,
-        *,
-        as_it_is: bool = False,
     ) -> tuple[np.ndarray, Measure]: ...
 
     def look(self, windows: np.ndarray, masks: np.ndarray | None) -> Measure: ...
@@ -80,6 +78,8 @@ class Request(Protocol):
     def taught(self) -> np.ndarray | None: ...
     @property
     def focus(self) -> tiling.Region | None: ...
+    @property
+    def undo(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,15 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """A copy of a photo, or the photo (divisor 1), and the same with its smear undone, which is what the network restores."""
+
+    by: int
+    copy: np.ndarray
+    shown: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What was seen at each scale, coarsest first, and where it was seen best."""
 
@@ -100,6 +109,7 @@ class Look:
     before: np.ndarray | None = None  # the coarsest copy and its restoration, (h, w, 3) uint16
     after: np.ndarray | None = None
     smear: smear.Smear | None = None  # that the photo tells
+    undone: Undone | None = None
     is_one_pass: bool = False  # over a copy of about a megapixel, which leaves nothing to finer ones
 
     @property
@@ -123,16 +133,16 @@ def look(pixels: np.ndarray, request: Request, network: Passes, emit: Emit, cont
     mask = None if request.mask is None else copies.reduced_mask(request.mask, coarsest)
     control.checkpoint()
     emit_pass = PassEmit(emit, scales.name(coarsest))
-    after, measure = network.restore(before, mask, None, emit_pass, as_it_is=True)
+    after, measure = network.restore(before, mask, None, emit_pass)
     levels = [(coarsest, measure)]
     for by in tries[1:]:
         levels.append((by, see(pixels, request.mask, by, network, control)))
-    undone_at = _undone_at(pixels, seen, tries, network, control)
+    undone = _undo(pixels, seen, tries, request, network, control)
     if _smears(request):
-        levels = [(by, _with_smear(level, seen, network, undone_at)) for by, level in levels]
+        levels = [(by, _with_smear(level, seen, network, undone)) for by, level in levels]
     best, is_one_pass = _best(levels, width * height, request)
-    best = undone_at or best
-    return Look(tuple(levels), best, before, after, seen, is_one_pass)
+    best = best if undone is None else undone.by
+    return Look(tuple(levels), best, before, after, seen, undone, is_one_pass)
 
 
 def _best(levels: Sequence[tuple[int, Measure]], photo_px: int, request: Request) -> tuple[int, bool]:
@@ -164,25 +174,31 @@ def _telling(verdict: Verdict, seen: smear.Smear | None) -> Verdict:
 
 
 def _with_smear(
-    measure: Measure, seen: smear.Smear | None, network: Passes, undone_at: int | None
+    measure: Measure, seen: smear.Smear | None, network: Passes, undone: Undone | None
 ) -> Measure:
     """The measure with what the photo's spectrum says. A smear that is undone is one that was found, whatever the network sees."""
     amount = smear.amount(measure.response, measure.change, seen)
-    if undone_at is not None and network.thresholds is not None:
+    if undone is not None and network.thresholds is not None:
         amount = max(amount, network.thresholds.nothing_below)
     return replace(measure, amount=amount)
 
 
-def _undone_at(
-    pixels: np.ndarray, seen: smear.Smear | None, tries: Sequence[int], network: Passes, control: JobControl
-) -> int | None:
-    """The divisor, of ``tries`` from coarse to fine, of the finest copy in which a smear is short enough to be undone well; None:
-    none is undone there."""
-    if not network.unsmears or seen is None or smear.where(pixels, seen) is None:
+def _undo(
+    pixels: np.ndarray,
+    seen: smear.Smear | None,
+    tries: Sequence[int],
+    request: Request,
+    network: Passes,
+    control: JobControl,
+) -> Undone | None:
+    """The smear undone in the finest copy, of ``tries`` from coarse to fine, in which it is short enough for that; None: none is
+    undone there."""
+    if not (network.unsmears and request.undo) or seen is None or smear.where(pixels, seen) is None:
         return None
     by = next((by for by in reversed(tries) if seen.length_px / by <= UNDONE_PX), tries[0])
     copy = copies.reduced(pixels, by) if by > 1 else pixels
-    return None if smear.sharper(copy, control.checkpoint) is copy else by
+    shown = smear.sharper(copy, control.checkpoint)
+    return None if shown is copy else Undone(by, copy, shown)
 
 
 def _candidates(width: int, height: int, request: Request) -> tuple[int, ...]:
@@ -201,25 +217,27 @@ def preview(
     thresholds = network.thresholds
     if len(_candidates(width, height, request)) == 1:
         by, why = 1, SMALL
-        if network.unsmears and not want_pixels:  # which is shown something else to restore
+        found_smear = _smear(pixels, request)
+        undone = _undo(pixels, found_smear, (1,), request, network, control)
+        if undone is not None and not want_pixels:
             out, measure = pixels, see(pixels, request.mask, 1, network, control)
         else:
-            out, measure = network.restore(pixels, request.mask, None, ignore)
-            measure = _as_it_is(pixels, request, 1, measure, network, control)
-        found_smear = _smear(pixels, request)
+            shown = pixels if undone is None else undone.shown
+            out, measure = network.restore(shown, request.mask, None, ignore)
+            measure = _as_it_is(pixels, request, 1, measure, undone, network, control)
         if _smears(request):
-            undone_at = _undone_at(pixels, found_smear, (1,), network, control)
-            measure = _with_smear(measure, found_smear, network, undone_at)
+            measure = _with_smear(measure, found_smear, network, undone)
     else:
         seen = look(pixels, request, network, ignore, control)
         by, measure, why, out = seen.best, seen.measure, _why(seen), pixels
         found_smear = seen.smear
         if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
             before, after, taken = seen.before, seen.after, seen.levels[0][0]
-            if (by != taken or network.unsmears) and height * width / by**2 <= PREVIEW_PX:
+            if (by != taken or seen.undone is not None) and height * width / by**2 <= PREVIEW_PX:
                 before, taken = copies.reduced(pixels, by), by
                 mask = None if request.mask is None else copies.reduced_mask(request.mask, by)
-                after, _ = network.restore(before, mask, None, ignore)
+                shown = before if seen.undone is None else seen.undone.shown
+                after, _ = network.restore(shown, mask, None, ignore)
             assert before is not None and after is not None
             control.checkpoint()
             kind = tasks.of(request.task).correction
@@ -252,10 +270,16 @@ def see(
 
 
 def _as_it_is(
-    pixels: np.ndarray, request: Request, by: int, seen: Measure, network: Passes, control: JobControl
+    pixels: np.ndarray,
+    request: Request,
+    by: int,
+    seen: Measure,
+    undone: Undone | None,
+    network: Passes,
+    control: JobControl,
 ) -> Measure:
     """What there is in a photo, after a pass at a scale saw ``seen``: that, unless it was shown something else."""
-    return see(pixels, request.mask, by, network, control) if network.unsmears else seen
+    return seen if undone is None else see(pixels, request.mask, by, network, control)
 
 
 def _places(edge: int) -> tuple[tuple[int, ...], int]:
@@ -281,6 +305,7 @@ class _Run:
         self.emit, self.control = emit, control
         self.height, self.width = pixels.shape[:2]
         self.smear: smear.Smear | None = None
+        self.undone: Undone | None = None
         self.left: dict[int, Measure] = {}  # what a look at the result saw, by divisor
 
     def run(self) -> Found:
@@ -290,7 +315,7 @@ class _Run:
     def _run(self) -> Found:
         if self.request.scale != AUTO:
             by = scales.divisor(self.request.scale)
-            self.smear = _smear(self.pixels, self.request)
+            self._look_for_smear(by)
             out, measure = self._seen(*self._pass(self.pixels, by), by)
             return Found(out, self._verdict(out, measure, by, "the scale that was asked for"), measure)
         if tasks.of(self.request.task).changes_light and self.request.mask is not None:
@@ -301,7 +326,7 @@ class _Run:
         if len(_candidates(self.width, self.height, self.request)) == 1:
             return self._small()
         seen = look(self.pixels, self.request, self.network, self.emit, self.control)
-        self.smear = seen.smear
+        self.smear, self.undone = seen.smear, seen.undone
         self.control.checkpoint()
         thresholds = self.network.thresholds
         found = None if thresholds is None else thresholds.found(seen.measure)
@@ -311,7 +336,7 @@ class _Run:
         if found == NOTHING and not self._insists:
             verdict = Verdict(NOTHING, None, name, why, unchanged=True)
             return Found(self.pixels, verdict, seen.measure)
-        is_done = seen.best == seen.levels[0][0] and not self.network.unsmears
+        is_done = seen.best == seen.levels[0][0] and seen.undone is None
         if seen.before is not None and seen.after is not None and is_done:
             out, first = self._carry(self.pixels, seen.before, seen.after, seen.best), seen.levels[0][1]
             seen = replace(seen, before=None, after=None)  # its copies are let go
@@ -346,18 +371,22 @@ class _Run:
     def _small(self) -> Found:
         """A photo so small that only its own size is tried: the pass is the look."""
         why = SMALL
-        self.smear = _smear(self.pixels, self.request)
+        self._look_for_smear(1)
         out, measure = self._seen(*self._pass(self.pixels, 1), 1)
         thresholds = self.network.thresholds
         if thresholds is not None and thresholds.found(measure) == NOTHING and not self._insists:
             return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True), measure)
         return Found(out, self._verdict(out, measure, 1, why), measure)
 
+    def _look_for_smear(self, by: int) -> None:
+        """Where the scale is given."""
+        self.smear = _smear(self.pixels, self.request)
+        self.undone = _undo(self.pixels, self.smear, (by,), self.request, self.network, self.control)
+
     def _seen(self, out: np.ndarray, measure: Measure, by: int) -> tuple[np.ndarray, Measure]:
-        measure = _as_it_is(self.pixels, self.request, by, measure, self.network, self.control)
+        measure = _as_it_is(self.pixels, self.request, by, measure, self.undone, self.network, self.control)
         if _smears(self.request):
-            undone_at = _undone_at(self.pixels, self.smear, (by,), self.network, self.control)
-            measure = _with_smear(measure, self.smear, self.network, undone_at)
+            measure = _with_smear(measure, self.smear, self.network, self.undone)
         return out, measure
 
     def _verdict(self, out: np.ndarray, measure: Measure, by: int, why: str) -> Verdict:
@@ -384,14 +413,18 @@ class _Run:
     def _pass(self, photo: np.ndarray, by: int) -> tuple[np.ndarray, Measure]:
         """All of ``photo`` restored at a scale."""
         focus, mask = self.request.focus, self.request.mask
+        undone = (
+            self.undone if photo is self.pixels and self.undone is not None and self.undone.by == by else None
+        )
         if by == 1:
-            return self.network.restore(photo, mask, focus, self.emit)
-        before = copies.reduced(photo, by)
+            return self.network.restore(photo if undone is None else undone.shown, mask, focus, self.emit)
+        before = copies.reduced(photo, by) if undone is None else undone.copy
         small = None if mask is None else copies.reduced_mask(mask, by)
         if focus is not None:
             x, y, width, height = focus
             focus = x // by, y // by, -(-width // by), -(-height // by)
-        after, measure = self.network.restore(before, small, focus, PassEmit(self.emit, scales.name(by)))
+        shown = before if undone is None else undone.shown
+        after, measure = self.network.restore(shown, small, focus, PassEmit(self.emit, scales.name(by)))
         return self._carry(photo, before, after, by), measure
 
     def _show_first(self, seen: Look) -> None:

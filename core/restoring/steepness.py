@@ -6,6 +6,8 @@ spectrum, since they add across them what a smear takes along it; but the edges 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from core.cv import cv2
@@ -18,27 +20,31 @@ _STEP_PX = 1.5  # from one pixel to the next
 _GRAIN_PX = 0.7  # standard deviation; finer than what tells an edge
 
 
-def of(pixels: np.ndarray, length_px: float, angle_deg: float) -> float:
-    """How fast a photo (H, W, 3) uint8 | uint16 changes from one pixel to the next at its edges, times ``length_px`` over how
-    much it changes over that length, both along ``angle_deg`` (from the horizontal, counter-clockwise).
+def of(pixels: np.ndarray, line: Callable[[float, float], tuple[float, float]]) -> float:
+    """How fast a photo (H, W, 3) uint8 | uint16 changes from one pixel to the next at its edges, times the length of a smear over how
+    much it changes over that length, both along the smear.
 
-    About 1 where it is smeared by so much, up to that length where its edges are sharp. The median of its parts, for
+    ``line`` gives the smear's length, px, and angle, degrees from the horizontal and counter-clockwise, at a place: (0, 0) is the middle of
+    the photo, and 1 half its longer edge. About 1 where it is smeared by so much, up to that length where its edges are sharp. The median of its parts, for
     things may move otherwise, of the half with most of an edge.
     """
     by = 1
-    while length_px / by > LONGEST_PX:
+    while line(0.0, 0.0)[0] / by > LONGEST_PX:
         by *= 2
     copy = copies.reduced(pixels, by) if by > 1 else pixels
-    length = max(length_px / by, _STEP_PX)
     height, width = copy.shape[:2]
-    changes = []
+    half = max(height, width) / 2
+    changes, lengths = [], []
     for top in _places(height):
         for left in _places(width):
             part = copy[top : top + _WINDOW_PX, left : left + _WINDOW_PX].astype(np.float32)
             light = cv2.GaussianBlur(part @ np.array([0.3, 0.59, 0.11], np.float32), (0, 0), _GRAIN_PX)
-            changes.append([_change(light, over_px, angle_deg) for over_px in (_STEP_PX, length)])
+            middle = left + part.shape[1] / 2 - width / 2, top + part.shape[0] / 2 - height / 2
+            length_px, angle_deg = line(middle[0] / half, middle[1] / half)
+            lengths.append(max(length_px / by, _STEP_PX))
+            changes.append([_change(light, over_px, angle_deg) for over_px in (_STEP_PX, lengths[-1])])
     step, whole = np.array(changes).T
-    times = length * step / _STEP_PX / np.maximum(whole, 1e-3)
+    times = np.array(lengths) * step / _STEP_PX / np.maximum(whole, 1e-3)
     return float(np.median(times[whole >= np.median(whole)]))
 
 

@@ -17,10 +17,14 @@ from core.restoring.smear import Smear
 from core.restoring.verdict import LITTLE, MUCH, NOTHING, Verdict, words
 
 
+def sample(name: str) -> np.ndarray:
+    path = next(path for path in catalog.sample_photos(validation=False) if path.stem == name)
+    return metrics.to_8bit(image_io.read(path).pixels)
+
+
 @pytest.fixture(scope="module")
 def photo() -> np.ndarray:
-    path = next(path for path in catalog.sample_photos(validation=False) if path.stem == "gravel")
-    return metrics.to_8bit(image_io.read(path).pixels)
+    return sample("gravel")
 
 
 def smeared(photo: np.ndarray, length_px: float, angle_deg: float) -> np.ndarray:
@@ -68,12 +72,13 @@ def test_a_straight_smear_is_told(photo: np.ndarray, length_px: float, angle_deg
 
 def test_a_smear_leaves_no_steep_edge_along_it(photo: np.ndarray) -> None:
     pixels = smeared(photo, 12, 60)
-    assert steepness.of(pixels, 12, 60) < 1.8
-    assert steepness.of(pixels, 12, 150) > 2 * steepness.of(pixels, 12, 60), "across it they are sharp"
-    assert steepness.of(photo, 12, 60) > 2 * steepness.of(pixels, 12, 60)
-    deep = steepness.of(pixels.astype(np.uint16) * 257, 12, 60)
-    assert deep == pytest.approx(steepness.of(pixels, 12, 60), rel=0.01)
-    assert np.isfinite(steepness.of(np.full((60, 90, 3), 7, np.uint8), 40, 0))
+    along, across = Smear(12, 60, 1.0).line, Smear(12, 150, 1.0).line
+    assert steepness.of(pixels, along) < 1.8
+    assert steepness.of(pixels, across) > 2 * steepness.of(pixels, along), "across it they are sharp"
+    assert steepness.of(photo, along) > 2 * steepness.of(pixels, along)
+    deep = steepness.of(pixels.astype(np.uint16) * 257, along)
+    assert deep == pytest.approx(steepness.of(pixels, along), rel=0.01)
+    assert np.isfinite(steepness.of(np.full((60, 90, 3), 7, np.uint8), Smear(40, 0, 1.0).line))
 
 
 def test_its_length_grows_with_the_photo(photo: np.ndarray) -> None:
@@ -115,3 +120,41 @@ def test_what_is_said(degrees: float, way: str) -> None:
     assert "cannot be told" in words(Verdict(LITTLE), "deblur")
     assert words(Verdict(NOTHING, unchanged=True), "deblur") == "Already sharp, nothing changed"
     assert words(Verdict(MUCH), "derain") == "Much rain found"
+
+
+def turned(photo: np.ndarray, right_px: float, turn_px: float) -> np.ndarray:
+    """``photo`` averaged in light while the camera moves to the side and turns: ``turn_px`` more upright at the right edge."""
+    height, width = photo.shape[:2]
+    half = max(height, width) / 2
+    steps = np.linspace(-0.5, 0.5, 2 * int(abs(right_px) + abs(turn_px)) + 1)
+    warps = np.repeat(np.eye(2, 3)[None], len(steps), axis=0)
+    by = turn_px * steps / half
+    warps[:, 0, 1], warps[:, 1, 0] = -by, by
+    warps[:, 0, 2] = right_px * steps
+    light = average((photo.astype(np.float32) / 255) ** 2.2, Way(warps, np.full(len(steps), 1 / len(steps))))
+    return np.rint(np.clip(light, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("name", "right_px", "turn_px"), [("gravel", 8, 6), ("path", 2, 14)])
+def test_of_a_camera_that_turned_it_tells_the_smear_of_each_place(
+    name: str, right_px: float, turn_px: float
+) -> None:
+    photo = sample(name)
+    blurred = turned(photo, right_px, turn_px)
+    found = smear.find(blurred)
+    assert found is not None and found.is_certain
+    for x, y in ((-0.8, 0.0), (0.0, 0.0), (0.8, 0.0), (0.0, 0.6), (0.6, -0.6)):
+        right, down = right_px - turn_px * y, turn_px * x
+        length, angle = found.line(x, y)
+        assert length == pytest.approx(np.hypot(right, down), abs=2.5), (x, y)
+        if np.hypot(right, down) > 4:
+            apart = abs((angle + np.rad2deg(np.arctan2(down, right)) + 90) % 180 - 90)
+            assert apart <= 15, (x, y)
+    sharper = smear.sharper(blurred, lambda: None)
+
+    def error(pixels: np.ndarray) -> float:
+        return float(np.square(pixels.astype(float) - photo)[16:-16, 16:-16].mean())
+
+    assert error(sharper) < 0.85 * error(blurred)
+    line = Smear(found.length_px, found.angle_deg, found.evidence)  # the same everywhere
+    assert error(sharper) < error(smear.undone(blurred, line, lambda: None))

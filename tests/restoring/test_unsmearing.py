@@ -108,7 +108,7 @@ def test_tiles_equal_the_whole_and_blocks_leave_no_seams(
     whole = run(blurred, models[1]).pixels.astype(int)
     assert np.abs(run(blurred, models[1], tile_px=128).pixels.astype(int) - whole).max() <= 1
     one = undone(blurred).astype(int)
-    monkeypatch.setattr(smear, "_BLOCK_PX", 104)
+    monkeypatch.setattr(smear, "_TILE_PX", (104, 104))
     differing = np.abs(undone(blurred).astype(int) - one)
     assert differing.mean() < 0.3 and differing.max() <= 6
 
@@ -144,7 +144,7 @@ def test_the_memory_page_tries_on_what_is_restored(models: tuple[Path, Path], bl
 
 
 def test_it_stops_between_blocks(blurred: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smear, "_BLOCK_PX", 104)
+    monkeypatch.setattr(smear, "_TILE_PX", (104, 104))
     seen, control, calls = smear.find(blurred), JobControl(), []
     assert seen is not None
 
