@@ -242,6 +242,11 @@ def add_scale_option(parser: argparse.ArgumentParser) -> None:
         help="at which size of the photo the damage is looked for: 1 the photo itself, 1/2, 1/4, ... a smaller "
         "copy, whose correction is carried up to the photo's own pixels [auto: where it is seen best]",
     )  # fmt: skip
+    parser.add_argument(
+        "--keep-smear", dest="undo", action="store_false",
+        help="leave a smear to the network alone; models that learned from such photos are shown blurred ones with "
+        "what can be told of their smear undone",
+    )  # fmt: skip
 
 
 def choice(args: argparse.Namespace, task: str) -> Choice:

@@ -95,6 +95,7 @@ class AutoBatch(Batch):
             "only": str(args.only) if args.only else None,
             "strength": args.strength,
             "scale": args.scale,
+            "keep_smear": not args.undo,
         }
 
 

@@ -183,6 +183,7 @@ class Batch(photos.Batch):
             "taught": str(self.args.taught) if self.args.taught else None,
             "strength": self.args.strength,
             "scale": self.args.scale,
+            "keep_smear": not self.args.undo,
             "memory": self.request.record()["memory"],
         }
 

@@ -154,10 +154,12 @@ def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str)
     return model
 
 
-def shown(pixels: np.ndarray, model: checkpoint.LoadedModel, between: Callable[[], None]) -> np.ndarray:
+def shown(
+    pixels: np.ndarray, model: checkpoint.LoadedModel, undo: bool, between: Callable[[], None]
+) -> np.ndarray:
     """A photo or copy (H, W, 3) as the network is shown it to restore it: with a straight smear undone where the model learned
-    from such photos and the smear can be told, else ``pixels`` itself."""
-    return smear.sharper(pixels, between) if model.unsmears else pixels
+    from such photos, it is to be undone and can be told, else ``pixels`` itself."""
+    return smear.sharper(pixels, between) if model.unsmears and undo else pixels
 
 
 def takes_masks(model: checkpoint.LoadedModel) -> bool:

@@ -189,6 +189,7 @@ class Made:
             record["gone"] = f"{self.verdict.gone:.2f}"
         if self.verdict.smear_px is not None and self.verdict.smear_deg is not None:
             record["smear"] = f"{self.verdict.smear_px:.0f} px, {self.verdict.smear_deg:.0f} degrees"
+            record["smear"] += ", undone" if self.verdict.undone else ""
         return record
 
     @staticmethod
@@ -235,6 +236,8 @@ def command_words(choice: Choice, made: Made) -> list[str]:
     words += ["--device", made.device, "--precision", made.precision, "--scale", choice.scale]
     if made.verdict.scale == scales.WHOLE:  # of copies each has a tile of its own
         words += ["--tile", str(made.tile_px)]
+    if not choice.undo:
+        words.append("--keep-smear")
     if choice.thoroughness != LEAST_THOROUGH:
         words += ["--thoroughness", f"{choice.thoroughness:.2f}"]
     return words

@@ -166,11 +166,11 @@ def _smears(request: Request) -> bool:
     return tasks.of(request.task).smears
 
 
-def _telling(verdict: Verdict, seen: smear.Smear | None) -> Verdict:
+def _telling(verdict: Verdict, seen: smear.Smear | None, is_undone: bool) -> Verdict:
     """With how long the smear is and which way it runs, where blur was found and the photo tells it."""
     if verdict.found == NOTHING or seen is None or not seen.is_certain:
         return verdict
-    return replace(verdict, smear_px=seen.length_px, smear_deg=seen.angle_deg)
+    return replace(verdict, smear_px=seen.length_px, smear_deg=seen.angle_deg, undone=is_undone)
 
 
 def _with_smear(
@@ -230,7 +230,7 @@ def preview(
     else:
         seen = look(pixels, request, network, ignore, control)
         by, measure, why, out = seen.best, seen.measure, _why(seen), pixels
-        found_smear = seen.smear
+        found_smear, undone = seen.smear, seen.undone
         if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
             before, after, taken = seen.before, seen.after, seen.levels[0][0]
             if (by != taken or seen.undone is not None) and height * width / by**2 <= PREVIEW_PX:
@@ -244,7 +244,8 @@ def preview(
             out = copies.Correction(before, after, taken, kind).put_all(pixels)
     found = None if thresholds is None else thresholds.found(measure)
     nothing = found == NOTHING
-    verdict = _telling(Verdict(found, None, scales.name(by), why, unchanged=nothing), found_smear)
+    verdict = Verdict(found, None, scales.name(by), why, unchanged=nothing)
+    verdict = _telling(verdict, found_smear, want_pixels and undone is not None)
     return Found(pixels if nothing or not want_pixels else out, verdict, measure)
 
 
@@ -310,7 +311,7 @@ class _Run:
 
     def run(self) -> Found:
         found = self._run()
-        return replace(found, verdict=_telling(found.verdict, self.smear))
+        return replace(found, verdict=_telling(found.verdict, self.smear, self.undone is not None))
 
     def _run(self) -> Found:
         if self.request.scale != AUTO:

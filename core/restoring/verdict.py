@@ -138,6 +138,7 @@ class Verdict:
         None  # how long the smear is, in the photo's pixels; None: it has none, or cannot be told
     )
     smear_deg: float | None = None  # which way it runs: 0..180 from the horizontal, counter-clockwise
+    undone: bool = False  # whether the smear was undone before the network restored the photo
 
     def short(self, task: str, done: str = "") -> str:
         """Two or three words for under a thumbnail: "much rain", "✓ no rain", "✓ most gone"."""
@@ -157,6 +158,7 @@ class Verdict:
             "unchanged": self.unchanged,
             "smear_px": None if self.smear_px is None else round(self.smear_px, 1),
             "smear_deg": self.smear_deg,
+            "smear_undone": self.undone,
         }
 
 

@@ -218,6 +218,7 @@ class Settings(QObject):
     strength_percent = _Value(100, _whole(0, 100))
     thoroughness = _Value(LEAST_THOROUGH, _number(LEAST_THOROUGH, MOST_THOROUGH))
     scale = _Value("auto", _text)
+    undo = _Value(True, _flag)  # a smear, before the network sees the photo
     look_automatically = _Value(True, _flag)  # at every dropped photo, before anything is restored
     strip_gps = _Value(False, _flag)
     save_as_they_finish = _Value(False, _flag)  # of more than one photo

@@ -80,6 +80,7 @@ def setting_words(choice: Choice) -> dict[str, str]:
     return {
         "thoroughness": f"thoroughness {thoroughness_words(choice.thoroughness)}",
         "scale": _SCALES.get(choice.scale, f"scale {choice.scale}"),
+        "undo": "smear undone first" if choice.undo else "smear left to the network",
     }
 
 

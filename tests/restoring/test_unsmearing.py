@@ -16,8 +16,9 @@ from core.restoring import copies, smear
 from core.restoring.memory.inspection import inspect
 from core.restoring.memory.look import look
 from core.restoring.memory.probe import Probe
-from core.restoring.records import Restored, RestoreRequest
+from core.restoring.records import Choice, Restored, RestoreRequest, command_words
 from core.restoring.restore import restore
+from core.restoring.verdict import Thresholds
 from tests.restoring.test_smear import smeared
 from tests.small import small_network
 
@@ -157,3 +158,20 @@ def test_it_stops_between_blocks(blurred: np.ndarray, monkeypatch: pytest.Monkey
     with pytest.raises(Cancelled):
         smear.undone(blurred, seen, between)
     assert len(calls) == 2
+
+
+def test_a_smear_may_be_left_to_the_network_and_it_is_told_which(
+    models: tuple[Path, Path], blurred: np.ndarray
+) -> None:
+    plain, undoing = models
+    kept, undone = run(blurred, undoing, undo=False), run(blurred, undoing)
+    assert np.array_equal(kept.pixels, run(blurred, plain).pixels)
+    calibrated = Thresholds(0.0, 1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Thresholds, "of", lambda _provenance: calibrated)
+        found = [run(blurred, undoing, undo=undo) for undo in (True, False)]
+    assert [each.verdict.undone for each in found] == [True, False]
+    assert found[0].record()["smear"].endswith(", undone")
+    assert not found[1].record()["smear"].endswith(", undone")
+    assert "--keep-smear" in command_words(Choice("deblur", "any", undo=False), kept.made)
+    assert "--keep-smear" not in command_words(Choice("deblur", "any"), undone.made)

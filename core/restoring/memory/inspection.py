@@ -318,7 +318,9 @@ class _Look:
         if by > 1:  # the network never saw the photo in its full size
             self.before, self.after = copies.reduced(self.before, by), copies.reduced(self.after, by)
             self.mask = None if self.mask is None else copies.reduced_mask(self.mask, by)
-        self.shown = shown(self.before, model, control.checkpoint)  # what the network restored
+        self.shown = shown(
+            self.before, model, restored.verdict.undone, control.checkpoint
+        )  # what the network restored
         self.height, self.width = self.before.shape[:2]
         self.tile_px = restored.tile_px
         self.notes = list(restored.notes)

@@ -138,7 +138,7 @@ def own_content(picture: Picture, request: RestoreRequest, control: JobControl |
     height, width = picture.pixels.shape[:2]
     tile_px = request.tile_px or tile_for(model.network, width, height, device, precision)
     with torch.inference_mode():
-        pixels = shown(picture.pixels, model, control.checkpoint)
+        pixels = shown(picture.pixels, model, request.undo, control.checkpoint)
         address, guide = summary_address(
             model.network, pixels, request.mask, tile_px, device, control.checkpoint
         )
@@ -159,7 +159,9 @@ class _Look:
         control: JobControl,
     ) -> None:
         self.pixels, self.restored, self.mask = picture.pixels, restored, request.mask
-        self.shown = shown(picture.pixels, model, control.checkpoint)  # what the network restores
+        self.shown = shown(
+            picture.pixels, model, request.undo, control.checkpoint
+        )  # what the network restores
         self.path, self.model, self.device, self.tile_px = path, model, device, tile_px
         self.emit, self.control = emit, control
         self.height, self.width = picture.pixels.shape[:2]

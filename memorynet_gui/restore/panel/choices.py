@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QWidget
 
 from core import tasks
 from core.model.memory_edit import LEAST_THOROUGH
 from core.restoring.records import Choice
-from memorynet_gui.restore.panel.scale import Scale
+from memorynet_gui.restore.panel.scale import OUTDATED, Scale
 from memorynet_gui.restore.panel.thoroughness import Thoroughness
 from memorynet_gui.widgets.parts import DetailCombo, column, labelled
 
@@ -57,6 +57,15 @@ class Choices(QWidget):
         self.model_error.hide()
         self.thoroughness = Thoroughness()
         self.scale = Scale()
+        self.undo = QCheckBox("Undo the smear first")
+        self.undo.setChecked(True)
+        self.undo.setToolTip(
+            "Where the photo itself tells how far and which way it was shaken, that is undone before the network goes over it. "
+            "Not, if edges look doubled"
+        )
+        self.undo_caption = QLabel(OUTDATED)
+        self.undo_caption.setProperty("role", "caption")
+        self.undo_caption.hide()
         layout = column(8)
         layout.addLayout(labelled("Task", self.task))
         layout.addLayout(labelled("Model", self.model))
@@ -67,11 +76,14 @@ class Choices(QWidget):
         layout.addWidget(self.thoroughness)
         layout.addSpacing(4)
         layout.addWidget(self.scale)
+        layout.addWidget(self.undo)
+        layout.addWidget(self.undo_caption)
         self.setLayout(layout)
         self.task.currentIndexChanged.connect(self._task_picked)
         self.model.activated.connect(self._model_picked)
         self.thoroughness.changed.connect(self.changed)
         self.scale.changed.connect(self.changed)
+        self.undo.toggled.connect(self.changed)
 
     def set_models(self, entries: Sequence[ModelEntry], opened: Sequence[ModelEntry] = ()) -> None:
         """The catalogue's models and those opened by hand; tasks without a usable one cannot be chosen."""
@@ -176,12 +188,14 @@ class Choices(QWidget):
             self.machine.tile_px,
             self.thoroughness.percent / 100 if self._more_is_stronger() else LEAST_THOROUGH,
             self.scale.value,
+            self.undo.isChecked() or not self._smears(),
         )
 
     @property
     def remembered_choice(self) -> Choice:
         """What is chosen whenever the model can: what lasts beyond it."""
-        return replace(self.choice(), thoroughness=self.thoroughness.wanted_percent / 100)
+        wanted = self.thoroughness.wanted_percent / 100
+        return replace(self.choice(), thoroughness=wanted, undo=self.undo.isChecked())
 
     def show_outdated(self, made_with: Choice | None) -> None:
         """Which of the choices the result in sight was not made with; None: there is no result."""
@@ -191,6 +205,7 @@ class Choices(QWidget):
             can and made_with is not None and made_with.thoroughness != now.thoroughness
         )
         self.scale.set_outdated(made_with is not None and made_with.scale != now.scale)
+        self.undo_caption.setVisible(made_with is not None and made_with.undo != now.undo)
 
     def set_choice(self, choice: Choice) -> None:
         """As far as it can be had here: a device or model that is gone leaves the present one."""
@@ -203,6 +218,8 @@ class Choices(QWidget):
         self.machine = Machine(choice.device, choice.precision, choice.tile_px)
         self.thoroughness.set_wanted(round(100 * choice.thoroughness))
         self.scale.set_value(choice.scale)
+        with QSignalBlocker(self.undo):
+            self.undo.setChecked(choice.undo)
         self.changed.emit()
 
     def pick_model(self, entry: ModelEntry) -> None:
@@ -234,6 +251,11 @@ class Choices(QWidget):
         chosen = next((entry for entry in self._entries if self._argument(entry) == name), None)
         self.thoroughness.set_available(chosen is None or chosen.reads_damage)
         self.thoroughness.setVisible(self._more_is_stronger())
+        self.undo.setVisible(self._smears())
+
+    def _smears(self) -> bool:
+        task = self.task.currentData() or tasks.DEFAULT
+        return task != tasks.AUTO and tasks.of(task).smears
 
     def _more_is_stronger(self) -> bool:
         task = self.task.currentData() or tasks.DEFAULT

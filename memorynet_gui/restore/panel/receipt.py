@@ -64,6 +64,11 @@ def _rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, str]]:
         used = "full size" if verdict.scale == WHOLE else verdict.scale
         asked = f"{used} (automatic)" if made.scale == AUTO else used
         rows.append(("Scale", asked, verdict.why))
+        if verdict.undone and verdict.smear_px is not None:
+            tooltip = "What the photo tells of its smear was undone; the network restored what that leaves"
+            rows.append(("Smear", f"{verdict.smear_px:.0f} px, undone first", tooltip))
+        elif not note.choice.undo:
+            rows.append(("Smear", "left to the network", "It was asked not to undo a smear first"))
         rows.append(("Model", made.model_name, f"sha256 {made.model_sha256}"))
         if made.mask != "none":
             origin = "guessed" if made.mask == "auto" else "as painted"

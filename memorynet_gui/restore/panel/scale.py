@@ -16,7 +16,7 @@ SCALES = (
     ("1/8", "1/8", "large drops"),
     ("1/16", "1/16", "very large ones"),
 )
-_OUTDATED = "Restore again to see it"
+OUTDATED = "Restore again to see it"
 
 
 class Scale(QWidget):
@@ -33,7 +33,7 @@ class Scale(QWidget):
         )
         for value, text, detail in SCALES:
             self.combo.add(text, detail, value)
-        self.caption = QLabel(_OUTDATED)
+        self.caption = QLabel(OUTDATED)
         self.caption.setProperty("role", "caption")
         self.caption.hide()
         layout = QVBoxLayout(self)

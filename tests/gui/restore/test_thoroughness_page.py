@@ -222,3 +222,17 @@ def test_tab_comes_from_strength_to_thoroughness_and_on(at: Desk, wet: Path) -> 
         assert focused is not None
         QTest.keyClick(focused, Qt.Key.Key_Tab)
         assert has_focus()
+
+
+def test_a_smear_is_undone_first_unless_it_is_not_to_be(at: Desk, wet: Path) -> None:
+    """The box stands where smears are known; of other tasks what it says is neither asked nor outdated."""
+    choices = at.panel.choices
+    assert not choices.undo.isVisibleTo(choices) and choices.choice().undo
+    at.restored(wet)
+    choices.task.setCurrentIndex(choices.task.findData("deblur"))
+    assert choices.undo.isVisibleTo(choices) and choices.undo.isChecked()
+    choices.undo.click()
+    assert not choices.choice().undo and not at.settings.undo
+    choices.task.setCurrentIndex(choices.task.findData("derain"))
+    assert choices.choice().undo and choices.remembered_choice.undo is False
+    assert not choices.undo_caption.isVisibleTo(choices)
