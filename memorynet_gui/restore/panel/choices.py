@@ -59,6 +59,7 @@ class Choices(QWidget):
         self.scale = Scale()
         self.undo = QCheckBox("Undo the smear first")
         self.undo.setChecked(True)
+        self.undo.setAccessibleName("Undo the smear first")
         self.undo.setToolTip(
             "Where the photo itself tells how far and which way it was shaken, that is undone before the network goes over it. "
             "Not, if edges look doubled"
