@@ -26,7 +26,9 @@ from core.training.run_folder import read_curve
 from core.training.trainer import train
 
 _HARDLY = 1e-9  # a share that never comes up, so that the source is validated on and not learned from
-NAMES = ("light drawn", "heavy drawn", "layers", "thin layers", "raincity", "clean", "dense layers")
+NAMES = (
+    "light drawn", "heavy drawn", "short drops", "layers", "thin layers", "raincity", "clean", "dense layers", "lit drops"
+)  # fmt: skip
 
 
 def without(number: int) -> Callable[[TrainRecipe], TrainRecipe]:
