@@ -58,6 +58,7 @@ _SEEN_LONGER = (
 _TILE_PX = (96, 960)  # of a photo whose smear is undone at a time, taken for one and the same there
 _VARIES_PX = 0.7  # at most so much over a tile
 _AROUND_PX, _FEATHER_PX = 48, 16  # what is looked at around a tile, and how far it fades into its neighbours
+_CLIPPED, _DARK, _RINGS_REACH = 0.97, 0.3, 1.5  # of the largest value, both; lengths of the smear
 _MOST = 1.2  # how many times a smear's fall may be seen
 _STARTS, _TURNS = (
     3,
@@ -133,6 +134,7 @@ def sharper(pixels: np.ndarray, between: Callable[[], None]) -> np.ndarray:
     if seen is None or shown is None:
         return pixels
     found = undone(pixels, seen, between)
+    _keep_from_rings(pixels, found, seen)
     height, width = pixels.shape[:2]
     shown = cv2.resize(shown, (width, height), interpolation=cv2.INTER_LINEAR)
     for y in range(0, height, _TILE_PX[1]):
@@ -142,6 +144,22 @@ def sharper(pixels: np.ndarray, between: Callable[[], None]) -> np.ndarray:
         found[rows] = np.rint(pixels[rows] + share * (found[rows].astype(np.float32) - pixels[rows]))
     change = cv2.norm(found, pixels, cv2.NORM_L2) / found.size**0.5 / np.iinfo(pixels.dtype).max * 255
     return found if change <= MOST_CHANGE else pixels
+
+
+def _keep_from_rings(pixels: np.ndarray, found: np.ndarray, seen: Smear) -> None:
+    """Leaves dark places beside lights of a night that the sensor could not hold as they were: how bright these were is not known, and
+    what is divided by the smear of them comes back as black rings. By day there is less of it than is gained there."""
+    top = np.iinfo(pixels.dtype).max
+    light = pixels.max(2)
+    clipped = (light >= _CLIPPED * top).astype(np.uint8)
+    if not clipped.any() or np.median(light) >= _DARK * top:
+        return
+    reach = 2 * round(seen.length_px * _RINGS_REACH) + 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    dark = cv2.erode(light, around) < _DARK * top
+    kept = cv2.dilate(clipped, around).astype(np.float32) * dark
+    kept = cv2.GaussianBlur(kept, (0, 0), max(1.0, seen.length_px / 4))[..., None]
+    found[...] = np.rint(found + kept * (pixels.astype(np.float32) - found))
 
 
 def where(pixels: np.ndarray, seen: Smear) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.cv import cv2
 from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
@@ -175,3 +176,19 @@ def test_a_smear_may_be_left_to_the_network_and_it_is_told_which(
     assert not found[1].record()["smear"].endswith(", undone")
     assert "--keep-smear" in command_words(Choice("deblur", "any", undo=False), kept.made)
     assert "--keep-smear" not in command_words(Choice("deblur", "any"), undone.made)
+
+
+def test_by_night_no_black_ring_comes_around_a_lamp(photo: np.ndarray) -> None:
+    night = photo // 4
+    cv2.circle(night, (200, 190), 14, (255, 255, 255), -1)
+    blurred = smeared(night, 12, 60)
+    found = smear.sharper(blurred, lambda: None)
+    assert found is not blurred
+    ring = np.zeros(night.shape[:2], np.uint8)
+    cv2.circle(ring, (200, 190), 26, 1, -1)
+    beside = ring.astype(bool) & (blurred.max(2) < 240)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(smear, "_DARK", 0.0)
+        rings = smear.sharper(blurred, lambda: None)
+    darker = [float(np.maximum(blurred.astype(int) - each, 0)[beside].mean()) for each in (found, rings)]
+    assert darker[0] < 0.5 * darker[1]
