@@ -158,8 +158,8 @@ def _keep_from_rings(pixels: np.ndarray, found: np.ndarray, seen: Smear) -> None
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     dark = cv2.erode(light, around) < _DARK * top
     kept = cv2.dilate(clipped, around).astype(np.float32) * dark
-    kept = cv2.GaussianBlur(kept, (0, 0), max(1.0, seen.length_px / 4))[..., None]
-    found[...] = np.rint(found + kept * (pixels.astype(np.float32) - found))
+    share = cv2.GaussianBlur(kept, (0, 0), max(1.0, seen.length_px / 4))[..., None]
+    found[...] = np.rint(found + share * (pixels.astype(np.float32) - found))
 
 
 def where(pixels: np.ndarray, seen: Smear) -> np.ndarray | None:
