@@ -151,15 +151,19 @@ def _keep_from_rings(pixels: np.ndarray, found: np.ndarray, seen: Smear) -> None
     what is divided by the smear of them comes back as black rings. By day there is less of it than is gained there."""
     top = np.iinfo(pixels.dtype).max
     light = pixels.max(2)
-    clipped = (light >= _CLIPPED * top).astype(np.uint8)
-    if not clipped.any() or np.median(light) >= _DARK * top:
+    if light.max() < _CLIPPED * top or np.median(light) >= _DARK * top:
         return
-    reach = 2 * round(seen.length_px * _RINGS_REACH) + 1
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    dark = cv2.erode(light, around) < _DARK * top
-    kept = cv2.dilate(clipped, around).astype(np.float32) * dark
-    share = cv2.GaussianBlur(kept, (0, 0), max(1.0, seen.length_px / 4))[..., None]
-    found[...] = np.rint(found + share * (pixels.astype(np.float32) - found))
+    reach = round(seen.length_px * _RINGS_REACH)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    soft = max(1.0, seen.length_px / 4)
+    margin = reach + round(4 * soft)
+    for y in range(0, len(light), _TILE_PX[1]):  # bands, for the sake of memory
+        above, rows = max(0, y - margin), slice(y, y + _TILE_PX[1])
+        part = light[above : y + _TILE_PX[1] + margin]
+        near = cv2.dilate((part >= _CLIPPED * top).astype(np.uint8), around)
+        kept = near.astype(np.float32) * (cv2.erode(part, around) < _DARK * top)
+        share = cv2.GaussianBlur(kept, (0, 0), soft)[y - above :][: len(light[rows]), :, None]
+        found[rows] = np.rint(found[rows] + share * (pixels[rows].astype(np.float32) - found[rows]))
 
 
 def where(pixels: np.ndarray, seen: Smear) -> np.ndarray | None:
