@@ -24,7 +24,7 @@ from core.cv import cv2
 from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
 from core.model import catalog
-from core.restoring import copies, restore, scaled, scales
+from core.restoring import copies, restore, scaled, scales, smear
 from core.restoring.passes import Network, load_model
 from core.restoring.records import Choice, Restored, RestoreRequest
 from core.restoring.verdict import NO_VERDICT, NOTHING, Verdict, words
@@ -54,10 +54,11 @@ RIGHT: Mapping[str, tuple[float, float]] = {
     "deshadow": (1.0, 2.5),
     "deblur": (0.7, 4.0),
 }
+_SMEARED = 1.5  # the sign of blur, at least, of a photo whose smear can be undone
 _UNSEEN = -1.0  # the sign of blur where no model looks for it
 _BY_FINENESS = 1.0  # of blur: what is blurred has little fine detail
 _BY_STREAKS, _STREAKY = 5.0, 1.55  # of rain: how it looks says more than how much is seen
-_RAIN_OF_BLUR, _SHADOW_OF_BLUR = 5.0, 2.0  # how much of one sign blur explains
+_RAIN_OF_BLUR, _SHADOW_OF_BLUR = 4.0, 2.0  # how much of one sign blur explains
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,17 @@ def look(
         if task == FIRST:
             signs[STREAKS] = streaks(left, without)
             left = without
+    if "deblur" in signs and _is_smeared(picture.pixels, control):
+        signs["deblur"] = max(signs["deblur"], _SMEARED)
     signs[FINENESS] = fineness(left)
     return Which(signs)
+
+
+def _is_smeared(pixels: np.ndarray, control: JobControl) -> bool:
+    """Whether the whole photo tells a smear that can be undone: rain hides none, and is none (:mod:`core.restoring.steepness`)."""
+    by = scales.learned(pixels.shape[1], pixels.shape[0])
+    small = copies.reduced(pixels, by) if by > 1 else pixels
+    return smear.sharper(small, control.checkpoint) is not small
 
 
 def _sign(

@@ -167,3 +167,14 @@ def test_the_table_counts_what_was_told(capsys: pytest.CaptureFixture[str]) -> N
     counts = " | ".join(str(int(column in ("derain", "none"))) for column in module.COLUMNS)
     assert f"| derain (2) | {counts} |" in said
     assert "of four: 50 % right" in said and "clean taken for damaged: 50 % (1 of 2)" in said
+
+
+def test_a_smear_that_can_be_undone_is_blur_whatever_the_network_says() -> None:
+    path = next(path for path in catalog.sample_photos(validation=False) if path.stem == "path")
+    clean = metrics.to_8bit(image_io.read(path).pixels)
+    models = {"deblur": which.models()["deblur"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(which, "_sign", lambda pixels, *_rest, **_more: (-2.0, pixels))
+        assert which.look(image_io.from_array(smeared(clean, 10, 30)), models, JobControl()).name == "deblur"
+        assert which.look(image_io.from_array(clean), models, JobControl()).name == "none"
+        assert which.look(image_io.from_array(streaky(clean, 0)), models, JobControl()).name == "none"
