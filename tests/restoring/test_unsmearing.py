@@ -15,7 +15,7 @@ from core.jobs import Cancelled, JobControl, ignore
 from core.model import catalog, checkpoint
 from core.restoring import copies, smear
 from core.restoring.memory.inspection import inspect
-from core.restoring.memory.look import look
+from core.restoring.memory.look import in_copy, look
 from core.restoring.memory.probe import Probe
 from core.restoring.records import Choice, Restored, RestoreRequest, command_words
 from core.restoring.restore import restore
@@ -192,3 +192,11 @@ def test_by_night_no_black_ring_comes_around_a_lamp(photo: np.ndarray) -> None:
         rings = smear.sharper(blurred, lambda: None)
     darker = [float(np.maximum(blurred.astype(int) - each, 0)[beside].mean()) for each in (found, rings)]
     assert darker[0] < 0.5 * darker[1]
+
+
+def test_the_memory_page_undoes_in_a_copy_what_the_photo_itself_tells(
+    models: tuple[Path, Path], photo: np.ndarray
+) -> None:
+    for pixels, is_undone in ((smeared(photo, 2 * LENGTH_PX, ANGLE_DEG), True), (photo, False)):
+        small, asked = in_copy(image_io.from_array(pixels), request(models[1], scale="1/2"), 2)
+        assert small.pixels.shape[0] == photo.shape[0] // 2 and asked.undo is is_undone

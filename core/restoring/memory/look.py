@@ -31,7 +31,7 @@ from core.model.checkpoint import LoadedModel
 from core.model.config import STRIDE_PX
 from core.model.memory import Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision
-from core.restoring import copies, restore, scaled, scales, tiling
+from core.restoring import copies, restore, scaled, scales, smear, tiling
 from core.restoring.memory.inspection import Response, check_memory
 from core.restoring.memory.record import Held, MemoryLook
 from core.restoring.passes import (
@@ -101,7 +101,13 @@ def guided(picture: Picture, request: RestoreRequest, control: JobControl | None
 def in_copy(picture: Picture, request: RestoreRequest, by: int) -> tuple[Picture, RestoreRequest]:
     """A copy of the photo whose pixels are the mean of ``by`` x ``by``, and the request with its mask for it."""
     mask = None if request.mask is None else copies.reduced_mask(request.mask, by)
-    return copies.reduced_picture(picture, by), replace(request, mask=mask)
+    undo = request.undo
+    if (
+        undo and tasks.of(request.task).smears
+    ):  # as restoring does: only what the photo itself tells is undone in a copy
+        seen = smear.find(picture.pixels)
+        undo = seen is not None and smear.where(picture.pixels, seen) is not None
+    return copies.reduced_picture(picture, by), replace(request, mask=mask, undo=undo)
 
 
 def scale_for(picture: Picture, request: RestoreRequest, control: JobControl) -> int:
