@@ -31,6 +31,7 @@ SAMPLES = {
     "strength_percent": 40,
     "thoroughness": 1.35,
     "scale": "1/4",
+    "undo": False,
     "look_automatically": False,
     "save_as_they_finish": True,
     "save_longest_px": 2048,
