@@ -42,18 +42,20 @@ class Options(Choice):
     (:class:`core.restoring.records.Choice`), and what is known of the photo.
 
     ``mask`` and ``only`` are (H, W) uint8, 255 where the damage is and where anything may change; ``guess`` None: shadows
-    are looked for where no mask is given. Task and model are those of the :class:`Model` that is asked.
+    are looked for where no mask is given; ``guess_only``: anything may change only where the model sees damage. Task and model are those of the :class:`Model` that is asked.
     """
 
     mask: np.ndarray | None = None
     only: np.ndarray | None = None
     guess: bool | None = None
+    guess_only: bool = False
 
     def asked_of(self, task: str, model: Path) -> RestoreRequest:
         """Loads torch. Raises RestoreError, MemoryEditError."""
         from core.restoring.restore import guessing
 
-        request = replace(self, task=task).request(model=model, mask=self.mask, only=self.only)
+        choice = replace(self, task=task)
+        request = choice.request(model=model, mask=self.mask, only=self.only, guess_only=self.guess_only)
         return guessing(request) if self.guess is None else replace(request, guess=self.guess)
 
 

@@ -332,10 +332,18 @@ def request(
     guess: bool = False,
     only: np.ndarray | None = None,
     taught: np.ndarray | None = None,
+    guess_only: bool = False,
 ) -> RestoreRequest:
     """What is asked of :func:`core.restoring.restore.restore` for each photo; ``path`` is the model's."""
     return common.choice(args, task).request(
-        edit, path, mute_memory=args.no_memory, mask=mask, guess=guess, only=only, taught=taught
+        edit,
+        path,
+        mute_memory=args.no_memory,
+        mask=mask,
+        guess=guess,
+        only=only,
+        taught=taught,
+        guess_only=guess_only,
     )
 
 

@@ -19,6 +19,7 @@ examples:
   memorynet restore photos/ --out dry/ --resume   goes on where it was stopped
   memorynet restore wall.jpg --task deshadow --save-mask    guesses where the shadow is
   memorynet restore wall.jpg --task deshadow --mask wall.mask.png   corrected by hand
+  memorynet restore gate.jpg --only auto --save-mask    only where rain is seen
   memorynet restore photos/ --task auto           what each photo shows; where not sure, nothing
   memorynet restore near.jpg --scale 1/8          where the drops are larger than it thought
   memorynet restore beach.jpg --memory-edit calm.json
@@ -68,14 +69,15 @@ def add(commands: Any) -> None:
         "else none]",
     )  # fmt: skip
     parser.add_argument(
-        "--only", type=Path, metavar="FILE",
-        help="restore only here: a grey picture of the photo's size; where it is black not a bit changes",
+        "--only", type=common.mask_type, metavar="none|auto|FILE",
+        help="restore only here: a grey picture of the photo's size, for one photo; where it is black not a bit changes; auto: "
+        "where the model sees damage, and a photo without such a place stays as it is [none: everywhere]",
     )  # fmt: skip
     photos.add_taught(parser)
     parser.add_argument(
         "--save-mask",
         action="store_true",
-        help="write the mask that was used beside the result, NAME.mask.png",
+        help="write the masks that were used beside the result: NAME.mask.png, and NAME.only.png of --only",
     )
     parser.add_argument("--recursive", action="store_true", help="go into folders below the given ones")
     parser.add_argument(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import tasks
 from core.cli import common, photos, stopping
-from core.cli.restore_batch import Batch, read_mask
+from core.cli.restore_batch import Batch, read_only
 
 if TYPE_CHECKING:
     from core.jobs import JobControl
@@ -36,7 +36,7 @@ class AutoBatch(Batch):
         self.targets: dict[Path, Path] = {}  # target -> source
         self.words: dict[Path, str] = {}
         self._begin(tasks.AUTO)
-        self.only = read_mask(args.only, self.items, "--only")
+        self.only, self.guess_only = read_only(args, self.items)
 
     def one(self, index: int, item: photos.Item, progress: common.Progress) -> None:
         from core.images import io as image_io
@@ -53,7 +53,8 @@ class AutoBatch(Batch):
             return
         requests = [
             photos.request(
-                args, task, self.paths[task], None, self.edit, common.guesses(args.mask, self.models[task]), self.only
+                args, task, self.paths[task], None, self.edit, common.guesses(args.mask, self.models[task]), self.only,
+                guess_only=self.guess_only,
             )
             for task in seen.tasks
         ]  # fmt: skip

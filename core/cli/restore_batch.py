@@ -47,9 +47,9 @@ class Batch(photos.Batch):
             common.check_takes_masks(model)
         guess = common.guesses(args.mask, model)
         mask = read_mask(args.mask if isinstance(args.mask, Path) else None, self.items, "--mask")
-        only = read_mask(args.only, self.items, "--only")
+        only, guess_only = read_only(args, self.items)
         taught = photos.read_taught(args, self.items)
-        self.request = photos.request(args, task, path, mask, edit, guess, only, taught)
+        self.request = photos.request(args, task, path, mask, edit, guess, only, taught, guess_only)
         self._plan_targets()
 
     def _begin(self, task: str) -> None:
@@ -125,13 +125,19 @@ class Batch(photos.Batch):
         assert item.target is not None
         receipt = outputs.save(restored, picture, item.target, self.args.strength, options)
         item.target = receipt.path
-        saved_mask = None
-        if self.args.save_mask and restored.guide is not None:
-            saved_mask = outputs.mask_path(item.source, item.target)
-            outputs.save_mask(restored.guide, saved_mask, options.overwrite)
+        saved: dict[str, str | None] = {}
+        for name, suffix, mask in (
+            ("mask_saved", outputs.MASK_SUFFIX, restored.guide),
+            ("only_saved", outputs.ONLY_SUFFIX, restored.limit),
+        ):
+            saved[name] = None
+            if self.args.save_mask and mask is not None:
+                path = outputs.mask_path(item.source, item.target, suffix)
+                outputs.save_mask(mask, path, options.overwrite)
+                saved[name] = str(path)
         item.status = "restored"
         item.facts = _facts(restored, receipt, (*restored.notes, *notes))
-        item.facts["mask_saved"] = str(saved_mask) if saved_mask else None
+        item.facts |= saved
         self.verdicts[item.source] = restored.verdict
 
     def _options_for(self, source: Path, target: Path) -> WriteOptions | None:
@@ -172,8 +178,9 @@ class Batch(photos.Batch):
             for line in facts["receipt"]:
                 if not line["kept"]:
                     yield f"    {line['what']}: {line['detail']}"
-            if facts["mask_saved"]:
-                yield f"    mask: {facts['mask_saved']}"
+            for name in ("mask", "only"):
+                if facts[f"{name}_saved"]:
+                    yield f"    {name}: {facts[f'{name}_saved']}"
             for note in facts["notes"]:
                 yield f"    {note}"
 
@@ -206,6 +213,11 @@ class Batch(photos.Batch):
                 yield f"    failed: {source}"
             if len(failed) > _SCREENFUL:
                 yield f"    and {len(failed) - _SCREENFUL:,} more"
+
+
+def read_only(args: argparse.Namespace, items: Sequence[photos.Item]) -> tuple[np.ndarray | None, bool]:
+    """What --only names, and whether it is to be guessed. Raises UsageError."""
+    return read_mask(args.only if isinstance(args.only, Path) else None, items, "--only"), args.only == "auto"
 
 
 def read_mask(path: Path | None, items: Sequence[photos.Item], option: str) -> np.ndarray | None:
@@ -283,14 +295,14 @@ def _photos(
 ) -> Iterator[Path]:
     """A folder's photos without results of earlier runs: those in ``out`` and those named as results."""
     from core.images import io as image_io
-    from core.restoring.outputs import MASK_SUFFIX
+    from core.restoring.outputs import MASK_SUFFIX, ONLY_SUFFIX
 
     suffixes = tuple(f".{suffix}" for suffix in tasks.suffixes())
     root = folder.resolve()
     results = out.resolve() if out is not None and root in out.resolve().parents else None
 
     def is_result(path: Path) -> bool:
-        return path.stem.lower().endswith((*suffixes, MASK_SUFFIX)) or (
+        return path.stem.lower().endswith((*suffixes, MASK_SUFFIX, ONLY_SUFFIX)) or (
             results is not None and path.resolve().is_relative_to(results)
         )
 

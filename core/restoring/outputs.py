@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.restoring.records import Made, Restored, RestoreRequest
 
 SOFTWARE = "MemoryNet"
-MASK_SUFFIX = ".mask"
+MASK_SUFFIX, ONLY_SUFFIX = ".mask", ".only"
 _DEFAULTS = WriteOptions()
 _MAX_NAME_BYTES = 240
 """File systems end at 255; a sidecar's ".json" and a "-2" still have to fit."""
@@ -100,9 +100,11 @@ def _shortened(stem: str, max_bytes: int) -> str:
     return stem
 
 
-def mask_path(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> Path:
-    """Where the mask of a photo is kept: ``NAME.mask.png`` of the source, beside its result."""
-    tail = f"{MASK_SUFFIX}.png"
+def mask_path(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], suffix: str = MASK_SUFFIX
+) -> Path:
+    """Where a mask of a photo is kept: ``NAME.mask.png`` of the source, beside its result."""
+    tail = f"{suffix}.png"
     return Path(target).parent / (_shortened(Path(source).stem, _MAX_NAME_BYTES - len(tail)) + tail)
 
 

@@ -55,6 +55,7 @@ class Network:
         self.precision = choose_precision(request.precision, self.device)
         self.tile_px = request.tile_px or 0
         self.notes: list[str] = []
+        self.responses: np.ndarray | None = None  # of the last pass, (h, w) float32 on the memory's grid
         try:
             self.model = load_model(self.path, self.device, self.precision)
         except (RuntimeError, MemoryError) as error:
@@ -109,6 +110,7 @@ class Network:
             job.tile_px,
         )
         self.notes += job.notes
+        self.responses = job.responses if job.tally.has_memory else None
         if mask is not None and tasks.of(self.request.task).changes_light:
             out = shadow_light.relit(pixels, mask, out)
         return out, job.seen()
@@ -195,6 +197,8 @@ class _Job:
         self.notes: list[str] = []
         self.summary: torch.Tensor | None = None  # the actual memory, shared by the tiles
         self.tally = _Tally()
+        grid = -(-self.height // STRIDE_PX), -(-self.width // STRIDE_PX)
+        self.responses = np.zeros(grid, np.float32)
         if request.actual is not None:
             self.summary = given_actual(request.actual, model, device)
 
@@ -298,7 +302,11 @@ class _Job:
                 taught=taught_on_grid(self.request.taught, region, x.device, guide is not None),
                 between=self.control.checkpoint,
             )
-            self.tally.add(x, output.restored, output.address, owned)
+            responses = self.tally.add(x, output.restored, output.address, owned)
+            if responses is not None:
+                rows, columns = responses.shape[-2:]
+                top, left = tile.y // STRIDE_PX, tile.x // STRIDE_PX
+                self.responses[top : top + rows, left : left + columns] = responses[0].float().cpu().numpy()
             return to_pixels(output.restored[..., *owned], self.pixels.dtype)
 
     def _step_down(self, reason: str) -> None:
@@ -336,8 +344,9 @@ class _Tally:
 
     def add(
         self, x: torch.Tensor, restored: torch.Tensor, address: Address | None, owned: tuple[slice, slice]
-    ) -> None:
-        """``x`` and ``restored`` (B, 3, H, W) in 0..1; of them the ``owned`` rows and columns count."""
+    ) -> torch.Tensor | None:
+        """``x`` and ``restored`` (B, 3, H, W) in 0..1; of them the ``owned`` rows and columns count. Returns the negative responses
+        of their cells (B, h, w), None without a memory."""
         change = (restored[..., *owned].clamp(0, 1) - x[..., *owned]).abs().mul(255)
         cells = functional.avg_pool2d(change.mean(1, keepdim=True), STRIDE_PX, ceil_mode=True)[:, 0]
         self.changes2 += float(change.square().mean()) * cells.numel()
@@ -345,13 +354,14 @@ class _Tally:
         if address is None:  # no memory, or it is muted: every place has the same say
             self.weighted += float(cells.sum())
             self.responses += cells.numel()
-            return
+            return None
         self.has_memory = True
         top, left = ((side.start or 0) // STRIDE_PX for side in owned)
         rows, columns = cells.shape[-2:]
         response = torch.sigmoid(address.polarity_logit[:, top : top + rows, left : left + columns])
         self.weighted += float((cells * response).sum())
         self.responses += float(response.sum())
+        return response
 
     def measure(self) -> Measure:
         return Measure.of(self.changes2, self.weighted, self.responses, self.cells, self.has_memory)

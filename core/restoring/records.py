@@ -98,6 +98,8 @@ class RestoreRequest:
             cast shadow is found comes back as it is. For shadows, and models trained with masks.
         only: (H, W) uint8 of the picture's size: what is restored at all (255), to the bit what is not (0), and how
             much between them.
+        guess_only: where ``only`` is not given, guess that: the places where the model's own memory sees damage
+            (:mod:`core.restoring.damage_guess`), for shadows the guessed shadow. A picture without such a place comes back as it is.
         actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
             photo of the same place, from :attr:`core.restoring.memory.record.MemoryLook.actual`.
         taught: (H, W) uint8 of the picture's size, what a person says is damage (255) and is not (0), 128 where nothing is
@@ -125,6 +127,7 @@ class RestoreRequest:
     only: np.ndarray | None = field(default=None, compare=False, repr=False)
     taught: np.ndarray | None = field(default=None, compare=False, repr=False)
     undo: bool = True
+    guess_only: bool = False
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:
@@ -153,7 +156,7 @@ class RestoreRequest:
         return {
             "memory": memory if self.actual is None else f"{memory}, holding another photo",
             "mask": guidance.GUESSED if self.guess and self.mask is None else guidance.note(self.mask),
-            "only": guidance.note(self.only),
+            "only": guidance.GUESSED if self.guess_only and self.only is None else guidance.note(self.only),
             "taught": guidance.note(self.taught),
             "scale": self.scale,
         }
@@ -209,6 +212,8 @@ class Restored(Made):
     pixels: np.ndarray = field(kw_only=True)  # (H, W, 3), the picture's depth
     guide: np.ndarray | None = field(default=None, kw_only=True, compare=False, repr=False)
     """(H, W) uint8, the mask that was used"""
+    limit: np.ndarray | None = field(default=None, kw_only=True, compare=False, repr=False)
+    """(H, W) uint8, where anything could change; None: everywhere"""
 
     @property
     def made(self) -> Made:

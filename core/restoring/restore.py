@@ -21,14 +21,16 @@ from core.events import Looked
 from core.images.blend import blend, within
 from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
-from core.model import checkpoint
+from core.model import catalog, checkpoint
 from core.model.tensors import choose_precision
-from core.restoring import scaled, scales, shadow_guess
+from core.restoring import damage_guess, scaled, scales, shadow_guess
 from core.restoring.passes import Network, check_takes_masks, load_model
 from core.restoring.records import Restored, RestoreError, RestoreRequest
 from core.restoring.verdict import LITTLE, MUCH, NOTHING, Measure, Verdict
 
-__all__ = ["Network", "RestoreError", "RestoreRequest", "Restored", "blend", "guess", "preview", "restore"]
+__all__ = [
+    "Network", "RestoreError", "RestoreRequest", "Restored", "blend", "guess", "guess_only", "preview", "restore",
+]  # fmt: skip
 
 _KEPT_GUESSES = (
     2  # the photo at hand is asked again by previews, Auto and the Memory page, there with two models
@@ -71,23 +73,34 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         return previewed
     began = time.monotonic() - control.waited_s
     asked = request
+    nothing: Verdict | None = None  # of a photo that stays as it is
+    if request.guess_only and request.only is None:
+        place = guess_only(picture, request, emit, control)
+        if place is None:
+            nothing = _no_place(width, height)
+        else:
+            request = replace(request, only=place.mask)
+            network.notes.append(f"restored over {_percent(place.share)} of the photo")
     found_mask: shadow_guess.Guess | None = None
-    if request.guess and request.mask is None:
+    if nothing is None and request.guess and request.mask is None:
         found_mask = _guessed(picture.pixels, network, emit, control)
         request = replace(request, mask=None if found_mask is None else found_mask.mask)
         if found_mask is not None:
             network.notes.append(f"shadow over {_percent(found_mask.share)} of the photo")
     if request.taught is not None:
         request = _amended(request, asked, width, height)
-    if asked.guess and request.mask is None:
+    if nothing is None and asked.guess and request.mask is None:
         network.notes.append("no cast shadow found, nothing changed")
-        verdict = _no_shadow(width, height)
-        emit(Looked(NOTHING, verdict.scale, verdict.why))
-        found = scaled.Found(picture.pixels, verdict, Measure(0.0, 0.0, None, 0.0))
+        nothing = _no_shadow(width, height)
+    if nothing is not None:
+        emit(Looked(NOTHING, nothing.scale, nothing.why))
+        found = scaled.Found(picture.pixels, nothing, Measure(0.0, 0.0, None, 0.0))
     else:
         found = scaled.restore(picture.pixels, request, network, emit, control)
         if asked.guess and found_mask is not None:
             found = replace(found, verdict=_with_share(found.verdict, found_mask))
+    if found.verdict.found == NOTHING and found.pixels is not picture.pixels:  # it was said where to look
+        found = replace(found, verdict=replace(found.verdict, found=LITTLE, gone=None))
     pixels = found.pixels
     kept = None if request.taught is None else taught.kept(request.taught)
     for where in (request.only, kept):
@@ -108,6 +121,7 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         **asked.record(),
         pixels=pixels,
         guide=request.mask,
+        limit=request.only,
     )
 
 
@@ -156,6 +170,32 @@ def _guessed(
     return found
 
 
+def guess_only(
+    picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl
+) -> shadow_guess.Guess | None:
+    """The mask that restoring with ``request.guess_only`` would be limited to; None where no damage is found in any place.
+
+    The model's own memory is asked, told nothing and as it was learned, whatever is edited or taught. Emits :class:`PassTile` while it
+    looks. Raises RestoreError for a model that cannot say where damage is, and what :func:`restore` raises.
+    """
+    height, width = picture.pixels.shape[:2]
+    bare = replace(
+        request, mask=None, only=None, taught=None, actual=None, memory_edit=None, mute_memory=False, tile_px=None,
+        guess=False, guess_only=False,
+    )  # fmt: skip
+    if can_guess(request.model or catalog.default_model(request.task), request.task):
+        found = guess(picture, bare, emit, control)
+        return None if found is None else damage_guess.widened(found)
+    network = Network(bare, emit, control)
+    thresholds = network.thresholds
+    nothing_below = None if tasks.of(request.task).smears or thresholds is None else thresholds.nothing_below
+    before, after = scaled.seen_best(picture.pixels, bare, network, emit, control)
+    control.checkpoint()
+    if network.responses is None:
+        raise RestoreError(f"model {network.model.name} has no memory that could say where damage is")
+    return damage_guess.guess(before, after, network.responses, nothing_below or None, width, height)
+
+
 def _seen_by(network: Network) -> tuple[object, ...]:
     """All but the photo that a guess depends on."""
     asked = network.request
@@ -167,6 +207,12 @@ def _seen_by(network: Network) -> tuple[object, ...]:
 def _no_shadow(width: int, height: int) -> Verdict:
     """Of a photo in whose copy, the one in which shadows are looked for, there is none."""
     why = "nothing in it is darker than its surroundings the way a cast shadow is"
+    return Verdict(NOTHING, None, scales.name(scales.learned(width, height)), why, unchanged=True)
+
+
+def _no_place(width: int, height: int) -> Verdict:
+    """Of a photo of whose copy, the one that is looked at, no place answers to the memory of damage as damage does."""
+    why = "no place in it looks to the memory as damage does"
     return Verdict(NOTHING, None, scales.name(scales.learned(width, height)), why, unchanged=True)
 
 

@@ -75,6 +75,8 @@ class Request(Protocol):
     @property
     def mask(self) -> np.ndarray | None: ...
     @property
+    def only(self) -> np.ndarray | None: ...
+    @property
     def taught(self) -> np.ndarray | None: ...
     @property
     def focus(self) -> tiling.Region | None: ...
@@ -162,6 +164,15 @@ def _smear(pixels: np.ndarray, request: Request) -> smear.Smear | None:
     return smear.find(pixels) if _smears(request) else None
 
 
+def _insists(request: Request) -> bool:
+    """Whether it was said where damage is, whatever is seen of it over the whole photo: taught, or as the smaller part that may
+    change."""
+    if request.taught is not None and taught.asserts(request.taught):
+        return True
+    only = request.only
+    return only is not None and bool(2 * np.count_nonzero(only > 127) < only.size)
+
+
 def _smears(request: Request) -> bool:
     return tasks.of(request.task).smears
 
@@ -231,7 +242,7 @@ def preview(
         seen = look(pixels, request, network, ignore, control)
         by, measure, why, out = seen.best, seen.measure, _why(seen), pixels
         found_smear, undone = seen.smear, seen.undone
-        if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING):
+        if want_pixels and (thresholds is None or thresholds.found(measure) != NOTHING or _insists(request)):
             before, after, taken = seen.before, seen.after, seen.levels[0][0]
             if (by != taken or seen.undone is not None) and height * width / by**2 <= PREVIEW_PX:
                 before, taken = copies.reduced(pixels, by), by
@@ -243,10 +254,32 @@ def preview(
             kind = tasks.of(request.task).correction
             out = copies.Correction(before, after, taken, kind).put_all(pixels)
     found = None if thresholds is None else thresholds.found(measure)
+    if found == NOTHING and _insists(request):
+        found = LITTLE
     nothing = found == NOTHING
     verdict = Verdict(found, None, scales.name(by), why, unchanged=nothing)
     verdict = _telling(verdict, found_smear, want_pixels and undone is not None)
     return Found(pixels if nothing or not want_pixels else out, verdict, measure)
+
+
+def seen_best(
+    pixels: np.ndarray, request: Request, network: Passes, emit: Emit, control: JobControl
+) -> tuple[np.ndarray, np.ndarray]:
+    """The copy of a photo in which its damage is seen best, at most about a megapixel of it, and what the network makes of that copy;
+    both (h, w, 3) uint16. The network is told nothing, and shown the photo as it is."""
+    height, width = pixels.shape[:2]
+    if request.scale != AUTO:
+        by = scales.divisor(request.scale)
+    elif len(_candidates(width, height, request)) == 1:
+        by = 1
+    else:
+        by = look(pixels, request, network, emit, control).best
+    while height * width / by**2 > ONE_PASS_PX and by < scales.SMALLEST:
+        by *= 2
+    control.checkpoint()
+    before = copies.reduced(pixels, by)
+    after, _measure = network.restore(before, None, None, PassEmit(emit, scales.name(by)))
+    return before, after
 
 
 def see(
@@ -334,7 +367,7 @@ class _Run:
         why = _why(seen)
         name = scales.name(seen.best)
         self.emit(Looked(found, name, why))
-        if found == NOTHING and not self._insists:
+        if found == NOTHING and not _insists(self.request):
             verdict = Verdict(NOTHING, None, name, why, unchanged=True)
             return Found(self.pixels, verdict, seen.measure)
         is_done = seen.best == seen.levels[0][0] and seen.undone is None
@@ -364,18 +397,13 @@ class _Run:
         verdict = self._verdict(out, measure, seen.clearest, why)
         return Found(out, replace(verdict, scale=name), measure)
 
-    @property
-    def _insists(self) -> bool:
-        """Whether a person says that there is damage, whatever is seen."""
-        return self.request.taught is not None and taught.asserts(self.request.taught)
-
     def _small(self) -> Found:
         """A photo so small that only its own size is tried: the pass is the look."""
         why = SMALL
         self._look_for_smear(1)
         out, measure = self._seen(*self._pass(self.pixels, 1), 1)
         thresholds = self.network.thresholds
-        if thresholds is not None and thresholds.found(measure) == NOTHING and not self._insists:
+        if thresholds is not None and thresholds.found(measure) == NOTHING and not _insists(self.request):
             return Found(self.pixels, Verdict(NOTHING, None, WHOLE, why, unchanged=True), measure)
         return Found(out, self._verdict(out, measure, 1, why), measure)
 

@@ -13,7 +13,7 @@ from core.cli import program as cli
 from core.images import io as image_io
 from core.model import checkpoint
 from core.restoring import restore as restoring
-from core.restoring import shadow_guess
+from core.restoring import shadow_guess, which
 from tests.restoring.test_shadow_light import disc, ground, levels
 from tests.small import photo, small_network
 
@@ -224,3 +224,114 @@ def test_masks_are_not_written_over(capsys: pytest.CaptureFixture[str], tmp_path
 def test_evaluate_guesses_by_itself(capsys: pytest.CaptureFixture[str], pairs: Path, model: Path) -> None:
     code, out, _err = run(capsys, "evaluate", pairs, "--model", model)
     assert code == 0 and "guessed; 1 without a cast shadow, unchanged" in out
+
+
+# --- only where damage is seen ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rain") / "small"
+    return checkpoint.save(folder, small_network(), name="small", task="derain", provenance={})
+
+
+@pytest.fixture
+def seen_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rain that is always seen in the left half."""
+
+    def guess(*_of_the_copy: object) -> shadow_guess.Guess:
+        return shadow_guess.Guess(half(), 0.5)
+
+    monkeypatch.setattr(restoring.damage_guess, "guess", guess)
+
+
+@pytest.mark.usefixtures("seen_left")
+@pytest.mark.parametrize("task", ["derain", "auto"])
+def test_a_guessed_place_is_that_place_given(
+    capsys: pytest.CaptureFixture[str],
+    shot: Path,
+    rain_model: Path,
+    task: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = image_io.read(shot).pixels
+    chosen: tuple[object, ...] = ("--task", task)
+    if task == "auto":
+        monkeypatch.setattr(which, "models", lambda: {"derain": rain_model})
+        monkeypatch.setattr(which, "look", lambda *_all, **_more: which.Which({"derain": 9.0}))
+    else:
+        chosen += ("--model", rain_model)
+    out = shot.parent / "out"
+    words = ("restore", shot, *chosen, "--out", out, "--overwrite", "--json")
+    code, said, err = run(capsys, *words, "--only", "auto", "--save-mask")
+    assert code == 0, err
+    facts = json.loads(said)["images"][0]
+    assert json.loads(said)["only"] == "auto" and facts["mask_saved"] is None
+    assert "restored over 50 % of the photo" in facts["notes"]
+    saved, result = Path(facts["only_saved"]), Path(facts["output"])
+    assert saved.name == "a.only.png" and np.array_equal(image_io.read(saved).pixels[..., 0], half())
+    guessed, record = image_io.read(result).pixels, image_io.read_provenance(result) or {}
+    assert record["only"] == "auto"
+    assert np.array_equal(guessed[:, 40:], before[:, 40:]), "elsewhere not a bit changes"
+    assert not np.array_equal(guessed[:, :24], before[:, :24])
+    code, _said, err = run(capsys, *words, "--only", saved)
+    assert code == 0, err
+    assert np.array_equal(image_io.read(result).pixels, guessed)
+    assert len((image_io.read_provenance(result) or {})["only"]) == 16
+    code, said, _err = run(
+        capsys, "restore", shot.parent, "--recursive", "--model", rain_model, "--json", "--overwrite"
+    )
+    assert code == 0 and json.loads(said)["count"] == 1, "a saved mask is no photo"
+
+
+def test_without_a_place_that_looks_damaged_nothing_changes_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], shot: Path, rain_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring.damage_guess, "guess", lambda *_of_the_copy: None)
+    pixels, record, facts = restored(capsys, shot, rain_model, "--only", "auto", "--save-mask")
+    assert np.array_equal(pixels, image_io.read(shot).pixels)
+    assert record["only"] == "auto" and facts["unchanged"] and facts["only_saved"] is None
+    code, said, _err = run(
+        capsys,
+        "restore",
+        shot,
+        "--model",
+        rain_model,
+        "--out",
+        shot.parent / "out",
+        "--overwrite",
+        "--only",
+        "auto",
+    )
+    assert code == 0 and "No rain found, nothing changed" in said
+
+
+def test_resume_tells_a_guessed_place_from_none(
+    capsys: pytest.CaptureFixture[str], shot: Path, rain_model: Path
+) -> None:
+    def status(*more: object) -> str:
+        words = (
+            "restore",
+            shot,
+            "--model",
+            rain_model,
+            "--out",
+            shot.parent / "out",
+            "--resume",
+            "--json",
+            *more,
+        )
+        return str(json.loads(run(capsys, *words)[1])["images"][0]["status"])
+
+    assert status() == "restored"
+    assert [status("--only", "auto"), status("--only", "auto")] == ["restored", "skipped"]
+    assert [status("--only", "none"), status()] == ["restored", "skipped"]
+
+
+def test_a_guessed_shadow_may_change_with_what_lies_around_it(
+    capsys: pytest.CaptureFixture[str], shot: Path, model: Path, found_half: None
+) -> None:
+    _pixels, record, facts = restored(capsys, shot, model, "--only", "auto", "--save-mask")
+    assert record["mask"] == record["only"] == "auto"
+    mask, only = (image_io.read(Path(facts[name])).pixels[..., 0] for name in ("mask_saved", "only_saved"))
+    assert np.array_equal(mask, half()) and (only >= mask).all() and only.sum() > mask.sum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
@@ -55,7 +55,7 @@ class MaskBar(QFrame):
 
     Args:
         uses: (key, words, tooltip) of what a mask may be for; the first is chosen.
-        guessed: the use for which the program can look for itself, "" for none.
+        guessed: the uses for which the program can look for itself, with what is said of that.
     """
 
     use_chosen = Signal(str)
@@ -65,10 +65,13 @@ class MaskBar(QFrame):
     shown_changed = Signal(bool)
 
     def __init__(
-        self, uses: Sequence[tuple[str, str, str]], guessed: str = "", parent: QWidget | None = None
+        self,
+        uses: Sequence[tuple[str, str, str]],
+        guessed: Mapping[str, str] | None = None,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._guessed = guessed
+        self._guessed = guessed or {}
         self.setProperty("surface", "panel")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._brush = Brush()
@@ -81,7 +84,7 @@ class MaskBar(QFrame):
         )
         self.feather = self._slider("Feather", "How softly the brush ends", 100)
         self.flow = self._slider("Flow", "How much one stroke adds", 100)
-        self.guess = self._button("Guess", "guess", "Let the program find the shadow")
+        self.guess = self._button("Guess", "guess", "")
         self.undo = self._glyph("Undo", "undo", "Take the last step back (Ctrl+Z)")
         self.redo = self._glyph("Redo", "redo", "Do it again (Ctrl+Shift+Z)")
         self.overlay = QPushButton("Show")
@@ -157,7 +160,8 @@ class MaskBar(QFrame):
 
     def set_use(self, use: str) -> None:
         self.uses.choose(use)
-        self.guess.setVisible(use == self._guessed)
+        self.guess.setVisible(use in self._guessed)
+        self.guess.setToolTip(self._guessed.get(use, ""))
 
     def set_tool(self, tool: str) -> None:
         self.tools.choose(tool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from core import tasks
+from core.restoring.records import Choice
 from memorynet_gui.base.background import Background
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import describe
@@ -21,7 +23,7 @@ from memorynet_gui.compare.masks.mask import Mask
 from memorynet_gui.compare.masks.tool import MaskTool
 from memorynet_gui.compare.view import CompareView
 from memorynet_gui.restore.mask_store import MaskStore
-from memorynet_gui.restore.masks.guessing import find_shadow
+from memorynet_gui.restore.masks.guessing import find_damage, find_shadow
 from memorynet_gui.restore.panel.choices import Choices
 from memorynet_gui.restore.queue_item import Item
 from memorynet_gui.restore.session import Session
@@ -38,6 +40,11 @@ USES = (
     (ONLY, "Only here", "Paint over what may change: everywhere else not a bit changes"),
     (NOT, "Not here", "Paint over what must stay: there not a bit changes"),
 )
+_GUESSED = {
+    DAMAGE: "Let the program find the shadow",
+    ONLY: "Let the program find the places where it sees damage: only there anything changes",
+    NOT: "Let the program find the places where it sees no damage: they stay as they are",
+}
 _COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b"), NOT: QColor("#3a7bd5")}
 _WHITE = 255
 _EMPTY = {
@@ -46,6 +53,15 @@ _EMPTY = {
     NOT: "Paint over what must stay as it is; nothing painted: all may change",
 }
 _PAINTED = {DAMAGE: "marked as shadow", ONLY: "may change", NOT: "stays as it is"}
+_NOT_FOUND = {
+    DAMAGE: "No cast {} found: paint over it if you see one",
+    ONLY: "No place with {} found, nothing is marked: paint over what may change",
+    NOT: "No place with {} found, nothing is marked: paint over what must stay as it is",
+}
+_FOUND = {
+    ONLY: "where {} is seen. Brush and eraser correct it, Undo takes it back",
+    NOT: "there no {} is seen. Brush and eraser correct it, Undo takes it back",
+}
 _KEEP_MS = 600  # after the last stroke
 _NO_MASKS = "Masks of the damage guide the removal of shadows: choose that as the task, or Auto"
 _UNSURE = "It counts if shadows are taken out: say so in the panel, or leave it to the photo"
@@ -69,7 +85,7 @@ class MaskDesk(QObject):
         super().__init__(parent)
         self._context, self._session, self._stage, self._over = context, session, stage, parent
         self._choices, self.store = choices, store
-        self.bar = MaskBar(USES, DAMAGE)
+        self.bar = MaskBar(USES, _GUESSED)
         self.bar.hide()
         self.tool = MaskTool(canvas, self)
         self._use = DAMAGE
@@ -79,7 +95,8 @@ class MaskDesk(QObject):
         self._names = ("", "")  # what the photo's masks were called when they were read or kept last
         self._changed: set[str] = set()  # uses whose mask is not kept yet
         self._background = Background(self)
-        self._guessing: str | None = None
+        self._guessing: str | None = None  # the photo's id
+        self._sought = "damage"  # what is being looked for in it
         self._was_seen = False
         self._shut = False
         self._keep_soon = QTimer(self, singleShot=True, interval=_KEEP_MS)
@@ -244,7 +261,7 @@ class MaskDesk(QObject):
         self._was_seen = self._is_seen()
         self.bar.set_steps(mask.can_undo, mask.can_redo)
         if self._guessing is not None:
-            self.bar.say("Looking for the shadow…")
+            self.bar.say(f"Looking for the {self._sought}…")
         elif mask.is_empty:
             self.bar.say(_EMPTY[self._use])
         else:
@@ -272,43 +289,62 @@ class MaskDesk(QObject):
         self.changed.emit()
 
     def guess(self) -> None:
-        """Let the program find the shadow; what it finds is shown and can be undone."""
+        """Let the program find the shadow, or the places that may change; what it finds is shown and can be undone."""
         item = self._session.current
         if item is None or self._guessing is not None or self._shut:
             return
-        task, path, item_id = self._task(), item.path, item.id
-        if not tasks.of(task).can_guess:
-            return
-        chosen = self._choices.choice()
-        choice = chosen if chosen.task == task else self._choices.choice_of(task)
-        self._guessing = item_id
+        path, item_id, use = item.path, item.id, self._use
+        if use == DAMAGE:
+            task = self._task()
+            if not tasks.of(task).can_guess:
+                return
+            choice = self._choice_of(task)
+            find, sought = partial(find_shadow, path, choice), "shadow"
+        else:
+            seen = self._seen_tasks()
+            find = partial(find_damage, path, [self._choice_of(task) for task in seen])
+            sought = tasks.of(seen[0]).damage if len(seen) == 1 else "damage"
+        self._guessing, self._sought = item_id, sought
         self._say()
-        self._background.call(
-            lambda: find_shadow(path, choice),
-            lambda found: self._guessed(item_id, found),
-            self._guess_failed,
-        )
+        self._background.call(find, lambda found: self._guessed(item_id, use, found), self._guess_failed)
 
-    def _guessed(self, item_id: str, found: Guess | None) -> None:
+    def _choice_of(self, task: str) -> Choice:
+        chosen = self._choices.choice()
+        return chosen if chosen.task == task else self._choices.choice_of(task)
+
+    def _seen_tasks(self) -> tuple[str, ...]:
+        """Those that the photo is restored for, as far as anybody knows yet."""
+        chosen, item = self._choices.choice().task, self._session.current
+        if chosen != tasks.AUTO:
+            return (chosen,)
+        if item is not None and item.said:
+            return (item.said,)
+        return item.look.which.tasks if item is not None and item.look is not None and item.look.which else ()
+
+    def _guessed(self, item_id: str, use: str, found: Guess | None) -> None:
         self._guessing = None
         if item_id != self._item_id or not self.active:
             return
-        mask = self._masks[DAMAGE]
+        if use != DAMAGE:
+            use = self._limit  # said the other way round while it was looked for
+        mask = self._masks[use]
         if found is None:
             self._say()
-            self.bar.say("No cast shadow found: paint over it if you see one")
+            self.bar.say(_NOT_FOUND[use].format(self._sought))
         elif found.mask.shape == mask.shape:
-            box = mask.replace(found.mask)
-            if self._use == DAMAGE:
+            box = mask.replace(_WHITE - found.mask if use == NOT else found.mask)
+            if self._use == use:
                 self.tool.did(box)
-            self._changed.add(DAMAGE)
+            self._changed.add(use)
             self._say()
+            if self._use == use and use in _FOUND:
+                self.bar.say(f"{self.bar.says.text()}: {_FOUND[use].format(self._sought)}")
 
     def _guess_failed(self, error: Exception) -> None:
         self._guessing = None
         if self.active:
             self._say()
-            self.bar.say(f"The shadow could not be looked for: {describe(error).what}")
+            self.bar.say(f"The {self._sought} could not be looked for: {describe(error).sentence}")
 
     # --- files -----------------------------------------------------------------------------------
 

@@ -97,6 +97,29 @@ def find_shadow(path: Path, choice: Choice, control: JobControl | None = None) -
     return restore.guess(picture, choice.as_looked.request(guess=True), ignore, control)
 
 
+def find_damage(path: Path, choices: Sequence[Choice], control: JobControl | None = None) -> Guess | None:
+    """Where the program sees damage of any of the tasks, as ``--only auto`` finds it for one; without any choice it is what the photo
+    shows. Raises what reading and the network raise, and Cancelled."""
+    from core.images import io as image_io
+    from core.jobs import ignore
+    from core.restoring import restore, which
+    from core.restoring.shadow_guess import Guess
+
+    control = control or JobControl()
+    picture = image_io.read(path)
+    control.checkpoint()
+    if not choices:
+        paths = which.models()
+        seen = which.look(picture, paths, control)
+        choices = [which.choice_of(Choice(), task, paths) for task in (seen.tasks if seen.is_sure else ())]
+    guesses = [restore.guess_only(picture, choice.as_looked.request(), ignore, control) for choice in choices]
+    masks = [guess.mask for guess in guesses if guess is not None]
+    if not masks:
+        return None
+    mask = np.maximum.reduce(masks)
+    return Guess(mask, share_of(mask))
+
+
 def share_of(mask: np.ndarray) -> float:
     return float(np.count_nonzero(mask > 127)) / mask.size
 

@@ -74,7 +74,7 @@ def _rows(item: Item, info: PictureInfo | None) -> list[tuple[str, str, str]]:
             origin = "guessed" if made.mask == "auto" else "as painted"
             rows.append(("Mask", origin, f"Where the damage is: {made.mask}"))
         if made.only != "none":
-            rows.append(("Restored", "only where painted", f"The mask of what may change: {made.only}"))
+            rows.append(("Restored", "only where marked", f"The mask of what may change: {made.only}"))
         if made.taught != "none":
             rows.append(
                 ("Taught", "as painted", f"On the Memory page, what is damage and what is not: {made.taught}")
