@@ -211,7 +211,7 @@ def add_model_options(parser: argparse.ArgumentParser, auto: bool = False) -> No
     )  # fmt: skip
     parser.add_argument(
         "--precision", type=precision_type, default="auto", metavar="PRECISION",
-        help="auto, fp32 or bf16 [auto: bf16 where the hardware has it]",
+        help="auto, fp32 or bf16 [auto: bf16 where the hardware is faster at it]",
     )  # fmt: skip
     parser.add_argument(
         "--tile", type=tile_type, default=None, metavar="PX",

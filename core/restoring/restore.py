@@ -99,7 +99,7 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         found = scaled.restore(picture.pixels, request, network, emit, control)
         if asked.guess and found_mask is not None:
             found = replace(found, verdict=_with_share(found.verdict, found_mask))
-    if found.verdict.found == NOTHING and found.pixels is not picture.pixels:  # it was said where to look
+    if found.verdict.found == NOTHING and found.pixels is not picture.pixels and scaled.insists(request):
         found = replace(found, verdict=replace(found.verdict, found=LITTLE, gone=None))
     pixels = found.pixels
     kept = None if request.taught is None else taught.kept(request.taught)

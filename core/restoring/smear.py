@@ -100,6 +100,17 @@ class Smear:
         right, down = _at(np.array([*self.middle, *self.turning]), np.array(x), np.array(y))
         return float(np.hypot(right, down)), float(-np.rad2deg(np.arctan2(down, right)) % 180)
 
+    def reduced(self, by: float) -> Smear:
+        """The same in a copy whose edges are ``by`` times shorter."""
+        shorter = None if self.middle is None else (self.middle[0] / by, self.middle[1] / by)
+        right, down, turned_right, turned_down = (each / by for each in self.turning)
+        return replace(
+            self,
+            length_px=self.length_px / by,
+            middle=shorter,
+            turning=(right, down, turned_right, turned_down),
+        )
+
 
 def find(pixels: np.ndarray) -> Smear | None:
     """The smear that explains most of a photo (H, W, 3) uint8 | uint16; None: the photo is too small to tell."""
@@ -123,13 +134,14 @@ def find(pixels: np.ndarray) -> Smear | None:
     return found if steepness.of(pixels, found.line) <= _STEEPEST else replace(found, evidence=0.0)
 
 
-def sharper(pixels: np.ndarray, between: Callable[[], None]) -> np.ndarray:
-    """A photo or copy (H, W, 3) uint8 | uint16 with its smear undone where one is seen, else ``pixels`` itself.
+def sharper(pixels: np.ndarray, between: Callable[[], None], seen: Smear | None = None) -> np.ndarray:
+    """A photo or copy (H, W, 3) uint8 | uint16 with its smear undone where one is seen, else ``pixels`` itself. ``seen``: the
+    smear, where it is known from the photo that the copy was made of.
 
     Only where the photo's parts show it, too: what moves otherwise stays. A smear that is not there, taken out of a sharp photo,
     changes it by more than one that is: then nothing is undone. ``between`` is called again and again and may raise to stop.
     """
-    seen = find(pixels)
+    seen = find(pixels) if seen is None else seen
     shown = where(pixels, seen) if seen is not None else None
     if seen is None or shown is None:
         return pixels

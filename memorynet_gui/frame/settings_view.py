@@ -98,7 +98,8 @@ class SettingsDialog(QDialog):
         self.theme_buttons.idClicked.connect(self._choose_theme)
         self.device = DetailCombo("Device", "Where the network runs; automatic takes the fastest")
         self.precision = DetailCombo(
-            "Precision", "Automatic takes bf16 where the hardware has it (twice as fast), fp32 elsewhere"
+            "Precision",
+            "Automatic takes bf16 where the hardware is faster at it (up to twice), fp32 elsewhere",
         )
         self.tile = DetailCombo(
             "Tile", "Edge of the pieces a photo is restored in; automatic follows the free memory"

@@ -13,13 +13,13 @@ from core.images import io as image_io
 from core.images import metrics
 from core.jobs import Cancelled, JobControl, ignore
 from core.model import catalog, checkpoint
-from core.restoring import copies, smear
+from core.restoring import copies, scaled, smear
 from core.restoring.memory.inspection import inspect
 from core.restoring.memory.look import in_copy, look
 from core.restoring.memory.probe import Probe
 from core.restoring.records import Choice, Restored, RestoreRequest, command_words
 from core.restoring.restore import restore
-from core.restoring.verdict import Thresholds
+from core.restoring.verdict import LITTLE, MUCH, NOTHING, Thresholds
 from tests.restoring.test_smear import smeared
 from tests.small import small_network
 
@@ -95,11 +95,12 @@ def test_what_is_not_smeared_like_the_rest_stays(photo: np.ndarray) -> None:
     assert seen is not None and smear.where(photo, seen) is None
 
 
-def test_a_copy_is_undone_at_its_own_scale(models: tuple[Path, Path], photo: np.ndarray) -> None:
+def test_a_copy_is_undone_of_what_the_photo_tells(models: tuple[Path, Path], photo: np.ndarray) -> None:
     plain, undoing = models
     pixels = smeared(photo, 2 * LENGTH_PX, ANGLE_DEG)
-    before = copies.reduced(pixels, 2)
-    after = run(undone(before), plain).pixels
+    before, seen = copies.reduced(pixels, 2), smear.find(pixels)
+    assert seen is not None
+    after = run(smear.sharper(before, lambda: None, seen.reduced(2)), plain).pixels
     expected = copies.Correction(before, after, 2, "plain").put_all(pixels)
     assert np.array_equal(run(pixels, undoing, scale="1/2").pixels, expected)
 
@@ -176,6 +177,27 @@ def test_a_smear_may_be_left_to_the_network_and_it_is_told_which(
     assert not found[1].record()["smear"].endswith(", undone")
     assert "--keep-smear" in command_words(Choice("deblur", "any", undo=False), kept.made)
     assert "--keep-smear" not in command_words(Choice("deblur", "any"), undone.made)
+
+
+def test_a_smear_in_a_copy_is_as_much_shorter_everywhere(photo: np.ndarray) -> None:
+    seen = smear.find(smeared(photo, 2 * LENGTH_PX, ANGLE_DEG))
+    assert seen is not None
+    half = seen.reduced(2)
+    assert half.length_px == seen.length_px / 2 and half.evidence == seen.evidence
+    for x, y in ((0.0, 0.0), (-1.0, 0.6), (0.3, -0.7)):
+        (length, angle), (shorter, same) = seen.line(x, y), half.line(x, y)
+        assert shorter == pytest.approx(length / 2) and same == pytest.approx(angle)
+
+
+@pytest.mark.parametrize(("levels", "word"), [(1e6, LITTLE), (1e-6, MUCH)])
+def test_a_smear_counts_by_what_undoing_it_changes(
+    models: tuple[Path, Path], blurred: np.ndarray, levels: float, word: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Thresholds, "of", lambda _provenance: Thresholds(1e4, 2e4))  # this network sees nothing
+        patch.setattr(scaled, "MUCH_UNDONE", levels)
+        assert run(blurred, models[1]).verdict.found == word
+        assert run(blurred, models[1], undo=False).verdict.found == NOTHING
 
 
 def test_by_night_no_black_ring_comes_around_a_lamp(photo: np.ndarray) -> None:
