@@ -17,7 +17,9 @@ import numpy as np
 
 from core.cv import cv2
 from core.images.edges import guided
+from core.jobs import Emit, JobControl
 from core.model.config import STRIDE_PX
+from core.restoring import copies, scaled, scales
 from core.restoring.shadow_guess import Guess
 
 _LEAST_SHARE = 0.01  # of the photo: less is no place
@@ -40,6 +42,27 @@ class _Way:
 
 _BY_AMOUNT = _Way(2.5, 3.75, 0.12)  # least: in units of what the model calls nothing
 _BY_RESPONSE = _Way(4.0, 0.5, 0.6)  # least: more like damage than not
+
+
+def seen_best(
+    pixels: np.ndarray, request: scaled.Request, network: scaled.Passes, emit: Emit, control: JobControl
+) -> tuple[np.ndarray, np.ndarray]:
+    """The copy of a photo in which its damage is seen best, of at most about a megapixel, and what the network makes of it, both
+    (h, w, 3) uint16: its last pass. The network is told nothing, and shown the photo as it is."""
+    height, width = pixels.shape[:2]
+    if request.scale == scales.AUTO:
+        seen = scaled.look(pixels, request, network, emit, control)
+        by, coarsest = seen.best, seen.levels[0][0]
+        if by == coarsest and seen.before is not None and seen.after is not None:
+            return seen.before, seen.after
+    else:
+        by = scales.divisor(request.scale)
+    while height * width / by**2 > scaled.ONE_PASS_PX and by < scales.SMALLEST:
+        by *= 2
+    control.checkpoint()
+    before = copies.reduced(pixels, by)
+    after, _measure = network.restore(before, None, None, scaled.PassEmit(emit, scales.name(by)))
+    return before, after
 
 
 def guess(

@@ -189,7 +189,7 @@ def guess_only(
     network = Network(bare, emit, control)
     thresholds = network.thresholds
     nothing_below = None if tasks.of(request.task).smears or thresholds is None else thresholds.nothing_below
-    before, after = scaled.seen_best(picture.pixels, bare, network, emit, control)
+    before, after = damage_guess.seen_best(picture.pixels, bare, network, emit, control)
     control.checkpoint()
     if network.responses is None:
         raise RestoreError(f"model {network.model.name} has no memory that could say where damage is")

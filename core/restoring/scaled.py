@@ -276,26 +276,6 @@ def preview(
     return Found(pixels if nothing or not want_pixels else out, verdict, measure)
 
 
-def seen_best(
-    pixels: np.ndarray, request: Request, network: Passes, emit: Emit, control: JobControl
-) -> tuple[np.ndarray, np.ndarray]:
-    """The copy of a photo in which its damage is seen best, at most about a megapixel of it, and what the network makes of that copy;
-    both (h, w, 3) uint16. The network is told nothing, and shown the photo as it is."""
-    height, width = pixels.shape[:2]
-    if request.scale != AUTO:
-        by = scales.divisor(request.scale)
-    elif len(_candidates(width, height, request)) == 1:
-        by = 1
-    else:
-        by = look(pixels, request, network, emit, control).best
-    while height * width / by**2 > ONE_PASS_PX and by < scales.SMALLEST:
-        by *= 2
-    control.checkpoint()
-    before = copies.reduced(pixels, by)
-    after, _measure = network.restore(before, None, None, PassEmit(emit, scales.name(by)))
-    return before, after
-
-
 def see(
     pixels: np.ndarray, mask: np.ndarray | None, by: int, network: Passes, control: JobControl
 ) -> Measure:
