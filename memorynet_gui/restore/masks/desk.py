@@ -49,8 +49,8 @@ _COLOURS = {DAMAGE: QColor("#e0483e"), ONLY: QColor("#2fa36b"), NOT: QColor("#3a
 _WHITE = 255
 _EMPTY = {
     DAMAGE: "Paint over the shadow; while nothing is painted, the program looks for it when it restores",
-    ONLY: "Paint over what may change; nothing painted: all",
-    NOT: "Paint over what must stay as it is; nothing painted: all may change",
+    ONLY: "Paint over what may change, or let Guess look for it; nothing painted: all",
+    NOT: "Paint over what must stay as it is, or let Guess look for it; nothing painted: all may change",
 }
 _PAINTED = {DAMAGE: "marked as shadow", ONLY: "may change", NOT: "stays as it is"}
 _NOT_FOUND = {
