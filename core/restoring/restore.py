@@ -23,7 +23,7 @@ from core.images.io import Picture
 from core.jobs import Emit, JobControl, ignore
 from core.model import catalog, checkpoint
 from core.model.tensors import choose_precision
-from core.restoring import damage_guess, scaled, scales, shadow_guess
+from core.restoring import damage_guess, scaled, scales, shadow_guess, smear
 from core.restoring.passes import Network, check_takes_masks, load_model
 from core.restoring.records import Restored, RestoreError, RestoreRequest
 from core.restoring.verdict import LITTLE, MUCH, NOTHING, Measure, Verdict
@@ -186,6 +186,8 @@ def guess_only(
     if can_guess(request.model or catalog.default_model(request.task), request.task):
         found = guess(picture, bare, emit, control)
         return None if found is None else damage_guess.widened(found)
+    if tasks.of(request.task).smears and _is_smeared(picture.pixels):
+        return shadow_guess.Guess(np.full((height, width), 255, np.uint8), 1.0)
     network = Network(bare, emit, control)
     thresholds = network.thresholds
     nothing_below = None if tasks.of(request.task).smears or thresholds is None else thresholds.nothing_below
@@ -194,6 +196,12 @@ def guess_only(
     if network.responses is None:
         raise RestoreError(f"model {network.model.name} has no memory that could say where damage is")
     return damage_guess.guess(before, after, network.responses, nothing_below or None, width, height)
+
+
+def _is_smeared(pixels: np.ndarray) -> bool:
+    """Whether all parts of a photo agree on one smear."""
+    seen = smear.find(pixels)
+    return seen is not None and smear.where(pixels, seen) is not None
 
 
 def _seen_by(network: Network) -> tuple[object, ...]:

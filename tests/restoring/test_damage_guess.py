@@ -128,6 +128,13 @@ def test_a_clean_photo_has_no_such_place_and_comes_back_as_it_is(
     assert done.verdict.found == NOTHING and done.verdict.unchanged
 
 
+def test_a_smear_that_all_of_the_photo_tells_is_all_over_it() -> None:
+    sample = next(each for each in catalog.samples() if each.task == "deblur")
+    request = RestoreRequest(task="deblur", model=catalog.default_model("deblur"), guess_only=True)
+    found = restore.guess_only(image_io.read(sample.path), request, ignore, JobControl())
+    assert found is not None and found.share == 1.0 and found.mask.min() == 255
+
+
 def test_what_is_edited_or_taught_has_no_say_in_the_place(tmp_path: Path) -> None:
     told = {"verdict": {"nothing_below": 0.001, "much_from": 1.0}}
     model = checkpoint.save(tmp_path / "m", small_network(), name="m", task="derain", provenance=told)
