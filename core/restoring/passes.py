@@ -157,11 +157,11 @@ def _load(path: Path, _changed_ns: int, _size: int, device: str, precision: str)
 
 
 def shown(
-    pixels: np.ndarray, model: checkpoint.LoadedModel, undo: bool, between: Callable[[], None]
+    pixels: np.ndarray, model: checkpoint.LoadedModel, request: RestoreRequest, between: Callable[[], None]
 ) -> np.ndarray:
     """A photo or copy (H, W, 3) as the network is shown it to restore it: with a straight smear undone where the model learned
     from such photos, it is to be undone and can be told, else ``pixels`` itself."""
-    return smear.sharper(pixels, between) if model.unsmears and undo else pixels
+    return smear.sharper(pixels, between, request.smear) if model.unsmears and request.undo else pixels
 
 
 def takes_masks(model: checkpoint.LoadedModel) -> bool:

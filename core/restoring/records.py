@@ -21,6 +21,7 @@ from core.restoring.verdict import NO_VERDICT, Verdict
 if TYPE_CHECKING:
     import numpy as np
 
+    from core.restoring.smear import Smear
     from core.restoring.tiling import Region
 
 SMALLEST_TILE_PX = 64
@@ -100,6 +101,7 @@ class RestoreRequest:
             much between them.
         guess_only: where ``only`` is not given, guess that: the places where the model's own memory sees damage
             (:mod:`core.restoring.damage_guess`), for shadows the guessed shadow. A picture without such a place comes back as it is.
+        smear: of a picture that is a copy of a photo, what that tells of its smear; None: the picture itself is asked.
         actual: (R, D) float32, what the slots are to hold of a photo instead of this one's own content: of another
             photo of the same place, from :attr:`core.restoring.memory.record.MemoryLook.actual`.
         taught: (H, W) uint8 of the picture's size, what a person says is damage (255) and is not (0), 128 where nothing is
@@ -128,6 +130,7 @@ class RestoreRequest:
     taught: np.ndarray | None = field(default=None, compare=False, repr=False)
     undo: bool = True
     guess_only: bool = False
+    smear: Smear | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.tile_px is not None and self.tile_px < SMALLEST_TILE_PX:

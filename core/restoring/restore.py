@@ -186,7 +186,7 @@ def guess_only(
     if can_guess(request.model or catalog.default_model(request.task), request.task):
         found = guess(picture, bare, emit, control)
         return None if found is None else damage_guess.widened(found)
-    if tasks.of(request.task).smears and _is_smeared(picture.pixels):
+    if tasks.of(request.task).smears and smear.agreed(picture.pixels) is not None:
         return shadow_guess.Guess(np.full((height, width), 255, np.uint8), 1.0)
     network = Network(bare, emit, control)
     thresholds = network.thresholds
@@ -196,12 +196,6 @@ def guess_only(
     if network.responses is None:
         raise RestoreError(f"model {network.model.name} has no memory that could say where damage is")
     return damage_guess.guess(before, after, network.responses, nothing_below or None, width, height)
-
-
-def _is_smeared(pixels: np.ndarray) -> bool:
-    """Whether all parts of a photo agree on one smear."""
-    seen = smear.find(pixels)
-    return seen is not None and smear.where(pixels, seen) is not None
 
 
 def _seen_by(network: Network) -> tuple[object, ...]:

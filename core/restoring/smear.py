@@ -134,6 +134,12 @@ def find(pixels: np.ndarray) -> Smear | None:
     return found if steepness.of(pixels, found.line) <= _STEEPEST else replace(found, evidence=0.0)
 
 
+def agreed(pixels: np.ndarray) -> Smear | None:
+    """The smear of a photo (H, W, 3) uint8 | uint16 on which most of its parts agree; None: there is none."""
+    seen = find(pixels)
+    return seen if seen is not None and where(pixels, seen) is not None else None
+
+
 def sharper(pixels: np.ndarray, between: Callable[[], None], seen: Smear | None = None) -> np.ndarray:
     """A photo or copy (H, W, 3) uint8 | uint16 with its smear undone where one is seen, else ``pixels`` itself. ``seen``: the
     smear, where it is known from the photo that the copy was made of.

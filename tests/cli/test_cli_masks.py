@@ -291,17 +291,9 @@ def test_without_a_place_that_looks_damaged_nothing_changes_and_that_is_said(
     pixels, record, facts = restored(capsys, shot, rain_model, "--only", "auto", "--save-mask")
     assert np.array_equal(pixels, image_io.read(shot).pixels)
     assert record["only"] == "auto" and facts["unchanged"] and facts["only_saved"] is None
+    out = shot.parent / "out"
     code, said, _err = run(
-        capsys,
-        "restore",
-        shot,
-        "--model",
-        rain_model,
-        "--out",
-        shot.parent / "out",
-        "--overwrite",
-        "--only",
-        "auto",
+        capsys, "restore", shot, "--model", rain_model, "--out", out, "--overwrite", "--only", "auto"
     )
     assert code == 0 and "No rain found, nothing changed" in said
 
@@ -309,18 +301,10 @@ def test_without_a_place_that_looks_damaged_nothing_changes_and_that_is_said(
 def test_resume_tells_a_guessed_place_from_none(
     capsys: pytest.CaptureFixture[str], shot: Path, rain_model: Path
 ) -> None:
+    out = shot.parent / "out"
+
     def status(*more: object) -> str:
-        words = (
-            "restore",
-            shot,
-            "--model",
-            rain_model,
-            "--out",
-            shot.parent / "out",
-            "--resume",
-            "--json",
-            *more,
-        )
+        words = ("restore", shot, "--model", rain_model, "--out", out, "--resume", "--json", *more)
         return str(json.loads(run(capsys, *words)[1])["images"][0]["status"])
 
     assert status() == "restored"

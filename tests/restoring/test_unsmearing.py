@@ -17,6 +17,7 @@ from core.restoring import copies, scaled, smear
 from core.restoring.memory.inspection import inspect
 from core.restoring.memory.look import in_copy, look
 from core.restoring.memory.probe import Probe
+from core.restoring.passes import shown
 from core.restoring.records import Choice, Restored, RestoreRequest, command_words
 from core.restoring.restore import restore
 from core.restoring.verdict import LITTLE, MUCH, NOTHING, Thresholds
@@ -222,3 +223,8 @@ def test_the_memory_page_undoes_in_a_copy_what_the_photo_itself_tells(
     for pixels, is_undone in ((smeared(photo, 2 * LENGTH_PX, ANGLE_DEG), True), (photo, False)):
         small, asked = in_copy(image_io.from_array(pixels), request(models[1], scale="1/2"), 2)
         assert small.pixels.shape[0] == photo.shape[0] // 2 and asked.undo is is_undone
+        shown_there = shown(small.pixels, checkpoint.load(models[1]), asked, lambda: None)
+        seen = smear.find(pixels)
+        assert seen is not None
+        restored_there = smear.sharper(copies.reduced(pixels, 2), lambda: None, seen.reduced(2))
+        assert np.array_equal(shown_there, restored_there if is_undone else small.pixels)

@@ -24,7 +24,7 @@ from core.model.config import GRANULARITIES, POLARITIES, STRIDE_PX
 from core.model.health import Listener, MemoryHealth, health, silent_share
 from core.model.memory import TOP_SLOTS, Address, PrototypeMemory
 from core.model.tensors import choose_device, choose_precision, to_tensor
-from core.restoring import copies, scales, tiling
+from core.restoring import copies, scales, smear, tiling
 from core.restoring.passes import is_out_of_memory, load_model, shown
 from core.restoring.records import SMALLEST_TILE_PX, Restored, RestoreError, RestoreRequest
 from core.restoring.restore import restore
@@ -318,9 +318,9 @@ class _Look:
         if by > 1:  # the network never saw the photo in its full size
             self.before, self.after = copies.reduced(self.before, by), copies.reduced(self.after, by)
             self.mask = None if self.mask is None else copies.reduced_mask(self.mask, by)
-        self.shown = shown(
-            self.before, model, restored.verdict.undone, control.checkpoint
-        )  # what the network restored
+        seen = smear.find(picture.pixels) if restored.verdict.undone else None
+        told = replace(request, undo=seen is not None, smear=None if seen is None else seen.reduced(by))
+        self.shown = shown(self.before, model, told, control.checkpoint)  # what the network restored
         self.height, self.width = self.before.shape[:2]
         self.tile_px = restored.tile_px
         self.notes = list(restored.notes)

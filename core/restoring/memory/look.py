@@ -101,13 +101,12 @@ def guided(picture: Picture, request: RestoreRequest, control: JobControl | None
 def in_copy(picture: Picture, request: RestoreRequest, by: int) -> tuple[Picture, RestoreRequest]:
     """A copy of the photo whose pixels are the mean of ``by`` x ``by``, and the request with its mask for it."""
     mask = None if request.mask is None else copies.reduced_mask(request.mask, by)
-    undo = request.undo
     if (
-        undo and tasks.of(request.task).smears
-    ):  # as restoring does: only what the photo itself tells is undone in a copy
-        seen = smear.find(picture.pixels)
-        undo = seen is not None and smear.where(picture.pixels, seen) is not None
-    return copies.reduced_picture(picture, by), replace(request, mask=mask, undo=undo)
+        request.undo and tasks.of(request.task).smears
+    ):  # as restoring does: what the photo itself tells is undone in a copy
+        seen = smear.agreed(picture.pixels)
+        request = replace(request, undo=seen is not None, smear=None if seen is None else seen.reduced(by))
+    return copies.reduced_picture(picture, by), replace(request, mask=mask)
 
 
 def scale_for(picture: Picture, request: RestoreRequest, control: JobControl) -> int:
@@ -144,7 +143,7 @@ def own_content(picture: Picture, request: RestoreRequest, control: JobControl |
     height, width = picture.pixels.shape[:2]
     tile_px = request.tile_px or tile_for(model.network, width, height, device, precision)
     with torch.inference_mode():
-        pixels = shown(picture.pixels, model, request.undo, control.checkpoint)
+        pixels = shown(picture.pixels, model, request, control.checkpoint)
         address, guide = summary_address(
             model.network, pixels, request.mask, tile_px, device, control.checkpoint
         )
@@ -165,9 +164,7 @@ class _Look:
         control: JobControl,
     ) -> None:
         self.pixels, self.restored, self.mask = picture.pixels, restored, request.mask
-        self.shown = shown(
-            picture.pixels, model, request.undo, control.checkpoint
-        )  # what the network restores
+        self.shown = shown(picture.pixels, model, request, control.checkpoint)  # what the network restores
         self.path, self.model, self.device, self.tile_px = path, model, device, tile_px
         self.emit, self.control = emit, control
         self.height, self.width = picture.pixels.shape[:2]

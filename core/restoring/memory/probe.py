@@ -120,7 +120,7 @@ class Probe:
         self._model = load_model(path, self.device, choose_precision(request.precision, self.device))
         check_memory(self._model)
         self.height, self.width = picture.pixels.shape[:2]
-        self._pixels = shown(picture.pixels, self._model, request.undo, JobControl().checkpoint)
+        self._pixels = shown(picture.pixels, self._model, request, JobControl().checkpoint)
         own = self._summary(actual) if actual is not None and actual.size else None
         self._untaught = _Told(request.mask, None, own)
         self._guesses = request.guess
