@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,23 @@ class MaskError(ValueError):
     """The mask cannot be used; the message names it and says why."""
 
     problem_key = "mask"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A mask that the program found itself."""
+
+    mask: np.ndarray  # (H, W) uint8 of the photo's size, 255 where the damage is
+    share: float  # of the photo that is marked, 0..1
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> Guess:
+        return cls(mask, share_of(mask))
+
+
+def share_of(mask: np.ndarray) -> float:
+    """How much of a picture a mask marks, 0..1."""
+    return float(np.count_nonzero(mask > 127)) / mask.size
 
 
 def read_mask(path: Path) -> np.ndarray:

@@ -11,16 +11,16 @@ for streaks would only disturb. The numbers were chosen on ``clean`` and are rep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.cv import cv2
+from core.data.guidance import Guess
 from core.images.edges import guided
 from core.jobs import Emit, JobControl
 from core.model.config import STRIDE_PX
 from core.restoring import copies, scaled, scales
-from core.restoring.shadow_guess import Guess
 
 _LEAST_SHARE = 0.01  # of the photo: less is no place
 _GAP_CELLS = 3  # radius of what is filled between damaged cells
@@ -91,16 +91,15 @@ def guess(
     soft = guided(guide, inside[: before.shape[0], : before.shape[1]], _RADIUS_PX, _EPS)
     soft = np.clip((soft - 0.5) * _STEEP + 0.5, 0, 1)
     mask = np.rint(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR) * 255).astype(np.uint8)
-    share = float(np.count_nonzero(mask > 127)) / mask.size
-    return Guess(mask, share) if share >= _LEAST_SHARE else None
+    place = Guess.of(mask)
+    return place if place.share >= _LEAST_SHARE else None
 
 
 def widened(shadow: Guess) -> Guess:
     """What may change where a shadow was guessed: with the half-shade around it."""
     reach = max(1, round(_AROUND * max(shadow.mask.shape)))
     soft = cv2.GaussianBlur(cv2.dilate(shadow.mask, _disc(reach)), (0, 0), reach / 3)
-    mask = np.maximum(np.asarray(soft), shadow.mask)
-    return replace(shadow, mask=mask, share=float(np.count_nonzero(mask > 127)) / mask.size)
+    return Guess.of(np.maximum(np.asarray(soft), shadow.mask))
 
 
 def _found(values: np.ndarray, way: _Way) -> np.ndarray:

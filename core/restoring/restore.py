@@ -35,7 +35,7 @@ __all__ = [
 _KEPT_GUESSES = (
     2  # the photo at hand is asked again by previews, Auto and the Memory page, there with two models
 )
-_guesses: OrderedDict[tuple[object, ...], shadow_guess.Guess | None] = OrderedDict()  # the newest last
+_guesses: OrderedDict[tuple[object, ...], guidance.Guess | None] = OrderedDict()  # the newest last
 _guesses_lock = threading.Lock()
 _KEPT_PREVIEW_BYTES = 100_000_000  # a larger one is made again: it would stay in memory beside the photo
 _MUCH_SHARE = 0.15  # of the photo, from which on a shadow is much: half of 91 real ones cover more than 0.17
@@ -81,7 +81,7 @@ def restore(picture: Picture, request: RestoreRequest, emit: Emit, control: JobC
         else:
             request = replace(request, only=place.mask)
             network.notes.append(f"restored over {_percent(place.share)} of the photo")
-    found_mask: shadow_guess.Guess | None = None
+    found_mask: guidance.Guess | None = None
     if nothing is None and request.guess and request.mask is None:
         found_mask = _guessed(picture.pixels, network, emit, control)
         request = replace(request, mask=None if found_mask is None else found_mask.mask)
@@ -139,7 +139,7 @@ def _amended(request: RestoreRequest, asked: RestoreRequest, width: int, height:
 
 def guess(
     picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl
-) -> shadow_guess.Guess | None:
+) -> guidance.Guess | None:
     """The mask that restoring with ``request.guess`` would use; None where no cast shadow is found.
 
     Emits :class:`PassTile` while it looks. Raises what :func:`restore` raises.
@@ -147,9 +147,7 @@ def guess(
     return _guessed(picture.pixels, Network(replace(request, guess=True), emit, control), emit, control)
 
 
-def _guessed(
-    pixels: np.ndarray, network: Network, emit: Emit, control: JobControl
-) -> shadow_guess.Guess | None:
+def _guessed(pixels: np.ndarray, network: Network, emit: Emit, control: JobControl) -> guidance.Guess | None:
     """What was found last is kept: whoever asks the same again does not wait for another pass."""
     check_takes_masks(network.model)
     before = shadow_guess.copy_of(pixels)
@@ -172,7 +170,7 @@ def _guessed(
 
 def guess_only(
     picture: Picture, request: RestoreRequest, emit: Emit, control: JobControl
-) -> shadow_guess.Guess | None:
+) -> guidance.Guess | None:
     """The mask that restoring with ``request.guess_only`` would be limited to; None where no damage is found in any place.
 
     The model's own memory is asked, told nothing and as it was learned, whatever is edited or taught. Emits :class:`PassTile` while it
@@ -187,7 +185,7 @@ def guess_only(
         found = guess(picture, bare, emit, control)
         return None if found is None else damage_guess.widened(found)
     if tasks.of(request.task).smears and smear.agreed(picture.pixels) is not None:
-        return shadow_guess.Guess(np.full((height, width), 255, np.uint8), 1.0)
+        return guidance.Guess(np.full((height, width), 255, np.uint8), 1.0)
     network = Network(bare, emit, control)
     thresholds = network.thresholds
     nothing_below = None if tasks.of(request.task).smears or thresholds is None else thresholds.nothing_below
@@ -218,7 +216,7 @@ def _no_place(width: int, height: int) -> Verdict:
     return Verdict(NOTHING, None, scales.name(scales.learned(width, height)), why, unchanged=True)
 
 
-def _with_share(verdict: Verdict, found: shadow_guess.Guess) -> Verdict:
+def _with_share(verdict: Verdict, found: guidance.Guess) -> Verdict:
     """What was guessed says how much was found, unless the model can say it itself."""
     if verdict.found not in (None, NOTHING):
         return verdict

@@ -7,11 +7,10 @@ edges. If none is found there is no cast shadow, as far as this program can see,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from core.cv import cv2
+from core.data.guidance import Guess
 from core.images.edges import guided
 from core.restoring import copies, shadow_evidence
 from core.restoring.shadow_lit import AXES
@@ -28,14 +27,6 @@ _OTHER_LIGHT, _OTHER_GROUND = 0.25, 0.15  # log; and that step is most of the bo
 # guided filter along the photo's edges, eps of squared log of light and two tints: what is left in a shadow is of another colour, which
 # joints and stones disturb less
 _GUIDE_RADIUS_PX, _GUIDE_EPS = 16, (0.03, 0.001, 0.001)
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A guessed mask."""
-
-    mask: np.ndarray  # (H, W) uint8 of the photo's size, 255 in shadow
-    share: float  # of the photo that lies in shadow, 0..1
 
 
 def copy_of(pixels: np.ndarray) -> np.ndarray:
@@ -64,8 +55,8 @@ def guess(before: np.ndarray, after: np.ndarray, width: int, height: int) -> Gue
         (soft - 0.5) * 4 + 0.5, 0, 1
     )  # the filter leaves a wide ramp; the network knows narrow ones
     mask = np.rint(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR) * 255).astype(np.uint8)
-    share = float(np.count_nonzero(mask > 127)) / mask.size
-    return Guess(mask, share) if share > 0 else None
+    shadow = Guess.of(mask)
+    return shadow if shadow.share > 0 else None
 
 
 def _grown(photo: np.ndarray, found: np.ndarray) -> np.ndarray:

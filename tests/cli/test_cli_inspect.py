@@ -10,6 +10,7 @@ import torch
 
 from core.cli import inspect as cli_inspect
 from core.cli import program as cli
+from core.data import guidance
 from core.images import io as image_io
 from core.jobs import JobControl
 from core.model import catalog, checkpoint, exemplars
@@ -270,7 +271,7 @@ def test_where_a_shadow_lies_is_guessed_as_restoring_does(
 ) -> None:
     mask = np.zeros((31, 40), np.uint8)
     mask[:, :20] = 255
-    monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: shadow_guess.Guess(mask, 0.5))
+    monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: guidance.Guess(mask, 0.5))
     told = checkpoint.save(
         tmp_path / "told", small_network(), name="told", task="deshadow", provenance={"guidance": True}
     )

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from core.cli import program as cli
+from core.data import guidance
 from core.images import io as image_io
 from core.model import checkpoint
 from core.restoring import restore as restoring
-from core.restoring import shadow_guess, which
+from core.restoring import which
 from tests.restoring.test_shadow_light import disc, ground, levels
 from tests.small import photo, small_network
 
@@ -73,8 +74,8 @@ def restored(
 def found_half(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guess that always finds the left half."""
 
-    def guess(before: np.ndarray, after: np.ndarray, width: int, height: int) -> shadow_guess.Guess:
-        return shadow_guess.Guess(half()[:height, :width], 0.5)
+    def guess(before: np.ndarray, after: np.ndarray, width: int, height: int) -> guidance.Guess:
+        return guidance.Guess(half()[:height, :width], 0.5)
 
     monkeypatch.setattr(restoring.shadow_guess, "guess", guess)
 
@@ -239,8 +240,8 @@ def rain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seen_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rain that is always seen in the left half."""
 
-    def guess(*_of_the_copy: object) -> shadow_guess.Guess:
-        return shadow_guess.Guess(half(), 0.5)
+    def guess(*_of_the_copy: object) -> guidance.Guess:
+        return guidance.Guess(half(), 0.5)
 
     monkeypatch.setattr(restoring.damage_guess, "guess", guess)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.data.guidance import Guess
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.model import catalog, checkpoint
 from core.model.network import MemoryNet
 from core.restoring import damage_guess, restore
 from core.restoring.records import RestoreError, RestoreRequest
-from core.restoring.shadow_guess import Guess
 from core.restoring.verdict import LITTLE, NOTHING
 from tests.small import SMALL, photo, small_network
 

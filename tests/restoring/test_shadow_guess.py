@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from core.cv import cv2
+from core.data import guidance
 from core.restoring import shadow_guess
 from tests.restoring.test_shadow_light import disc, ground, levels
 
 
-def guess(photo: np.ndarray, brightened: np.ndarray) -> shadow_guess.Guess | None:
+def guess(photo: np.ndarray, brightened: np.ndarray) -> guidance.Guess | None:
     before, after = (shadow_guess.copy_of(levels(picture)) for picture in (photo, brightened))
     return shadow_guess.guess(before, after, photo.shape[1], photo.shape[0])
 
@@ -70,7 +71,7 @@ def bricks(height: int, width: int) -> np.ndarray:
     return np.where(joints[..., None], ground(height, width) * 1.35, ground(height, width))
 
 
-def overlap(mask: np.ndarray, found: shadow_guess.Guess | None) -> float:
+def overlap(mask: np.ndarray, found: guidance.Guess | None) -> float:
     inside = np.zeros_like(mask) if found is None else found.mask
     return float(((mask > 0) & (inside > 127)).sum() / ((mask > 0) | (inside > 127)).sum())
 

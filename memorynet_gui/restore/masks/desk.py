@@ -30,7 +30,7 @@ from memorynet_gui.restore.session import Session
 from memorynet_gui.restore.stage import Stage
 
 if TYPE_CHECKING:
-    from core.restoring.shadow_guess import Guess
+    from core.data.guidance import Guess
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.restore.mask_store import MaskStore
 
 if TYPE_CHECKING:
-    from core.restoring.shadow_guess import Guess
+    from core.data.guidance import Guess
 
 SMALL_PX = 320  # longest edge of what is laid over a thumbnail
 
@@ -74,6 +74,8 @@ def look_for_shadows(
 
 
 def _kept(one: Wanted, store: MaskStore) -> Seen:
+    from core.data.guidance import share_of
+
     mask = store.get(one.mask)
     return Seen(one.item_id, one.mask, share_of(mask), small(mask))
 
@@ -100,10 +102,10 @@ def find_shadow(path: Path, choice: Choice, control: JobControl | None = None) -
 def find_damage(path: Path, choices: Sequence[Choice], control: JobControl | None = None) -> Guess | None:
     """Where the program sees damage of any of the tasks, as ``--only auto`` finds it for one; without any choice it is what the photo
     shows. Raises what reading and the network raise, and Cancelled."""
+    from core.data.guidance import Guess
     from core.images import io as image_io
     from core.jobs import ignore
     from core.restoring import restore, which
-    from core.restoring.shadow_guess import Guess
 
     control = control or JobControl()
     picture = image_io.read(path)
@@ -116,12 +118,7 @@ def find_damage(path: Path, choices: Sequence[Choice], control: JobControl | Non
     masks = [guess.mask for guess in guesses if guess is not None]
     if not masks:
         return None
-    mask = np.maximum.reduce(masks)
-    return Guess(mask, share_of(mask))
-
-
-def share_of(mask: np.ndarray) -> float:
-    return float(np.count_nonzero(mask > 127)) / mask.size
+    return Guess.of(np.maximum.reduce(masks))
 
 
 def small(mask: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from core.restoring.records import Choice
 from memorynet_gui.base.page import AppContext
 from memorynet_gui.base.problems import Problem, describe
 from memorynet_gui.restore.mask_store import MaskStore
-from memorynet_gui.restore.masks.guessing import LookingFor, Seen, Wanted, look_for_shadows, share_of, small
+from memorynet_gui.restore.masks.guessing import LookingFor, Seen, Wanted, look_for_shadows, small
 from memorynet_gui.restore.queue_item import Item, ItemState
 from memorynet_gui.restore.session import Session
 
@@ -313,6 +313,8 @@ class GuessReview(QObject):
                 self._put(replace(bare, state=TileState.OUT, before=TileState.WAITS))
 
     def _own(self, tile: Tile, name: str) -> Tile:
+        from core.data.guidance import share_of
+
         try:
             mask = self._store.get(name)
         except Exception as error:  # a file that went is told on its tile

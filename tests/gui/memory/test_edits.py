@@ -12,6 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
+from core.data import guidance
 from core.images import io as image_io
 from core.jobs import JobControl, ignore
 from core.model import checkpoint
@@ -259,7 +260,7 @@ def test_a_shadow_is_asked_about_as_it_is_restored(
     # dropped here, it is guessed; where nothing is found, nobody says where
     guesses = [
         None,
-        shadow_guess.Guess(mask, 0.2),
+        guidance.Guess(mask, 0.2),
     ]  # restoring looks for nothing that looking into it has found
     monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: guesses.pop())
     desk.open(shaded)

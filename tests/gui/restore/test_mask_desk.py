@@ -15,8 +15,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core.cli import program as cli
+from core.data import guidance
 from core.images import io as image_io
-from core.restoring import passes, shadow_guess
+from core.restoring import passes
 from core.restoring import restore as restoring
 from core.restoring.verdict import NO_VERDICT
 from memorynet_gui.compare.masks.mask import Brush
@@ -402,7 +403,7 @@ def test_a_preview_follows_the_mask_and_restoring_has_it_at_hand(
 
 
 def test_a_guess_is_shown_before_anything_is_changed(page: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = shadow_guess.Guess(disc(*SIZE, 35), 0.2)
+    found = guidance.Guess(disc(*SIZE, 35), 0.2)
     monkeypatch.setattr(mask_desk, "find_shadow", lambda _path, _choice: found)
     page.page.masks.do("guess")
     wait(lambda: painted(page).any())

@@ -13,9 +13,9 @@ from PySide6.QtGui import QHelpEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QToolTip
 
+from core.data import guidance
 from core.images import io as image_io
 from core.jobs import JobControl
-from core.restoring import shadow_guess
 from memorynet_gui.compare.masks.mask import Brush
 from memorynet_gui.restore.batch.shown import FILTERS
 from memorynet_gui.restore.masks import desk as mask_desk
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.usefixtures("small_models_ship")
 
 LEFT, KEY = Qt.MouseButton.LeftButton, Qt.Key
 SIZE = (96, 128)
-FOUND = shadow_guess.Guess(disc(*SIZE, 28), 0.2)
+FOUND = guidance.Guess(disc(*SIZE, 28), 0.2)
 
 
-def find(path: Path, _choice: object, _control: object = None) -> shadow_guess.Guess | None:
+def find(path: Path, _choice: object, _control: object = None) -> guidance.Guess | None:
     """A shadow in every photo but those named so."""
     if path.stem.startswith("broken"):
         raise image_io.UnreadableFile(path, "gone")
@@ -218,7 +218,7 @@ def test_dozens_are_looked_at_in_the_background_and_can_be_stopped(
 ) -> None:
     gate, seen = threading.Event(), []
 
-    def slowly(path: Path, choice: object, control: JobControl) -> shadow_guess.Guess | None:
+    def slowly(path: Path, choice: object, control: JobControl) -> guidance.Guess | None:
         seen.append(path)
         if len(seen) > 3:
             while not gate.wait(0.005):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.data import guidance
 from core.data import taught as taughts
 from core.images import io as image_io
 from core.images.blend import within
@@ -271,7 +272,7 @@ def test_a_request_is_told_what_restoring_would_guess(
     shadow_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture_, mask = shaded()
-    guesses = [shadow_guess.Guess(mask, 0.2)]  # what was found is not looked for again
+    guesses = [guidance.Guess(mask, 0.2)]  # what was found is not looked for again
     monkeypatch.setattr(shadow_guess, "guess", lambda *_seen: guesses.pop() if guesses else None)
     request = request_for(shadow_model, task="deshadow", guess=True)
     told = memory_look.guided(picture_, request)
