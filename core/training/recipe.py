@@ -247,9 +247,10 @@ class TrainRecipe:
         "loss",
         "Pixel loss",
         "absolute: how far the pixels are off; relative: how much of each crop's own error is left, so that "
-        "crops that can hardly be restored do not drown the others",
-        choices=("absolute", "relative"),
-        words=("By pixel", "By crop"),
+        "crops that can hardly be restored do not drown the others; root: in between, so that crops full of edges count "
+        "more than flat ones",
+        choices=("absolute", "relative", "root"),
+        words=("By pixel", "By crop", "In between"),
         omit_default=True,
     )
     edge_weight: float = spec(0.05, "loss", "Edge weight", "Share of the edge term", low=0.0, high=10.0)

@@ -287,7 +287,9 @@ class _Terms(nn.Module):
         recipe = learner.recipe
         keep_actual = learner.shaper.keep_actual(learner.step, len(x))
         output = self.network(x, mask, group=recipe.crops_per_photo, keep_actual=keep_actual)
-        pixel = losses.relative if recipe.pixel_loss == "relative" else losses.charbonnier
+        pixel = {"absolute": losses.charbonnier, "relative": losses.relative, "root": losses.root}[
+            recipe.pixel_loss
+        ]
         terms = {"pixel": pixel(output.restored, y)}
         if recipe.edge_weight:
             terms["edge"] = recipe.edge_weight * losses.edge(output.restored, y)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -24,6 +25,22 @@ def test_relative_error_counts_each_picture_by_how_much_of_its_own_error_is_left
     assert restored.grad is not None
     much, little = restored.grad.flatten(1).abs().mean(1)
     assert little > 5 * much  # by pixel both would be alike
+
+
+def test_the_root_lies_between_counting_pixels_and_counting_pictures() -> None:
+    truth = torch.zeros(2, 3, 8, 8)
+    made = [torch.full((3, 8, 8), 0.1), torch.full((3, 8, 8), 0.01)]
+
+    def more_for_little(loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> float:
+        restored = torch.stack(made).requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(restored, truth), restored)
+        much, little = gradient.flatten(1).abs().mean(1)
+        return float(little / much)
+
+    by_hand = (math.sqrt(0.01 + 3e-5) + math.sqrt(0.0001 + 3e-5)) / 2
+    assert losses.root(torch.stack(made), truth).item() == pytest.approx(by_hand, rel=1e-5)
+    squared = more_for_little(lambda a, b: ((a - b) ** 2).mean())
+    assert squared < more_for_little(losses.root) < more_for_little(losses.relative)
 
 
 def test_charbonnier_by_hand() -> None:
