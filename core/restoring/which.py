@@ -52,7 +52,7 @@ RIGHT: Mapping[str, tuple[float, float]] = {
     # task: the weighed sign at which it is as likely as not, and how steep the chance is there
     "derain": (2.25, 1.0),
     "deshadow": (1.0, 2.5),
-    "deblur": (0.7, 4.0),
+    "deblur": (1.0, 4.0),
 }
 _SMEARED = 1.5  # the sign of blur, at least, of a photo whose smear can be undone
 _UNSEEN = -1.0  # the sign of blur where no model looks for it
