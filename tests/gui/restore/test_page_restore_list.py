@@ -52,10 +52,15 @@ def test_undo_of_everything_leaves_the_inspector_at_work(at: Desk, place: dict[s
         strip.setFocus()
         return strip.hasFocus()
 
+    def is_empty_focused() -> bool:  # likewise
+        at.page.activateWindow()
+        return at.page.empty.isAncestorOf(QApplication.focusWidget())
+
     wait(is_focused)
     at.page.handle("select_all")
     QTest.keyClick(strip, Qt.Key.Key_Delete)
-    assert at.page.empty.isAncestorOf(QApplication.focusWidget()) and not at.panel.restore.isEnabled()
+    wait(is_empty_focused)
+    assert not at.panel.restore.isEnabled()
     at.page.handle("undo")  # the strip has the keys again as soon as it shows
     settle()
     assert at.page.session.current is not None
