@@ -91,6 +91,7 @@ class MaskDesk(QObject):
         self._use = DAMAGE
         self._limit = ONLY  # or NOT: which of the two says what may change; both say the same in other words
         self._item_id: str | None = None  # whose masks are at hand
+        self._waits = False  # painting goes on as soon as the next photo is read
         self._masks: dict[str, Mask] = {}
         self._names = ("", "")  # what the photo's masks were called when they were read or kept last
         self._changed: set[str] = set()  # uses whose mask is not kept yet
@@ -137,6 +138,7 @@ class MaskDesk(QObject):
         """Paint over the photo that is shown; a shadow that nobody has marked is guessed at once."""
         if not self._take():
             return
+        self._waits = False
         self._use = DAMAGE if self._is_seen() else self._limit
         self.bar.set_possible(DAMAGE, bool(self._task()), _NO_MASKS)
         self.bar.set_use(self._use)
@@ -147,6 +149,7 @@ class MaskDesk(QObject):
         self.changed.emit()
 
     def stop(self) -> None:
+        self._waits = False
         if self.active:
             self.tool.stop()
             self.bar.hide()
@@ -208,13 +211,16 @@ class MaskDesk(QObject):
     def _follow(self) -> None:
         """Another photo is shown."""
         shown = self._stage.shown
-        if not self.active:
+        self._waits = self._waits and self._session.current is not None
+        if not self.active and not self._waits:
             return
         if shown is None:
-            self.tool.stop()
-            self.bar.hide()
-            self.changed.emit()
-        elif shown.item_id != self._item_id:
+            if self.active:
+                self._waits = self._session.current is not None
+                self.tool.stop()
+                self.bar.hide()
+                self.changed.emit()
+        elif self._waits or shown.item_id != self._item_id:
             self.tool.stop()
             self.start()
 

@@ -134,6 +134,19 @@ def test_in_a_dry_photo_nothing_is_marked_and_that_is_said(page: Desk, shots: tu
     assert np.array_equal(painted(page), mine), "what was painted stays"
 
 
+def test_painting_goes_on_over_a_photo_that_takes_time_to_read(page: Desk, shots: tuple[Path, Path]) -> None:
+    masks, stage = page.page.masks, page.page.stage
+    stage.loader.forget(page.item(shots[1]).id)  # not read ahead
+    page.page.session.set_current(page.item(shots[1]).id)
+    assert stage.shown is None and not masks.active
+    page.wait_shown(shots[1])
+    assert masks.active and masks.bar.isVisible() and masks._item_id == page.item(shots[1]).id
+    page.page.handle("paint_mask")
+    stage.reopen()
+    page.wait_shown(shots[1])
+    assert not masks.active, "who has stopped painting does not begin again"
+
+
 def test_under_auto_what_the_photo_shows_is_looked_for(
     page: Desk, shots: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
